@@ -1,0 +1,95 @@
+"""The records that travel through the pipeline, as tuples: they are made by the million.
+
+Offsets are characters (code points), begin inclusive, end exclusive. Those of
+`Mention` and `HeadTriple` refer to the text the record belongs to: the sentence
+while the model reads, the whole document from the extraction files on.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mention(NamedTuple):
+    """An entity span, `<w_i, k, w_j>` of section 3, with its score `e^k_ij` (eq. 10).
+
+    Attributes:
+        begin: first character of the first word.
+        end: one past the last character of the last word.
+        text: the text between the two.
+        type: name of the entity type.
+        score: probability in [0, 1].
+    """
+
+    begin: int
+    end: int
+    text: str
+    type: str
+    score: float
+
+
+class HeadTriple(NamedTuple):
+    """A head-only triple `<w_i, r, w_j>` of section 3, with its score `r^l_ij` (eq. 11).
+
+    Attributes:
+        subject: first character of the subject's first word (its head).
+        relation: name of the relation.
+        object: first character of the object's first word (its head).
+        score: probability in [0, 1].
+    """
+
+    subject: int
+    relation: str
+    object: int
+    score: float
+
+
+class Triple(NamedTuple):
+    """A relation between two mentions, after resolution (eq. 13).
+
+    Attributes:
+        subject: index into the list of mentions.
+        relation: name of the relation.
+        object: index into the list of mentions.
+        score: the relation score of the head triple.
+    """
+
+    subject: int
+    relation: str
+    object: int
+    score: float
+
+
+class Sentence(NamedTuple):
+    """A sentence of a document: its index and its offsets in the document's text."""
+
+    index: int
+    begin: int
+    end: int
+
+
+class HeadExtraction(NamedTuple):
+    """What the model said of one text, unresolved: everything above a floor.
+
+    Attributes:
+        mentions: sorted by (begin, end, type).
+        head_triples: sorted by (subject, object, relation).
+    """
+
+    mentions: list[Mention]
+    head_triples: list[HeadTriple]
+
+
+class Extraction(NamedTuple):
+    """Mentions and resolved triples of one text."""
+
+    mentions: list[Mention]
+    triples: list[Triple]
+
+
+class DocumentExtraction(NamedTuple):
+    """Mentions and resolved triples of a document, offsets those of the whole text."""
+
+    sentences: list[Sentence]
+    mentions: list[Mention]
+    triples: list[Triple]

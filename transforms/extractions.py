@@ -1,0 +1,40 @@
+"""Reading the files of the extract phase, whole or by columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+
+class ChunkFile(NamedTuple):
+    """One file of extractions.
+
+    Attributes:
+        index: its position in the manifest's list.
+        path: where it lies.
+        model_hash: the model that made it.
+        generation: the run that made it; of two rows with one document id that of
+            the later run is kept.
+    """
+
+    index: int
+    path: str
+    model_hash: str
+    generation: int = 0
+
+
+def read_columns(path: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Reads a Parquet file from any file system that Beam knows.
+
+    Args:
+        path: the file.
+        columns: the columns or leaves to read; all without.
+    """
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        # Decoding is a small part of the work and the workers are processes already.
+        return pq.read_table(file, columns=columns, use_threads=False, partitioning=None)

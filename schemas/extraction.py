@@ -1,0 +1,108 @@
+"""The extraction file: what the model said of one chunk of documents.
+
+One immutable Parquet file a chunk, one row a row of the source. Offsets are code
+points of the document's text, begin inclusive, end exclusive; the text of spans
+is not stored again. Mentions and head triples are kept from a floor on, so that
+thresholds can move without the model. Readers refuse a version they don't know.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pyarrow as pa
+
+#: Raised whenever the columns or their meaning change.
+EXTRACTION_VERSION = 1
+
+_VERSION_KEY = b"pfn_kg.extraction_version"
+_COUNTERS_KEY = b"pfn_kg.counters"
+
+SENTENCE_TYPE = pa.struct({"begin": pa.int32(), "end": pa.int32()})
+MENTION_TYPE = pa.struct(
+    {
+        "begin": pa.int32(),
+        "end": pa.int32(),
+        "type": pa.string(),
+        "score": pa.float32(),
+        "sentence": pa.int32(),
+    }
+)
+HEAD_TRIPLE_TYPE = pa.struct(
+    {
+        "subject": pa.int32(),
+        "relation": pa.string(),
+        "object": pa.int32(),
+        "score": pa.float32(),
+        "sentence": pa.int32(),
+    }
+)
+REJECTED_TYPE = pa.struct(
+    {
+        "stage": pa.string(),
+        "sentence_index": pa.int32(),
+        "error": pa.string(),
+        "payload": pa.string(),
+    }
+)
+
+#: The columns. A document that was rejected as a whole has no text; what could not
+#: be read at all (a row group, a file) stands as one row without a document id.
+EXTRACTION_SCHEMA = pa.schema(
+    {
+        "source_file": pa.string(),
+        "source_row": pa.int64(),
+        "document_id": pa.string(),
+        "title": pa.string(),
+        "metadata": pa.string(),  # a JSON object
+        "content_hash": pa.string(),
+        "text": pa.large_string(),
+        "sentences": pa.list_(SENTENCE_TYPE),
+        "mentions": pa.list_(MENTION_TYPE),
+        "head_triples": pa.list_(HEAD_TRIPLE_TYPE),
+        "rejected": pa.list_(REJECTED_TYPE),
+    }
+)
+
+
+class Rejection(NamedTuple):
+    """Why a document, or a sentence of it, could not be processed.
+
+    Attributes:
+        stage: `read`, `split` or `extract`.
+        sentence_index: the sentence, or None for the whole document.
+        error: one line for people.
+        payload: the beginning of what was rejected, where there is any.
+    """
+
+    stage: str
+    sentence_index: int | None
+    error: str
+    payload: str | None = None
+
+
+def with_counters(schema: pa.Schema, counters: Mapping[str, int]) -> pa.Schema:
+    """The schema with the version of the format and a chunk's counters in its metadata."""
+    return schema.with_metadata(
+        {
+            _VERSION_KEY: str(EXTRACTION_VERSION),
+            _COUNTERS_KEY: json.dumps(dict(sorted(counters.items()))),
+        }
+    )
+
+
+def read_counters(schema: pa.Schema) -> dict[str, int]:
+    """The counters in the metadata of an extraction file's schema.
+
+    Raises:
+        ValueError: if the file is not an extraction file of this version.
+    """
+    metadata = schema.metadata or {}
+    version = metadata.get(_VERSION_KEY, b"none").decode()
+    if version != str(EXTRACTION_VERSION):
+        raise ValueError(
+            f"extraction format version {version}, but this program reads {EXTRACTION_VERSION}"
+        )
+    return json.loads(metadata[_COUNTERS_KEY])

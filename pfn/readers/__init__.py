@@ -1,0 +1,46 @@
+"""Readers of annotated data: each format becomes the same records.
+
+Example:
+    >>> from pfn.readers import read
+    >>> sentences = read("train.json", "docred")  # doctest: +SKIP
+    >>> sentences.skipped  # what could not be placed, by reason  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pfn.readers.docred import read_docred
+from pfn.readers.dygie import read_dygie
+from pfn.readers.records import AnnotatedSentence, Reading
+from pfn.readers.spert import read_spert
+from pfn.readers.triple_list import read_triple_list
+from schemas.errors import ConfigurationError
+
+FORMATS: dict[str, Callable[[str | Path], Reading]] = {
+    "docred": read_docred,
+    "spert": read_spert,
+    "dygie": read_dygie,
+    "triple-list": read_triple_list,
+}
+
+__all__ = ["FORMATS", "AnnotatedSentence", "Reading", "read"]
+
+
+def read(path: str | Path, format: str) -> Reading:
+    """Reads an annotated file.
+
+    Args:
+        path: a local file.
+        format: a key of `FORMATS`.
+
+    Returns:
+        The sentences, a list; its `skipped` counts what could not be placed.
+
+    Raises:
+        ConfigurationError: if the format is unknown or the file is wrong.
+    """
+    if format not in FORMATS:
+        raise ConfigurationError(f"--format: {format!r} is not one of {', '.join(FORMATS)}")
+    return FORMATS[format](path)

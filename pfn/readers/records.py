@@ -1,0 +1,80 @@
+"""What every reader yields: sentences with their gold mentions and gold triples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pfn.readers.detokenisation import detokenise
+
+GoldEntity = tuple[int, int, str]
+GoldTriple = tuple[int, str, int]
+
+
+class AnnotatedSentence(NamedTuple):
+    """A sentence with its gold annotation.
+
+    Attributes:
+        document_id: the document the sentence comes from.
+        sentence_index: its place in that document.
+        text: the sentence's text.
+        tokens: the data set's own tokens.
+        token_offsets: (begin, end) of each token in `text`, in code points, end exclusive.
+        entities: (first token, one past the last token, type), each once.
+        triples: (index of the subject in `entities`, relation, index of the object), each once.
+    """
+
+    document_id: str
+    sentence_index: int
+    text: str
+    tokens: list[str]
+    token_offsets: list[tuple[int, int]]
+    entities: list[GoldEntity]
+    triples: list[GoldTriple]
+
+
+class Reading(list[AnnotatedSentence]):
+    """The sentences of a file, in its order.
+
+    Attributes:
+        skipped: what the file says and a sentence can't hold, counted by reason.
+    """
+
+    def __init__(self, sentences: Iterable[AnnotatedSentence] = ()) -> None:
+        super().__init__(sentences)
+        self.skipped: Counter[str] = Counter()
+
+    def add(
+        self,
+        document_id: str,
+        sentence_index: int,
+        tokens: list[str],
+        entities: Iterable[GoldEntity],
+        triples: Iterable[GoldTriple],
+        text: str | None = None,
+        token_offsets: list[tuple[int, int]] | None = None,
+    ) -> None:
+        """Adds a sentence; what is said twice is kept once.
+
+        Args:
+            document_id: the document the sentence comes from.
+            sentence_index: its place in that document.
+            tokens: the data set's tokens.
+            entities: as in `AnnotatedSentence`; may hold an entity more than once.
+            triples: as in `AnnotatedSentence`, indices into `entities` as given.
+            text: the sentence's text; rebuilt from the tokens if None.
+            token_offsets: places of the tokens in `text`; needed where `text` is given.
+        """
+        if text is None or token_offsets is None:
+            text, token_offsets = detokenise(tokens)
+        index_of: dict[GoldEntity, int] = {}
+        renumbered = [index_of.setdefault(entity, len(index_of)) for entity in entities]
+        # A mention may relate to itself: cell (i, i) of the relation table. WebNLG's last
+        # words have such triples, and leaving them out would flatter recall.
+        kept = dict.fromkeys((renumbered[s], relation, renumbered[o]) for s, relation, o in triples)
+        self.append(
+            AnnotatedSentence(
+                document_id, sentence_index, text, tokens, token_offsets, list(index_of), list(kept)
+            )
+        )

@@ -1,0 +1,90 @@
+"""The configuration of the extract phase."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from schemas.errors import ConfigurationError
+from schemas.label_schema import first_reason
+
+#: Taken as the title where no column is named and the file has one of this name.
+DEFAULT_TITLE_COLUMN = "title"
+
+#: A chunk ends before the document that would take it beyond this many characters.
+CHUNK_CHARACTERS = 4_000_000
+
+#: Scores are kept from here, so that thresholds can be moved without the model.
+DEFAULT_FLOOR = 0.1
+
+
+class ExtractOptions(BaseModel):
+    """What the extract phase reads, by which model, and where it writes.
+
+    Attributes:
+        corpus: Parquet files, folders or globs on any file system that Beam knows.
+        output: the output folder.
+        id_column: column of document ids; `none` derives them from content.
+        text_column: column of texts.
+        title_column: column of titles; None takes `title` where there is one.
+        metadata_columns: columns that travel to documents/.
+        language: of the texts, for the sentence splitter.
+        model: folder or shipped name; None is the default model.
+        device: `auto`, `cpu`, `cuda` ...
+        precision: `auto`, `fp32`, `bf16` ...
+        token_budget: number of sentences times longest sentence of a batch, in
+            tokens; None takes the model's default.
+        chunk_documents: documents in a chunk at most.
+        entity_floor: mentions below this score are not kept.
+        relation_floor: head triples below this score are not kept.
+        resume: whether to go on with what lies in the output folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    corpus: list[str] = Field(min_length=1)
+    output: str = Field(min_length=1)
+    id_column: str = "id"
+    text_column: str = "text"
+    title_column: str | None = None
+    metadata_columns: list[str] = []
+    language: str = "en"
+    model: str | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    token_budget: int | None = Field(default=None, ge=1)
+    chunk_documents: int = Field(default=500, ge=1)
+    entity_floor: float = Field(default=DEFAULT_FLOOR, ge=0, le=1)
+    relation_floor: float = Field(default=DEFAULT_FLOOR, ge=0, le=1)
+    resume: bool = False
+
+    @model_validator(mode="after")
+    def _columns_are_distinct(self) -> ExtractOptions:
+        if len(set(self.metadata_columns)) < len(self.metadata_columns):
+            raise ValueError("metadata_columns: a column is named twice")
+        return self
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ExtractOptions:
+        """Validates options as the command line or a caller gives them.
+
+        Raises:
+            ConfigurationError: names the option and the reason.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise ConfigurationError(_as_option(first_reason(error))) from None
+
+    def what_extractions_depend_on(self) -> dict[str, Any]:
+        """The options that change what a chunk's file holds, model and place aside."""
+        return self.model_dump(exclude={"corpus", "output", "model", "device", "resume"})
+
+
+RunState = Literal["extracting", "extracted", "building", "done", "failed"]
+
+
+def _as_option(reason: str) -> str:
+    field, separator, rest = reason.partition(":")
+    return f"--{field.replace('_', '-')}{separator}{rest}"

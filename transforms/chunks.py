@@ -160,9 +160,7 @@ def read_chunks(run: ChunkRun, next_row: Callable[[str, int], int | None]) -> It
             f"rows {row} to {run.end - 1} of row group {run.row_group} "
             f"can't be read: {' '.join(str(error).split())}"
         )
-        chunk.documents.append(
-            Document(source_row=row, rejected=[Rejection("read", None, reason)])
-        )
+        chunk.documents.append(Document(source_row=row, rejected=[Rejection("read", None, reason)]))
     chunk.end = run.end
     if next_row(chunk.name, chunk.begin) is None:
         yield chunk
@@ -233,9 +231,7 @@ def _batch_documents(batch: pa.RecordBatch, columns: Columns) -> Iterator[Docume
         yield document
 
 
-def _fill(
-    document: Document, text: str | _Undecodable | None, id_: Any, columns: Columns
-) -> None:
+def _fill(document: Document, text: str | _Undecodable | None, id_: Any, columns: Columns) -> None:
     """Sets id, text and hash, or the rejection."""
 
     def reject(reason: str, payload: str | None = None) -> None:

@@ -110,9 +110,7 @@ def _match(pattern: str) -> list[FileMetadata]:
         return [m for m in matched if not _is_folder(m.path)]
     # Globs reach into sub-folders on some file systems and not on others: ask for both.
     below = [join(pattern, "*.parquet"), join(pattern, "**.parquet")]
-    inside = {
-        m.path: m for result in FileSystems.match(below) for m in result.metadata_list
-    }
+    inside = {m.path: m for result in FileSystems.match(below) for m in result.metadata_list}
     if inside:
         return [m for m in inside.values() if not _is_folder(m.path)]
     if _is_folder(pattern):

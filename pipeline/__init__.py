@@ -1,0 +1,1 @@
+"""The two phases put together: options, command line, manifest."""

@@ -1,0 +1,1 @@
+"""Beam transforms, one a file, and the pure functions beside them."""

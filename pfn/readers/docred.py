@@ -7,7 +7,6 @@ facts without such a pair reach over sentences and are counted as skipped.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import orjson
@@ -16,6 +15,7 @@ from pydantic import Field
 from pfn.readers.files import StrictRecord, read_records
 from pfn.readers.records import GoldEntity, GoldTriple, Reading
 from schemas.errors import ConfigurationError
+from schemas.label_schema import slug
 
 
 class _Mention(StrictRecord):
@@ -37,11 +37,6 @@ class _Document(StrictRecord):
     labels: list[_Fact] = Field(default_factory=list)
 
 
-def relation_name(readable: str) -> str:
-    """Makes `place_of_birth` of "place of birth"."""
-    return re.sub(r"[\W_]+", "_", readable.lower()).strip("_")
-
-
 def relation_names(path: str | Path) -> dict[str, str]:
     """Reads `rel_info.json` beside a DocRED file.
 
@@ -49,7 +44,7 @@ def relation_names(path: str | Path) -> dict[str, str]:
         path: the DocRED file.
 
     Returns:
-        The relation name of each Wikidata property id; empty without that file.
+        The relation name (`place_of_birth`) of each Wikidata property id; empty without that file.
 
     Raises:
         ConfigurationError: if the file is no JSON object of strings.
@@ -59,7 +54,7 @@ def relation_names(path: str | Path) -> dict[str, str]:
         return {}
     try:
         names = orjson.loads(names_path.read_bytes())
-        return {identifier: relation_name(name) for identifier, name in names.items()}
+        return {identifier: slug(name) for identifier, name in names.items()}
     except (orjson.JSONDecodeError, AttributeError, TypeError):
         raise ConfigurationError(f"{names_path}: not a JSON object of strings") from None
 

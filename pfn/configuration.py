@@ -1,0 +1,64 @@
+"""The configuration of a PFN model: architecture, labels, segmentation, thresholds."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from huggingface_hub.dataclasses import strict
+from transformers import AutoConfig
+from transformers.configuration_utils import PreTrainedConfig, SubConfigSpec
+
+
+@strict
+class PFNConfig(PreTrainedConfig):
+    """Configuration of `pfn.modeling.PFNModel`.
+
+    Attributes:
+        encoder: configuration of the text encoder; any that `AutoModel` builds.
+        entity_types: names of the entity types, the set E of section 4.3, in the order of
+            the NER table's planes.
+        relation_types: names of the relations, the set R, in the order of the RE planes.
+        label_schema: the label schema (`schemas.label_schema.LabelSchema`) as a mapping;
+            it says what the labels mean and travels with the model.
+        hidden_size: width of the partition filter encoder and of the task units.
+        positions: what the tables' rows and columns are: `words` (the encoder's output at
+            each word's first piece) or `pieces` (all word pieces with the special tokens,
+            as in the official code).
+        entity_gate: `cummax` as in eq. 2 (the relation gate is its mirror image), or
+            `mirrored` as in the official code (the relation gate is cummax).
+        layer_norm: whether the task units normalise before ELU, as the official code does.
+        dropout: rate on the encoder's output and inside the task units.
+        dropconnect: rate of the weights dropped from hidden state to gates.
+        word_shapes: whether the shape of each word (`pfn.word_shape`) is added to the
+            encoder's input as a learnt embedding.
+        segmentation: name of the word segmentation (`pfn.segmentation`).
+        window_pieces: longest run of word pieces read at once; longer sentences are read
+            in overlapping windows.
+        window_overlap: word pieces that neighbouring windows share.
+        entity_threshold: lambda_e of eq. 13.
+        relation_threshold: lambda_r of eq. 13.
+        calibration: parameters that turn scores into probabilities; none yet.
+    """
+
+    model_type = "pfn"
+    sub_configs_defaults = {
+        "encoder": SubConfigSpec(config_class=AutoConfig, model_type="bert"),
+    }
+
+    encoder: PreTrainedConfig | dict | None = None
+    entity_types: list[str] | tuple[str, ...] = ()
+    relation_types: list[str] | tuple[str, ...] = ()
+    label_schema: dict[str, Any] | None = None
+    hidden_size: int = 300
+    positions: Literal["words", "pieces"] = "words"
+    entity_gate: Literal["cummax", "mirrored"] = "cummax"
+    layer_norm: bool = True
+    dropout: float = 0.1
+    dropconnect: float = 0.1
+    word_shapes: bool = False
+    segmentation: str = "bert-isolated"
+    window_pieces: int = 192
+    window_overlap: int = 48
+    entity_threshold: float = 0.5
+    relation_threshold: float = 0.5
+    calibration: dict[str, Any] | None = None

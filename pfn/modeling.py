@@ -1,0 +1,197 @@
+"""The Partition Filter Network as a `transformers` model (section 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers.utils import ModelOutput
+
+from pfn.configuration import PFNConfig
+from pfn.loss import table_loss
+from pfn.partition_filter import PartitionFeatures, PartitionFilterEncoder
+from pfn.task_units import PairProjections, TaskUnit, upper_triangle
+from pfn.word_shape import WORD_SHAPES
+
+
+@dataclass
+class PFNOutput(ModelOutput):
+    """What a forward pass gives.
+
+    Attributes:
+        loss: L_ner + L_re over the padded length, if labels were given (eq. 12).
+        entity_table: logits of the NER table, (batch, length, length, entity types);
+            minus infinity below the diagonal and at padding.
+        relation_table: logits of the RE table, (batch, length, length, relations); minus
+            infinity at padding.
+    """
+
+    loss: Tensor | None = None
+    entity_table: Tensor | None = None
+    relation_table: Tensor | None = None
+
+
+@dataclass
+class PFNProjections:
+    """A batch read by the encoders, ready to fill tables with.
+
+    Attributes:
+        features: entity, relation and shared features (eq. 6).
+        ner: projections of the NER unit.
+        re: projections of the RE unit.
+        mask: true at positions of the sentence, (batch, length).
+    """
+
+    features: PartitionFeatures
+    ner: PairProjections
+    re: PairProjections
+    mask: Tensor
+
+
+class PFNModel(PreTrainedModel):
+    """Encoder, partition filter encoder, NER unit and RE unit.
+
+    Args:
+        config: the configuration.
+    """
+
+    config_class = PFNConfig
+    base_model_prefix = "pfn"
+    main_input_name = "input_ids"
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    supports_gradient_checkpointing = True
+
+    def __init__(self, config: PFNConfig):
+        super().__init__(config)
+        options = {}
+        if "add_pooling_layer" in _parameters(config.encoder):
+            options["add_pooling_layer"] = False
+        self.encoder = AutoModel.from_config(config.encoder, **options)
+        width = self.encoder.get_input_embeddings().embedding_dim
+        self.word_shapes = nn.Embedding(len(WORD_SHAPES), width) if config.word_shapes else None
+        self.dropout = nn.Dropout(config.dropout)
+        self.partition_filter = PartitionFilterEncoder(
+            config.encoder.hidden_size, config.hidden_size, config.dropconnect, config.entity_gate
+        )
+        self.ner = TaskUnit(
+            config.hidden_size, len(config.entity_types), config.dropout, config.layer_norm
+        )
+        self.re = TaskUnit(
+            config.hidden_size, len(config.relation_types), config.dropout, config.layer_norm
+        )
+        self.post_init()
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        # PyTorch's own initialisation, as in the official code; the encoder brings its own.
+        if module is self.word_shapes:
+            nn.init.zeros_(module.weight)
+        elif isinstance(module, nn.Linear | nn.LayerNorm):
+            module.reset_parameters()
+
+    def project(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        position_index: Tensor,
+        position_mask: Tensor,
+        shape_ids: Tensor | None = None,
+    ) -> PFNProjections:
+        """Reads a batch, up to the pair projections of both task units.
+
+        Args:
+            input_ids: word pieces, (batch, pieces).
+            attention_mask: 1 at pieces, 0 at padding, (batch, pieces).
+            position_index: the piece that each position of the tables reads,
+                (batch, length).
+            position_mask: true at positions, false at padding, (batch, length).
+            shape_ids: word shape of each piece, (batch, pieces), if the model uses them.
+        """
+        if self.word_shapes is not None and shape_ids is not None:
+            embeddings = self.encoder.get_input_embeddings()(input_ids)
+            read = {"inputs_embeds": embeddings + self.word_shapes(shape_ids)}
+        else:
+            read = {"input_ids": input_ids}
+        encoded = self.encoder(attention_mask=attention_mask, **read).last_hidden_state
+        index = position_index.unsqueeze(-1).expand(-1, -1, encoded.shape[-1])
+        features = self.partition_filter(self.dropout(encoded.gather(1, index)))
+        return PFNProjections(
+            features,
+            self.ner.project(features.entity, features.shared, position_mask),
+            self.re.project(features.relation, features.shared, position_mask),
+            position_mask,
+        )
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        position_index: Tensor,
+        position_mask: Tensor,
+        shape_ids: Tensor | None = None,
+        entity_labels: Tensor | None = None,
+        relation_labels: Tensor | None = None,
+        return_tables: bool | None = None,
+    ) -> PFNOutput:
+        """Fills both tables; with labels, the loss as well.
+
+        Args:
+            input_ids: as in `project`.
+            attention_mask: as in `project`.
+            position_index: as in `project`.
+            position_mask: as in `project`.
+            shape_ids: as in `project`.
+            entity_labels: gold cells as (sentence, first, last, type), (n, 4).
+            relation_labels: gold cells as (sentence, subject, object, relation), (n, 4).
+            return_tables: whether the tables are returned; by default where no labels are.
+        """
+        read = self.project(input_ids, attention_mask, position_index, position_mask, shape_ids)
+        cells = upper_triangle(position_mask)
+        entity_logits = self.ner.cells(read.ner, *cells)
+        pairs = position_mask.unsqueeze(2) & position_mask.unsqueeze(1)
+        relation_table = self.re.table(read.re)
+        loss = None
+        if entity_labels is not None and relation_labels is not None:
+            batch, length = position_mask.shape
+            shape = (batch, length, length)
+            entity_gold = _gold(entity_labels, (*shape, len(self.config.entity_types)))[cells]
+            relation_gold = _gold(relation_labels, (*shape, len(self.config.relation_types)))
+            relation_loss = (
+                table_loss(relation_table, relation_gold)
+                if bool(pairs.all())
+                else table_loss(relation_table[pairs], relation_gold[pairs])
+            )
+            loss = (table_loss(entity_logits, entity_gold) + relation_loss) / length
+        if return_tables or (return_tables is None and loss is None):
+            entity_table = entity_logits.new_full(
+                (*pairs.shape, entity_logits.shape[-1]), float("-inf")
+            )
+            entity_table[cells] = entity_logits
+            return PFNOutput(
+                loss=loss,
+                entity_table=entity_table,
+                relation_table=relation_table.masked_fill(~pairs.unsqueeze(-1), float("-inf")),
+            )
+        return PFNOutput(loss=loss)
+
+
+def _gold(labels: Tensor, shape: tuple[int, ...]) -> Tensor:
+    gold = torch.zeros(shape, device=labels.device)
+    gold[labels.unbind(-1)] = 1
+    return gold
+
+
+def _parameters(config) -> set[str]:
+    from inspect import signature
+
+    from transformers import MODEL_MAPPING
+
+    model = MODEL_MAPPING[type(config)]
+    return set(signature(model.__init__).parameters)
+
+
+AutoConfig.register("pfn", PFNConfig)
+AutoModel.register(PFNConfig, PFNModel)

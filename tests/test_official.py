@@ -1,0 +1,126 @@
+"""Parity with the official code on tiny random weights, to 1e-5, on single sentences."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pfn.official import convert_state_dict, import_checkpoint, read_labels
+from schemas.errors import ConfigurationError
+
+OFFICIAL = Path(__file__).parent / "data" / "official"
+CASE = json.loads((OFFICIAL / "case.json").read_text())
+VECTORS = np.load(OFFICIAL / "vectors.npz")
+TOLERANCE = 1e-5
+
+
+@pytest.fixture(scope="module")
+def model():
+    return import_checkpoint(
+        OFFICIAL / "official_state_dict.pt",
+        OFFICIAL / "encoder",
+        list(CASE["ner2idx"]),
+        list(CASE["rel2idx"]),
+    )
+
+
+def inputs(index):
+    ids = torch.tensor(VECTORS[f"single{index}_input_ids"]).reshape(1, -1)
+    length = ids.shape[1]
+    return {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "position_index": torch.arange(length)[None],
+        "position_mask": torch.ones(1, length, dtype=torch.bool),
+    }
+
+
+def close(actual, expected):
+    expected = torch.as_tensor(expected, dtype=actual.dtype)
+    torch.testing.assert_close(
+        actual.reshape(expected.shape), expected, atol=TOLERANCE, rtol=TOLERANCE
+    )
+
+
+@pytest.mark.parametrize("index", range(4))
+@torch.no_grad()
+def test_features_and_tables(model, index):
+    read = model.project(**inputs(index))
+    close(read.features.entity, VECTORS[f"single{index}_h_ner"])
+    close(read.features.relation, VECTORS[f"single{index}_h_re"])
+    close(read.features.shared, VECTORS[f"single{index}_h_share"])
+    tables = model(**inputs(index))
+    close(tables.entity_table.sigmoid(), VECTORS[f"single{index}_entity_table"])
+    close(tables.relation_table.sigmoid(), VECTORS[f"single{index}_relation_table"])
+
+
+def test_loss_and_gradients(model, monkeypatch):
+    # They were taken in training mode with every random mask open.
+    monkeypatch.setattr(model.partition_filter, "dropconnect", 0)
+    labels = {
+        f"{name}_labels": torch.tensor(
+            np.argwhere(VECTORS[f"loss_labels_{name}"][None])
+        )
+        for name in ("entity", "relation")
+    }
+    model.zero_grad()
+    loss = model(**inputs(1), **labels).loss
+    loss.backward()
+    close(loss, VECTORS["loss"])
+    expected = {
+        name.removeprefix("grad:"): torch.tensor(VECTORS[name])
+        for name in VECTORS.files
+        if name.startswith("grad:")
+    }
+    assert len(expected) == 22
+    gradients = dict(model.named_parameters())
+    # Converting gradients as weights checks the order of every concatenation again.
+    for name, gradient in convert_state_dict(expected).items():
+        close(gradients[name].grad, gradient)
+
+
+@torch.no_grad()
+def test_padding_does_not_leak_into_scores_as_it_does_in_the_official_code(model):
+    lengths = [VECTORS[f"single{i}_input_ids"].size for i in range(4)]
+    ids = torch.zeros(4, max(lengths), dtype=torch.long)
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    for i, length in enumerate(lengths):
+        ids[i, :length] = torch.tensor(VECTORS[f"single{i}_input_ids"]).reshape(-1)
+    tables = model(
+        input_ids=ids,
+        attention_mask=mask.long(),
+        position_index=torch.arange(max(lengths)).expand(4, -1),
+        position_mask=mask,
+    )
+    leaked = 0.0
+    for i, length in enumerate(lengths):
+        ours = tables.relation_table[i, :length, :length].sigmoid()
+        close(ours, VECTORS[f"single{i}_relation_table"])
+        official = torch.tensor(VECTORS["batch_relation_table"][i, :length, :length])
+        leaked = max(leaked, float((ours - official).abs().max()))
+    assert leaked > 0.01
+
+
+def test_a_pickle_is_not_loaded(tmp_path):
+    import pickle
+
+    path = tmp_path / "evil.pt"
+    path.write_bytes(pickle.dumps({"bert.x": print}))
+    with pytest.raises(ConfigurationError, match=r"evil\.pt: not a PyTorch state dict"):
+        import_checkpoint(path, OFFICIAL / "encoder", ["A"], ["b"])
+
+
+def test_what_does_not_fit_is_named(tmp_path):
+    official = OFFICIAL / "official_state_dict.pt"
+    with pytest.raises(ConfigurationError, match="--entity-types: 2 labels, .* has 3"):
+        import_checkpoint(official, OFFICIAL / "encoder", ["A", "B"], ["r"])
+    other = tmp_path / "other.pt"
+    torch.save({"weight": torch.zeros(2)}, other)
+    with pytest.raises(ConfigurationError, match=r"other\.pt: no official PFN checkpoint"):
+        import_checkpoint(other, OFFICIAL / "encoder", ["A"], ["r"])
+    labels = tmp_path / "labels.json"
+    labels.write_text('{"A": 0, "B": 2}')
+    with pytest.raises(ConfigurationError, match=r"--entity-types: .*labels\.json: not a mapping"):
+        read_labels(labels, "--entity-types")

@@ -1,0 +1,105 @@
+"""Checkpoints: a folder with config.json, model.safetensors, the tokenizer and a model card.
+
+Nothing here needs PyTorch, so that a launcher can look at a model without loading it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import ConfigurationError
+from schemas.label_schema import LabelSchema
+
+SHIPPED = Path(__file__).parent / "models"
+DEFAULT_MODEL = "pfn-minilm-redocred"
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def shipped_models() -> list[str]:
+    """Names of the models inside the package."""
+    if not SHIPPED.is_dir():
+        return []
+    return sorted(p.name for p in SHIPPED.iterdir() if (p / "config.json").is_file())
+
+
+def find_model(name: str | None = None) -> Path:
+    """The local folder of a model.
+
+    Args:
+        name: a folder, the name of a shipped model, or `owner/name` on the Hugging Face hub
+            (fetched once); the shipped default model if None.
+
+    Raises:
+        ConfigurationError: if there is none.
+    """
+    name = DEFAULT_MODEL if name is None else name
+    if name in shipped_models():
+        return SHIPPED / name
+    folder = Path(name)
+    if folder.is_dir():
+        if (folder / "config.json").is_file():
+            return folder
+        raise ConfigurationError(f"--model: {name} has no config.json")
+    if _HUB_NAME.fullmatch(name) and not folder.exists():
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+        try:
+            return Path(snapshot_download(name))
+        except (OSError, ValueError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+            reason = " ".join(str(error).split()).partition(". ")[0]
+            raise ConfigurationError(
+                f"--model: {name} is no folder, and the hub gave: {reason}"
+            ) from None
+    raise ConfigurationError(
+        f"--model: {name} is neither a folder nor a shipped model "
+        f"({', '.join(shipped_models()) or 'none is shipped'})"
+    )
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The configuration of a checkpoint, as in its config.json.
+
+    Raises:
+        ConfigurationError: if it is no PFN checkpoint.
+    """
+    path = Path(folder) / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"--model: {path} can't be read: {error}") from None
+    if not isinstance(config, dict) or config.get("model_type") != "pfn":
+        raise ConfigurationError(f"--model: {folder} is no PFN checkpoint")
+    config.setdefault("entity_threshold", 0.5)
+    config.setdefault("relation_threshold", 0.5)
+    return config
+
+
+def read_label_schema(folder: str | Path) -> LabelSchema:
+    """The label schema that travels in a checkpoint.
+
+    Raises:
+        ConfigurationError: if it is no PFN checkpoint, or its label schema is wrong.
+    """
+    config = read_config(folder)
+    return LabelSchema.from_dict(config.get("label_schema"), f"{folder}/config.json: label_schema")
+
+
+def model_hash(folder: str | Path) -> str:
+    """A hash of all that a model's results depend on: configuration, weights, tokenizer.
+
+    Returns:
+        32 hexadecimal digits; the model card does not count.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(Path(folder).iterdir()):
+        if path.suffix in {".json", ".safetensors", ".txt", ".model"} and path.is_file():
+            digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,120 @@
+"""Decoding (eq. 13), pruned: the RE table is filled only where a triple can be accepted.
+
+Eq. 13 accepts a triple only if an entity is accepted at both of its heads. So the NER
+table comes first, and relation scores are computed for pairs of accepted heads alone:
+the same triples as from the full table, at a few per cent of its cells.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pfn.modeling import PFNModel, PFNOutput, PFNProjections
+from pfn.task_units import PairProjections, TaskUnit, upper_triangle
+
+# Cells whose pair representations are in memory at once, to bound it on long sentences.
+_CELLS = 1 << 16
+
+
+class Cells(NamedTuple):
+    """Accepted cells of a batch's tables, sorted.
+
+    Attributes:
+        places: (sentence, row, column, label) of each cell, (n, 4).
+        scores: probability of each cell, (n,).
+    """
+
+    places: Tensor
+    scores: Tensor
+
+
+class Decoded(NamedTuple):
+    """Accepted cells of both tables: spans, and head-only triples between their heads."""
+
+    entities: Cells
+    triples: Cells
+
+
+@torch.inference_mode()
+def decode(
+    model: PFNModel, batch: dict[str, Tensor], entity_floor: float, relation_floor: float
+) -> Decoded:
+    """Reads a batch and accepts what scores at least the floors.
+
+    Args:
+        model: in evaluation mode.
+        batch: from `InputEncoder.collate`, on the model's device.
+        entity_floor: least e^k_ij of an entity (lambda_e).
+        relation_floor: least r^l_ij of a triple (lambda_r).
+
+    Returns:
+        Cells on the CPU; every head of a triple is the row of an entity.
+    """
+    read = model.project(**batch)
+    entities = accept(model.ner, read.ner, upper_triangle(read.mask), entity_floor)
+    pairs = head_pairs(entities.places, read.mask)
+    triples = accept(model.re, read.re, pairs, relation_floor)
+    return Decoded(*(Cells(c.places.cpu(), c.scores.float().cpu()) for c in (entities, triples)))
+
+
+def accept(
+    unit: TaskUnit,
+    projections: PairProjections,
+    cells: tuple[Tensor, Tensor, Tensor],
+    floor: float,
+) -> Cells:
+    """Computes the given cells of a unit's table and keeps those at or above a floor."""
+    places, scores = [], []
+    for part in zip(*(c.split(_CELLS) for c in cells), strict=True):
+        found = unit.cells(projections, *part).float().sigmoid()
+        cell, label = (found >= floor).nonzero(as_tuple=True)
+        places.append(torch.stack((*(c[cell] for c in part), label), 1))
+        scores.append(found[cell, label])
+    if not places:
+        return Cells(torch.zeros(0, 4, dtype=torch.long), torch.zeros(0))
+    return Cells(torch.cat(places), torch.cat(scores))
+
+
+def head_pairs(entities: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """All ordered pairs of heads of one sentence, a head with itself included.
+
+    Args:
+        entities: (sentence, first, last, type) of accepted entities, (n, 4).
+        mask: true at positions of the sentence, (batch, length).
+
+    Returns:
+        Sentence, subject head and object head of each pair, sorted.
+    """
+    heads = torch.zeros_like(mask)
+    heads[entities[:, 0].to(mask.device), entities[:, 1].to(mask.device)] = True
+    sentence, head = heads.nonzero(as_tuple=True)
+    counts = heads.sum(1)
+    # Each head meets the heads of its sentence: repeat it, and number the repetitions.
+    widths = counts[sentence]
+    subject = torch.repeat_interleave(torch.arange(len(head), device=head.device), widths)
+    starts = (counts.cumsum(0) - counts)[sentence]
+    number = torch.arange(len(subject), device=head.device) - torch.repeat_interleave(
+        widths.cumsum(0) - widths, widths
+    )
+    object_ = starts[subject] + number
+    return sentence[subject], head[subject], head[object_]
+
+
+def decode_tables(tables: PFNOutput, entity_floor: float, relation_floor: float) -> Decoded:
+    """Decodes full tables, as eq. 13 says it; what `decode` is tested against."""
+    entity, relation = tables.entity_table.sigmoid(), tables.relation_table.sigmoid()
+    entities = (entity >= entity_floor).nonzero()
+    heads = (entity >= entity_floor).any(-1).any(-1)
+    accepted = (relation >= relation_floor) & (heads.unsqueeze(2) & heads.unsqueeze(1)).unsqueeze(
+        -1
+    )
+    triples = accepted.nonzero()
+    return Decoded(
+        Cells(entities, entity[entities.unbind(1)]), Cells(triples, relation[triples.unbind(1)])
+    )
+
+
+__all__ = ["Cells", "Decoded", "PFNProjections", "accept", "decode", "decode_tables", "head_pairs"]

@@ -1,0 +1,186 @@
+"""Evaluation: strict scores (section 5.1), and the official code's metric beside them.
+
+Strict: an entity is right if its borders and its type are; a triple is right if its
+relation and both arguments, borders and types, are. The official code counts cells
+instead: a triple is right if the pair of heads and the relation are and a correct
+entity begins at each head.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from pfn.extractor import Extractor
+from pfn.gold import GoldSentence
+from pfn.resolution import HeadPolicy, resolve
+from schemas.records import HeadExtraction
+
+
+class Counts:
+    """True positives, predicted and gold items, by class and in all."""
+
+    def __init__(self) -> None:
+        self.right: Counter[str] = Counter()
+        self.predicted: Counter[str] = Counter()
+        self.gold: Counter[str] = Counter()
+
+    def add(self, predicted: set, gold: set, label: int, right: set | None = None) -> None:
+        """Adds one sentence.
+
+        Args:
+            predicted: predicted items, tuples.
+            gold: gold items.
+            label: place of the class in a tuple.
+            right: the predicted items that are right; those in `gold` by default.
+        """
+        self.right.update(item[label] for item in (predicted & gold if right is None else right))
+        self.predicted.update(item[label] for item in predicted)
+        self.gold.update(item[label] for item in gold)
+
+    def scores(self) -> dict[str, float | int]:
+        """Micro-averaged precision, recall and F1 in [0, 1], and the number of gold items."""
+        return prf(self.right.total(), self.predicted.total(), self.gold.total())
+
+    def by_class(self) -> dict[str, dict[str, float | int]]:
+        """The same for each class."""
+        return {
+            name: prf(self.right[name], self.predicted[name], self.gold[name])
+            for name in sorted(self.gold.keys() | self.predicted.keys())
+        }
+
+
+def prf(right: int, predicted: int, gold: int) -> dict[str, float | int]:
+    """Precision, recall and F1 in [0, 1]; 0 where nothing was predicted or is gold."""
+    precision = right / predicted if predicted else 0.0
+    recall = right / gold if gold else 0.0
+    total = precision + recall
+    f1 = 2 * precision * recall / total if total else 0.0
+    return {"precision": precision, "recall": recall, "f1": f1, "support": gold}
+
+
+def score(
+    predictions: Sequence[HeadExtraction],
+    gold: Sequence[GoldSentence],
+    *,
+    entity_threshold: float,
+    relation_threshold: float,
+    head_policy: HeadPolicy = "all",
+) -> dict[str, Any]:
+    """Scores predictions against gold sentences.
+
+    Args:
+        predictions: what was found in each sentence, at or below the thresholds.
+        gold: the sentences, in the same order.
+        entity_threshold: lambda_e of eq. 13.
+        relation_threshold: lambda_r of eq. 13.
+        head_policy: see `pfn.resolution.resolve`.
+
+    Returns:
+        `entity` and `triple` (strict), `per_type` with both by class, and `official` with
+        the official code's `entity` and `triple`; each precision, recall, f1 and support.
+    """
+    entity, triple, official = Counts(), Counts(), Counts()
+    for found, sentence in zip(predictions, gold, strict=True):
+        mentions, triples = resolve(
+            found.mentions,
+            found.head_triples,
+            entity_threshold=entity_threshold,
+            relation_threshold=relation_threshold,
+            head_policy=head_policy,
+        )
+        spans = [(m.begin, m.end, m.type) for m in mentions]
+        entity.add(set(spans), sentence.entities, 2)
+        triple.add(
+            {(spans[t.subject], t.relation, spans[t.object]) for t in triples},
+            sentence.triples,
+            1,
+        )
+        correct_heads = {s[0] for s in spans if s in sentence.entities}
+        cells = {(spans[t.subject][0], t.relation, spans[t.object][0]) for t in triples}
+        gold_cells = {(s[0], relation, o[0]) for s, relation, o in sentence.triples}
+        right = {
+            c for c in cells & gold_cells if c[0] in correct_heads and c[2] in correct_heads
+        }
+        official.add(cells, gold_cells, 1, right)
+    return {
+        "entity": entity.scores(),
+        "triple": triple.scores(),
+        "per_type": {"entity": entity.by_class(), "triple": triple.by_class()},
+        "official": {"entity": entity.scores(), "triple": official.scores()},
+    }
+
+
+def evaluate(
+    extractor: Extractor,
+    gold: Sequence[GoldSentence],
+    *,
+    entity_threshold: float | None = None,
+    relation_threshold: float | None = None,
+    head_policy: HeadPolicy = "all",
+    token_budget: int | None = None,
+) -> dict[str, Any]:
+    """Runs a model over gold sentences and scores it; see `score`.
+
+    Raises:
+        Exception: what the model raised, if it could not read a sentence.
+    """
+    config = extractor.config
+    thresholds = {
+        "entity_threshold": config.entity_threshold
+        if entity_threshold is None
+        else entity_threshold,
+        "relation_threshold": config.relation_threshold
+        if relation_threshold is None
+        else relation_threshold,
+    }
+    predictions = predict(extractor, gold, *thresholds.values(), token_budget=token_budget)
+    return score(predictions, gold, head_policy=head_policy, **thresholds)
+
+
+def predict(
+    extractor: Extractor,
+    gold: Sequence[GoldSentence],
+    entity_floor: float,
+    relation_floor: float,
+    token_budget: int | None = None,
+) -> list[HeadExtraction]:
+    """What a model finds in gold sentences' texts.
+
+    Raises:
+        Exception: what the model raised, if it could not read a sentence.
+    """
+    found = []
+    for result in extractor.predict_heads(
+        [g.text for g in gold], token_budget, entity_floor, relation_floor
+    ):
+        if isinstance(result, Exception):
+            raise result
+        found.append(result)
+    return found
+
+
+def tune_thresholds(
+    predictions: Sequence[HeadExtraction],
+    gold: Sequence[GoldSentence],
+    grid: Sequence[float] = tuple(n / 100 for n in range(20, 81, 5)),
+) -> tuple[float, float]:
+    """The thresholds with the best sum of entity and triple F1 on a development set.
+
+    Args:
+        predictions: with a floor no higher than the grid's least.
+        gold: the sentences.
+        grid: thresholds to try.
+
+    Returns:
+        Entity threshold and relation threshold; of equals the nearest to 0.5.
+    """
+
+    def quality(thresholds: tuple[float, float]) -> tuple[float, float]:
+        entity, relation = thresholds
+        found = score(predictions, gold, entity_threshold=entity, relation_threshold=relation)
+        distance = abs(entity - 0.5) + abs(relation - 0.5)
+        return found["entity"]["f1"] + found["triple"]["f1"], -distance
+
+    return max(((e, r) for e in grid for r in grid), key=quality)

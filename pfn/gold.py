@@ -1,0 +1,84 @@
+"""Gold annotation as character spans, for scoring, and as table cells, for training."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pfn.inputs import InputEncoder, Window
+from pfn.readers.records import AnnotatedSentence
+
+Span = tuple[int, int, str]
+
+
+class GoldSentence(NamedTuple):
+    """What is to be found in a text.
+
+    Attributes:
+        text: the sentence.
+        entities: (begin, end, type) in characters.
+        triples: (subject entity, relation, object entity).
+    """
+
+    text: str
+    entities: set[Span]
+    triples: set[tuple[Span, str, Span]]
+
+
+def gold_sentence(sentence: AnnotatedSentence) -> GoldSentence:
+    """The annotation of a sentence as typed spans of characters."""
+    offsets = sentence.token_offsets
+    spans = [(offsets[b][0], offsets[e - 1][1], type_) for b, e, type_ in sentence.entities]
+    return GoldSentence(
+        sentence.text, set(spans), {(spans[s], r, spans[o]) for s, r, o in sentence.triples}
+    )
+
+
+class GoldCells(NamedTuple):
+    """A window with the cells of its tables that are true (the labels of eq. 12).
+
+    Attributes:
+        window: what the model reads.
+        entities: (row of the first word, row of the last word, entity type).
+        relations: (row of the subject's head, row of the object's head, relation).
+    """
+
+    window: Window
+    entities: list[tuple[int, int, int]]
+    relations: list[tuple[int, int, int]]
+
+
+def gold_cells(
+    gold: GoldSentence, windows: list[Window], encoder: InputEncoder
+) -> list[GoldCells]:
+    """Places gold spans in the tables of a sentence's windows.
+
+    A span is placed where a word begins at its begin and a word ends at its end; one that
+    begins or ends inside a word can't be said by the tables and is left out.
+    """
+    config = encoder.config
+    types = {name: index for index, name in enumerate(config.entity_types)}
+    relations = {name: index for index, name in enumerate(config.relation_types)}
+    found = []
+    for window in windows:
+        rows = encoder.rows(window)
+        begins = {begin: row for (begin, _), row in zip(window.words, rows, strict=True)}
+        ends = {end: row for (_, end), row in zip(window.words, rows, strict=True)}
+        placed = {
+            span: (begins[span[0]], ends[span[1]])
+            for span in gold.entities
+            if span[0] in begins and span[1] in ends
+        }
+        found.append(
+            GoldCells(
+                window,
+                sorted({(*place, types[span[2]]) for span, place in placed.items()}),
+                sorted(
+                    {
+                        (placed[s][0], placed[o][0], relations[r])
+                        for s, r, o in gold.triples
+                        if s in placed and o in placed
+                    }
+                ),
+            )
+        )
+    return found

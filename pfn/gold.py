@@ -47,9 +47,7 @@ class GoldCells(NamedTuple):
     relations: list[tuple[int, int, int]]
 
 
-def gold_cells(
-    gold: GoldSentence, windows: list[Window], encoder: InputEncoder
-) -> list[GoldCells]:
+def gold_cells(gold: GoldSentence, windows: list[Window], encoder: InputEncoder) -> list[GoldCells]:
     """Places gold spans in the tables of a sentence's windows.
 
     A span is placed where a word begins at its begin and a word ends at its end; one that

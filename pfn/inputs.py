@@ -49,11 +49,15 @@ class InputEncoder:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, config: PFNConfig):
         self.tokenizer = tokenizer
         self.config = config
-        first = tokenizer.cls_token_id if tokenizer.cls_token_id is not None else (
-            tokenizer.bos_token_id
+        first = (
+            tokenizer.cls_token_id
+            if tokenizer.cls_token_id is not None
+            else (tokenizer.bos_token_id)
         )
-        last = tokenizer.sep_token_id if tokenizer.sep_token_id is not None else (
-            tokenizer.eos_token_id
+        last = (
+            tokenizer.sep_token_id
+            if tokenizer.sep_token_id is not None
+            else (tokenizer.eos_token_id)
         )
         self._prefix = [] if first is None else [first]
         self._suffix = [] if last is None else [last]

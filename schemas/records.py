@@ -74,10 +74,12 @@ class HeadExtraction(NamedTuple):
     Attributes:
         mentions: sorted by (begin, end, type).
         head_triples: sorted by (subject, object, relation).
+        windows: how many windows the text was read in.
     """
 
     mentions: list[Mention]
     head_triples: list[HeadTriple]
+    windows: int = 1
 
 
 class Extraction(NamedTuple):

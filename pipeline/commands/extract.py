@@ -1,0 +1,161 @@
+"""`pfn-kg extract`: the first phase alone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from schemas.errors import ConfigurationError
+from schemas.job import ExtractOptions
+
+TAKES_BEAM_OPTIONS = True
+
+_EXTRACT_FIELDS = tuple(ExtractOptions.model_fields)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `extract`."""
+    add_extract_arguments(parser)
+    add_job_arguments(parser)
+
+
+def add_extract_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that say what is read, by which model, and where it goes."""
+    parser.add_argument(
+        "corpus", nargs="*", metavar="CORPUS", help="Parquet files, folders or globs"
+    )
+    group = parser.add_argument_group("extract")
+    group.add_argument("--output", metavar="DIR", help="output folder")
+    group.add_argument("--into", metavar="DIR", help="add to a finished graph")
+    group.add_argument("--id-column", metavar="NAME", help="default: id; none: from content")
+    group.add_argument("--text-column", metavar="NAME", help="default: text")
+    group.add_argument("--title-column", metavar="NAME", help="default: title, if there is one")
+    group.add_argument("--metadata-columns", metavar="A,B", help="columns kept with documents")
+    group.add_argument("--language", metavar="CODE", help="of the texts; default: en")
+    group.add_argument("--model", metavar="NAME_OR_DIR", help="default: the shipped model")
+    group.add_argument("--device", help="auto (default), cpu, cuda ...")
+    group.add_argument("--precision", help="auto (default), fp32, fp16 or bf16")
+    group.add_argument("--token-budget", type=int, metavar="N", help="word pieces in a batch")
+    group.add_argument("--chunk-documents", type=int, metavar="N", help="default: 500")
+    group.add_argument(
+        "--entity-floor", type=float, metavar="P", help="keep mentions from this score on"
+    )
+    group.add_argument(
+        "--relation-floor", type=float, metavar="P", help="keep head triples from this score on"
+    )
+    group.add_argument(
+        "--resume", action="store_true", default=None, help="go on with an unfinished run"
+    )
+
+
+def add_job_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of a whole job."""
+    group = parser.add_argument_group("job")
+    group.add_argument("--config", metavar="FILE.yaml", help="all of these options; flags win")
+    group.add_argument("--max-rejected", type=int, metavar="N", help="exit with 1 beyond that many")
+    group.add_argument(
+        "--dry-run", action="store_true", default=None, help="validate all and print the plan"
+    )
+    parser.epilog = "Options of Apache Beam follow after --, such as -- --runner=FlinkRunner"
+
+
+def apply_config(args: argparse.Namespace) -> None:
+    """Fills in, from the file of --config, the options that were not given.
+
+    Raises:
+        ConfigurationError: if the file can't be read or has an unknown option.
+    """
+    if not args.config:
+        return
+    try:
+        with open(args.config, encoding="utf-8") as file:
+            config = yaml.safe_load(file) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"--config: {args.config}: {reason}") from None
+    if not isinstance(config, dict):
+        raise ConfigurationError(f"--config: {args.config}: not a mapping of options")
+    for key, value in config.items():
+        name = str(key).replace("-", "_")
+        if name == "beam" and isinstance(value, list):
+            args.beam = [*map(str, value), *args.beam]
+        elif not hasattr(args, name) or name in ("config", "command", "debug"):
+            raise ConfigurationError(f"--config: {args.config}: no option is called {key!r}")
+        elif getattr(args, name) in (None, []):
+            if name == "corpus" and isinstance(value, str):
+                value = [value]
+            setattr(args, name, value)
+
+
+def extract_options(args: argparse.Namespace) -> ExtractOptions:
+    """The options of the extract phase from the command line.
+
+    Raises:
+        ConfigurationError: if one is wrong.
+    """
+    if args.into:
+        raise ConfigurationError("--into: this option is not built yet")
+    if not args.corpus:
+        raise ConfigurationError("CORPUS: name at least one Parquet file, folder or glob")
+    if not args.output:
+        raise ConfigurationError("--output: name the output folder")
+    data: dict[str, Any] = {}
+    for name in _EXTRACT_FIELDS:
+        value = getattr(args, name, None)
+        if value is not None:
+            data[name] = value
+    if isinstance(data.get("metadata_columns"), str):
+        names = [name.strip() for name in data["metadata_columns"].split(",")]
+        data["metadata_columns"] = [name for name in names if name]
+    return ExtractOptions.from_dict(data)
+
+
+def print_plan(prepared: Any, beam: Sequence[str], extra: dict[str, Any] | None = None) -> None:
+    """Prints what a run would do, as JSON."""
+    plan = {
+        "files": len(prepared.plan.files),
+        "unreadable_files": [f.path for f in prepared.plan.files if f.error],
+        "rows": prepared.plan.rows,
+        "runs": len(prepared.plan.runs),
+        "model": {"name": prepared.model, "hash": prepared.model_hash},
+        "extract": prepared.options.model_dump(),
+        **(extra or {}),
+        "beam": list(beam),
+    }
+    print(json.dumps(plan, indent=2, ensure_ascii=False))
+
+
+def rejected_code(rejected: int, most: int | None) -> int:
+    """The exit code for that many rejected rows."""
+    if most is not None and rejected > most:
+        print(f"pfn-kg: {rejected} rows were rejected, more than {most}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def main(args: argparse.Namespace) -> int:
+    """Runs the command."""
+    apply_config(args)
+    options = extract_options(args)
+    from pipeline.extract import extract, prepare_extraction
+    from pipeline.options import pipeline_options
+
+    pipeline_options(args.beam)
+    prepared = prepare_extraction(options)
+    if args.dry_run:
+        print_plan(prepared, args.beam)
+        return 0
+    manifest = extract(prepared, args.beam)
+    counts = manifest["extract"]["counts"]
+    print(
+        f"{options.output}: {counts.get('documents', 0)} documents, "
+        f"{counts.get('sentences', 0)} sentences, {counts.get('mentions', 0)} mentions and "
+        f"{counts.get('head_triples', 0)} head triples above the floor, "
+        f"{counts.get('rejected', 0)} rejected, {manifest['extract']['seconds']:.1f} s"
+    )
+    return rejected_code(counts.get("rejected", 0), args.max_rejected)

@@ -1,0 +1,53 @@
+"""`pfn-kg run`: extract, then build."""
+
+from __future__ import annotations
+
+import argparse
+
+from pipeline.commands.build import add_build_arguments, build_options
+from pipeline.commands.extract import (
+    add_extract_arguments,
+    add_job_arguments,
+    apply_config,
+    extract_options,
+    print_plan,
+    rejected_code,
+)
+
+TAKES_BEAM_OPTIONS = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `run`: those of both phases."""
+    add_extract_arguments(parser)
+    add_build_arguments(parser)
+    add_job_arguments(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Runs the command."""
+    apply_config(args)
+    extract_opts = extract_options(args)
+    build_opts = build_options(args)
+    from pipeline.build import build
+    from pipeline.extract import extract, prepare_extraction
+    from pipeline.options import pipeline_options
+
+    pipeline_options(args.beam)
+    prepared = prepare_extraction(extract_opts)
+    if args.dry_run:
+        print_plan(prepared, args.beam)
+        return 0
+    manifest = extract(prepared, args.beam)
+    counts = build(prepared.options.output, build_opts, args.beam)
+    extracted = manifest["extract"]
+    rejected = counts.get("rejected", 0)
+    print(
+        f"{extract_opts.output}: {counts.get('documents', 0)} documents, "
+        f"{extracted['counts'].get('sentences', 0)} sentences, "
+        f"{counts.get('mentions', 0)} mentions, {counts.get('triples', 0)} triples, "
+        f"{counts.get('entities', 0)} entities, {counts.get('relations', 0)} relations, "
+        f"{rejected} rejected; {extracted['seconds']:.1f} s of extraction "
+        f"({extracted['sentences_per_second']:.0f} sentences/s)"
+    )
+    return rejected_code(rejected, args.max_rejected)

@@ -1,0 +1,220 @@
+"""The extract phase: plan, run, and write down what there is."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
+
+from pfn.checkpoint import find_model, model_hash, read_config, read_label_schema, shipped_models
+from pipeline.manifest import MANIFEST_VERSION, find_manifest, versions, write_manifest
+from pipeline.options import is_local_run, pipeline_options
+from pipeline.progress import Progress
+from schemas.errors import ConfigurationError
+from schemas.job import ExtractOptions
+from schemas.label_schema import LabelSchema
+from transforms.extract import Extract, PFNModelHandler
+from transforms.extraction_files import ExtractionFolder
+from transforms.files import (
+    absolute,
+    delete_partial,
+    is_local,
+    join,
+    local_copy,
+    make_folder,
+    replace,
+)
+from transforms.plan import Plan, plan_extraction
+
+# Fixed before the run, whatever machine reads: part of what the results depend on.
+_DEFAULT_TOKEN_BUDGET = {"cpu": 2048, "gpu": 32768}
+
+
+class PreparedExtraction(NamedTuple):
+    """All that was checked and fixed before any work is done.
+
+    Attributes:
+        options: with token budget and floors set.
+        model: what workers load: a folder, or the name of a shipped model.
+        model_hash: of configuration, weights and tokenizer.
+        thresholds: of the model, entity and relation.
+        label_schema: of the model.
+        plan: what is to be read.
+        generation: of the run; 0 for a first one.
+    """
+
+    options: ExtractOptions
+    model: str
+    model_hash: str
+    thresholds: tuple[float, float]
+    label_schema: LabelSchema
+    plan: Plan
+
+
+def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
+    """Validates everything and makes the plan; writes nothing.
+
+    Raises:
+        ConfigurationError: if an option, the model, the corpus or the output is wrong.
+    """
+    output = absolute(options.output)
+    manifest = find_manifest(output)
+    if manifest is not None and not options.resume:
+        unfinished = manifest.get("state") == "extracting"
+        hint = "--resume goes on with it" if unfinished else "choose another folder, or --resume"
+        raise ConfigurationError(f"--output: {options.output} holds a run already; {hint}")
+    remote = options.model is not None and not is_local(options.model)
+    try:
+        folder = local_copy(options.model) if remote else find_model(options.model)  # type: ignore[arg-type]
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"--model: {error}") from None
+    config = read_config(folder)
+    thresholds = (float(config["entity_threshold"]), float(config["relation_threshold"]))
+    if remote:
+        model = str(options.model)
+    else:
+        # A shipped model has the same name on every worker, but not the same folder.
+        model = folder.name if folder.name in shipped_models() else str(folder.absolute())
+    if options.token_budget is None:
+        recorded = (manifest or {}).get("configuration", {}).get("token_budget")
+        gpu = options.device not in ("auto", "cpu")
+        options = options.model_copy(
+            update={"token_budget": recorded or _DEFAULT_TOKEN_BUDGET["gpu" if gpu else "cpu"]}
+        )
+    options = options.model_copy(
+        update={
+            "output": output,
+            "entity_floor": min(options.entity_floor, thresholds[0]),
+            "relation_floor": min(options.relation_floor, thresholds[1]),
+        }
+    )
+    hash_ = model_hash(folder)
+    return PreparedExtraction(
+        options,
+        model,
+        hash_,
+        thresholds,
+        read_label_schema(folder),
+        plan_extraction(options, hash_),
+    )
+
+
+def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> dict[str, Any]:
+    """Runs the extract phase.
+
+    Args:
+        prepared: from `prepare_extraction`.
+        pipeline_args: Beam's own options; without a runner, FnApiRunner.
+
+    Returns:
+        The manifest, as it was written.
+
+    Raises:
+        OSError: if a file system fails.
+    """
+    options, plan = prepared.options, prepared.plan
+    beam_options = pipeline_options(pipeline_args)
+    started = time.monotonic()
+    folder = ExtractionFolder(join(options.output, "extractions"))
+    make_folder(options.output)
+    make_folder(folder.path)
+    manifest: dict[str, Any] = {
+        "version": MANIFEST_VERSION,
+        "state": "extracting",
+        "inputs": [
+            {
+                "path": file.path,
+                "size": file.size,
+                "version": file.version,
+                "rows": file.rows,
+                "error": file.error,
+            }
+            for file in plan.files
+        ],
+        "configuration": options.model_dump(exclude={"output", "resume", "corpus"})
+        | {"corpus": options.corpus},
+        "model": {
+            "name": prepared.model,
+            "hash": prepared.model_hash,
+            "entity_threshold": prepared.thresholds[0],
+            "relation_threshold": prepared.thresholds[1],
+        },
+        "versions": versions(),
+    }
+    replace(join(options.output, "label_schema.yaml"), prepared.label_schema.to_yaml().encode())
+    write_manifest(options.output, manifest)
+    handler = PFNModelHandler(
+        prepared.model,
+        options.device,
+        options.precision,
+        options.token_budget or _DEFAULT_TOKEN_BUDGET["cpu"],
+        options.entity_floor,
+        options.relation_floor,
+    )
+    progress = (
+        Progress(plan.rows, _Watcher(folder)) if is_local_run(pipeline_args) else nullcontext()
+    )
+    before = sum(c.counters["rows"] for c in _finished(folder, plan))
+    with progress, beam.Pipeline(options=beam_options) as pipeline:
+        _ = (
+            pipeline
+            | "Runs" >> beam.Create(plan.runs, reshuffle=False)
+            | "Extract" >> Extract(folder.path, handler, options.language)
+        )
+    seconds = time.monotonic() - started
+    delete_partial(folder.path)
+    chunks = _finished(folder, plan)
+    counts: Counter[str] = Counter()
+    for chunk in chunks:
+        counts.update(chunk.counters)
+    read = counts["rows"] - before
+    share = read / counts["rows"] if counts["rows"] else 0.0
+    manifest |= {
+        "state": "extracted",
+        "chunks": [{"name": chunk.name, **chunk.counters} for chunk in chunks],
+        "extract": {
+            "seconds": round(seconds, 3),
+            "counts": dict(sorted(counts.items())),
+            "resumed_rows": before,
+            "sentences_per_second": round(counts["sentences"] * share / seconds, 1),
+            "documents_per_second": round(read / seconds, 2),
+        },
+    }
+    write_manifest(options.output, manifest)
+    return manifest
+
+
+def _finished(folder: ExtractionFolder, plan: Plan) -> list:
+    with ThreadPoolExecutor(16) as pool:
+        return [
+            chunk
+            for found in pool.map(lambda run: list(folder.finished(run)), plan.runs)
+            for chunk in found
+        ]
+
+
+class _Watcher:
+    """Gives the counters of chunks that were finished since it was last asked."""
+
+    def __init__(self, folder: ExtractionFolder):
+        self._folder = folder
+        self._seen: set[str] = set()
+
+    def __call__(self) -> list[dict[str, int]]:
+        matched = FileSystems.match([join(self._folder.path, "*.parquet")])[0].metadata_list
+        found = []
+        for metadata in matched:
+            if metadata.path in self._seen:
+                continue
+            name = FileSystems.split(metadata.path)[1].removesuffix(".parquet")
+            counters = self._folder.counters(name)
+            if counters is not None:
+                self._seen.add(metadata.path)
+                found.append(counters)
+        return found

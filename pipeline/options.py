@@ -1,0 +1,47 @@
+"""Beam's own options, as they stand after `--` on the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+
+from schemas.errors import ConfigurationError
+
+# DirectRunner is a switch that may fetch a binary; a local run shall not.
+LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+_LOCAL = {None, "FnApiRunner", LOCAL_RUNNER}
+
+
+def is_local_run(arguments: Sequence[str]) -> bool:
+    """Whether these options run the pipeline in this process."""
+    return PipelineOptions(list(arguments)).view_as(StandardOptions).runner in _LOCAL
+
+
+def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
+    """Beam's options; without a runner, FnApiRunner.
+
+    Args:
+        arguments: such as `--runner=FlinkRunner`.
+
+    Raises:
+        ConfigurationError: if one is unknown to Beam, or wrong.
+    """
+    parser = argparse.ArgumentParser(add_help=False, conflict_handler="resolve", allow_abbrev=False)
+    parser.error = _fail  # type: ignore[method-assign, assignment]
+    for options_class in PipelineOptions.__subclasses__():
+        if hook := options_class.__dict__.get("_add_argparse_args"):
+            hook.__get__(None, options_class)(parser)
+    _, unknown = parser.parse_known_args(list(arguments))
+    if unknown:
+        raise ConfigurationError(f"{unknown[0]}: no option of Apache Beam")
+    options = PipelineOptions(list(arguments))
+    standard = options.view_as(StandardOptions)
+    if standard.runner in _LOCAL:
+        standard.runner = LOCAL_RUNNER
+    return options
+
+
+def _fail(message: str) -> None:
+    raise ConfigurationError(f"after --: {message}")

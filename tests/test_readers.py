@@ -194,10 +194,10 @@ def test_a_wrong_record_is_named(write, format, record, message):
 
 
 def test_a_wrong_file_is_named(tmp_path):
-    with pytest.raises(ConfigurationError, match="missing.json: No such file"):
+    with pytest.raises(ConfigurationError, match=r"missing\.json: No such file"):
         read(tmp_path / "missing.json", "spert")
     (tmp_path / "cut.json").write_text('[{"tokens": ["a"')
-    with pytest.raises(ConfigurationError, match="cut.json: not JSON"):
+    with pytest.raises(ConfigurationError, match=r"cut\.json: not JSON"):
         read(tmp_path / "cut.json", "spert")
     with pytest.raises(ConfigurationError, match="--format: 'conll' is not one of docred, spert"):
         read(tmp_path / "cut.json", "conll")
@@ -216,14 +216,14 @@ def test_detokenised_text_reads_like_text(tokens, text):
     assert detokenise(tokens.split())[0] == text
 
 
-@given(st.lists(st.text(min_size=1) | st.sampled_from(list("\"'([–-/.,$\xa0") + ["'s", "n't"])))
+@given(st.lists(st.text(min_size=1) | st.sampled_from([*"\"'([–-/.,$\xa0", "'s", "n't"])))
 def test_detokenised_tokens_stand_where_the_offsets_say(tokens):
     text, offsets = detokenise(tokens)
     assert [text[begin:end] for begin, end in offsets] == tokens
-    gaps = zip(
-        [0, *(end for _, end in offsets)], [*(b for b, _ in offsets), len(text)], strict=True
-    )
-    assert all(text[begin:end] in ("", " ") for begin, end in gaps)
+    begins = [begin for begin, _ in offsets]
+    ends = [end for _, end in offsets]
+    gaps = [text[end:begin] for end, begin in zip([0, *ends], [*begins, len(text)], strict=True)]
+    assert set(gaps) <= {"", " "}
 
 
 COUNTS = {
@@ -232,7 +232,7 @@ COUNTS = {
     ("redocred/test.json", "docred"): (835, 2568, 1953),
     ("conll04/train_triples.json", "spert"): (922, 3377, 1283),
     ("scierc/test_triples.json", "spert"): (551, 1685, 974),
-    ("webnlg_partial/test_triples.json", "triple-list"): (703, 2187, 1607 - 20),
+    ("webnlg_partial/test_triples.json", "triple-list"): (703, 2187, 1581),
     ("webnlg_exact/test_triples.json", "triple-list"): (703, 2292, 1607),
 }
 

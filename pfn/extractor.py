@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from typing import Literal, TypeAlias
 
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from pfn.checkpoint import find_model
 from pfn.configuration import PFNConfig
@@ -78,7 +80,8 @@ class Extractor:
         if precision == "auto":
             precision = "fp32" if place.type == "cpu" else "fp16"
         try:
-            model = PFNModel.from_pretrained(folder, dtype=_DTYPES[precision])
+            with _no_progress_bar():
+                model = PFNModel.from_pretrained(folder, dtype=_DTYPES[precision])
             tokenizer = AutoTokenizer.from_pretrained(folder)
         except (OSError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
@@ -296,6 +299,18 @@ class Extractor:
             self.config.entity_threshold if entity is None else entity,
             self.config.relation_threshold if relation is None else relation,
         )
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Loading takes a second: a bar that flashes up is noise on a worker's log."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def find_device(device: str) -> torch.device:

@@ -356,8 +356,12 @@ def save_checkpoint(
     extractor.tokenizer.save_pretrained(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config["dtype"] = "float16" if half_precision else "float32"
+    # Where the encoder lay on this machine says nothing elsewhere.
+    config["encoder"].pop("_name_or_path", None)
     (folder / "config.json").write_text(
         json.dumps(config, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8"
     )
+    # safetensors writes for the owner alone.
+    (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)
     if card is not None:
         (folder / "README.md").write_text(card, encoding="utf-8")

@@ -30,8 +30,9 @@ def find_model(name: str | None = None) -> Path:
     """The local folder of a model.
 
     Args:
-        name: a folder, the name of a shipped model, or `owner/name` on the Hugging Face hub
-            (fetched once); the shipped default model if None.
+        name: a folder of a model or of a training, the name of a shipped model, or
+            `owner/name` on the Hugging Face hub (fetched once); the shipped default model
+            if None.
 
     Raises:
         ConfigurationError: if there is none.
@@ -41,8 +42,9 @@ def find_model(name: str | None = None) -> Path:
         return SHIPPED / name
     folder = Path(name)
     if folder.is_dir():
-        if (folder / "config.json").is_file():
-            return folder
+        for place in (folder, folder / "model"):
+            if (place / "config.json").is_file():
+                return place
         raise ConfigurationError(f"--model: {name} has no config.json")
     if _HUB_NAME.fullmatch(name) and not folder.exists():
         from huggingface_hub import snapshot_download

@@ -8,11 +8,10 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -33,56 +32,11 @@ from pfn.gold import GoldCells, GoldSentence, gold_cells, gold_sentence
 from pfn.inputs import InputEncoder
 from pfn.modeling import PFNModel
 from pfn.readers import AnnotatedSentence
+from pfn.training_options import TrainingOptions
 from schemas.errors import ConfigurationError
 from schemas.label_schema import LabelSchema
 
 logger = logging.getLogger(__name__)
-
-
-class TrainingOptions(BaseModel):
-    """Hyper-parameters; the defaults are those of the shipped model.
-
-    Attributes:
-        hidden_size: width of the partition filter encoder.
-        positions: rows of the tables, see `PFNConfig`.
-        word_shapes: whether the model sees the shape of each word.
-        dropout: see `PFNConfig`.
-        dropconnect: see `PFNConfig`.
-        layer_norm: see `PFNConfig`.
-        epochs: most passes over the training data.
-        batch_size: sentences a step.
-        encoder_learning_rate: peak rate of the encoder's weights.
-        head_learning_rate: peak rate of all other weights.
-        warmup: part of the steps in which the rates rise; they fall linearly after.
-        weight_decay: of all weights but biases and normalisations.
-        clip: largest norm of the gradient.
-        patience: epochs without a better dev score before training stops.
-        seed: of initialisation, order and dropout.
-        threads: CPU threads; PyTorch's choice if None.
-        limit: train on the first so many sentences only; for trials.
-        tune_thresholds: whether thresholds are chosen on dev after training.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    hidden_size: int = Field(300, gt=0)
-    positions: Literal["words", "pieces"] = "words"
-    word_shapes: bool = True
-    dropout: float = Field(0.1, ge=0, lt=1)
-    dropconnect: float = Field(0.1, ge=0, lt=1)
-    layer_norm: bool = True
-    epochs: int = Field(10, gt=0)
-    batch_size: int = Field(16, gt=0)
-    encoder_learning_rate: float = Field(1e-4, ge=0)
-    head_learning_rate: float = Field(1e-3, gt=0)
-    warmup: float = Field(0.1, ge=0, lt=1)
-    weight_decay: float = Field(0.0, ge=0)
-    clip: float = Field(1.0, gt=0)
-    patience: int = Field(5, gt=0)
-    seed: int = 13
-    threads: int | None = Field(None, gt=0)
-    limit: int | None = Field(None, gt=0)
-    tune_thresholds: bool = True
 
 
 def derive_label_schema(

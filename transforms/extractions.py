@@ -37,4 +37,4 @@ def read_columns(path: str, columns: Sequence[str] | None = None) -> pa.Table:
     """
     with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
         # Decoding is a small part of the work and the workers are processes already.
-        return pq.read_table(file, columns=columns, use_threads=False, partitioning=None)
+        return pq.ParquetFile(file).read(columns=columns, use_threads=False)

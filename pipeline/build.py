@@ -1,0 +1,425 @@
+"""The build phase: from extractions to tables and Turtle, without the model.
+
+The graph is a function of the extractions that the manifest lists, the label schema
+and the options. Files are written into a temporary folder and take the place of the
+last build's when all of them are there.
+
+```
+chunks -> ids -> which rows lose, how many rows there are
+chunks -> rows of each table, by shard -> merge -> one file a shard
+```
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
+
+from pfn.resolution import HeadPolicy
+from pipeline.manifest import read_extracted, write_manifest
+from pipeline.options import pipeline_options
+from schemas.errors import ConfigurationError
+from schemas.extraction import read_counters
+from schemas.label_schema import LabelSchema
+from schemas.tables import SORTED_BY, TABLE_SCHEMAS
+from sinks.ontology import ontology_turtle, shapes_turtle, void_turtle
+from sinks.rdf import entities_turtle, relations_turtle
+from sinks.tables import parquet_bytes
+from transforms.aggregate import aggregate_entities, aggregate_relations
+from transforms.deduplicate import FindLosers, Loser, ProjectDocuments
+from transforms.extractions import ChunkFile, read_columns
+from transforms.files import absolute, join, make_folder, read_bytes, replace
+from transforms.identity import ID_TYPE, content_id, from_arrow, id_array, shard_of, to_hex
+from transforms.resolve import (
+    NAME_SCHEMA,
+    SUPPORT_SCHEMA,
+    ConstraintPolicy,
+    ResolveOptions,
+    resolve_chunk,
+)
+from transforms.shards import decode, encode, split
+
+#: How many rows a file of a table is planned to hold; texts are long, so fewer of those.
+SHARD_ROWS = 200_000
+
+#: Which count of the corpus bounds the rows of each table.
+_BOUNDED_BY = {
+    "documents": "documents",
+    "sentences": "sentences",
+    "mentions": "mentions",
+    "triples": "head_triples",
+    "entities": "mentions",
+    "relations": "head_triples",
+    "rejected": "documents",
+}
+_COUNTS_FILE = "counts.json"
+
+
+class BuildOptions(NamedTuple):
+    """How the graph is made of the extractions.
+
+    Attributes:
+        entity_threshold: mentions from this score on; None is the model's.
+        relation_threshold: head triples from this score on; None is the model's.
+        label_schema: in place of the one in the folder.
+        head_policy: which mentions at one head take part.
+        constraint_policy: what becomes of triples between types that the label
+            schema does not give their relation.
+        base_iri: namespace of the graph's IRIs, in place of the label schema's.
+        rdf: whether to write Turtle.
+        sentences: whether to write the table `sentences`.
+        shard_rows: about how many rows a file holds.
+    """
+
+    entity_threshold: float | None = None
+    relation_threshold: float | None = None
+    label_schema: LabelSchema | None = None
+    head_policy: HeadPolicy = "all"
+    constraint_policy: ConstraintPolicy = "flag"
+    base_iri: str | None = None
+    rdf: bool = True
+    sentences: bool = False
+    shard_rows: int = SHARD_ROWS
+
+
+def build(
+    directory: str, options: BuildOptions | None = None, pipeline_args: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Makes the tables and the Turtle of an output folder from its extractions.
+
+    Args:
+        directory: the folder, on any file system that Beam knows.
+        options: policies and thresholds.
+        pipeline_args: Beam's own options; without a runner, FnApiRunner.
+
+    Returns:
+        What was counted, as it also stands in the manifest.
+
+    Raises:
+        ConfigurationError: if the folder or an option is wrong.
+    """
+    options = options or BuildOptions()
+    started = time.monotonic()
+    directory = absolute(directory)
+    manifest = read_extracted(directory)
+    label_schema = _label_schema(directory, options)
+    resolve = _resolve_options(manifest, options)
+    chunks = [
+        ChunkFile(
+            index,
+            join(directory, "extractions", f"{chunk['name']}.parquet"),
+            chunk.get("model_hash") or manifest.get("model", {}).get("hash", ""),
+            chunk.get("generation", 0),
+        )
+        for index, chunk in enumerate(manifest["chunks"])
+    ]
+    write_manifest(directory, manifest | {"state": "building"})
+    temporary = join(directory, f".build-{uuid.uuid4().hex}")
+    try:
+        with beam.Pipeline(options=pipeline_options(pipeline_args)) as pipeline:
+            _ = (
+                pipeline
+                | "Chunks" >> beam.Create(chunks, reshuffle=True)
+                | "Graph"
+                >> BuildGraph(temporary, label_schema, resolve, options.rdf, options.shard_rows)
+            )
+        counts: dict[str, int] = json.loads(read_bytes(join(temporary, _COUNTS_FILE)))
+        if options.rdf:
+            _write_vocabulary(temporary, label_schema, counts)
+        _swap(temporary, directory)
+    except BaseException:
+        write_manifest(directory, manifest | {"state": "failed"})
+        raise
+    finally:
+        _delete(temporary)
+    settings = resolve._asdict() | {
+        "base_iri": label_schema.base_iri,
+        "label_schema": "given" if options.label_schema else "label_schema.yaml",
+        "rdf": options.rdf,
+    }
+    finished = {
+        "options": settings,
+        "seconds": round(time.monotonic() - started, 3),
+        "counts": counts,
+    }
+    write_manifest(directory, manifest | {"state": "done", "build": finished})
+    return counts
+
+
+def _label_schema(directory: str, options: BuildOptions) -> LabelSchema:
+    label_schema = options.label_schema
+    if label_schema is None:
+        path = join(directory, "label_schema.yaml")
+        try:
+            text = read_bytes(path).decode()
+        except (OSError, BeamIOError):
+            raise ConfigurationError(f"{path}: no label schema there") from None
+        label_schema = LabelSchema.from_yaml(text, path)
+    if options.base_iri is not None:
+        data = label_schema.to_dict() | {"base_iri": options.base_iri}
+        label_schema = LabelSchema.from_dict(data, "--base-iri")
+    return label_schema
+
+
+def _resolve_options(manifest: dict[str, Any], options: BuildOptions) -> ResolveOptions:
+    model = manifest.get("model", {})
+    configuration = manifest.get("configuration", {})
+    thresholds = {}
+    for name in ("entity", "relation"):
+        given = getattr(options, f"{name}_threshold")
+        floor = configuration.get(f"{name}_floor", 0.0)
+        threshold = given if given is not None else model.get(f"{name}_threshold", 0.5)
+        if threshold < floor:
+            raise ConfigurationError(
+                f"--{name}-threshold: {threshold} is below {floor}, "
+                "from which on scores were kept by the extraction"
+            )
+        thresholds[name] = threshold
+    return ResolveOptions(
+        thresholds["entity"],
+        thresholds["relation"],
+        options.head_policy,
+        options.constraint_policy,
+        options.sentences,
+    )
+
+
+class BuildGraph(beam.PTransform):
+    """Writes the files of a graph from a collection of `ChunkFile`.
+
+    Args:
+        folder: where to write; a folder a table.
+        label_schema: of the graph.
+        options: thresholds and policies.
+        rdf: whether to write Turtle.
+        shard_rows: about how many rows a file holds.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        label_schema: LabelSchema,
+        options: ResolveOptions,
+        rdf: bool = True,
+        shard_rows: int = SHARD_ROWS,
+    ):
+        super().__init__()
+        self._folder = folder
+        self._label_schema = label_schema
+        self._options = options
+        self._rdf = rdf
+        self._shard_rows = shard_rows
+
+    def expand(self, chunks: beam.PCollection) -> beam.PCollection:
+        """Applies the transform; gives the one path of the counts' file."""
+        removed: frozenset[str] = frozenset()
+        found = (
+            chunks
+            | "ProjectDocuments"
+            >> beam.ParDo(ProjectDocuments(removed)).with_output_types(tuple[int, bytes])
+            | "GroupByDocumentId" >> beam.GroupByKey()
+            | "FindLosers"
+            >> beam.ParDo(FindLosers()).with_outputs(FindLosers.COUNTS, main="losers")
+        )
+        tables = [name for name in _BOUNDED_BY if name != "sentences" or self._options.sentences]
+        shards = (
+            found[FindLosers.COUNTS]
+            | "SumSizes" >> beam.CombineGlobally(_sum_counts)
+            | "PlanShards" >> beam.Map(_plan_shards, tables, self._shard_rows)
+        )
+        plan = beam.pvalue.AsSingleton(shards)
+        resolved = chunks | "Resolve" >> beam.ParDo(
+            _Resolve(self._label_schema, self._options),
+            beam.pvalue.AsMultiMap(found["losers"]),
+            plan,
+        ).with_outputs(_Resolve.COUNTS, main="rows")
+        # Every planned file is written, be it empty: no gap in the numbers, no table missing.
+        empty = shards | "EmptyShards" >> beam.FlatMap(_empty_shards)
+        written = (
+            (resolved["rows"], empty)
+            | beam.Flatten()
+            | "KeyTypes" >> beam.Map(_identity).with_output_types(tuple[tuple[str, int], bytes])
+            | "GroupByShard" >> beam.GroupByKey()
+            | "Write" >> beam.ParDo(_WriteShard(self._folder, self._label_schema, self._rdf), plan)
+        )
+        return (
+            (resolved[_Resolve.COUNTS], written)
+            | "Counts" >> beam.Flatten()
+            | "SumCounts" >> beam.CombineGlobally(_sum_counts)
+            | "WriteCounts" >> beam.Map(_write_counts, join(self._folder, _COUNTS_FILE))
+        )
+
+
+def _identity(element: Any) -> Any:
+    return element
+
+
+def _sum_counts(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for found in counts:
+        total.update(found)
+    return dict(sorted(total.items()))
+
+
+def _plan_shards(sizes: dict[str, int], tables: Sequence[str], shard_rows: int) -> dict[str, int]:
+    """How many files each table gets; follows from the corpus alone."""
+    return {name: max(1, -(-sizes.get(_BOUNDED_BY[name], 0) // shard_rows)) for name in tables}
+
+
+def _travel_schema(table: str) -> pa.Schema:
+    """The schema of a table's rows on their way: ids as bytes, parts for what is aggregated."""
+    if table in ("entities", "relations"):
+        return NAME_SCHEMA if table == "entities" else SUPPORT_SCHEMA
+    schema = TABLE_SCHEMAS[table]
+    if table not in ("mentions", "triples"):
+        return schema
+    return pa.schema(
+        [
+            f.with_type(ID_TYPE) if f.name.endswith("_id") and f.name != "document_id" else f
+            for f in schema
+        ]
+    )
+
+
+def _empty_shards(plan: dict[str, int]) -> Iterator[tuple[tuple[str, int], bytes]]:
+    for table, shards in plan.items():
+        empty = encode(_travel_schema(table).empty_table())
+        yield from (((table, shard), empty) for shard in range(shards))
+
+
+class _Resolve(beam.DoFn):
+    """Turns a chunk into rows, keyed by table and shard; on `counts` what it counted."""
+
+    COUNTS = "counts"
+
+    def __init__(self, label_schema: LabelSchema, options: ResolveOptions):
+        self._label_schema = label_schema
+        self._options = options
+
+    def process(
+        self, chunk: ChunkFile, losers: Mapping[int, Iterable[list[Loser]]], plan: dict[str, int]
+    ) -> Iterator[tuple[tuple[str, int], bytes] | beam.pvalue.TaggedOutput]:
+        rows = read_columns(chunk.path)
+        read_counters(rows.schema)  # refuses a format that is not ours
+        lost = [loser for found in losers[chunk.index] for loser in found]
+        found = resolve_chunk(rows, chunk.model_hash, lost, self._label_schema, self._options)
+        for table, part in found.tables.items():
+            shards = plan[table]
+            for shard, data in split(part, _shards_of(table, part, shards), shards):
+                yield (table, shard), data
+        yield beam.pvalue.TaggedOutput(self.COUNTS, dict(found.counts))
+
+
+def _shards_of(table: str, rows: pa.Table, shards: int) -> np.ndarray:
+    """The shard of each row: by its id, or by the hash of what stands for one."""
+    if shards == 1 or not len(rows):
+        return np.zeros(len(rows), dtype=np.int64)
+    if table in ("documents", "sentences"):
+        ids = id_array(content_id("document", id_) for id_ in rows["document_id"].to_pylist())
+    elif table == "rejected":
+        places = zip(rows["source_file"].to_pylist(), rows["source_row"].to_pylist(), strict=True)
+        ids = id_array(content_id("row", str(file), str(row)) for file, row in places)
+    else:
+        ids = from_arrow(rows[SORTED_BY[table][0]])
+    return shard_of(ids, shards)
+
+
+class _WriteShard(beam.DoFn):
+    """Merges the rows of one shard, sorts and writes them; yields what it counted."""
+
+    def __init__(self, folder: str, label_schema: LabelSchema, rdf: bool):
+        self._folder = folder
+        self._label_schema = label_schema
+        self._rdf = rdf
+
+    def process(
+        self, group: tuple[tuple[str, int], Iterable[bytes]], plan: dict[str, int]
+    ) -> Iterator[dict[str, int]]:
+        (table, shard), parts = group
+        rows = pa.concat_tables(map(decode, parts))
+        name = f"{shard:05d}-of-{plan[table]:05d}"
+        counts: dict[str, int] = {}
+        turtle = None
+        if table == "entities":
+            rows = aggregate_entities(rows, self._label_schema.base_iri)
+            counts["entities"] = rows["kind"].to_pylist().count("entity")
+            counts["values"] = len(rows) - counts["entities"]
+            turtle = entities_turtle(rows, self._label_schema) if self._rdf else None
+        elif table == "relations":
+            rows = aggregate_relations(rows)
+            counts["relations"] = len(rows)
+            turtle = relations_turtle(rows, self._label_schema) if self._rdf else None
+        schema = TABLE_SCHEMAS[table]
+        rows = _in_hexadecimal(rows).select(schema.names).cast(schema)
+        rows = rows.sort_by([(column, "ascending") for column in SORTED_BY[table]])
+        replace(join(self._folder, table, f"part-{name}.parquet"), parquet_bytes(rows))
+        if turtle is not None:
+            replace(join(self._folder, "rdf", f"{table}-{name}.ttl"), turtle.data)
+            counts["rdf_triples"] = turtle.triples
+            counts["rdf_skipped_value_subjects"] = turtle.skipped
+        yield counts
+
+
+def _in_hexadecimal(rows: pa.Table) -> pa.Table:
+    for index, field in enumerate(rows.schema):
+        if field.type == ID_TYPE:
+            rows = rows.set_column(index, field.name, to_hex(from_arrow(rows[field.name])))
+    return rows
+
+
+def _write_counts(counts: dict[str, int], path: str) -> str:
+    replace(path, json.dumps(counts).encode())
+    return path
+
+
+def _write_vocabulary(folder: str, label_schema: LabelSchema, counts: dict[str, int]) -> None:
+    files = {
+        "ontology.ttl": ontology_turtle(label_schema),
+        "shapes.ttl": shapes_turtle(label_schema),
+        "void.ttl": void_turtle(
+            label_schema,
+            triples=counts.get("rdf_triples", 0),
+            entities=counts.get("entities", 0),
+        ),
+    }
+    for name, data in files.items():
+        replace(join(folder, "rdf", name), data)
+
+
+def _swap(temporary: str, directory: str) -> None:
+    """Puts the new files in the place of the old ones, of which none stays."""
+    empty = TABLE_SCHEMAS["redirects"].empty_table()
+    replace(join(temporary, "redirects", "part-00000-of-00001.parquet"), parquet_bytes(empty))
+    for name in (*TABLE_SCHEMAS, "rdf"):
+        _delete(join(directory, name))
+        found = FileSystems.match([join(temporary, name, "*")])[0].metadata_list
+        sources = sorted(metadata.path for metadata in found)
+        if not sources:
+            continue
+        make_folder(join(directory, name))
+        targets = [join(directory, name, FileSystems.split(path)[1]) for path in sources]
+        FileSystems.rename(sources, targets)
+
+
+def _delete(folder: str) -> None:
+    """Deletes a folder with all that is in it, if it is there."""
+    # Object stores have no folders, only files whose names begin alike.
+    found = FileSystems.match([join(folder, "**")])[0].metadata_list
+    try:
+        if FileSystems.exists(folder):
+            FileSystems.delete([folder])
+        elif found:
+            FileSystems.delete([metadata.path for metadata in found])
+    except BeamIOError:
+        if FileSystems.match([join(folder, "**")])[0].metadata_list:
+            raise

@@ -1,0 +1,120 @@
+"""`pfn-kg build`: the graph again from its extractions, without the model."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pfn.resolution import HEAD_POLICIES
+from pipeline.commands.extract import apply_config, rejected_code
+from schemas.errors import ConfigurationError
+
+TAKES_BEAM_OPTIONS = True
+
+_CONSTRAINT_POLICIES = ("drop", "flag", "keep")
+_PROVENANCE = ("none", "statement", "rdf12")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `build`."""
+    parser.add_argument("directory", metavar="DIR", help="output folder of extract or run")
+    add_build_arguments(parser)
+    group = parser.add_argument_group("job")
+    group.add_argument("--config", metavar="FILE.yaml", help="all of these options; flags win")
+    group.add_argument("--max-rejected", type=int, metavar="N", help="exit with 1 beyond that many")
+    parser.epilog = "Options of Apache Beam follow after --, such as -- --runner=FlinkRunner"
+
+
+def add_build_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that say how extractions become a graph."""
+    group = parser.add_argument_group("build")
+    group.add_argument(
+        "--entity-threshold", type=float, metavar="P", help="mentions from here; default: model's"
+    )
+    group.add_argument(
+        "--relation-threshold", type=float, metavar="P", help="triples from here; default: model's"
+    )
+    group.add_argument("--schema", metavar="FILE", help="label schema in place of the model's")
+    group.add_argument(
+        "--head-policy",
+        choices=HEAD_POLICIES,
+        help="which of several entities at one head take part; default: all",
+    )
+    group.add_argument(
+        "--constraint-policy",
+        choices=_CONSTRAINT_POLICIES,
+        help="triples between types that the label schema has not; default: flag",
+    )
+    group.add_argument("--aliases", metavar="FILE", help="table of names of one entity")
+    group.add_argument("--base-iri", metavar="IRI", help="namespace of the graph's IRIs")
+    group.add_argument("--provenance", choices=_PROVENANCE, help="evidence in RDF; default: none")
+    group.add_argument(
+        "--rdf", action=argparse.BooleanOptionalAction, help="whether to write Turtle; on"
+    )
+    group.add_argument(
+        "--sentences", action="store_true", default=None, help="write the table of sentences"
+    )
+    group.add_argument("--neo4j-uri", metavar="URI", help="load the graph into Neo4j")
+
+
+def build_options(args: argparse.Namespace) -> Any:
+    """The options of the build phase from the command line, as `pipeline.build.BuildOptions`.
+
+    Raises:
+        ConfigurationError: if one is wrong, or not built yet.
+    """
+    for name, default in (("aliases", None), ("neo4j_uri", None), ("provenance", "none")):
+        if getattr(args, name) not in (None, default):
+            option = f"--{name.replace('_', '-')}"
+            value = f" {getattr(args, name)}" if default else ""
+            raise ConfigurationError(f"{option}{value}: this option is not built yet")
+    for name, allowed in (
+        ("head_policy", HEAD_POLICIES),
+        ("constraint_policy", _CONSTRAINT_POLICIES),
+    ):
+        value = getattr(args, name)
+        if value is not None and value not in allowed:
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigurationError(f"{option}: {value!r} is not one of {', '.join(allowed)}")
+    for name in ("entity_threshold", "relation_threshold"):
+        value = getattr(args, name)
+        if value is not None and not (isinstance(value, float | int) and 0 <= value <= 1):
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigurationError(f"{option}: {value!r} is not between 0 and 1")
+    from pipeline.build import BuildOptions
+    from schemas.label_schema import LabelSchema
+
+    options = BuildOptions(
+        entity_threshold=args.entity_threshold,
+        relation_threshold=args.relation_threshold,
+        head_policy=args.head_policy or "all",
+        constraint_policy=args.constraint_policy or "flag",
+        base_iri=args.base_iri,
+        rdf=args.rdf is not False,
+        sentences=bool(args.sentences),
+    )
+    if args.schema is None:
+        return options
+    try:
+        with open(args.schema, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"--schema: {args.schema}: {reason}") from None
+    return options._replace(label_schema=LabelSchema.from_yaml(text, f"--schema: {args.schema}"))
+
+
+def main(args: argparse.Namespace) -> int:
+    """Runs the command."""
+    apply_config(args)
+    options = build_options(args)
+    from pipeline.build import build
+
+    counts = build(args.directory, options, args.beam)
+    print(
+        f"{args.directory}: {counts.get('documents', 0)} documents, "
+        f"{counts.get('mentions', 0)} mentions, {counts.get('triples', 0)} triples, "
+        f"{counts.get('entities', 0)} entities, {counts.get('values', 0)} values, "
+        f"{counts.get('relations', 0)} relations, {counts.get('rejected', 0)} rejected"
+    )
+    return rejected_code(counts.get("rejected", 0), args.max_rejected)

@@ -1,0 +1,1 @@
+"""Sinks: what a finished graph is written as, one format a file."""

@@ -1,0 +1,17 @@
+"""The tables as Parquet: same rows, same bytes."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A table as the bytes of one Parquet file.
+
+    The bytes follow from the rows and their order, not from how they were put together.
+    """
+    sink = pa.BufferOutputStream()
+    # Chunk borders would show in the pages.
+    pq.write_table(table.combine_chunks(), sink, compression="zstd")
+    return sink.getvalue().to_pybytes()

@@ -311,7 +311,7 @@ class _Resolve(beam.DoFn):
     ) -> Iterator[tuple[tuple[str, int], bytes] | beam.pvalue.TaggedOutput]:
         rows = read_columns(chunk.path)
         read_counters(rows.schema)  # refuses a format that is not ours
-        lost = [loser for found in losers[chunk.index] for loser in found]
+        lost = [loser for found in losers[chunk.number] for loser in found]
         found = resolve_chunk(rows, chunk.model_hash, lost, self._label_schema, self._options)
         for table, part in found.tables.items():
             shards = plan[table]

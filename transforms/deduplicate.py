@@ -60,7 +60,7 @@ class ProjectDocuments(beam.DoFn):
             "source_file": table["source_file"],
             "source_row": table["source_row"],
             "content_hash": table["content_hash"],
-            "chunk": pa.array([chunk.index] * len(table), pa.int64()),
+            "chunk": pa.array([chunk.number] * len(table), pa.int64()),
             "row": pa.array(range(len(table)), pa.int64()),
         }
         for name in ("sentences", "mentions", "head_triples"):

@@ -15,14 +15,14 @@ class ChunkFile(NamedTuple):
     """One file of extractions.
 
     Attributes:
-        index: its position in the manifest's list.
+        number: its position in the manifest's list.
         path: where it lies.
         model_hash: the model that made it.
         generation: the run that made it; of two rows with one document id that of
             the later run is kept.
     """
 
-    index: int
+    number: int
     path: str
     model_hash: str
     generation: int = 0

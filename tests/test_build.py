@@ -1,0 +1,352 @@
+"""The build phase: from extraction files to tables, whatever the order and the workers."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
+
+from pipeline.build import BuildOptions, build
+from pipeline.cli import main
+from schemas.errors import ConfigurationError
+from schemas.label_schema import LabelSchema
+from schemas.tables import SORTED_BY, TABLE_SCHEMAS
+
+TEXTS = {"a": DOCS[0].text, "b": DOCS[1].text, "d": DOCS[3].text}
+MANY_FILES = BuildOptions(sentences=True, shard_rows=2)
+
+
+def read(folder, table):
+    files = sorted((Path(folder) / table).glob("*.parquet"))
+    return pa.concat_tables([pq.read_table(file) for file in files]).to_pylist()
+
+
+def tables(folder):
+    return {name: read(folder, name) for name in TABLE_SCHEMAS if (Path(folder) / name).exists()}
+
+
+def file_bytes(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(Path(folder).rglob("*"))
+        if path.is_file() and path.name != "manifest.json" and "extractions" not in path.parts
+    }
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = write_folder(tmp_path_factory.mktemp("built") / "run", DOCS)
+    counts = build(folder, BuildOptions(sentences=True))
+    return folder, counts
+
+
+@pytest.fixture(scope="module")
+def graph(built):
+    return tables(built[0])
+
+
+def test_documents_and_rejected(graph, built):
+    documents = graph["documents"]
+    assert [d["document_id"] for d in documents] == ["a", "b", "d"]
+    assert documents[0] == {
+        "document_id": "a",
+        "title": "Ada",
+        "metadata": '{"url": "x"}',
+        "content_hash": documents[0]["content_hash"],
+        "source_file": "corpus.parquet",
+        "source_row": 0,
+        "characters": len(TEXTS["a"]),
+        "sentences": 2,
+        "model_hash": "m1",
+    }
+    found = [(r["stage"], r["document_id"], r["source_row"]) for r in graph["rejected"]]
+    assert found == [
+        ("deduplicate", "b", 5),
+        ("extract", "d", 3),
+        ("read", "c", 2),
+        ("read", None, 6),
+    ]
+    assert graph["rejected"][0]["error"] == (
+        "another text has this document id: row 1 of corpus.parquet, which is kept"
+    )
+    counts = built[1]
+    assert (counts["duplicates"], counts["rejected"], counts["rejected.read"]) == (1, 4, 2)
+
+
+def test_offsets_are_those_of_the_text(graph):
+    for mention in graph["mentions"]:
+        text = TEXTS[mention["document_id"]]
+        assert text[mention["begin"] : mention["end"]] == mention["text"]
+    for triple in graph["triples"]:
+        text = TEXTS[triple["document_id"]]
+        for side in ("subject", "object"):
+            begin, end = triple[f"{side}_begin"], triple[f"{side}_end"]
+            assert text[begin:end] == triple[f"{side}_text"]
+            assert triple["evidence_begin"] <= begin < end <= triple["evidence_end"]
+        evidence = text[triple["evidence_begin"] : triple["evidence_end"]]
+        assert evidence == triple["evidence_text"]
+    for sentence in graph["sentences"]:
+        text = TEXTS[sentence["document_id"]]
+        assert text[sentence["begin"] : sentence["end"]] == sentence["text"]
+
+
+def test_evidence_is_the_smallest_run_of_sentences(graph):
+    found = {
+        (t["document_id"], t["relation"], t["subject_text"]): t["evidence_text"]
+        for t in graph["triples"]
+    }
+    assert found["a", "place of birth", "Ada Lovelace"] == (
+        "Ada Lovelace was born in London in 1815."
+    )
+    assert found["b", "date of birth", "ADA  LOVELACE"] == TEXTS["b"]
+
+
+def test_entities(graph):
+    entities = {(e["type"], e["name"]): e for e in graph["entities"]}
+    assert set(entities) == {("PER", "ADA LOVELACE"), ("LOC", "London"), ("TIME", "1815")}
+    london = entities["LOC", "London"]
+    assert (london["kind"], london["aliases"]) == ("entity", ["LONDON"])
+    assert (london["mentions"], london["documents"]) == (3, 2)
+    assert london["iri"] == f"https://example.org/kg/entity/{london['entity_id']}"
+    # One mention each, equally long: the first in order.
+    assert entities["PER", "ADA LOVELACE"]["aliases"] == ["Ada Lovelace"]
+    year = entities["TIME", "1815"]
+    assert (year["kind"], year["value"], year["datatype"]) == ("value", "1815", "xsd:gYear")
+    assert year["iri"] is None
+
+
+def test_relations(graph):
+    names = {e["entity_id"]: e["name"] for e in graph["entities"]}
+    relations = {
+        (names[r["subject_id"]], r["predicate"], names[r["object_id"]]): r
+        for r in graph["relations"]
+    }
+    assert len(relations) == len(graph["relations"]) == 3
+    born = relations["ADA LOVELACE", "place of birth", "London"]
+    assert born["confidence"] == pytest.approx(1 - 0.2 * 0.5)
+    assert (born["evidence_count"], born["document_count"]) == (2, 2)
+    scores = {t["triple_id"]: t["score"] for t in graph["triples"]}
+    assert [round(scores[id_], 3) for id_ in born["evidence"]] == [0.8, 0.5]
+
+
+def test_tables_refer_to_each_other(graph):
+    ids = {
+        name: {r[SORTED_BY[name][0]] for r in graph[name]}
+        for name in ("mentions", "entities", "relations", "triples", "documents")
+    }
+    for mention in graph["mentions"]:
+        assert mention["entity_id"] in ids["entities"]
+        assert mention["document_id"] in ids["documents"]
+    assert {t["relation_id"] for t in graph["triples"]} == ids["relations"]
+    entity_of = {m["mention_id"]: m["entity_id"] for m in graph["mentions"]}
+    relations = {r["relation_id"]: r for r in graph["relations"]}
+    for triple in graph["triples"]:
+        relation = relations[triple["relation_id"]]
+        assert relation["predicate"] == triple["relation"]
+        for side in ("subject", "object"):
+            entity = entity_of[triple[f"{side}_mention_id"]]
+            assert triple[f"{side}_entity_id"] == relation[f"{side}_id"] == entity
+    for relation in graph["relations"]:
+        assert set(relation["evidence"]) <= ids["triples"]
+
+
+def test_ids_stay_what_they_are(graph):
+    # Changing how ids are made breaks every graph that is already loaded somewhere.
+    assert {e["name"]: e["entity_id"] for e in graph["entities"]} == {
+        "London": "1039e1a7ebf845fe54ac5fba",
+        "ADA LOVELACE": "95f50d680319c10fb7bd04fa",
+        "1815": "62450cdc43b561c0ecd0daea",
+    }
+
+
+def test_schemas_order_and_manifest(built):
+    folder, counts = built
+    for name, schema in TABLE_SCHEMAS.items():
+        for file in (Path(folder) / name).glob("*.parquet"):
+            assert pq.read_schema(file).remove_metadata() == schema
+        rows = read(folder, name)
+        columns = [column for column in SORTED_BY[name] if name != "rejected"]
+        keys = [tuple(r[c] for c in columns) for r in rows]
+        assert keys == sorted(keys)
+    manifest = json.loads((Path(folder) / "manifest.json").read_text())
+    assert manifest["state"] == "done"
+    assert manifest["build"]["counts"] == counts
+    assert counts["violations.argument_types"] == 1
+    assert counts["unresolved_head_triples"] == 1
+    assert not list(Path(folder).glob(".build-*"))
+
+
+def test_constraint_policies(tmp_path):
+    folder = write_folder(tmp_path / "run", DOCS)
+    wrong = [t for t in tables_with(folder, "flag")["triples"] if t["flags"]]
+    assert [(t["subject_text"], t["flags"]) for t in wrong] == [("LONDON", ["argument_types"])]
+    kept = tables_with(folder, "keep")
+    assert [t["flags"] for t in kept["triples"]] == [[]] * 5
+    dropped = tables_with(folder, "drop")
+    assert len(dropped["triples"]) == 4
+    assert len(dropped["relations"]) == 2
+    manifest = json.loads((Path(folder) / "manifest.json").read_text())
+    assert manifest["build"]["counts"]["violations.argument_types"] == 1
+
+
+def tables_with(folder, policy):
+    build(folder, BuildOptions(constraint_policy=policy))
+    return tables(folder)
+
+
+def test_same_bytes_twice_and_whatever_the_chunks_order_and_workers(tmp_path):
+    folder = write_folder(tmp_path / "one", DOCS)
+    build(folder, MANY_FILES)
+    expected = file_bytes(folder)
+    assert "mentions/part-00002-of-00006.parquet" in expected
+    build(folder, MANY_FILES)
+    assert file_bytes(folder) == expected
+    build(folder, MANY_FILES, ["--direct_num_workers=2", "--direct_running_mode=multi_threading"])
+    assert file_bytes(folder) == expected
+    for name, arguments in (
+        ("reversed", {"reverse": True}),
+        ("ones", {"chunk_documents": 1}),
+        ("all", {"chunk_documents": 99}),
+    ):
+        other = write_folder(tmp_path / name, DOCS, **arguments)
+        build(other, MANY_FILES)
+        assert file_bytes(other) == expected, name
+
+
+def test_many_files_hold_the_same_rows(tmp_path, graph):
+    folder = write_folder(tmp_path / "run", DOCS)
+    build(folder, MANY_FILES)
+    found = tables(folder)
+    for name, rows in graph.items():
+        assert sorted(map(repr, found[name])) == sorted(map(repr, rows)), name
+
+
+def test_nothing_of_the_last_build_stays(tmp_path):
+    folder = write_folder(tmp_path / "run", DOCS)
+    build(folder, MANY_FILES)
+    build(folder, BuildOptions(rdf=False))
+    names = {str(Path(name)) for name in file_bytes(folder)}
+    expected = {f"{t}/part-00000-of-00001.parquet" for t in TABLE_SCHEMAS if t != "sentences"}
+    assert names == expected | {"label_schema.yaml"}
+
+
+def test_empty_corpora_give_empty_tables(tmp_path):
+    for name, docs in (("none", []), ("rejected", [DOCS[2]])):
+        folder = write_folder(tmp_path / name, docs)
+        counts = build(folder, BuildOptions(sentences=True))
+        assert counts["entities"] == counts["relations"] == 0
+        for table, schema in TABLE_SCHEMAS.items():
+            (file,) = (Path(folder) / table).glob("*.parquet")
+            assert pq.read_schema(file).remove_metadata() == schema
+            assert len(pq.read_table(file)) == (name == table == "rejected")
+
+
+def test_values_never_merge_with_entities(tmp_path):
+    doc = Doc("x", "1815 is 1815.", (("1815", "PER", 0.9), ("1815", "TIME", 0.9, 1)))
+    folder = write_folder(tmp_path / "run", [doc])
+    counts = build(folder)
+    assert (counts["entities"], counts["values"]) == (1, 1)
+
+
+def test_equal_sentences_count_once(tmp_path):
+    docs = [
+        Doc(
+            str(i),
+            text,
+            (("Ada", "PER", 0.9), ("Rome", "LOC", 0.9)),
+            (("Ada", "place of birth", "Rome", 0.6),),
+        )
+        for i, text in enumerate(["Ada, Rome.", "Ada,  Rome.", "Ada in Rome."])
+    ]
+    folder = write_folder(tmp_path / "run", docs)
+    build(folder)
+    (relation,) = read(folder, "relations")
+    assert relation["confidence"] == pytest.approx(1 - 0.4 * 0.4)
+    assert (relation["evidence_count"], relation["document_count"]) == (3, 3)
+    assert len(relation["evidence"]) == 2
+
+
+def test_thresholds(tmp_path):
+    folder = write_folder(tmp_path / "run", DOCS)
+    counts = build(folder, BuildOptions(entity_threshold=0.1, relation_threshold=0.1))
+    low = tables(folder)
+    assert counts["mentions"] == 8
+    build(folder, BuildOptions(entity_threshold=0.75))
+    high = tables(folder)
+    assert {m["mention_id"] for m in high["mentions"]} < {m["mention_id"] for m in low["mentions"]}
+    assert {t["triple_id"] for t in high["triples"]} < {t["triple_id"] for t in low["triples"]}
+    with pytest.raises(ConfigurationError, match=r"--entity-threshold: 0\.05 is below 0\.1"):
+        build(folder, BuildOptions(entity_threshold=0.05))
+
+
+def test_another_label_schema_leaves_out_what_it_does_not_name(tmp_path):
+    folder = write_folder(tmp_path / "run", DOCS)
+    schema = LabelSchema.from_dict(
+        {
+            "entity_types": [{"name": "PER"}, {"name": "LOC"}],
+            "relations": [{"name": "place of birth"}],
+        }
+    )
+    counts = build(folder, BuildOptions(label_schema=schema))
+    assert counts["mentions_of_unknown_type"] == 2
+    assert counts["head_triples_of_unknown_relation"] == 4
+    assert {m["type"] for m in read(folder, "mentions")} == {"PER", "LOC"}
+    assert {t["relation"] for t in read(folder, "triples")} == {"place of birth"}
+
+
+def test_a_failed_build_leaves_the_last_graph(tmp_path):
+    folder = write_folder(tmp_path / "run", DOCS)
+    build(folder)
+    before = file_bytes(folder)
+    shutil.copy(Path(folder) / "label_schema.yaml", Path(folder) / "extractions" / "chunk2.parquet")
+    assert main(["build", folder]) == 1
+    assert file_bytes(folder) == before
+    assert json.loads((Path(folder) / "manifest.json").read_text())["state"] == "failed"
+    assert not list(Path(folder).glob(".build-*"))
+
+
+def test_command(tmp_path, capsys):
+    folder = write_folder(tmp_path / "run", DOCS)
+    schema = tmp_path / "schema.yaml"
+    schema.write_text(LABEL_SCHEMA.to_yaml())
+    arguments = ["--schema", str(schema), "--base-iri", "https://kg.test/", "--no-rdf"]
+    assert main(["build", folder, *arguments, "--max-rejected", "9"]) == 0
+    assert "3 documents, 7 mentions, 5 triples, 2 entities, 1 values, 3 relations, 4 rejected" in (
+        capsys.readouterr().out
+    )
+    iris = [e["iri"] for e in read(folder, "entities") if e["kind"] == "entity"]
+    assert all(iri.startswith("https://kg.test/entity/") for iri in iris)
+    assert main(["build", folder, "--max-rejected", "3"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--aliases", "x"], "--aliases: this option is not built yet"),
+        (["--neo4j-uri", "bolt://x"], "--neo4j-uri: this option is not built yet"),
+        (["--provenance", "rdf12"], "--provenance rdf12: this option is not built yet"),
+        (["--entity-threshold", "1.5"], "--entity-threshold: 1.5 is not between 0 and 1"),
+        (["--base-iri", "no iri"], "--base-iri: base_iri: must be an absolute IRI"),
+        (["--schema", "missing.yaml"], "--schema: missing.yaml: No such file or directory"),
+    ],
+)
+def test_wrong_options_exit_with_2_and_change_nothing(tmp_path, capsys, arguments, message):
+    folder = write_folder(tmp_path / "run", DOCS)
+    before = (Path(folder) / "manifest.json").read_bytes()
+    assert main(["build", folder, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert (Path(folder) / "manifest.json").read_bytes() == before
+
+
+def test_wrong_folders_exit_with_2(tmp_path, capsys):
+    assert main(["build", str(tmp_path / "nowhere")]) == 2
+    assert "no manifest.json there" in capsys.readouterr().err
+    folder = Path(write_folder(tmp_path / "run", DOCS))
+    (folder / "manifest.json").write_text('{"state": "extracting", "chunks": []}')
+    assert main(["build", str(folder)]) == 2
+    assert "not finished" in capsys.readouterr().err

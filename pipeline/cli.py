@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 
+from pipeline.logs import configure_logging
 from schemas.errors import ConfigurationError
 
 #: Command: module in `pipeline.commands`, and what it does.
@@ -22,6 +23,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import-checkpoint": ("import_checkpoint", "turn an official PFN checkpoint into one of ours"),
     "schema": ("schema", "print the label schema of a model or a run as YAML"),
 }
+
+# What Beam adds to the message of an error.
+_BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 
 #: Commands of the interface that are not built yet.
 NOT_BUILT = ("remove", "evaluate-graph", "load", "export", "query", "report")
@@ -54,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command is None:
         parser.print_help()
         return 2
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    configure_logging(args.debug)
     module = importlib.import_module(f"pipeline.commands.{COMMANDS[args.command][0]}")
     try:
         if beam and not getattr(module, "TAKES_BEAM_OPTIONS", False):
@@ -98,7 +102,7 @@ def _reason(error: BaseException) -> str:
     """The first cause of an error, which runners wrap more than once."""
     while error.__cause__ is not None:
         error = error.__cause__
-    text = str(error).strip() or type(error).__name__
+    text = _BEAM_STEP.sub("", str(error).strip()) or type(error).__name__
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if "Traceback (most recent call last):" in text:
         # A worker's traceback: its last line says what happened.

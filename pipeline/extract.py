@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import apache_beam as beam
+from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
 from pfn.checkpoint import find_model, model_hash, read_config, read_label_schema, shipped_models
@@ -64,6 +67,7 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
         ConfigurationError: if an option, the model, the corpus or the output is wrong.
     """
     output = absolute(options.output)
+    check_writable(output)
     manifest = find_manifest(output)
     if manifest is not None and not options.resume:
         unfinished = manifest.get("state") == "extracting"
@@ -116,14 +120,22 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
         The manifest, as it was written.
 
     Raises:
+        ConfigurationError: if the device is not there or the output can't be made.
         OSError: if a file system fails.
     """
     options, plan = prepared.options, prepared.plan
     beam_options = pipeline_options(pipeline_args)
+    if is_local_run(pipeline_args):
+        from pfn.extractor import find_device
+
+        find_device(options.device)
     started = time.monotonic()
     folder = ExtractionFolder(join(options.output, "extractions"))
-    make_folder(options.output)
-    make_folder(folder.path)
+    try:
+        make_folder(options.output)
+        make_folder(folder.path)
+    except (BeamIOError, OSError) as error:
+        raise ConfigurationError(f"--output: {options.output} can't be made: {error}") from None
     manifest: dict[str, Any] = {
         "version": MANIFEST_VERSION,
         "state": "extracting",
@@ -188,6 +200,23 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
     }
     write_manifest(options.output, manifest)
     return manifest
+
+
+def check_writable(output: str) -> None:
+    """Checks that a local output folder can be made, without making it.
+
+    Raises:
+        ConfigurationError: if it can't be.
+    """
+    if not is_local(output):
+        return
+    place = Path(output.removeprefix("file://"))
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise ConfigurationError(f"--output: {output}: {place} is not a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"--output: {output}: {place} may not be written to")
 
 
 def _finished(folder: ExtractionFolder, plan: Plan) -> list:

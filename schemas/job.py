@@ -52,7 +52,7 @@ class ExtractOptions(BaseModel):
     language: str = "en"
     model: str | None = None
     device: str = "auto"
-    precision: str = "auto"
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     token_budget: int | None = Field(default=None, ge=1)
     chunk_documents: int = Field(default=500, ge=1)
     entity_floor: float = Field(default=DEFAULT_FLOOR, ge=0, le=1)

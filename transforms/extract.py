@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult, RunInference
@@ -27,7 +27,7 @@ from transforms.extraction_files import ExtractionFolder
 from transforms.files import is_local, local_copy
 
 if TYPE_CHECKING:
-    from pfn.extractor import Extractor
+    from pfn.extractor import Extractor, Precision
 
 _PAYLOAD = 200
 
@@ -88,7 +88,7 @@ def one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:1000]
 
 
-class PFNModelHandler(ModelHandler[SplitChunk, list, "Extractor"]):
+class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
     """Runs PFN over chunks for RunInference; one chunk is one example.
 
     Args:
@@ -104,7 +104,7 @@ class PFNModelHandler(ModelHandler[SplitChunk, list, "Extractor"]):
         self,
         model: str,
         device: str,
-        precision: str,
+        precision: Precision,
         token_budget: int,
         entity_floor: float,
         relation_floor: float,
@@ -116,11 +116,19 @@ class PFNModelHandler(ModelHandler[SplitChunk, list, "Extractor"]):
         self._floors = (entity_floor, relation_floor)
 
     def load_model(self) -> Extractor:
-        """Loads the model, once a process."""
+        """Loads the model, once a process.
+
+        Raises:
+            RuntimeError: if it can't be loaded; names the model.
+        """
         from pfn.extractor import Extractor
 
         folder: str | Path = self._model if is_local(self._model) else local_copy(self._model)
-        return Extractor.from_pretrained(folder, self._device, self._precision)  # type: ignore[arg-type]
+        try:
+            return Extractor.from_pretrained(folder, self._device, self._precision)
+        except Exception as error:
+            # On a worker it is too late for an error of configuration.
+            raise RuntimeError(f"--model {self._model}: {one_line(error)}") from error
 
     def run_inference(
         self,
@@ -170,8 +178,9 @@ class WriteChunk(beam.DoFn):
 
     def process(self, result: PredictionResult) -> Iterator[str]:
         """Writes one chunk."""
-        split: SplitChunk = result.example
-        rows, counters = extraction_rows(split, result.inference)
+        split = cast(SplitChunk, result.example)
+        found = cast("Sequence[HeadExtraction | Exception]", result.inference)
+        rows, counters = extraction_rows(split, found)
         ExtractionFolder(self._folder).write(split.chunk, rows, counters)
         yield split.chunk.name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from pipeline.commands.build import add_build_arguments, build_options
 from pipeline.commands.extract import (
@@ -13,6 +14,7 @@ from pipeline.commands.extract import (
     print_plan,
     rejected_code,
 )
+from schemas.job import ExtractOptions
 
 TAKES_BEAM_OPTIONS = True
 
@@ -29,6 +31,7 @@ def main(args: argparse.Namespace) -> int:
     apply_config(args)
     extract_opts = extract_options(args)
     build_opts = build_options(args)
+    extract_opts = _with_floors(extract_opts, build_opts)
     from pipeline.build import build
     from pipeline.extract import extract, prepare_extraction
     from pipeline.options import pipeline_options
@@ -51,3 +54,13 @@ def main(args: argparse.Namespace) -> int:
         f"({extracted['sentences_per_second']:.0f} sentences/s)"
     )
     return rejected_code(rejected, args.max_rejected)
+
+
+def _with_floors(options: ExtractOptions, build: Any) -> ExtractOptions:
+    """The options of the extraction such that it keeps all that the build asks for."""
+    floors = {}
+    for name in ("entity", "relation"):
+        threshold = getattr(build, f"{name}_threshold")
+        if threshold is not None:
+            floors[f"{name}_floor"] = min(getattr(options, f"{name}_floor"), threshold)
+    return options.model_copy(update=floors)

@@ -105,6 +105,8 @@ def head_pairs(entities: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def decode_tables(tables: PFNOutput, entity_floor: float, relation_floor: float) -> Decoded:
     """Decodes full tables, as eq. 13 says it; what `decode` is tested against."""
+    if tables.entity_table is None or tables.relation_table is None:
+        raise ValueError("the output has no tables")
     entity, relation = tables.entity_table.sigmoid(), tables.relation_table.sigmoid()
     entities = (entity >= entity_floor).nonzero()
     heads = (entity >= entity_floor).any(-1).any(-1)

@@ -18,6 +18,10 @@ from pfn.resolution import HeadPolicy, resolve
 from schemas.records import HeadExtraction
 
 
+# Thresholds that are tried on a development set.
+_GRID = tuple(percent / 100 for percent in range(20, 81, 5))
+
+
 class Counts:
     """True positives, predicted and gold items, by class and in all."""
 
@@ -133,7 +137,13 @@ def evaluate(
         if relation_threshold is None
         else relation_threshold,
     }
-    predictions = predict(extractor, gold, *thresholds.values(), token_budget=token_budget)
+    predictions = predict(
+        extractor,
+        gold,
+        thresholds["entity_threshold"],
+        thresholds["relation_threshold"],
+        token_budget,
+    )
     return score(predictions, gold, head_policy=head_policy, **thresholds)
 
 
@@ -162,7 +172,7 @@ def predict(
 def tune_thresholds(
     predictions: Sequence[HeadExtraction],
     gold: Sequence[GoldSentence],
-    grid: Sequence[float] = tuple(n / 100 for n in range(20, 81, 5)),
+    grid: Sequence[float] = _GRID,
 ) -> tuple[float, float]:
     """The thresholds with the best sum of entity and triple F1 on a development set.
 

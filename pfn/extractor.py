@@ -86,7 +86,8 @@ class Extractor:
         except (OSError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise ConfigurationError(f"--model: {folder} can't be loaded: {reason}") from error
-        return cls(model.to(place), tokenizer)
+        torch.nn.Module.to(model, place)
+        return cls(model, tokenizer)
 
     @property
     def config(self) -> PFNConfig:

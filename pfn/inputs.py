@@ -64,7 +64,8 @@ class InputEncoder:
         self._pad = tokenizer.pad_token_id or 0
         limit = getattr(config.encoder, "max_position_embeddings", None) or config.window_pieces
         # RoBERTa and its kin lose the positions up to the padding's.
-        limit -= len(self._prefix) + len(self._suffix) + (config.encoder.pad_token_id or 0) + 1
+        padding = getattr(config.encoder, "pad_token_id", None) or 0
+        limit -= len(self._prefix) + len(self._suffix) + padding + 1
         self._window = max(1, min(config.window_pieces, limit))
         self._overlap = min(config.window_overlap, self._window // 2)
 

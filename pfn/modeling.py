@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import signature
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from pfn.configuration import PFNConfig
@@ -57,6 +59,7 @@ class PFNModel(PreTrainedModel):
         config: the configuration.
     """
 
+    config: PFNConfig
     config_class = PFNConfig
     base_model_prefix = "pfn"
     main_input_name = "input_ids"
@@ -74,7 +77,10 @@ class PFNModel(PreTrainedModel):
         self.word_shapes = nn.Embedding(len(WORD_SHAPES), width) if config.word_shapes else None
         self.dropout = nn.Dropout(config.dropout)
         self.partition_filter = PartitionFilterEncoder(
-            config.encoder.hidden_size, config.hidden_size, config.dropconnect, config.entity_gate
+            self.encoder.config.hidden_size,
+            config.hidden_size,
+            config.dropconnect,
+            config.entity_gate,
         )
         self.ner = TaskUnit(
             config.hidden_size, len(config.entity_types), config.dropout, config.layer_norm
@@ -184,13 +190,9 @@ def _gold(labels: Tensor, shape: tuple[int, ...]) -> Tensor:
     return gold
 
 
-def _parameters(config) -> set[str]:
-    from inspect import signature
-
-    from transformers import MODEL_MAPPING
-
-    model = MODEL_MAPPING[type(config)]
-    return set(signature(model.__init__).parameters)
+def _parameters(config: PreTrainedConfig | dict | None) -> set[str]:
+    models: Any = MODEL_MAPPING
+    return set(signature(models[type(config)]).parameters)
 
 
 AutoConfig.register("pfn", PFNConfig)

@@ -143,13 +143,14 @@ class PFNTrainer(Trainer):
         super().__init__(**kwargs)
         self._dev = dev
         self._extractor = extractor
+        self._lengths = [len(cells.window.pieces) for cells in kwargs["train_dataset"]]
         self._options = options
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW with a rate for the encoder and one for the heads."""
         options = self._options
         groups: dict[tuple[bool, bool], list] = {}
-        for name, parameter in self.model.named_parameters():
+        for name, parameter in self._extractor.model.named_parameters():
             key = (name.startswith("encoder."), parameter.ndim > 1)
             groups.setdefault(key, []).append(parameter)
         self.optimizer = torch.optim.AdamW(
@@ -169,13 +170,13 @@ class PFNTrainer(Trainer):
     def _get_train_sampler(self, train_dataset=None) -> LengthGroupedSampler:
         return LengthGroupedSampler(
             self.args.train_batch_size,
-            lengths=[len(cells.window.pieces) for cells in self.train_dataset],
+            lengths=self._lengths,
             generator=torch.Generator().manual_seed(self.args.seed + int(self.state.epoch or 0)),
         )
 
     def evaluate(self, *args, **kwargs) -> dict[str, float]:
         """Strict entity and triple F1 on dev, and their sum, by which models are selected."""
-        self.model.eval()
+        self._extractor.model.eval()
         found = evaluate(self._extractor, self._dev)
         entity, triple = found["entity"]["f1"], found["triple"]["f1"]
         metrics = {

@@ -36,11 +36,11 @@ class Progress:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._started = time.monotonic()
+        self._before: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
 
     def __enter__(self) -> Progress:
         # What was there before is no progress of this run.
-        self._before = Counter()
         for counters in self._finished():
             self._before.update(counters)
         self._thread.start()

@@ -63,7 +63,8 @@ class Triple(NamedTuple):
 class Sentence(NamedTuple):
     """A sentence of a document: its index and its offsets in the document's text."""
 
-    index: int
+    # A tuple's method of that name is of no use for a sentence.
+    index: int  # type: ignore[assignment]
     begin: int
     end: int
 

@@ -60,9 +60,7 @@ def test_loss_and_gradients(model, monkeypatch):
     # They were taken in training mode with every random mask open.
     monkeypatch.setattr(model.partition_filter, "dropconnect", 0)
     labels = {
-        f"{name}_labels": torch.tensor(
-            np.argwhere(VECTORS[f"loss_labels_{name}"][None])
-        )
+        f"{name}_labels": torch.tensor(np.argwhere(VECTORS[f"loss_labels_{name}"][None]))
         for name in ("entity", "relation")
     }
     model.zero_grad()
@@ -114,7 +112,7 @@ def test_a_pickle_is_not_loaded(tmp_path):
 
 def test_what_does_not_fit_is_named(tmp_path):
     official = OFFICIAL / "official_state_dict.pt"
-    with pytest.raises(ConfigurationError, match="--entity-types: 2 labels, .* has 3"):
+    with pytest.raises(ConfigurationError, match=r"--entity-types: 2 labels, .* has 3"):
         import_checkpoint(official, OFFICIAL / "encoder", ["A", "B"], ["r"])
     other = tmp_path / "other.pt"
     torch.save({"weight": torch.zeros(2)}, other)

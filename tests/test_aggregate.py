@@ -1,0 +1,119 @@
+"""Aggregation: the same entities and relations however the rows come."""
+
+import math
+from collections import defaultdict
+
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms.aggregate import (
+    CONFIDENCE_CAP,
+    EVIDENCE_LISTED,
+    aggregate_entities,
+    aggregate_relations,
+)
+from transforms.resolve import NAME_SCHEMA, SUPPORT_SCHEMA
+
+
+def id_(number):
+    return number.to_bytes(12, "big")
+
+
+def name_rows(rows):
+    return pa.Table.from_pylist(
+        [
+            {
+                "entity_id": id_(entity),
+                "kind": "entity",
+                "type": "PER",
+                "name": name,
+                "mentions": mentions,
+                "documents": documents,
+            }
+            for entity, name, mentions, documents in rows
+        ],
+        NAME_SCHEMA,
+    )
+
+
+def support_rows(rows):
+    return pa.Table.from_pylist(
+        [
+            {
+                "relation_id": id_(relation),
+                "subject_id": id_(relation + 100),
+                "predicate": "r",
+                "object_id": id_(relation + 200),
+                "subject_kind": "entity",
+                "triples": triples,
+                "score": score,
+                "triple_id": id_(number),
+                "sentence_key": id_(sentence),
+            }
+            for number, (relation, triples, score, sentence) in enumerate(rows)
+        ],
+        SUPPORT_SCHEMA,
+    )
+
+
+NAMES = st.lists(
+    st.tuples(
+        st.integers(0, 3),
+        st.sampled_from(["A", "B", "Ab", "Ba", "😀"]),
+        st.integers(1, 3),
+        st.integers(0, 2),
+    ),
+    max_size=20,
+)
+SUPPORT = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.integers(1, 3),
+        st.floats(0, 1, width=32),
+        st.integers(0, 3),
+    ),
+    max_size=20,
+)
+
+
+@given(NAMES, st.randoms())
+@settings(deadline=None)
+def test_entities(rows, random):
+    expected = defaultdict(lambda: [defaultdict(int), 0])
+    for entity, name, mentions, documents in rows:
+        expected[entity][0][name] += mentions
+        expected[entity][1] += documents
+    table = aggregate_entities(name_rows(rows), "https://x/")
+    assert table["entity_id"].to_pylist() == [id_(e).hex() for e in sorted(expected)]
+    for row, (_, (names, documents)) in zip(
+        table.to_pylist(), sorted(expected.items()), strict=True
+    ):
+        by_rank = sorted(names, key=lambda n: (-names[n], -len(n), n))
+        assert [row["name"], *row["aliases"]] == by_rank
+        assert (row["mentions"], row["documents"]) == (sum(names.values()), documents)
+    random.shuffle(rows)
+    assert aggregate_entities(name_rows(rows), "https://x/").equals(table)
+
+
+@given(SUPPORT, st.integers(0, 20))
+@settings(deadline=None)
+def test_relations(rows, cut):
+    support = support_rows(rows)
+    table = aggregate_relations(support)
+    expected = defaultdict(list)
+    for number, (relation, *rest) in enumerate(rows):
+        expected[relation].append((number, *rest))
+    assert table["relation_id"].to_pylist() == [id_(r).hex() for r in sorted(expected)]
+    for row, (_, found) in zip(table.to_pylist(), sorted(expected.items()), strict=True):
+        best = {}
+        for number, _, score, sentence in found:
+            best[sentence] = min(best.get(sentence, (1.0, 0)), (-score, number))
+        confidence = min(1 - math.prod(1 + score for score, _ in best.values()), CONFIDENCE_CAP)
+        assert abs(row["confidence"] - confidence) < 1e-6
+        listed = [id_(number).hex() for _, number in sorted(best.values())][:EVIDENCE_LISTED]
+        assert row["evidence"] == listed
+        assert row["evidence_count"] == sum(f[1] for f in found)
+        assert row["document_count"] == len(found)
+    turned = pa.concat_tables([support.slice(cut), support.slice(0, cut)])
+    assert aggregate_relations(turned).equals(table)

@@ -1,0 +1,36 @@
+"""Parquet files of tables: the bytes follow from the rows alone."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sinks.tables import parquet_bytes
+from transforms.identity import content_id, group_ids, id_array, shard_of, to_hex
+from transforms.shards import decode, encode, split
+
+
+@given(st.lists(st.tuples(st.text(), st.floats(width=32, allow_nan=False))), st.integers(0, 9))
+@settings(deadline=None)
+def test_bytes_follow_from_rows(rows, cut):
+    schema = pa.schema({"name": pa.string(), "score": pa.float32()})
+    table = pa.Table.from_pylist([dict(zip(schema.names, r, strict=True)) for r in rows], schema)
+    pieces = pa.concat_tables([table.slice(0, cut), table.slice(cut)])
+    data = parquet_bytes(table)
+    assert parquet_bytes(pieces) == data
+    assert pq.read_table(pa.BufferReader(data)).equals(table)
+
+
+@given(st.lists(st.text(max_size=3), unique=True, max_size=40), st.integers(1, 5))
+@settings(deadline=None)
+def test_shards_hold_every_row_once_in_the_order_of_ids(names, shards):
+    ids = id_array(content_id("x", name) for name in names)
+    table = pa.table({"id": to_hex(ids), "name": pa.array(names, pa.string())})
+    parts = dict(split(table, shard_of(ids, shards), shards))
+    found = [decode(parts[shard]).sort_by("id") for shard in sorted(parts)]
+    rows = pa.concat_tables(found) if found else table
+    assert rows.equals(table.sort_by("id"))
+    assert decode(encode(table)).equals(table)
+    order, group, first = group_ids(ids)
+    assert table.take(pa.array(order)).equals(table.sort_by("id"))
+    assert group.tolist() == first.tolist() == list(range(len(names)))

@@ -11,3 +11,43 @@ DATA = Path(__file__).parent / "data"
 def tiny_model() -> Path:
     """Folder of a tiny checkpoint that finds some mentions and triples in ordinary text."""
     return DATA / "tiny_model"
+
+
+@pytest.fixture(scope="session")
+def tiny_extractor(tiny_model):
+    """The tiny checkpoint, loaded; not to be changed."""
+    from pfn.extractor import Extractor
+
+    return Extractor.from_pretrained(tiny_model, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def random_extractor():
+    """Makes extractors with random weights, whose scores are spread over all of [0, 1]."""
+    import torch
+    from transformers import AutoConfig, AutoTokenizer
+
+    from pfn.configuration import PFNConfig
+    from pfn.extractor import Extractor
+    from pfn.modeling import PFNModel
+
+    def make(seed=0, **options):
+        config = PFNConfig(
+            encoder=AutoConfig.from_pretrained(DATA / "official" / "encoder"),
+            entity_types=["A", "B", "C"],
+            relation_types=["r", "s"],
+            hidden_size=12,
+            **options,
+        )
+        with torch.random.fork_rng(), torch.no_grad():
+            torch.manual_seed(seed)
+            model = PFNModel(config).eval()
+            if model.word_shapes is not None:
+                model.word_shapes.weight.normal_()
+            model.encoder.get_input_embeddings().weight.normal_()
+            for unit in (model.ner, model.re):
+                unit.label.weight.mul_(4)
+                unit.label.bias.sub_(1)
+        return Extractor(model, AutoTokenizer.from_pretrained(DATA / "official" / "encoder"))
+
+    return make

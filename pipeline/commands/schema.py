@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from pfn.checkpoint import find_model, read_label_schema
 from schemas.errors import ConfigurationError
@@ -31,15 +32,17 @@ def main(args: argparse.Namespace) -> int:
 
 def _of_run(directory: str) -> LabelSchema | None:
     """The label schema in the output folder of a run, on any file system."""
+    if "://" not in directory:
+        file = Path(directory) / "label_schema.yaml"
+        if not file.is_file():
+            return None
+        return LabelSchema.from_yaml(file.read_text(encoding="utf-8"), str(file))
     from apache_beam.io.filesystem import BeamIOError
-    from apache_beam.io.filesystems import FileSystems
 
     from transforms.files import join, read_bytes
 
     path = join(directory, "label_schema.yaml")
     try:
-        if not FileSystems.exists(path):
-            return None
         text = read_bytes(path).decode()
     except (BeamIOError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())

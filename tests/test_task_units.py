@@ -1,0 +1,84 @@
+"""Eq. 8-12 against a transcription of the paper's formulas in double precision."""
+
+import numpy as np
+import pytest
+import torch
+
+from pfn.loss import table_loss
+from pfn.task_units import TaskUnit, upper_triangle
+
+HIDDEN, LENGTH, LABELS = 4, 5, 3
+
+
+@pytest.fixture(params=[True, False], ids=["layer_norm", "plain"])
+def unit(request):
+    torch.manual_seed(4)
+    return TaskUnit(HIDDEN, LABELS, 0.1, request.param).double().eval()
+
+
+def features(length=LENGTH):
+    generator = torch.manual_seed(5)
+    return torch.randn(2, 1, length, HIDDEN, dtype=torch.float64, generator=generator)
+
+
+def linear(layer, x):
+    return layer.weight.detach().numpy() @ x + layer.bias.detach().numpy()
+
+
+def paper_table(unit, task, shared):
+    """Logits of the table, one concatenated pair at a time."""
+    pooled = [
+        np.tanh(linear(unit.global_representation.linear, np.concatenate(pair)))
+        for pair in zip(task, shared, strict=True)
+    ]
+    h_g = np.max(pooled, axis=0)  # eq. 8
+    table = np.zeros((len(task), len(task), LABELS))
+    for i, h_i in enumerate(task):
+        for j, h_j in enumerate(task):
+            pair = linear(unit.pair, np.concatenate((h_i, h_j, h_g)))
+            if not isinstance(unit.layer_norm, torch.nn.Identity):
+                pair = (pair - pair.mean()) / np.sqrt(pair.var() + unit.layer_norm.eps)
+                pair = pair * unit.layer_norm.weight.detach().numpy()
+            elu = np.where(pair > 0, pair, np.exp(pair) - 1)  # eq. 9
+            table[i, j] = linear(unit.label, elu)  # eq. 10, 11 before the sigmoid
+    return table
+
+
+@torch.no_grad()
+def test_table_matches_the_formulas(unit):
+    task, shared = features()
+    mask = torch.ones(1, LENGTH, dtype=torch.bool)
+    found = unit.table(unit.project(task, shared, mask))[0]
+    expected = paper_table(unit, task[0].numpy(), shared[0].numpy())
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@torch.no_grad()
+def test_cells_are_those_of_the_table(unit):
+    task, shared = features()
+    mask = torch.tensor([[True] * 3 + [False] * 2])
+    projections = unit.project(task, shared, mask)
+    cells = upper_triangle(mask)
+    assert list(zip(*(c.tolist() for c in cells), strict=True)) == [
+        (0, i, j) for i in range(3) for j in range(i, 3)
+    ]
+    np.testing.assert_allclose(
+        unit.cells(projections, *cells), unit.table(projections)[cells], atol=1e-12
+    )
+
+
+@torch.no_grad()
+def test_what_is_masked_changes_nothing(unit):
+    task, shared = features()
+    mask = torch.tensor([[True] * 3 + [False] * 2])
+    whole = unit.table(unit.project(task, shared, mask))[:, :3, :3]
+    part = unit.table(unit.project(task[:, :3], shared[:, :3], mask[:, :3]))
+    torch.testing.assert_close(whole, part, atol=1e-12, rtol=0)
+
+
+def test_loss_is_summed_binary_cross_entropy():
+    logits = torch.tensor([[0.3, -2.0], [4.0, 0.0]])
+    labels = torch.tensor([[1, 0], [0, 1]])
+    p = 1 / (1 + np.exp(-logits.numpy().astype(np.float64)))
+    expected = -np.sum(np.where(labels.numpy() == 1, np.log(p), np.log(1 - p)))
+    assert table_loss(logits, labels).item() == pytest.approx(expected, rel=1e-6)

@@ -1,0 +1,106 @@
+from pfn.configuration import PFNConfig
+from pfn.inputs import WORD_PIECES, InputEncoder
+from pfn.word_shape import WORD_SHAPES, word_shape
+
+
+def with_options(extractor, **options):
+    return InputEncoder(extractor.tokenizer, PFNConfig(**(extractor.config.to_dict() | options)))
+
+
+def test_words_and_their_pieces(tiny_extractor):
+    text = "Playing in London, founders 1990"
+    (window,) = tiny_extractor.inputs.encode([text])[0]
+    assert [text[b:e] for b, e in window.words] == [
+        "Playing",
+        "in",
+        "London",
+        ",",
+        "founders",
+        "1990",
+    ]
+    pieces = tiny_extractor.tokenizer.convert_ids_to_tokens(window.pieces)
+    assert pieces[0] == "[CLS]"
+    assert pieces[-1] == "[SEP]"
+    assert [pieces[i] for i in window.first_pieces] == [
+        "play",
+        "in",
+        "london",
+        ",",
+        "[UNK]",
+        "19",
+    ]
+    assert pieces[window.first_pieces[0] + 1] == "##ing"
+    shape = [WORD_SHAPES[s] for s in window.shapes]
+    assert shape[0] == shape[-1] == "special"
+    assert shape[1] == shape[2] == "title"
+    assert shape[window.first_pieces[5]] == "digits-four"
+
+
+def test_words_without_a_piece_are_left_out(tiny_extractor):
+    # A zero-width space and a soft hyphen vanish in the tokenizer.
+    text = "Anna \u200b Bell \u00ad"
+    (window,) = tiny_extractor.inputs.encode([text])[0]
+    assert [text[b:e] for b, e in window.words] == ["Anna", "Bell"]
+    assert tiny_extractor.inputs.encode(["", " \t", "\u200b"]) == [[], [], []]
+
+
+def test_a_word_of_many_pieces_is_cut(tiny_extractor):
+    inputs = with_options(tiny_extractor, window_pieces=1000)
+    (window,) = inputs.encode(["un" + "##able".replace("##", "") * 90 + " city"])[0]
+    assert len(window.pieces) - 2 <= WORD_PIECES + 1
+    assert len(window.words) == 2
+
+
+def test_batches_are_padded_on_the_right(tiny_extractor):
+    texts = ["Playing in London", "Paris"]
+    windows = [w for found in tiny_extractor.inputs.encode(texts) for w in found]
+    batch = tiny_extractor.inputs.collate(windows)
+    assert {name: tuple(t.shape) for name, t in batch.items()} == {
+        "input_ids": (2, 6),
+        "attention_mask": (2, 6),
+        "shape_ids": (2, 6),
+        "position_index": (2, 3),
+        "position_mask": (2, 3),
+    }
+    assert batch["attention_mask"].sum(1).tolist() == [6, 3]
+    assert batch["position_mask"].sum(1).tolist() == [3, 1]
+    assert batch["position_index"].tolist() == [[1, 3, 4], [1, 0, 0]]
+    pieces = with_options(tiny_extractor, positions="pieces", word_shapes=False)
+    batch = pieces.collate(windows)
+    assert batch["position_index"][0].tolist() == list(range(6))
+    assert "shape_ids" not in batch
+    assert pieces.rows(windows[0]) == [1, 3, 4]
+    assert tiny_extractor.inputs.rows(windows[0]) == [0, 1, 2]
+
+
+def test_shapes():
+    words = [
+        "London",
+        "in",
+        "1815",
+        "15",
+        "NATO",
+        "A",
+        "McKay",
+        ",",
+        "B2",
+        "東",
+        "são",
+        "Éluard",
+        "",
+    ]
+    assert [WORD_SHAPES[word_shape(w)] for w in words] == [
+        "title",
+        "lower",
+        "digits-four",
+        "digits",
+        "upper",
+        "initial",
+        "mixed",
+        "punctuation",
+        "alphanumeric",
+        "other",
+        "lower",
+        "title",
+        "punctuation",
+    ]

@@ -1,0 +1,41 @@
+import pytest
+from hypothesis import example, given
+from texts import TEXT
+
+from pfn.segmentation import segment
+from schemas.errors import ConfigurationError
+
+
+@given(TEXT)
+@example("Born in São Paulo.\r\nמ\u200b👩‍👧")
+def test_words_hold_all_but_white_space(text):
+    words = segment(text)
+    covered = set()
+    end_before = 0
+    for begin, end in words:
+        assert end_before <= begin < end <= len(text)
+        assert text[begin:end].strip() == text[begin:end]
+        covered.update(range(begin, end))
+        end_before = end
+    assert all(text[i].isspace() for i in range(len(text)) if i not in covered)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Born in São Paulo.", ["Born", "in", "São", "Paulo", "."]),
+        ("(née Byron)", ["(", "née", "Byron", ")"]),
+        ("Acme's U.S.", ["Acme", "'", "s", "U", ".", "S", "."]),
+        ("東京は大きい", list("東京は大きい")),
+        ("서울 수도", ["서울", "수도"]),
+        ("cafe\u0301 x", ["cafe\u0301", "x"]),
+        ("", []),
+    ],
+)
+def test_examples(text, words):
+    assert [text[b:e] for b, e in segment(text)] == words
+
+
+def test_unknown_segmentation():
+    with pytest.raises(ConfigurationError, match="segmentation: 'x' is not one of bert-isolated"):
+        segment("a", "x")

@@ -1,0 +1,187 @@
+"""The commands train and evaluate, from annotated sentences to a model that knows them."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pfn import Extractor
+from pfn.checkpoint import read_label_schema
+from pipeline.cli import main
+
+ENCODER = Path(__file__).parent / "data" / "official" / "encoder"
+DOCUMENT = {
+    "title": "Made up",
+    "sents": [
+        ["Anna", "Bell", "was", "born", "in", "London", "."],
+        ["John", "Smith", "works", "for", "Acme", "Corp", "."],
+        ["The", "capital", "of", "France", "was", "Paris", "in", "1990", "."],
+    ],
+    "vertexSet": [
+        [{"name": "Anna Bell", "sent_id": 0, "pos": [0, 2], "type": "PER"}],
+        [{"name": "London", "sent_id": 0, "pos": [5, 6], "type": "LOC"}],
+        [{"name": "John Smith", "sent_id": 1, "pos": [0, 2], "type": "PER"}],
+        [{"name": "Acme Corp", "sent_id": 1, "pos": [4, 6], "type": "ORG"}],
+        [{"name": "France", "sent_id": 2, "pos": [3, 4], "type": "LOC"}],
+        [{"name": "Paris", "sent_id": 2, "pos": [5, 6], "type": "LOC"}],
+        [{"name": "1990", "sent_id": 2, "pos": [7, 8], "type": "TIME"}],
+    ],
+    "labels": [
+        {"h": 0, "t": 1, "r": "born_in", "evidence": []},
+        {"h": 2, "t": 3, "r": "works_for", "evidence": []},
+        {"h": 5, "t": 4, "r": "capital_of", "evidence": []},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "train.json"
+    path.write_text(json.dumps([DOCUMENT]))
+    return path
+
+
+def options(data, output, **changes):
+    values = {
+        "train": data,
+        "dev": data,
+        "format": "docred",
+        "encoder": ENCODER,
+        "output": output,
+        "hidden-size": 16,
+        "batch-size": 3,
+        "dropout": 0,
+        "dropconnect": 0,
+        "encoder-learning-rate": 0.01,
+        "head-learning-rate": 0.02,
+        "threads": 1,
+    } | changes
+    return [part for name, value in values.items() for part in (f"--{name}", str(value))]
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """A finished training that knows its three sentences by heart."""
+    output = tmp_path_factory.mktemp("trained") / "made-up"
+    assert main(["train", *options(data, output, epochs=60, patience=60, test=data)]) == 0
+    return output
+
+
+def test_it_learns_three_sentences_by_heart(trained):
+    metrics = json.loads((trained / "metrics.json").read_text())
+    for split in ("dev", "test"):
+        assert metrics[split]["entity"]["f1"] == 1
+        assert metrics[split]["triple"]["f1"] == 1
+    assert metrics["sentences"] == {"train": 3, "dev": 3, "test": 3}
+    (found,) = Extractor.from_pretrained(trained, device="cpu").extract(
+        ["Anna Bell was born in London."]
+    )
+    (triple,) = found.triples
+    assert found.mentions[triple.subject].text == "Anna Bell"
+    assert triple.relation == "born_in"
+    assert found.mentions[triple.object].text == "London"
+
+
+def test_its_label_schema_counts_argument_types(trained):
+    schema = read_label_schema(trained / "model")
+    assert [t.name for t in schema.entity_types] == ["LOC", "ORG", "PER", "TIME"]
+    (arguments,) = schema.relation("works_for").arguments
+    assert (arguments.subject, arguments.object, arguments.count) == ("PER", "ORG", 1)
+
+
+def test_its_model_card(trained):
+    _, front, text = (trained / "model" / "README.md").read_text().split("---\n", 2)
+    front = yaml.safe_load(front)
+    assert front["library_name"] == "pfn-kg"
+    results = front["model-index"][0]["results"]
+    assert {(r["dataset"]["split"], r["metrics"][-1]["value"]) for r in results} == {
+        ("dev", 100.0),
+        ("test", 100.0),
+    }
+    assert "| test | triples | 100.0 | 100.0 | 100.0 | 3 |" in text
+    assert "| head_learning_rate | 0.02 |" in text
+    assert "capital_of" in text
+    assert str(ENCODER.parent) not in text
+
+
+def test_evaluate(trained, data, capsys):
+    arguments = ["evaluate", "--model", str(trained), "--data", str(data), "--format", "docred"]
+    assert main([*arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"entity", "triple", "per_type", "official"} <= set(found)
+    assert found["entity"] == {"precision": 1, "recall": 1, "f1": 1, "support": 7}
+    assert found["official"]["triple"]["f1"] == 1
+    assert set(found["per_type"]["triple"]) == {"born_in", "works_for", "capital_of"}
+    assert found["unknown_labels"] == []
+    assert main([*arguments, "--limit", "1", "--entity-threshold", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[2:] == ["0.00", "0.00", "0.00", "2"]
+
+
+def test_evaluate_says_what_the_model_cannot(tiny_model, data, capsys):
+    arguments = ["--model", str(tiny_model), "--data", str(data), "--format", "docred", "--json"]
+    assert main(["evaluate", *arguments]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["unknown_labels"] == ["capital_of"]
+    assert "the model can't say 1 labels" in err
+
+
+def test_resume_and_early_stopping(data, tmp_path, capsys):
+    output = tmp_path / "resumed"
+    # Nothing is learnt, so dev never gets better.
+    frozen = {"head-learning-rate": 1e-9, "encoder-learning-rate": 0, "hidden-size": 8}
+    short = options(data, output, epochs=6, patience=2, **frozen)
+    assert main(["train", *short]) == 0
+    history = json.loads((output / "metrics.json").read_text())["history"]
+    assert [entry["epoch"] for entry in history] == [1, 2, 3]
+    assert main(["train", *short]) == 2
+    assert "holds a training; --resume goes on with it" in capsys.readouterr().err
+    longer = options(data, output, epochs=6, patience=5, **frozen)
+    assert main(["train", *longer, "--resume"]) == 0
+    history = json.loads((output / "metrics.json").read_text())["history"]
+    assert [entry["epoch"] for entry in history] == [1, 2, 3, 4, 5, 6]
+
+
+def test_options_from_a_file(data, tmp_path):
+    config = tmp_path / "training.yaml"
+    output = tmp_path / "out"
+    values = {"train": str(data), "dev": str(data), "format": "docred", "encoder": str(ENCODER)}
+    values |= {"hidden_size": 8, "epochs": 9, "threads": 1, "half-precision": True}
+    config.write_text(yaml.safe_dump(values))
+    flags = ["--config", str(config), "--output", str(output), "--epochs", "1", "--no-word-shapes"]
+    assert main(["train", *flags]) == 0
+    used = json.loads((output / "metrics.json").read_text())["options"]
+    assert (used["hidden_size"], used["epochs"], used["word_shapes"]) == (8, 1, False)
+    assert json.loads((output / "model" / "config.json").read_text())["dtype"] == "float16"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": "many"}, "--epochs: input should be a valid integer"),
+        ({"warmup": 1}, "--warmup: input should be less than 1"),
+        ({"format": "xml"}, "--format: 'xml' is not one of docred"),
+        ({"train": "nowhere.json"}, "--train: there is no file nowhere.json"),
+        ({"encoder": "/nowhere"}, "--encoder: /nowhere is no folder of a model"),
+        ({"output": ""}, "--output: is missing"),
+    ],
+)
+def test_wrong_options(data, tmp_path, capsys, changes, message):
+    arguments = options(data, **{"output": tmp_path / "out"} | changes)
+    assert main(["train", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_schema_must_know_the_data(data, tmp_path, capsys):
+    schema = tmp_path / "schema.yaml"
+    schema.write_text("entity_types: [{name: PER}]\nrelations: [{name: born_in}]\n")
+    assert main(["train", *options(data, tmp_path / "out", schema=schema)]) == 2
+    assert "--schema: entity_types lacks 'LOC', which the data has" in capsys.readouterr().err
+
+
+def test_without_accelerate(data, tmp_path, capsys, monkeypatch):
+    import importlib.util
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert main(["train", *options(data, tmp_path / "out")]) == 2
+    assert 'pip install "pfn-kg[train]"' in capsys.readouterr().err

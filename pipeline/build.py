@@ -63,6 +63,7 @@ _BOUNDED_BY = {
     "rejected": "documents",
 }
 _COUNTS_FILE = "counts.json"
+_TEMPORARY = ".build-"
 
 
 class BuildOptions(NamedTuple):
@@ -124,7 +125,8 @@ def build(
         for index, chunk in enumerate(manifest["chunks"])
     ]
     write_manifest(directory, manifest | {"state": "building"})
-    temporary = join(directory, f".build-{uuid.uuid4().hex}")
+    _delete_temporary(directory)
+    temporary = join(directory, f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
         with beam.Pipeline(options=pipeline_options(pipeline_args)) as pipeline:
             _ = (
@@ -409,6 +411,14 @@ def _swap(temporary: str, directory: str) -> None:
         make_folder(join(directory, name))
         targets = [join(directory, name, FileSystems.split(path)[1]) for path in sources]
         FileSystems.rename(sources, targets)
+
+
+def _delete_temporary(directory: str) -> None:
+    """Takes away what builds left behind that were killed."""
+    found = FileSystems.match([join(directory, f"{_TEMPORARY}**")])[0].metadata_list
+    names = {f"{_TEMPORARY}{m.path.rpartition(_TEMPORARY)[2].partition('/')[0]}" for m in found}
+    for name in sorted(names):
+        _delete(join(directory, name))
 
 
 def _delete(folder: str) -> None:

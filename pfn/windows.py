@@ -36,4 +36,8 @@ def cut_windows(lengths: Sequence[int], size: int, overlap: int) -> list[tuple[i
         while following - 1 > begin and shared + lengths[following - 1] <= overlap:
             following -= 1
             shared += lengths[following]
+        # The overlap gives way to the next word, or the next window would end where this does.
+        while shared + lengths[end] > size:
+            shared -= lengths[following]
+            following += 1
         begin = following

@@ -24,9 +24,11 @@ def test_windows_hold_all_words_in_bounded_pieces(data):
         assert 0 < sum(lengths[begin:end]) <= size
     for (begin, end), (next_begin, next_end) in pairwise(windows):
         assert begin < next_begin <= end < next_end
-        # As much overlap as fits, and no more.
-        assert sum(lengths[next_begin:end]) <= overlap
-        assert next_begin - 1 == begin or sum(lengths[next_begin - 1 : end]) > overlap
+        # As much overlap as fits beside the word that follows, and no more.
+        shared = sum(lengths[next_begin:end])
+        assert shared <= overlap
+        more = shared + lengths[next_begin - 1]
+        assert next_begin - 1 == begin or more > overlap or more + lengths[end] > size
 
 
 def test_example():

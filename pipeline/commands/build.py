@@ -84,6 +84,9 @@ def build_options(args: argparse.Namespace) -> Any:
     from pipeline.build import BuildOptions
     from schemas.label_schema import LabelSchema
 
+    if args.base_iri is not None:
+        nothing: dict[str, Any] = {"entity_types": [], "relations": []}
+        LabelSchema.from_dict(nothing | {"base_iri": args.base_iri}, "--base-iri")
     options = BuildOptions(
         entity_threshold=args.entity_threshold,
         relation_threshold=args.relation_threshold,

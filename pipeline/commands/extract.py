@@ -71,6 +71,7 @@ def apply_config(args: argparse.Namespace) -> None:
         ConfigurationError: if the file can't be read or has an unknown option.
     """
     if not args.config:
+        _check_max_rejected(args)
         return
     try:
         with open(args.config, encoding="utf-8") as file:
@@ -90,6 +91,13 @@ def apply_config(args: argparse.Namespace) -> None:
             if name == "corpus" and isinstance(value, str):
                 value = [value]
             setattr(args, name, value)
+    _check_max_rejected(args)
+
+
+def _check_max_rejected(args: argparse.Namespace) -> None:
+    most = args.max_rejected
+    if most is not None and (type(most) is not int or most < 0):
+        raise ConfigurationError(f"--max-rejected: {most!r} is not a number of rows")
 
 
 def extract_options(args: argparse.Namespace) -> ExtractOptions:

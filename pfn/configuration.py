@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig
@@ -41,7 +41,7 @@ class PFNConfig(PreTrainedConfig):
     """
 
     model_type = "pfn"
-    sub_configs_defaults = {
+    sub_configs_defaults: ClassVar = {
         "encoder": SubConfigSpec(config_class=AutoConfig, model_type="bert"),
     }
 

@@ -17,7 +17,6 @@ from pfn.gold import GoldSentence
 from pfn.resolution import HeadPolicy, resolve
 from schemas.records import HeadExtraction
 
-
 # Thresholds that are tried on a development set.
 _GRID = tuple(percent / 100 for percent in range(20, 81, 5))
 

@@ -15,7 +15,7 @@ import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from pfn.checkpoint import find_model, model_hash, read_config, read_label_schema, shipped_models
+from pfn.checkpoint import SHIPPED, find_model, model_hash, read_config, read_label_schema
 from pipeline.manifest import MANIFEST_VERSION, find_manifest, versions, write_manifest
 from pipeline.options import is_local_run, pipeline_options
 from pipeline.progress import Progress
@@ -84,12 +84,12 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
         model = str(options.model)
     else:
         # A shipped model has the same name on every worker, but not the same folder.
-        model = folder.name if folder.name in shipped_models() else str(folder.absolute())
+        shipped = folder.parent == SHIPPED
+        model = folder.name if shipped else str(folder.absolute())
     if options.token_budget is None:
         recorded = (manifest or {}).get("configuration", {}).get("token_budget")
-        gpu = options.device not in ("auto", "cpu")
         options = options.model_copy(
-            update={"token_budget": recorded or _DEFAULT_TOKEN_BUDGET["gpu" if gpu else "cpu"]}
+            update={"token_budget": recorded or _default_token_budget(options.device)}
         )
     options = options.model_copy(
         update={
@@ -99,6 +99,8 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
         }
     )
     hash_ = model_hash(folder)
+    if manifest is not None:
+        _check_resumable(options, hash_, manifest)
     return PreparedExtraction(
         options,
         model,
@@ -107,6 +109,27 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
         read_label_schema(folder),
         plan_extraction(options, hash_),
     )
+
+
+def _default_token_budget(device: str) -> int:
+    if device == "auto":
+        from pfn.extractor import find_device
+
+        device = find_device(device).type
+    return _DEFAULT_TOKEN_BUDGET["cpu" if device == "cpu" else "gpu"]
+
+
+def _check_resumable(options: ExtractOptions, hash_: str, manifest: dict[str, Any]) -> None:
+    """Refuses to mix extractions of two models or with two sets of options in one folder."""
+    if manifest.get("model", {}).get("hash", hash_) != hash_:
+        raise ConfigurationError(f"--model: the run in {options.output} was begun by another model")
+    recorded = manifest.get("configuration", {})
+    for name, value in options.what_extractions_depend_on().items():
+        if name in recorded and recorded[name] != value:
+            raise ConfigurationError(
+                f"--{name.replace('_', '-')}: {value!r}, but the run in {options.output} "
+                f"was begun with {recorded[name]!r}"
+            )
 
 
 def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> dict[str, Any]:

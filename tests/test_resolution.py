@@ -70,9 +70,7 @@ def test_a_triple_needs_an_entity_at_both_heads():
 
 
 def test_scores_at_the_threshold_are_accepted():
-    mentions, triples = resolve(
-        [ADA, LONDON], [BORN], entity_threshold=0.6, relation_threshold=0.8
-    )
+    mentions, triples = resolve([ADA, LONDON], [BORN], entity_threshold=0.6, relation_threshold=0.8)
     assert (len(mentions), len(triples)) == (2, 1)
 
 
@@ -133,8 +131,7 @@ def test_columns_agree_with_records(documents, entity, relation, policy):
         found, resolved = resolve(*extraction, **options)
         expected_mentions += [(row, m) for m in found]
         expected_triples += [
-            ((row, found[t.subject]), t.relation, (row, found[t.object]), t.score)
-            for t in resolved
+            ((row, found[t.subject]), t.relation, (row, found[t.object]), t.score) for t in resolved
         ]
     assert accepted == expected_mentions
     assert triples == expected_triples

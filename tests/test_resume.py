@@ -101,3 +101,11 @@ def test_file_that_changed_is_read_again(tmp_path, tiny_model):
     assert changed["name"] != first
     assert changed["documents"] == 3
     assert same["name"] == second
+
+
+def test_other_options_are_not_mixed_in(tmp_path, tiny_model, undisturbed, capsys):
+    corpus, output = undisturbed
+    before = files(output)
+    assert run(corpus, output, tiny_model, *OPTIONS, "--resume", "--language", "de") == 2
+    assert "--language: 'de', but the run in" in capsys.readouterr().err
+    assert files(output) == before

@@ -42,6 +42,7 @@ class ProjectDocuments(beam.DoFn):
         self._removed = removed
 
     def process(self, chunk: ChunkFile) -> Iterator[tuple[int, bytes]]:
+        """Reads one chunk."""
         table = read_columns(
             chunk.path,
             [
@@ -92,6 +93,7 @@ class FindLosers(beam.DoFn):
     def process(
         self, group: tuple[int, Iterable[bytes]]
     ) -> Iterator[tuple[int, list[Loser]] | beam.pvalue.TaggedOutput]:
+        """Reads one group of documents."""
         table = pa.concat_tables(map(decode, group[1]))
         # A later run replaces what an earlier one said of the same document.
         table = table.sort_by(

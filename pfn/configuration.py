@@ -31,6 +31,9 @@ class PFNConfig(PreTrainedConfig):
         dropconnect: rate of the weights dropped from hidden state to gates.
         word_shapes: whether the shape of each word (`pfn.word_shape`) is added to the
             encoder's input as a learnt embedding.
+        reflexive: whether both heads of a triple may be the same position, as in the paper;
+            a model that hardly saw such triples says nonsense there, on one-word sentences
+            above all.
         segmentation: name of the word segmentation (`pfn.segmentation`).
         window_pieces: longest run of word pieces read at once; longer sentences are read
             in overlapping windows.
@@ -56,6 +59,7 @@ class PFNConfig(PreTrainedConfig):
     dropout: float = 0.1
     dropconnect: float = 0.1
     word_shapes: bool = False
+    reflexive: bool = True
     segmentation: str = "bert-isolated"
     window_pieces: int = 192
     window_overlap: int = 48

@@ -55,7 +55,7 @@ def decode(
     """
     read = model.project(**batch)
     entities = accept(model.ner, read.ner, upper_triangle(read.mask), entity_floor)
-    pairs = head_pairs(entities.places, read.mask)
+    pairs = head_pairs(entities.places, read.mask, model.config.reflexive)
     triples = accept(model.re, read.re, pairs, relation_floor)
     return Decoded(*(Cells(c.places.cpu(), c.scores.float().cpu()) for c in (entities, triples)))
 
@@ -78,12 +78,15 @@ def accept(
     return Cells(torch.cat(places), torch.cat(scores))
 
 
-def head_pairs(entities: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """All ordered pairs of heads of one sentence, a head with itself included.
+def head_pairs(
+    entities: Tensor, mask: Tensor, reflexive: bool = True
+) -> tuple[Tensor, Tensor, Tensor]:
+    """All ordered pairs of heads of one sentence.
 
     Args:
         entities: (sentence, first, last, type) of accepted entities, (n, 4).
         mask: true at positions of the sentence, (batch, length).
+        reflexive: whether a head is paired with itself.
 
     Returns:
         Sentence, subject head and object head of each pair, sorted.
@@ -100,10 +103,15 @@ def head_pairs(entities: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         widths.cumsum(0) - widths, widths
     )
     object_ = starts[subject] + number
+    if not reflexive:
+        differ = subject != object_
+        subject, object_ = subject[differ], object_[differ]
     return sentence[subject], head[subject], head[object_]
 
 
-def decode_tables(tables: PFNOutput, entity_floor: float, relation_floor: float) -> Decoded:
+def decode_tables(
+    tables: PFNOutput, entity_floor: float, relation_floor: float, reflexive: bool = True
+) -> Decoded:
     """Decodes full tables, as eq. 13 says it; what `decode` is tested against."""
     if tables.entity_table is None or tables.relation_table is None:
         raise ValueError("the output has no tables")
@@ -113,6 +121,8 @@ def decode_tables(tables: PFNOutput, entity_floor: float, relation_floor: float)
     accepted = (relation >= relation_floor) & (heads.unsqueeze(2) & heads.unsqueeze(1)).unsqueeze(
         -1
     )
+    if not reflexive:
+        accepted &= ~torch.eye(heads.shape[1], dtype=torch.bool, device=heads.device)[..., None]
     triples = accepted.nonzero()
     return Decoded(
         Cells(entities, entity[entities.unbind(1)]), Cells(triples, relation[triples.unbind(1)])

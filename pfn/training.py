@@ -119,6 +119,9 @@ def build_model(
         dropout=options.dropout,
         dropconnect=options.dropconnect,
         layer_norm=options.layer_norm,
+        reflexive=options.reflexive,
+        window_pieces=options.window_pieces,
+        window_overlap=options.window_overlap,
     )
     model = PFNModel(config)
     missing, _ = model.encoder.load_state_dict(pretrained.state_dict(), strict=False)

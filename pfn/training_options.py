@@ -24,6 +24,13 @@ class TrainingOptions(BaseModel):
         0.1, ge=0, lt=1, description="rate of the recurrent weights that a pass drops"
     )
     layer_norm: bool = Field(True, description="whether the task units normalise before ELU")
+    reflexive: bool = Field(
+        True, description="whether both heads of a triple may be the same position"
+    )
+    window_pieces: int = Field(
+        96, gt=0, description="word pieces read at once; more than training shows do harm"
+    )
+    window_overlap: int = Field(32, ge=0, description="word pieces that windows share")
     epochs: int = Field(10, gt=0, description="most passes over the training data")
     batch_size: int = Field(16, gt=0, description="sentences a step")
     encoder_learning_rate: float = Field(1e-4, ge=0, description="peak rate of the encoder")

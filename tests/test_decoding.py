@@ -36,7 +36,7 @@ def check(extractor, texts, wanted_entity, wanted_relation):
     entity = clear_floor(tables.entity_table.sigmoid(), wanted_entity)
     relation = clear_floor(tables.relation_table.sigmoid(), wanted_relation)
     pruned = decode(extractor.model, batch, entity, relation)
-    full = decode_tables(tables, entity, relation)
+    full = decode_tables(tables, entity, relation, extractor.config.reflexive)
     for found, expected in zip(pruned, full, strict=True):
         assert found.places.tolist() == expected.places.tolist()
         torch.testing.assert_close(found.scores, expected.scores, atol=1e-5, rtol=0)
@@ -77,6 +77,19 @@ def test_head_pairs_stay_in_their_sentence():
     entities = torch.tensor([(0, 1, 1, 0), (0, 1, 2, 1), (0, 3, 3, 0), (2, 0, 1, 0)])
     pairs = list(zip(*(p.tolist() for p in head_pairs(entities, mask)), strict=True))
     assert pairs == [(0, 1, 1), (0, 1, 3), (0, 3, 1), (0, 3, 3), (2, 0, 0)]
+    pairs = list(zip(*(p.tolist() for p in head_pairs(entities, mask, False)), strict=True))
+    assert pairs == [(0, 1, 3), (0, 3, 1)]
+
+
+def test_no_position_relates_to_itself_where_the_model_says_so(random_extractor):
+    extractor = random_extractor(0)
+    reflexive = check(extractor, TEXTS, 0.1, 0.1).triples.places
+    extractor.config.reflexive = False
+    found = check(extractor, TEXTS, 0.1, 0.1).triples.places
+    # Another floor may have been chosen for either, so only the diagonal is compared.
+    assert (reflexive[:, 1] == reflexive[:, 2]).any()
+    assert len(found)
+    assert not (found[:, 1] == found[:, 2]).any()
 
 
 @pytest.mark.skipif(DEFAULT_MODEL not in shipped_models(), reason="no model is shipped")

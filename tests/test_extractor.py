@@ -76,7 +76,7 @@ def test_thresholds(tiny_extractor):
             "entity_threshold": config.entity_threshold,
             "relation_threshold": config.relation_threshold,
         }
-        mentions, triples = resolve(*floor, **thresholds)
+        mentions, triples = resolve(floor.mentions, floor.head_triples, **thresholds)
         # Another floor, another number of cells at once: scores differ in the last digits.
         assert [m[:4] for m in ours.mentions] == [m[:4] for m in mentions]
         assert [t[:3] for t in ours.triples] == [t[:3] for t in triples]

@@ -25,7 +25,6 @@ DOCUMENT = {
         [{"name": "Acme Corp", "sent_id": 1, "pos": [4, 6], "type": "ORG"}],
         [{"name": "France", "sent_id": 2, "pos": [3, 4], "type": "LOC"}],
         [{"name": "Paris", "sent_id": 2, "pos": [5, 6], "type": "LOC"}],
-        [{"name": "1990", "sent_id": 2, "pos": [7, 8], "type": "TIME"}],
     ],
     "labels": [
         {"h": 0, "t": 1, "r": "born_in", "evidence": []},
@@ -53,8 +52,8 @@ def options(data, output, **changes):
         "batch-size": 3,
         "dropout": 0,
         "dropconnect": 0,
-        "encoder-learning-rate": 0.01,
-        "head-learning-rate": 0.02,
+        "encoder-learning-rate": 0.005,
+        "head-learning-rate": 0.01,
         "threads": 1,
     } | changes
     return [part for name, value in values.items() for part in (f"--{name}", str(value))]
@@ -64,7 +63,7 @@ def options(data, output, **changes):
 def trained(data, tmp_path_factory):
     """A finished training that knows its three sentences by heart."""
     output = tmp_path_factory.mktemp("trained") / "made-up"
-    assert main(["train", *options(data, output, epochs=60, patience=60, test=data)]) == 0
+    assert main(["train", *options(data, output, epochs=150, patience=150, test=data)]) == 0
     return output
 
 
@@ -85,7 +84,7 @@ def test_it_learns_three_sentences_by_heart(trained):
 
 def test_its_label_schema_counts_argument_types(trained):
     schema = read_label_schema(trained / "model")
-    assert [t.name for t in schema.entity_types] == ["LOC", "ORG", "PER", "TIME"]
+    assert [t.name for t in schema.entity_types] == ["LOC", "ORG", "PER"]
     (arguments,) = schema.relation("works_for").arguments
     assert (arguments.subject, arguments.object, arguments.count) == ("PER", "ORG", 1)
 
@@ -100,7 +99,7 @@ def test_its_model_card(trained):
         ("test", 100.0),
     }
     assert "| test | triples | 100.0 | 100.0 | 100.0 | 3 |" in text
-    assert "| head_learning_rate | 0.02 |" in text
+    assert "| head_learning_rate | 0.01 |" in text
     assert "capital_of" in text
     assert str(ENCODER.parent) not in text
 
@@ -110,7 +109,7 @@ def test_evaluate(trained, data, capsys):
     assert main([*arguments, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {"entity", "triple", "per_type", "official"} <= set(found)
-    assert found["entity"] == {"precision": 1, "recall": 1, "f1": 1, "support": 7}
+    assert found["entity"] == {"precision": 1, "recall": 1, "f1": 1, "support": 6}
     assert found["official"]["triple"]["f1"] == 1
     assert set(found["per_type"]["triple"]) == {"born_in", "works_for", "capital_of"}
     assert found["unknown_labels"] == []

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 
+# Of parts of Beam that are not installed and not used: its Google Cloud parts, and what
+# measures the memory of models.
+_NOISE = ("apitools not found", "Resource module is not available")
+
 
 def configure_logging(debug: bool = False) -> None:
     """Shows warnings on standard error, each as one line.
@@ -20,8 +24,7 @@ def configure_logging(debug: bool = False) -> None:
 
 def _is_news(record: logging.LogRecord) -> bool:
     """Leaves out what is no one's concern, and what the command says itself."""
-    # Of Beam's Google Cloud parts, where they are not installed.
-    if record.getMessage().startswith("apitools not found"):
+    if record.getMessage().startswith(_NOISE):
         return False
     # An error of a worker ends the job, and the command says so in one line.
     return not (record.exc_info and record.name.startswith("apache_beam."))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pfn.modeling import PFNModel, PFNOutput, PFNProjections
+from pfn.modeling import PFNModel, PFNOutput
 from pfn.task_units import PairProjections, TaskUnit, upper_triangle
 
 # Cells whose pair representations are in memory at once, to bound it on long sentences.
@@ -127,6 +127,3 @@ def decode_tables(
     return Decoded(
         Cells(entities, entity[entities.unbind(1)]), Cells(triples, relation[triples.unbind(1)])
     )
-
-
-__all__ = ["Cells", "Decoded", "PFNProjections", "accept", "decode", "decode_tables", "head_pairs"]

@@ -17,8 +17,8 @@ from pfn.gold import GoldSentence
 from pfn.resolution import HeadPolicy, resolve
 from schemas.records import HeadExtraction
 
-# Thresholds that are tried on a development set.
-_GRID = tuple(percent / 100 for percent in range(20, 81, 5))
+#: Thresholds that are tried on a development set.
+THRESHOLD_GRID = tuple(percent / 100 for percent in range(20, 81, 5))
 
 
 class Counts:
@@ -127,23 +127,14 @@ def evaluate(
     Raises:
         Exception: what the model raised, if it could not read a sentence.
     """
-    config = extractor.config
-    thresholds = {
-        "entity_threshold": config.entity_threshold
-        if entity_threshold is None
-        else entity_threshold,
-        "relation_threshold": config.relation_threshold
-        if relation_threshold is None
-        else relation_threshold,
-    }
-    predictions = predict(
-        extractor,
+    entity, relation = extractor.thresholds(entity_threshold, relation_threshold)
+    return score(
+        predict(extractor, gold, entity, relation, token_budget),
         gold,
-        thresholds["entity_threshold"],
-        thresholds["relation_threshold"],
-        token_budget,
+        entity_threshold=entity,
+        relation_threshold=relation,
+        head_policy=head_policy,
     )
-    return score(predictions, gold, head_policy=head_policy, **thresholds)
 
 
 def predict(
@@ -171,7 +162,7 @@ def predict(
 def tune_thresholds(
     predictions: Sequence[HeadExtraction],
     gold: Sequence[GoldSentence],
-    grid: Sequence[float] = _GRID,
+    grid: Sequence[float] = THRESHOLD_GRID,
 ) -> tuple[float, float]:
     """The thresholds with the best sum of entity and triple F1 on a development set.
 

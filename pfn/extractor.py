@@ -19,6 +19,7 @@ from pfn.inputs import InputEncoder, Window
 from pfn.modeling import PFNModel
 from pfn.resolution import HeadPolicy, resolve
 from pfn.sentences import split_sentences
+from pfn.token_budget import default_token_budget
 from schemas.errors import ConfigurationError
 from schemas.records import (
     DocumentExtraction,
@@ -97,7 +98,7 @@ class Extractor:
     @property
     def default_token_budget(self) -> int:
         """Pieces, padding included, of one batch: what the device reads well at once."""
-        return 2048 if self.model.device.type == "cpu" else 32768
+        return default_token_budget(self.model.device.type)
 
     def extract(
         self,
@@ -120,7 +121,7 @@ class Extractor:
         Returns:
             One extraction a text, in order; offsets are those of the text.
         """
-        entity, relation = self._thresholds(entity_threshold, relation_threshold)
+        entity, relation = self.thresholds(entity_threshold, relation_threshold)
         found = []
         for heads in self.predict_heads(texts, token_budget, entity, relation):
             if isinstance(heads, Exception):
@@ -295,7 +296,8 @@ class Extractor:
             heads.head_triples.sort(key=lambda t: (t.subject, t.object, t.relation))
         return found
 
-    def _thresholds(self, entity: float | None, relation: float | None) -> tuple[float, float]:
+    def thresholds(self, entity: float | None, relation: float | None) -> tuple[float, float]:
+        """The given thresholds (lambda_e and lambda_r), the model's own where None."""
         return (
             self.config.entity_threshold if entity is None else entity,
             self.config.relation_threshold if relation is None else relation,

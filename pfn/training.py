@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from pfn.configuration import PFNConfig
 from pfn.encoder import find_encoder
-from pfn.evaluation import evaluate, predict, tune_thresholds
+from pfn.evaluation import THRESHOLD_GRID, evaluate, predict, tune_thresholds
 from pfn.extractor import Extractor
 from pfn.gold import GoldCells, GoldSentence, gold_cells, gold_sentence
 from pfn.inputs import InputEncoder
@@ -35,8 +34,6 @@ from pfn.readers import AnnotatedSentence
 from pfn.training_options import TrainingOptions
 from schemas.errors import ConfigurationError
 from schemas.label_schema import LabelSchema
-
-logger = logging.getLogger(__name__)
 
 
 def derive_label_schema(
@@ -268,8 +265,8 @@ def train(
     trainer.train(resume_from_checkpoint=last if resume else None)
     model.eval()
     if options.tune_thresholds:
-        grid_floor = 0.2
-        found = predict(extractor, dev, grid_floor, grid_floor)
+        floor = min(THRESHOLD_GRID)
+        found = predict(extractor, dev, floor, floor)
         entity, relation = tune_thresholds(found, dev)
         model.config.entity_threshold, model.config.relation_threshold = entity, relation
     history = [entry for entry in trainer.state.log_history if "eval_score" in entry]

@@ -30,6 +30,7 @@ from pipeline.manifest import read_extracted, write_manifest
 from pipeline.options import pipeline_options
 from schemas.errors import ConfigurationError
 from schemas.extraction import read_counters
+from schemas.job import ConstraintPolicy
 from schemas.label_schema import LabelSchema
 from schemas.tables import SORTED_BY, TABLE_SCHEMAS
 from sinks.ontology import ontology_turtle, shapes_turtle, void_turtle
@@ -37,13 +38,13 @@ from sinks.rdf import entities_turtle, relations_turtle
 from sinks.tables import parquet_bytes
 from transforms.aggregate import aggregate_entities, aggregate_relations
 from transforms.deduplicate import FindLosers, Loser, ProjectDocuments
+from transforms.extraction_files import ExtractionFolder
 from transforms.extractions import ChunkFile, read_columns
 from transforms.files import absolute, join, make_folder, read_bytes, replace
 from transforms.identity import ID_TYPE, content_id, from_arrow, id_array, shard_of, to_hex
 from transforms.resolve import (
     NAME_SCHEMA,
     SUPPORT_SCHEMA,
-    ConstraintPolicy,
     ResolveOptions,
     resolve_chunk,
 )
@@ -115,10 +116,11 @@ def build(
     manifest = read_extracted(directory)
     label_schema = _label_schema(directory, options)
     resolve = _resolve_options(manifest, options)
+    folder = ExtractionFolder(join(directory, "extractions"))
     chunks = [
         ChunkFile(
             index,
-            join(directory, "extractions", f"{chunk['name']}.parquet"),
+            folder.file(chunk["name"]),
             chunk.get("model_hash") or manifest.get("model", {}).get("hash", ""),
             chunk.get("generation", 0),
         )

@@ -16,6 +16,7 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
 from pfn.checkpoint import SHIPPED, find_model, model_hash, read_config, read_label_schema
+from pfn.token_budget import default_token_budget
 from pipeline.manifest import MANIFEST_VERSION, find_manifest, versions, write_manifest
 from pipeline.options import is_local_run, pipeline_options
 from pipeline.progress import Progress
@@ -35,9 +36,6 @@ from transforms.files import (
 )
 from transforms.plan import Plan, plan_extraction
 
-# Fixed before the run, whatever machine reads: part of what the results depend on.
-_DEFAULT_TOKEN_BUDGET = {"cpu": 2048, "gpu": 32768}
-
 
 class PreparedExtraction(NamedTuple):
     """All that was checked and fixed before any work is done.
@@ -49,7 +47,6 @@ class PreparedExtraction(NamedTuple):
         thresholds: of the model, entity and relation.
         label_schema: of the model.
         plan: what is to be read.
-        generation: of the run; 0 for a first one.
     """
 
     options: ExtractOptions
@@ -89,7 +86,7 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
     if options.token_budget is None:
         recorded = (manifest or {}).get("configuration", {}).get("token_budget")
         options = options.model_copy(
-            update={"token_budget": recorded or _default_token_budget(options.device)}
+            update={"token_budget": recorded or _token_budget(options.device)}
         )
     options = options.model_copy(
         update={
@@ -111,12 +108,13 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
     )
 
 
-def _default_token_budget(device: str) -> int:
+def _token_budget(device: str) -> int:
+    # Fixed before the run, whatever machine reads: part of what the results depend on.
     if device == "auto":
         from pfn.extractor import find_device
 
         device = find_device(device).type
-    return _DEFAULT_TOKEN_BUDGET["cpu" if device == "cpu" else "gpu"]
+    return default_token_budget(device)
 
 
 def _check_resumable(options: ExtractOptions, hash_: str, manifest: dict[str, Any]) -> None:
@@ -184,11 +182,12 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
     }
     replace(join(options.output, "label_schema.yaml"), prepared.label_schema.to_yaml().encode())
     write_manifest(options.output, manifest)
+    assert options.token_budget is not None  # since the options are prepared
     handler = PFNModelHandler(
         prepared.model,
         options.device,
         options.precision,
-        options.token_budget or _DEFAULT_TOKEN_BUDGET["cpu"],
+        options.token_budget,
         options.entity_floor,
         options.relation_floor,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -17,6 +17,11 @@ CHUNK_CHARACTERS = 4_000_000
 
 #: Scores are kept from here, so that thresholds can be moved without the model.
 DEFAULT_FLOOR = 0.1
+
+
+#: What becomes of triples between types that the label schema does not give their relation.
+ConstraintPolicy: TypeAlias = Literal["drop", "flag", "keep"]
+CONSTRAINT_POLICIES: tuple[ConstraintPolicy, ...] = ("drop", "flag", "keep")
 
 
 class ExtractOptions(BaseModel):

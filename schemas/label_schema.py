@@ -278,8 +278,6 @@ class LabelSchema(_Frozen):
         """IRI of the class of an entity type: its own, else base + `type/` + name."""
         return self.entity_type(name).iri or f"{self.base_iri}type/{_iri_slug(name)}"
 
-    entity_iri_for_type = type_iri
-
     def relation_iri(self, name: str) -> str:
         """IRI of the property of a relation: its own, else base + `relation/` + name."""
         return self.relation(name).iri or f"{self.base_iri}relation/{_iri_slug(name)}"

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+
+from transforms.files import open_raw
 
 
 class ChunkFile(NamedTuple):
@@ -35,6 +35,6 @@ def read_columns(path: str, columns: Sequence[str] | None = None) -> pa.Table:
         path: the file.
         columns: the columns or leaves to read; all without.
     """
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+    with open_raw(path) as file:
         # Decoding is a small part of the work and the workers are processes already.
         return pq.ParquetFile(file).read(columns=columns, use_threads=False)

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfn.resolution import HeadPolicy, resolve_columns
+from schemas.job import ConstraintPolicy
 from schemas.label_schema import LabelSchema
 from schemas.tables import TABLE_SCHEMAS
 from transforms.canonicalise import CanonicalEntity, canonical_name, canonicalise
 from transforms.deduplicate import Loser
 from transforms.identity import ID_TYPE, content_id
-
-ConstraintPolicy: TypeAlias = Literal["drop", "flag", "keep"]
-CONSTRAINT_POLICIES: tuple[ConstraintPolicy, ...] = ("drop", "flag", "keep")
 
 #: The rule that a relation holds between types it was seen with.
 ARGUMENT_TYPES = "argument_types"

@@ -6,12 +6,12 @@ import argparse
 from typing import Any
 
 from pfn.resolution import HEAD_POLICIES
-from pipeline.commands.extract import apply_config, rejected_code
+from pipeline.commands.extract import add_job_arguments, apply_config, rejected_code
 from schemas.errors import ConfigurationError
+from schemas.job import CONSTRAINT_POLICIES
 
 TAKES_BEAM_OPTIONS = True
 
-_CONSTRAINT_POLICIES = ("drop", "flag", "keep")
 _PROVENANCE = ("none", "statement", "rdf12")
 
 
@@ -19,10 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `build`."""
     parser.add_argument("directory", metavar="DIR", help="output folder of extract or run")
     add_build_arguments(parser)
-    group = parser.add_argument_group("job")
-    group.add_argument("--config", metavar="FILE.yaml", help="all of these options; flags win")
-    group.add_argument("--max-rejected", type=int, metavar="N", help="exit with 1 beyond that many")
-    parser.epilog = "Options of Apache Beam follow after --, such as -- --runner=FlinkRunner"
+    add_job_arguments(parser)
 
 
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +39,7 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--constraint-policy",
-        choices=_CONSTRAINT_POLICIES,
+        choices=CONSTRAINT_POLICIES,
         help="triples between types that the label schema has not; default: flag",
     )
     group.add_argument("--aliases", metavar="FILE", help="table of names of one entity")
@@ -70,7 +67,7 @@ def build_options(args: argparse.Namespace) -> Any:
             raise ConfigurationError(f"{option}{value}: this option is not built yet")
     for name, allowed in (
         ("head_policy", HEAD_POLICIES),
-        ("constraint_policy", _CONSTRAINT_POLICIES),
+        ("constraint_policy", CONSTRAINT_POLICIES),
     ):
         value = getattr(args, name)
         if value is not None and value not in allowed:

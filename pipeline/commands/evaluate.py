@@ -39,18 +39,21 @@ def main(args: argparse.Namespace) -> int:
     config = extractor.config
     labels = {type_ for g in gold for _, _, type_ in g.entities} - set(config.entity_types)
     labels |= {relation for g in gold for _, relation, _ in g.triples} - set(config.relation_types)
+    entity_threshold, relation_threshold = extractor.thresholds(
+        args.entity_threshold, args.relation_threshold
+    )
     found = evaluate(
         extractor,
         gold,
-        entity_threshold=args.entity_threshold,
-        relation_threshold=args.relation_threshold,
+        entity_threshold=entity_threshold,
+        relation_threshold=relation_threshold,
         head_policy=args.head_policy,
         token_budget=args.token_budget,
     )
     found |= {
         "sentences": len(gold),
-        "entity_threshold": _or(args.entity_threshold, config.entity_threshold),
-        "relation_threshold": _or(args.relation_threshold, config.relation_threshold),
+        "entity_threshold": entity_threshold,
+        "relation_threshold": relation_threshold,
         "skipped": dict(reading.skipped),
         "unknown_labels": sorted(labels),
     }
@@ -75,7 +78,3 @@ def as_text(found: dict[str, Any]) -> str:
         figures = "".join(f"{100 * scores[m]:10.2f}" for m in ("precision", "recall", "f1"))
         lines.append(f"{name:24}{figures}{scores['support']:10}")
     return "\n".join(lines)
-
-
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value

@@ -51,6 +51,9 @@ def add_extract_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--resume", action="store_true", default=None, help="go on with an unfinished run"
     )
+    group.add_argument(
+        "--dry-run", action="store_true", default=None, help="validate all and print the plan"
+    )
 
 
 def add_job_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,9 +61,6 @@ def add_job_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("job")
     group.add_argument("--config", metavar="FILE.yaml", help="all of these options; flags win")
     group.add_argument("--max-rejected", type=int, metavar="N", help="exit with 1 beyond that many")
-    group.add_argument(
-        "--dry-run", action="store_true", default=None, help="validate all and print the plan"
-    )
     parser.epilog = "Options of Apache Beam follow after --, such as -- --runner=FlinkRunner"
 
 
@@ -123,7 +123,7 @@ def extract_options(args: argparse.Namespace) -> ExtractOptions:
     return ExtractOptions.from_dict(data)
 
 
-def print_plan(prepared: Any, beam: Sequence[str], extra: dict[str, Any] | None = None) -> None:
+def print_plan(prepared: Any, beam: Sequence[str]) -> None:
     """Prints what a run would do, as JSON."""
     plan = {
         "files": len(prepared.plan.files),
@@ -132,7 +132,6 @@ def print_plan(prepared: Any, beam: Sequence[str], extra: dict[str, Any] | None 
         "runs": len(prepared.plan.runs),
         "model": {"name": prepared.model, "hash": prepared.model_hash},
         "extract": prepared.options.model_dump(),
-        **(extra or {}),
         "beam": list(beam),
     }
     print(json.dumps(plan, indent=2, ensure_ascii=False))

@@ -58,11 +58,8 @@ def load_extractor(args: argparse.Namespace) -> Any:
     if args.token_budget is not None and args.token_budget < 1:
         raise ConfigurationError(f"--token-budget: {args.token_budget} is not at least 1")
 
-    from transformers.utils import logging
-
     from pfn.extractor import Extractor
 
-    logging.disable_progress_bar()
     return Extractor.from_pretrained(args.model, args.device, args.precision)
 
 

@@ -1,0 +1,12 @@
+"""How much one batch holds, where no one says."""
+
+from __future__ import annotations
+
+
+def default_token_budget(device_type: str) -> int:
+    """Word pieces of one batch, padding included: what a device reads well at once.
+
+    Args:
+        device_type: such as `cpu` or `cuda`.
+    """
+    return 2048 if device_type == "cpu" else 32768

@@ -17,10 +17,19 @@ from schemas.errors import ConfigurationError
 # Scripts written without spaces: each character is a word, or a whole clause would be one.
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 
+# White space to Python, and to whoever strips a text, but not to Unicode.
+_SEPARATORS = r"[\x{1c}-\x{1f}]"
+
 
 @lru_cache(maxsize=1)
 def _bert_isolated() -> PreTokenizer:
-    return Sequence([Split(Regex(_UNSPACED), "isolated"), BertPreTokenizer()])
+    return Sequence(
+        [
+            Split(Regex(_SEPARATORS), "removed"),
+            Split(Regex(_UNSPACED), "isolated"),
+            BertPreTokenizer(),
+        ]
+    )
 
 
 def _segment_bert_isolated(text: str) -> list[tuple[int, int]]:

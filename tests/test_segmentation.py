@@ -7,6 +7,8 @@ from schemas.errors import ConfigurationError
 
 
 @given(TEXT)
+@example("\x1f")
+@example("Ada\x1cwas\x1e\x1fborn")
 @example("Born in São Paulo.\r\nמ\u200b👩‍👧")
 def test_words_hold_all_but_white_space(text):
     words = segment(text)

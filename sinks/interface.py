@@ -1,0 +1,117 @@
+"""What every sink is: one class that writes a finished graph, part by part.
+
+A sink knows nothing of Beam or of files. It is handed the rows of one file of a table
+at a time (`Rows`) and says what came of them (`Written`): files to be placed in the
+output folder, rows that were refused, and counts. Whoever drives it (`transforms`,
+`pipeline`) reads the tables, joins what a row refers to, and places the files.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
+
+import pyarrow as pa
+
+#: What `relations` and `triples` carry beside their own columns: of their ends, what a
+#: sink must know to write them. `kind` is `entity` or `value`; the other three are those
+#: of a value in the place of the object and null otherwise, except that `triples` has an
+#: `object_type` of its own, which stays.
+JOINED_COLUMNS = pa.schema(
+    {
+        "subject_kind": pa.string(),
+        "object_kind": pa.string(),
+        "object_type": pa.string(),
+        "object_value": pa.string(),
+        "object_datatype": pa.string(),
+    }
+)
+
+
+class Rows(NamedTuple):
+    """The rows of one file of a table.
+
+    Attributes:
+        table: its name, a key of `schemas.tables.TABLE_SCHEMAS`.
+        number: which file of the table this is, from 0.
+        of: how many files the table has.
+        rows: sorted as the table is; with `JOINED_COLUMNS` where the table is `relations`
+            or `triples`.
+    """
+
+    table: str
+    number: int
+    of: int
+    rows: pa.Table
+
+    @property
+    def name(self) -> str:
+        """The stem of a file made of these rows, such as `entities-00000-of-00001`."""
+        return f"{self.table}-{self.number:05d}-of-{self.of:05d}"
+
+
+class RejectedRow(NamedTuple):
+    """A row that the sink's other side refused.
+
+    Attributes:
+        error: the reason, in its words.
+        payload: the row as JSON.
+    """
+
+    error: str
+    payload: str
+
+
+class Written(NamedTuple):
+    """What came of some rows.
+
+    Attributes:
+        files: name (with `/` for folders) and content of each file to be placed.
+        counts: what was written, summed over all parts; `class:PER` and the like group.
+        rejected: what was not.
+    """
+
+    files: Mapping[str, bytes] = {}
+    counts: Mapping[str, int] = {}
+    rejected: tuple[RejectedRow, ...] = ()
+
+
+class Sink(ABC):
+    """A place a graph goes to.
+
+    A sink is pickled to the workers, so it holds configuration alone until `open`; what
+    is secret it holds as a reference that `open` resolves. `write` may be called again
+    for the same rows (a retry, another run): the outcome must be the same.
+
+    Attributes:
+        name: for counts and for the stage of rejected rows.
+        stages: tables, in the order in which they must be written: no row of a stage is
+            written before all rows of the stages before it are.
+        one_writer: whether all rows of a stage must pass through one `write` at a time.
+    """
+
+    name: ClassVar[str]
+    stages: tuple[tuple[str, ...], ...]
+    one_writer: bool = False
+
+    def open(self) -> None:  # noqa: B027
+        """Makes ready to write, on the worker: connections, credentials."""
+
+    def close(self) -> None:  # noqa: B027
+        """Gives back what `open` took."""
+
+    def prepare(self) -> None:  # noqa: B027
+        """Called once before the first row, such as for constraints."""
+
+    @abstractmethod
+    def write(self, part: Rows) -> Written:
+        """Writes the rows of one file of a table."""
+
+    def finish(self, counts: Mapping[str, int]) -> Written:
+        """Called once after the last row.
+
+        Args:
+            counts: what all parts counted.
+        """
+        return Written()

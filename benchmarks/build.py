@@ -110,7 +110,9 @@ def main() -> None:
             pq.read_table(file, use_threads=False)
         read = time.perf_counter() - started
         started = time.perf_counter()
-        counts = build(str(folder), BuildOptions(rdf=not args.no_rdf), args.beam)
+        counts = build(
+            str(folder), BuildOptions(**({"rdf": None} if args.no_rdf else {})), args.beam
+        )
         built = time.perf_counter() - started
     print(
         json.dumps(

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -23,24 +22,25 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
 
 from pfn.resolution import HeadPolicy
+from pipeline.finished_run import GRAPH_SCHEMA_FILE
+from pipeline.folders import delete_folder, delete_temporary, move_files
 from pipeline.manifest import read_extracted, write_manifest
 from pipeline.options import pipeline_options
+from pipeline.write_graph import OWN_FILES, WriteGraph, sum_counts
 from schemas.errors import ConfigurationError
 from schemas.extraction import read_counters
 from schemas.job import ConstraintPolicy
 from schemas.label_schema import LabelSchema
 from schemas.tables import SORTED_BY, TABLE_SCHEMAS
-from sinks.ontology import ontology_turtle, shapes_turtle, void_turtle
-from sinks.rdf import entities_turtle, relations_turtle
+from sinks.rdf import RdfOptions, RdfSink
 from sinks.tables import parquet_bytes
 from transforms.aggregate import aggregate_entities, aggregate_relations
 from transforms.deduplicate import FindLosers, Loser, ProjectDocuments
 from transforms.extraction_files import ExtractionFolder
 from transforms.extractions import ChunkFile, read_columns
-from transforms.files import absolute, join, make_folder, read_bytes, replace
+from transforms.files import absolute, join, read_bytes, replace
 from transforms.identity import ID_TYPE, content_id, from_arrow, id_array, shard_of, to_hex
 from transforms.resolve import (
     NAME_SCHEMA,
@@ -49,6 +49,7 @@ from transforms.resolve import (
     resolve_chunk,
 )
 from transforms.shards import decode, encode, split
+from transforms.table_parts import TablePart, part_name
 
 #: How many rows a file of a table is planned to hold; texts are long, so fewer of those.
 SHARD_ROWS = 200_000
@@ -78,7 +79,9 @@ class BuildOptions(NamedTuple):
         constraint_policy: what becomes of triples between types that the label
             schema does not give their relation.
         base_iri: namespace of the graph's IRIs, in place of the label schema's.
-        rdf: whether to write Turtle.
+        rdf: how to write Turtle; None is not at all. Its language is of no account.
+        label_language: language tag of names in RDF; None is the corpus's language, and
+            `none` is no tag.
         sentences: whether to write the table `sentences`.
         shard_rows: about how many rows a file holds.
     """
@@ -89,7 +92,8 @@ class BuildOptions(NamedTuple):
     head_policy: HeadPolicy = "all"
     constraint_policy: ConstraintPolicy = "flag"
     base_iri: str | None = None
-    rdf: bool = True
+    rdf: RdfOptions | None = RdfOptions()
+    label_language: str | None = None
     sentences: bool = False
     shard_rows: int = SHARD_ROWS
 
@@ -116,6 +120,7 @@ def build(
     manifest = read_extracted(directory)
     label_schema = _label_schema(directory, options)
     resolve = _resolve_options(manifest, options)
+    rdf = _rdf_sink(manifest, label_schema, options)
     folder = ExtractionFolder(join(directory, "extractions"))
     chunks = [
         ChunkFile(
@@ -126,30 +131,30 @@ def build(
         )
         for index, chunk in enumerate(manifest["chunks"])
     ]
+    # Folders of older versions have none.
+    manifest.setdefault("run_id", uuid.uuid4().hex)
     write_manifest(directory, manifest | {"state": "building"})
-    _delete_temporary(directory)
+    delete_temporary(directory, _TEMPORARY)
     temporary = join(directory, f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
         with beam.Pipeline(options=pipeline_options(pipeline_args)) as pipeline:
             _ = (
                 pipeline
                 | "Chunks" >> beam.Create(chunks, reshuffle=True)
-                | "Graph"
-                >> BuildGraph(temporary, label_schema, resolve, options.rdf, options.shard_rows)
+                | "Graph" >> BuildGraph(temporary, label_schema, resolve, rdf, options.shard_rows)
             )
         counts: dict[str, int] = json.loads(read_bytes(join(temporary, _COUNTS_FILE)))
-        if options.rdf:
-            _write_vocabulary(temporary, label_schema, counts)
         _swap(temporary, directory)
+        replace(join(directory, GRAPH_SCHEMA_FILE), label_schema.to_yaml().encode())
     except BaseException:
         write_manifest(directory, manifest | {"state": "failed"})
         raise
     finally:
-        _delete(temporary)
+        delete_folder(temporary)
     settings = resolve._asdict() | {
         "base_iri": label_schema.base_iri,
         "label_schema": "given" if options.label_schema else "label_schema.yaml",
-        "rdf": options.rdf,
+        "rdf": rdf.options._asdict() if rdf else None,
     }
     finished = {
         "options": settings,
@@ -173,6 +178,16 @@ def _label_schema(directory: str, options: BuildOptions) -> LabelSchema:
         data = label_schema.to_dict() | {"base_iri": options.base_iri}
         label_schema = LabelSchema.from_dict(data, "--base-iri")
     return label_schema
+
+
+def _rdf_sink(
+    manifest: dict[str, Any], label_schema: LabelSchema, options: BuildOptions
+) -> RdfSink | None:
+    if options.rdf is None:
+        return None
+    language = options.label_language or manifest.get("configuration", {}).get("language")
+    language = None if language == "none" else language
+    return RdfSink(label_schema, options.rdf._replace(language=language))
 
 
 def _resolve_options(manifest: dict[str, Any], options: BuildOptions) -> ResolveOptions:
@@ -205,7 +220,7 @@ class BuildGraph(beam.PTransform):
         folder: where to write; a folder a table.
         label_schema: of the graph.
         options: thresholds and policies.
-        rdf: whether to write Turtle.
+        rdf: what writes Turtle; None is not at all.
         shard_rows: about how many rows a file holds.
     """
 
@@ -214,7 +229,7 @@ class BuildGraph(beam.PTransform):
         folder: str,
         label_schema: LabelSchema,
         options: ResolveOptions,
-        rdf: bool = True,
+        rdf: RdfSink | None = None,
         shard_rows: int = SHARD_ROWS,
     ):
         super().__init__()
@@ -238,7 +253,7 @@ class BuildGraph(beam.PTransform):
         tables = [name for name in _BOUNDED_BY if name != "sentences" or self._options.sentences]
         shards = (
             found[FindLosers.COUNTS]
-            | "SumSizes" >> beam.CombineGlobally(_sum_counts)
+            | "SumSizes" >> beam.CombineGlobally(sum_counts)
             | "PlanShards" >> beam.Map(_plan_shards, tables, self._shard_rows)
         )
         plan = beam.pvalue.AsSingleton(shards)
@@ -254,12 +269,20 @@ class BuildGraph(beam.PTransform):
             | beam.Flatten()
             | "KeyTypes" >> beam.Map(_identity).with_output_types(tuple[tuple[str, int], bytes])
             | "GroupByShard" >> beam.GroupByKey()
-            | "Write" >> beam.ParDo(_WriteShard(self._folder, self._label_schema, self._rdf), plan)
+            | "Write"
+            >> beam.ParDo(
+                _WriteShard(self._folder, self._label_schema.base_iri), plan
+            ).with_outputs(_WriteShard.COUNTS, main="parts")
         )
+        counts = [resolved[_Resolve.COUNTS], written[_WriteShard.COUNTS]]
+        if self._rdf is not None:
+            # What is written is read again: the same sink serves every graph, whoever built it.
+            graph = written["parts"] | "Rdf" >> WriteGraph(self._rdf, join(self._folder, "rdf"))
+            counts.append(graph | "RdfCounts" >> beam.Map(_rdf_counts))
         return (
-            (resolved[_Resolve.COUNTS], written)
+            counts
             | "Counts" >> beam.Flatten()
-            | "SumCounts" >> beam.CombineGlobally(_sum_counts)
+            | "SumCounts" >> beam.CombineGlobally(sum_counts)
             | "WriteCounts" >> beam.Map(_write_counts, join(self._folder, _COUNTS_FILE))
         )
 
@@ -268,11 +291,8 @@ def _identity(element: Any) -> Any:
     return element
 
 
-def _sum_counts(counts: Iterable[dict[str, int]]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for found in counts:
-        total.update(found)
-    return dict(sorted(total.items()))
+def _rdf_counts(counts: dict[str, int]) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if name.startswith("rdf_")}
 
 
 def _plan_shards(sizes: dict[str, int], tables: Sequence[str], shard_rows: int) -> dict[str, int]:
@@ -339,39 +359,37 @@ def _shards_of(table: str, rows: pa.Table, shards: int) -> np.ndarray:
 
 
 class _WriteShard(beam.DoFn):
-    """Merges the rows of one shard, sorts and writes them; yields what it counted."""
+    """Merges the rows of one shard, sorts and writes them; yields the file.
 
-    def __init__(self, folder: str, label_schema: LabelSchema, rdf: bool):
+    On `counts` is what it counted.
+    """
+
+    COUNTS = "counts"
+
+    def __init__(self, folder: str, base_iri: str):
         self._folder = folder
-        self._label_schema = label_schema
-        self._rdf = rdf
+        self._base_iri = base_iri
 
     def process(
         self, group: tuple[tuple[str, int], Iterable[bytes]], plan: dict[str, int]
-    ) -> Iterator[dict[str, int]]:
+    ) -> Iterator[TablePart | beam.pvalue.TaggedOutput]:
         (table, shard), parts = group
         rows = pa.concat_tables(map(decode, parts))
-        name = f"{shard:05d}-of-{plan[table]:05d}"
         counts: dict[str, int] = {}
-        turtle = None
         if table == "entities":
-            rows = aggregate_entities(rows, self._label_schema.base_iri)
+            rows = aggregate_entities(rows, self._base_iri)
             counts["entities"] = rows["kind"].to_pylist().count("entity")
             counts["values"] = len(rows) - counts["entities"]
-            turtle = entities_turtle(rows, self._label_schema) if self._rdf else None
         elif table == "relations":
             rows = aggregate_relations(rows)
             counts["relations"] = len(rows)
-            turtle = relations_turtle(rows, self._label_schema) if self._rdf else None
         schema = TABLE_SCHEMAS[table]
         rows = _in_hexadecimal(rows).select(schema.names).cast(schema)
         rows = rows.sort_by([(column, "ascending") for column in SORTED_BY[table]])
-        replace(join(self._folder, table, f"part-{name}.parquet"), parquet_bytes(rows))
-        if turtle is not None:
-            replace(join(self._folder, "rdf", f"{table}-{name}.ttl"), turtle.data)
-            counts["rdf_triples"] = turtle.triples
-            counts["rdf_skipped_value_subjects"] = turtle.skipped
-        yield counts
+        path = join(self._folder, table, part_name(shard, plan[table]))
+        replace(path, parquet_bytes(rows))
+        yield beam.pvalue.TaggedOutput(self.COUNTS, counts)
+        yield TablePart(table, shard, plan[table], path)
 
 
 def _in_hexadecimal(rows: pa.Table) -> pa.Table:
@@ -386,52 +404,10 @@ def _write_counts(counts: dict[str, int], path: str) -> str:
     return path
 
 
-def _write_vocabulary(folder: str, label_schema: LabelSchema, counts: dict[str, int]) -> None:
-    files = {
-        "ontology.ttl": ontology_turtle(label_schema),
-        "shapes.ttl": shapes_turtle(label_schema),
-        "void.ttl": void_turtle(
-            label_schema,
-            triples=counts.get("rdf_triples", 0),
-            entities=counts.get("entities", 0),
-        ),
-    }
-    for name, data in files.items():
-        replace(join(folder, "rdf", name), data)
-
-
 def _swap(temporary: str, directory: str) -> None:
     """Puts the new files in the place of the old ones, of which none stays."""
     empty = TABLE_SCHEMAS["redirects"].empty_table()
-    replace(join(temporary, "redirects", "part-00000-of-00001.parquet"), parquet_bytes(empty))
+    replace(join(temporary, "redirects", part_name(0, 1)), parquet_bytes(empty))
     for name in (*TABLE_SCHEMAS, "rdf"):
-        _delete(join(directory, name))
-        found = FileSystems.match([join(temporary, name, "*")])[0].metadata_list
-        sources = sorted(metadata.path for metadata in found)
-        if not sources:
-            continue
-        make_folder(join(directory, name))
-        targets = [join(directory, name, FileSystems.split(path)[1]) for path in sources]
-        FileSystems.rename(sources, targets)
-
-
-def _delete_temporary(directory: str) -> None:
-    """Takes away what builds left behind that were killed."""
-    found = FileSystems.match([join(directory, f"{_TEMPORARY}**")])[0].metadata_list
-    names = {f"{_TEMPORARY}{m.path.rpartition(_TEMPORARY)[2].partition('/')[0]}" for m in found}
-    for name in sorted(names):
-        _delete(join(directory, name))
-
-
-def _delete(folder: str) -> None:
-    """Deletes a folder with all that is in it, if it is there."""
-    # Object stores have no folders, only files whose names begin alike.
-    found = FileSystems.match([join(folder, "**")])[0].metadata_list
-    try:
-        if FileSystems.exists(folder):
-            FileSystems.delete([folder])
-        elif found:
-            FileSystems.delete([metadata.path for metadata in found])
-    except BeamIOError:
-        if FileSystems.match([join(folder, "**")])[0].metadata_list:
-            raise
+        delete_folder(join(directory, name))
+        move_files(join(temporary, name), join(directory, name), OWN_FILES)

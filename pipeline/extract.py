@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,6 +48,7 @@ class PreparedExtraction(NamedTuple):
         thresholds: of the model, entity and relation.
         label_schema: of the model.
         plan: what is to be read.
+        run_id: of the run that is resumed; a new one otherwise.
     """
 
     options: ExtractOptions
@@ -55,6 +57,7 @@ class PreparedExtraction(NamedTuple):
     thresholds: tuple[float, float]
     label_schema: LabelSchema
     plan: Plan
+    run_id: str
 
 
 def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
@@ -105,6 +108,7 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
         thresholds,
         read_label_schema(folder),
         plan_extraction(options, hash_),
+        (manifest or {}).get("run_id") or uuid.uuid4().hex,
     )
 
 
@@ -159,6 +163,7 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
         raise ConfigurationError(f"--output: {options.output} can't be made: {error}") from None
     manifest: dict[str, Any] = {
         "version": MANIFEST_VERSION,
+        "run_id": prepared.run_id,
         "state": "extracting",
         "inputs": [
             {

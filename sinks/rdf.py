@@ -6,13 +6,14 @@ properties of our own; values are typed literals. The same rows give the same by
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, NamedTuple
 
 import pyarrow as pa
 from pyoxigraph import Literal, NamedNode, RdfFormat, Triple, serialize
 
 from schemas.label_schema import LabelSchema
+from sinks.interface import Rows, Sink, Written
 
 XSD = "http://www.w3.org/2001/XMLSchema#"
 _RDF_TYPE = NamedNode("http://www.w3.org/1999/02/22-rdf-syntax-ns#type")
@@ -101,3 +102,45 @@ def _serialize(triples: Iterable[Triple], base_iri: str) -> bytes:
     data = serialize(triples, format=RdfFormat.TURTLE, prefixes=prefixes(base_iri))
     assert data is not None  # since no output was given
     return data
+
+
+class RdfOptions(NamedTuple):
+    """How the graph is written as RDF."""
+
+    format: str = "turtle"
+    provenance: str = "none"
+    language: str | None = None
+    relation_iris: str = "own"
+    gzip: bool = False
+
+
+class RdfSink(Sink):
+    """The graph as RDF."""
+
+    name: ClassVar[str] = "rdf"
+    stages = (("entities", "relations"),)
+
+    def __init__(self, label_schema: LabelSchema, options: RdfOptions):
+        self.label_schema = label_schema
+        self.options = options
+
+    def write(self, part: Rows) -> Written:
+        """The rows as Turtle."""
+        write = entities_turtle if part.table == "entities" else relations_turtle
+        turtle = write(part.rows, self.label_schema)
+        counts = {"rdf_triples": turtle.triples, "rdf_skipped_value_subjects": turtle.skipped}
+        return Written({f"{part.name}.ttl": turtle.data}, counts)
+
+    def finish(self, counts: Mapping[str, int]) -> Written:
+        """The vocabulary."""
+        from sinks.ontology import ontology_turtle, shapes_turtle, void_turtle
+
+        return Written(
+            {
+                "ontology.ttl": ontology_turtle(self.label_schema),
+                "shapes.ttl": shapes_turtle(self.label_schema),
+                "void.ttl": void_turtle(
+                    self.label_schema, triples=counts.get("rdf_triples", 0), entities=0
+                ),
+            }
+        )

@@ -227,10 +227,10 @@ def test_many_files_hold_the_same_rows(tmp_path, graph):
 def test_nothing_of_the_last_build_stays(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
     build(folder, MANY_FILES)
-    build(folder, BuildOptions(rdf=False))
+    build(folder, BuildOptions(rdf=None))
     names = {str(Path(name)) for name in file_bytes(folder)}
     expected = {f"{t}/part-00000-of-00001.parquet" for t in TABLE_SCHEMAS if t != "sentences"}
-    assert names == expected | {"label_schema.yaml"}
+    assert names == expected | {"label_schema.yaml", "graph_schema.yaml"}
 
 
 def test_empty_corpora_give_empty_tables(tmp_path):
@@ -327,7 +327,6 @@ def test_command(tmp_path, capsys):
     [
         (["--aliases", "x"], "--aliases: this option is not built yet"),
         (["--neo4j-uri", "bolt://x"], "--neo4j-uri: this option is not built yet"),
-        (["--provenance", "rdf12"], "--provenance rdf12: this option is not built yet"),
         (["--entity-threshold", "1.5"], "--entity-threshold: 1.5 is not between 0 and 1"),
         (["--base-iri", "no iri"], "--base-iri: base_iri: must be an absolute IRI"),
         (["--schema", "missing.yaml"], "--schema: missing.yaml: No such file or directory"),

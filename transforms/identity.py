@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 # 96 bits: among a billion ids the odds of any collision are below 1e-11.
 ID_BYTES = 12
@@ -82,3 +83,14 @@ def shard_of(ids: np.ndarray, shards: int) -> np.ndarray:
     """The shard of each id: equal ranges of ids, so that shards are in the order of ids."""
     leading = np.ascontiguousarray(ids[:, :4]).view(">u4").reshape(-1).astype(np.uint64)
     return ((leading * np.uint64(shards)) >> np.uint64(32)).astype(np.int64)
+
+
+def shard_of_hex(ids: pa.ChunkedArray, shards: int) -> np.ndarray:
+    """The shard of each id of a column of hexadecimal text: as `shard_of` says of its bytes."""
+    if shards == 1 or not len(ids):
+        return np.zeros(len(ids), dtype=np.int64)
+    leading = pc.utf8_slice_codeunits(ids, 0, 8).to_numpy().astype("S8")
+    digits = np.frombuffer(leading.tobytes(), dtype=np.uint8).reshape(-1, 8).astype(np.uint64)
+    nibbles = np.where(digits >= ord("a"), digits - ord("a") + 10, digits - ord("0"))
+    places = np.uint64(16) ** np.arange(7, -1, -1, dtype=np.uint64)
+    return (((nibbles * places).sum(axis=1) * np.uint64(shards)) >> np.uint64(32)).astype(np.int64)

@@ -7,12 +7,11 @@ from typing import Any
 
 from pfn.resolution import HEAD_POLICIES
 from pipeline.commands.extract import add_job_arguments, apply_config, rejected_code
+from pipeline.commands.rdf import add_rdf_arguments, rdf_options
 from schemas.errors import ConfigurationError
 from schemas.job import CONSTRAINT_POLICIES
 
 TAKES_BEAM_OPTIONS = True
-
-_PROVENANCE = ("none", "statement", "rdf12")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,13 +43,13 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--aliases", metavar="FILE", help="table of names of one entity")
     group.add_argument("--base-iri", metavar="IRI", help="namespace of the graph's IRIs")
-    group.add_argument("--provenance", choices=_PROVENANCE, help="evidence in RDF; default: none")
     group.add_argument(
         "--rdf", action=argparse.BooleanOptionalAction, help="whether to write Turtle; on"
     )
     group.add_argument(
         "--sentences", action="store_true", default=None, help="write the table of sentences"
     )
+    add_rdf_arguments(parser)
     group.add_argument("--neo4j-uri", metavar="URI", help="load the graph into Neo4j")
 
 
@@ -60,11 +59,10 @@ def build_options(args: argparse.Namespace) -> Any:
     Raises:
         ConfigurationError: if one is wrong, or not built yet.
     """
-    for name, default in (("aliases", None), ("neo4j_uri", None), ("provenance", "none")):
-        if getattr(args, name) not in (None, default):
+    for name in ("aliases", "neo4j_uri"):
+        if getattr(args, name) is not None:
             option = f"--{name.replace('_', '-')}"
-            value = f" {getattr(args, name)}" if default else ""
-            raise ConfigurationError(f"{option}{value}: this option is not built yet")
+            raise ConfigurationError(f"{option}: this option is not built yet")
     for name, allowed in (
         ("head_policy", HEAD_POLICIES),
         ("constraint_policy", CONSTRAINT_POLICIES),
@@ -90,7 +88,8 @@ def build_options(args: argparse.Namespace) -> Any:
         head_policy=args.head_policy or "all",
         constraint_policy=args.constraint_policy or "flag",
         base_iri=args.base_iri,
-        rdf=args.rdf is not False,
+        rdf=None if args.rdf is False else rdf_options(args, None),
+        label_language=args.label_language,
         sentences=bool(args.sentences),
     )
     if args.schema is None:

@@ -1,0 +1,83 @@
+"""`pfn-kg export`: the tables of a finished run as files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from pipeline.commands.extract import apply_config
+from pipeline.commands.filters import add_filter_arguments, filters
+from pipeline.commands.rdf import add_rdf_arguments, rdf_options
+from schemas.errors import ConfigurationError
+
+TAKES_BEAM_OPTIONS = True
+
+_RDF = ("turtle", "ntriples", "trig")
+_FORMATS = (*_RDF, "neo4j-import")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `export`."""
+    parser.add_argument("directory", metavar="DIR", help="output folder of a finished run")
+    parser.add_argument("--to", choices=_FORMATS, help="format; default: turtle")
+    parser.add_argument("--output", metavar="OUT", help="folder of the files")
+    parser.add_argument(
+        "--gzip", action=argparse.BooleanOptionalAction, help="compress the files; off"
+    )
+    add_rdf_arguments(parser)
+    group = parser.add_argument_group("neo4j-import")
+    group.add_argument("--graph", metavar="NAME", help="name of the graph; default: default")
+    group.add_argument(
+        "--neo4j-database", metavar="NAME", help="default: $NEO4J_DATABASE, else neo4j"
+    )
+    add_filter_arguments(parser)
+    group = parser.add_argument_group("job")
+    group.add_argument("--config", metavar="FILE.yaml", help="all of these options; flags win")
+    parser.epilog = "Options of Apache Beam follow after --, such as -- --runner=FlinkRunner"
+
+
+def main(args: argparse.Namespace) -> int:
+    """Runs the command."""
+    args.max_rejected = None
+    apply_config(args)
+    format_ = args.to or "turtle"
+    if format_ not in _FORMATS:
+        raise ConfigurationError(f"--to: {format_!r} is not one of {', '.join(_FORMATS)}")
+    if not args.output:
+        raise ConfigurationError("--output: name the folder of the files")
+    chosen = filters(args)
+    from pipeline.export import export
+    from pipeline.finished_run import read_finished
+
+    run = read_finished(args.directory)
+    chosen.check(run.label_schema)
+    sink: Any
+    if format_ == "neo4j-import":
+        from sinks.neo4j_import import SCHEMA_FILE, Neo4jImportSink
+
+        database = args.neo4j_database or os.environ.get("NEO4J_DATABASE") or "neo4j"
+        graph = args.graph or "default"
+        version = run.version(filters=chosen, lexical=False)
+        sink = Neo4jImportSink(run.label_schema, graph, version, database, bool(args.gzip))
+        settings: dict[str, Any] = {"graph": graph, "version": version, "command": sink.command}
+    else:
+        from sinks.rdf import RdfSink
+
+        options = rdf_options(args, run.language)._replace(format=format_, gzip=bool(args.gzip))
+        sink = RdfSink(run.label_schema, options)
+        settings = options._asdict()
+    counts = export(run, sink, args.output, chosen, settings, args.beam)
+    if format_ == "neo4j-import":
+        print(
+            f"{args.output}: {counts.get('neo4j_entities', 0)} entities, "
+            f"{counts.get('neo4j_values', 0)} values, "
+            f"{counts.get('neo4j_relations', 0)} relationships; to be run there, with the "
+            f"server stopped, then {SCHEMA_FILE} with it running:",
+            file=sys.stderr,
+        )
+        print(sink.command)
+    else:
+        print(f"{args.output}: {counts.get('rdf_triples', 0)} triples")
+    return 0

@@ -1,0 +1,59 @@
+"""Folders that get their files all at once: a temporary one beside, then a move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
+
+from transforms.files import join, make_folder
+
+
+def list_files(folder: str) -> list[str]:
+    """The paths of all files in a folder and its folders; none if it is not there."""
+    # Object stores have no folders, only files whose names begin alike.
+    return sorted(m.path for m in FileSystems.match([join(folder, "**")])[0].metadata_list)
+
+
+def delete_folder(folder: str) -> None:
+    """Deletes a folder with all that is in it, if it is there."""
+    found = list_files(folder)
+    try:
+        if FileSystems.exists(folder):
+            FileSystems.delete([folder])
+        elif found:
+            FileSystems.delete(found)
+    except BeamIOError:
+        if list_files(folder):
+            raise
+
+
+def delete_temporary(directory: str, prefix: str) -> None:
+    """Takes away the temporary folders that killed jobs left behind.
+
+    Args:
+        directory: where they lie.
+        prefix: how their names begin.
+    """
+    found = FileSystems.match([join(directory, f"{prefix}**")])[0].metadata_list
+    names = {f"{prefix}{m.path.rpartition(prefix)[2].partition('/')[0]}" for m in found}
+    for name in sorted(names):
+        delete_folder(join(directory, name))
+
+
+def move_files(source: str, target: str, without: Sequence[str] = ()) -> None:
+    """Moves the files of a folder, not those of its folders, into another one.
+
+    Args:
+        source: the folder; nothing happens if it is not there.
+        target: made if need be.
+        without: names of files that stay.
+    """
+    found = FileSystems.match([join(source, "*")])[0].metadata_list
+    names = sorted(FileSystems.split(metadata.path)[1] for metadata in found)
+    names = [name for name in names if name not in without]
+    if not names:
+        return
+    make_folder(target)
+    FileSystems.rename([join(source, n) for n in names], [join(target, n) for n in names])

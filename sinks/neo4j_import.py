@@ -1,0 +1,176 @@
+"""The graph as CSV files for `neo4j-admin database import full`, Neo4j's bulk importer.
+
+The nodes, relationships and properties are those of a live load of the same graph.
+Names hold anything, so every text is quoted, quotes are doubled, a field may span lines,
+and the items of a list are separated by U+001F, which no name contains.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import shlex
+from collections.abc import Mapping
+from typing import ClassVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from schemas.label_schema import LabelSchema
+from sinks.interface import Rows, Sink, Written
+from sinks.neo4j_schema import schema_statements
+
+#: Between the items of a list and between labels: the unit separator.
+ARRAY_DELIMITER = "\x1f"
+
+_NODES = ["id:ID(node)", "name", "aliases:string[]", "mentions:long", "documents:long"]
+_VALUES = [*_NODES, "value", "datatype"]
+_GRAPH = ["graph", "version"]
+_HEADERS = {
+    "entities": [*_NODES, *_GRAPH, ":LABEL"],
+    "values": [*_VALUES, *_GRAPH, ":LABEL"],
+    "relations": [
+        ":START_ID(node)",
+        ":END_ID(node)",
+        "id",
+        "predicate",
+        "confidence:double",
+        "evidence_count:long",
+        "document_count:long",
+        "evidence:string[]",
+        *_GRAPH,
+        ":TYPE",
+    ],
+}
+#: Made after the import: the importer of a new database makes none.
+SCHEMA_FILE = "constraints_and_indexes.cypher"
+
+
+class Neo4jImportSink(Sink):
+    """Files for Neo4j's bulk importer.
+
+    Args:
+        label_schema: of the graph.
+        graph: name of the graph in the database.
+        version: of what is exported.
+        database: that will be made of the files.
+        compress: whether to compress the files; the importer reads both.
+    """
+
+    name: ClassVar[str] = "neo4j-import"
+    stages = (("entities", "relations"),)
+
+    def __init__(
+        self,
+        label_schema: LabelSchema,
+        graph: str,
+        version: str,
+        database: str = "neo4j",
+        compress: bool = False,
+    ):
+        self._labels = {t.name: t.neo4j_label for t in label_schema.entity_types}
+        self._types = {r.name: r.neo4j_type for r in label_schema.relations}
+        self._graph = graph
+        self._version = version
+        self._database = database
+        self._compress = compress
+
+    @property
+    def command(self) -> str:
+        """What makes the database, on one line, to be run where the files are."""
+        end = ".csv.gz" if self._compress else ".csv"
+        # Patterns, since a large graph has more files than a command line holds.
+        files = {name: f"{name}-header.csv,{name}-[0-9].*{end}" for name in _HEADERS}
+        return shlex.join(
+            [
+                "neo4j-admin",
+                "database",
+                "import",
+                "full",
+                self._database,
+                f"--nodes={files['entities']}",
+                f"--nodes={files['values']}",
+                f"--relationships={files['relations']}",
+                "--array-delimiter=U+001F",
+                "--multiline-fields=true",
+            ]
+        )
+
+    def write(self, part: Rows) -> Written:
+        """The rows as CSV."""
+        if part.table == "relations":
+            return self._written(part, {"relations": self._relations(part.rows)})
+        is_entity = pc.equal(part.rows["kind"], "entity")
+        return self._written(
+            part,
+            {
+                "entities": self._nodes(part.rows.filter(is_entity), "Entity"),
+                "values": self._nodes(part.rows.filter(pc.invert(is_entity)), "Value"),
+            },
+        )
+
+    def finish(self, counts: Mapping[str, int]) -> Written:
+        """The headers, and what has to be run after the import."""
+        files = {
+            f"{name}-header.csv": (",".join(h) + "\n").encode() for name, h in _HEADERS.items()
+        }
+        files[SCHEMA_FILE] = "".join(f"{s};\n" for s in schema_statements()).encode()
+        return Written(files)
+
+    def _nodes(self, rows: pa.Table, label: str) -> pa.Table:
+        types = _translate(rows["type"], {n: f"{label}\x1f{t}" for n, t in self._labels.items()})
+        columns = [
+            rows["entity_id"],
+            rows["name"],
+            pc.binary_join(rows["aliases"], ARRAY_DELIMITER),
+            rows["mentions"],
+            rows["documents"],
+        ]
+        if label == "Value":
+            columns += [rows["value"], rows["datatype"]]
+        return self._with_graph(columns, types)
+
+    def _relations(self, rows: pa.Table) -> pa.Table:
+        columns = [
+            rows["subject_id"],
+            rows["object_id"],
+            rows["relation_id"],
+            rows["predicate"],
+            # As a live load gives it: the same number with more digits.
+            rows["confidence"].cast(pa.float64()),
+            rows["evidence_count"],
+            rows["document_count"],
+            pc.binary_join(rows["evidence"], ARRAY_DELIMITER),
+        ]
+        return self._with_graph(columns, _translate(rows["predicate"], self._types))
+
+    def _with_graph(self, columns: list[pa.ChunkedArray], last: pa.Array) -> pa.Table:
+        rows = len(last)
+        columns += [pa.array([value] * rows, pa.string()) for value in (self._graph, self._version)]
+        columns.append(last)
+        return pa.table(columns, names=[str(index) for index in range(len(columns))])
+
+    def _written(self, part: Rows, tables: Mapping[str, pa.Table]) -> Written:
+        files, counts = {}, {}
+        for name, rows in tables.items():
+            buffer = io.BytesIO()
+            options = pa_csv.WriteOptions(include_header=False, quoting_style="all_valid")
+            pa_csv.write_csv(rows, buffer, options)
+            data = buffer.getvalue()
+            file = f"{name}-{part.number:05d}-of-{part.of:05d}.csv"
+            # Without a time stamp: the same rows are the same bytes.
+            files[f"{file}.gz" if self._compress else file] = (
+                gzip.compress(data, compresslevel=6, mtime=0) if self._compress else data
+            )
+            counts[f"neo4j_{name}"] = len(rows)
+        return Written(files, counts)
+
+
+def _translate(names: pa.ChunkedArray, translation: Mapping[str, str]) -> pa.Array:
+    index = pc.index_in(names, value_set=pa.array(list(translation), pa.string()))
+    found = pa.array(list(translation.values()), pa.string()).take(index.combine_chunks())
+    if found.null_count:
+        unknown = names.filter(pc.is_null(index))[0].as_py()
+        raise ValueError(f"the label schema has no {unknown!r}")
+    return found

@@ -1,0 +1,48 @@
+"""Names in Neo4j, and the constraints and indexes of a graph there.
+
+Neo4j takes no parameter in the place of a label or a relationship type, so they are
+part of a statement's text. They come from the label schema alone, are checked here
+again and are quoted; everything else is a parameter.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Within backticks a backtick would end the name, and \uXXXX is read as a character.
+_NAME = re.compile(r"[^\W\d]\w*")
+
+#: Finds entities by words of their names and aliases: `db.index.fulltext.queryNodes`.
+FULL_TEXT_INDEX = "pfn_kg_entity_names"
+
+_CONSTRAINT = (
+    "CREATE CONSTRAINT pfn_kg_{name}_id IF NOT EXISTS "
+    "FOR (n:{label}) REQUIRE (n.graph, n.id) IS UNIQUE"
+)
+
+
+def quoted(name: str) -> str:
+    """A label or relationship type as it stands in a statement.
+
+    Raises:
+        ValueError: if it is not of letters, digits and underscores; the label schema
+            lets no other pass.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no label or relationship type")
+    return f"`{name}`"
+
+
+def schema_statements(lexical: bool = False) -> list[str]:
+    """What a graph needs before its first row: each statement may be run any number of times.
+
+    Args:
+        lexical: whether the graph holds the text too.
+    """
+    labels = ["Entity", "Value", *(["Document", "Chunk", "Evidence"] if lexical else [])]
+    return [
+        *[_CONSTRAINT.format(name=label.lower(), label=label) for label in labels],
+        "CREATE INDEX pfn_kg_entity_name IF NOT EXISTS FOR (n:Entity) ON (n.name)",
+        f"CREATE FULLTEXT INDEX {FULL_TEXT_INDEX} IF NOT EXISTS "
+        "FOR (n:Entity) ON EACH [n.name, n.aliases]",
+    ]

@@ -2,7 +2,7 @@
 
 The nodes, relationships and properties are those of a live load of the same graph.
 Names hold anything, so every text is quoted, quotes are doubled, a field may span lines,
-and the items of a list are separated by U+001F, which no name contains.
+and the items of a list are separated by U+001F: names have no such white space.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -43,8 +44,13 @@ _HEADERS = {
         ":TYPE",
     ],
 }
-#: Made after the import: the importer of a new database makes none.
-SCHEMA_FILE = "constraints_and_indexes.cypher"
+# The importer gives a list without items no property.
+_EMPTY_LISTS = (
+    "MATCH (n:{label}) WHERE n.aliases IS NULL "
+    "CALL (n) {{ SET n.aliases = [] }} IN TRANSACTIONS OF 10000 ROWS"
+)
+#: What the importer of a new database leaves to be done, once the server runs.
+AFTERWARDS_FILE = "after_import.cypher"
 
 
 class Neo4jImportSink(Sink):
@@ -115,7 +121,9 @@ class Neo4jImportSink(Sink):
         files = {
             f"{name}-header.csv": (",".join(h) + "\n").encode() for name, h in _HEADERS.items()
         }
-        files[SCHEMA_FILE] = "".join(f"{s};\n" for s in schema_statements()).encode()
+        statements = [_EMPTY_LISTS.format(label=label) for label in ("Entity", "Value")]
+        statements += schema_statements()
+        files[AFTERWARDS_FILE] = "".join(f"{s};\n" for s in statements).encode()
         return Written(files)
 
     def _nodes(self, rows: pa.Table, label: str) -> pa.Table:
@@ -123,7 +131,7 @@ class Neo4jImportSink(Sink):
         columns = [
             rows["entity_id"],
             rows["name"],
-            pc.binary_join(rows["aliases"], ARRAY_DELIMITER),
+            _join(rows["aliases"]),
             rows["mentions"],
             rows["documents"],
         ]
@@ -141,7 +149,7 @@ class Neo4jImportSink(Sink):
             rows["confidence"].cast(pa.float64()),
             rows["evidence_count"],
             rows["document_count"],
-            pc.binary_join(rows["evidence"], ARRAY_DELIMITER),
+            _join(rows["evidence"]),
         ]
         return self._with_graph(columns, _translate(rows["predicate"], self._types))
 
@@ -165,6 +173,16 @@ class Neo4jImportSink(Sink):
             )
             counts[f"neo4j_{name}"] = len(rows)
         return Written(files, counts)
+
+
+def _join(lists: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Lists as text; a separator within an item, which can't be said, becomes a space."""
+    lists = lists.combine_chunks()
+    items = pc.replace_substring(lists.flatten(), ARRAY_DELIMITER, " ")
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    joined = pa.ListArray.from_arrays(pa.array(offsets), items)
+    return pa.chunked_array([pc.binary_join(joined, ARRAY_DELIMITER)])
 
 
 def _translate(names: pa.ChunkedArray, translation: Mapping[str, str]) -> pa.Array:

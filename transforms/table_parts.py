@@ -84,13 +84,15 @@ def read_part(
     wanted = list(columns or schema.names)
     with open_raw(part.path) as file:
         try:
+            names = pq.read_schema(file).names
+            for name in wanted:
+                if name not in names:
+                    raise ConfigurationError(f"{part.path}: it has no column {name!r}")
+            file.seek(0)
             # Such a file is small enough for one read, and threads are the runner's matter.
             rows = pq.read_table(file, columns=wanted, filters=where, use_threads=False)
         except pa.ArrowInvalid as error:
             reason = str(error).splitlines()[0]
             raise ConfigurationError(f"{part.path}: not a readable table: {reason}") from None
-    for name in wanted:
-        if name not in rows.column_names:
-            raise ConfigurationError(f"{part.path}: it has no column {name!r}")
     expected = pa.schema([schema.field(name) for name in wanted])
     return rows.select(wanted).cast(expected).replace_schema_metadata(None)

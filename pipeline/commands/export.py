@@ -55,7 +55,7 @@ def main(args: argparse.Namespace) -> int:
     chosen.check(run.label_schema)
     sink: Any
     if format_ == "neo4j-import":
-        from sinks.neo4j_import import SCHEMA_FILE, Neo4jImportSink
+        from sinks.neo4j_import import AFTERWARDS_FILE, Neo4jImportSink
 
         database = args.neo4j_database or os.environ.get("NEO4J_DATABASE") or "neo4j"
         graph = args.graph or "default"
@@ -74,7 +74,7 @@ def main(args: argparse.Namespace) -> int:
             f"{args.output}: {counts.get('neo4j_entities', 0)} entities, "
             f"{counts.get('neo4j_values', 0)} values, "
             f"{counts.get('neo4j_relations', 0)} relationships; to be run there, with the "
-            f"server stopped, then {SCHEMA_FILE} with it running:",
+            f"server stopped, then {AFTERWARDS_FILE} with it running:",
             file=sys.stderr,
         )
         print(sink.command)

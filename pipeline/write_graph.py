@@ -311,7 +311,7 @@ class _Finish(beam.DoFn):
 
 def _place(folder: str, written: Written) -> None:
     for name, data in written.files.items():
-        replace(join(folder, *name.split("/")), data)
+        replace(join(folder, name), data)
 
 
 def _in_order(group: tuple[int, Iterable[tuple[tuple[str, int], Any]]]) -> list[Any]:

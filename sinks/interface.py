@@ -67,7 +67,7 @@ class Written(NamedTuple):
     """What came of some rows.
 
     Attributes:
-        files: name (with `/` for folders) and content of each file to be placed.
+        files: name and content of each file to be placed.
         counts: what was written, summed over all parts; `class:PER` and the like group.
         rejected: what was not.
     """

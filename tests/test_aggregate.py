@@ -45,7 +45,6 @@ def support_rows(rows):
                 "subject_id": id_(relation + 100),
                 "predicate": "r",
                 "object_id": id_(relation + 200),
-                "subject_kind": "entity",
                 "triples": triples,
                 "score": score,
                 "triple_id": id_(number),

@@ -79,8 +79,7 @@ def aggregate_relations(support: pa.Table) -> pa.Table:
         support: as in `transforms.resolve.SUPPORT_SCHEMA`, all rows of the relations.
 
     Returns:
-        The table `relations`, sorted by id, and of each relation's ends what a sink
-        needs to write it: `subject_kind`, `object_value` and `object_datatype`.
+        The table `relations`, sorted by id.
     """
     ids, sentences, triples = (
         from_arrow(support[name]) for name in ("relation_id", "sentence_key", "triple_id")
@@ -118,9 +117,7 @@ def aggregate_relations(support: pa.Table) -> pa.Table:
         "document_count": pa.array(np.bincount(group, minlength=len(first)), pa.int64()),
         "evidence": pa.ListArray.from_arrays(pa.array(offsets), to_hex(triples[listed])),
     }
-    for name in ("subject_kind", "object_value", "object_datatype"):
-        columns[name] = rows[name]
-    return pa.table(columns)
+    return pa.table(columns, schema=TABLE_SCHEMAS["relations"])
 
 
 def one_array(column: pa.ChunkedArray) -> pa.Array:

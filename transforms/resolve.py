@@ -47,9 +47,6 @@ SUPPORT_SCHEMA = pa.schema(
         "subject_id": ID_TYPE,
         "predicate": pa.string(),
         "object_id": ID_TYPE,
-        "subject_kind": pa.string(),
-        "object_value": pa.string(),
-        "object_datatype": pa.string(),
         "triples": pa.int64(),
         "score": pa.float32(),
         "triple_id": ID_TYPE,
@@ -448,8 +445,7 @@ def _triple_rows(
     for (relation_id, _), (said_of, relation, said, n, score, id_, text) in support.items():
         if text not in keys:
             keys[text] = content_id("sentence", canonical_name(text))
-        ends_ = (said_of.id, relation, said.id, said_of.kind, said.value, said.datatype)
-        found.append((relation_id, *ends_, n, score, id_, keys[text]))
+        found.append((relation_id, said_of.id, relation, said.id, n, score, id_, keys[text]))
     return triples, _from_tuples(found, SUPPORT_SCHEMA)
 
 

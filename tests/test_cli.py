@@ -56,7 +56,6 @@ def test_commands_that_are_not_built(refused, command):
         ("--into", "x"),
         ("--neo4j-uri", "bolt://localhost"),
         ("--aliases", "x.parquet"),
-        ("--provenance", "statement"),
     ],
 )
 def test_options_that_are_not_built(refused, tmp_path, option):

@@ -41,7 +41,15 @@ from transforms.deduplicate import FindLosers, Loser, ProjectDocuments
 from transforms.extraction_files import ExtractionFolder
 from transforms.extractions import ChunkFile, read_columns
 from transforms.files import absolute, join, read_bytes, replace
-from transforms.identity import ID_TYPE, content_id, from_arrow, id_array, shard_of, to_hex
+from transforms.identity import (
+    ID_TYPE,
+    content_id,
+    from_arrow,
+    id_array,
+    shard_of,
+    shard_of_documents,
+    to_hex,
+)
 from transforms.resolve import (
     NAME_SCHEMA,
     SUPPORT_SCHEMA,
@@ -349,8 +357,8 @@ def _shards_of(table: str, rows: pa.Table, shards: int) -> np.ndarray:
     if shards == 1 or not len(rows):
         return np.zeros(len(rows), dtype=np.int64)
     if table in ("documents", "sentences"):
-        ids = id_array(content_id("document", id_) for id_ in rows["document_id"].to_pylist())
-    elif table == "rejected":
+        return shard_of_documents(rows["document_id"], shards)
+    if table == "rejected":
         places = zip(rows["source_file"].to_pylist(), rows["source_row"].to_pylist(), strict=True)
         ids = id_array(content_id("row", str(file), str(row)) for file, row in places)
     else:

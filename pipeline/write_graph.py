@@ -30,6 +30,7 @@ from sinks.interface import JOINED_COLUMNS, RejectedRow, Rows, Sink, Written
 from sinks.tables import parquet_bytes
 from transforms.files import join, make_folder, read_bytes, replace
 from transforms.look_up import LookUp, Question, scatter
+from transforms.sentence_contents import SentenceContents, with_contents
 from transforms.shards import decode
 from transforms.table_parts import TablePart, read_part
 
@@ -136,6 +137,8 @@ class WriteGraph(beam.PTransform):
             for table in tables:
                 for name, question in _questions(table, filters).items():
                     found[f"{table} {name}"] = parts | f"{label}{table}{name}" >> LookUp(question)
+                if table == "sentences":
+                    found |= _contents(parts, filters, label)
             rows = found | f"{label}Join" >> beam.CoGroupByKey()
             if sink.one_writer:
                 rows = (
@@ -143,7 +146,8 @@ class WriteGraph(beam.PTransform):
                     | f"{label}OneKey"
                     >> beam.Map(lambda row: (0, row)).with_output_types(tuple[int, Any])
                     | f"{label}OneWriter" >> beam.GroupByKey()
-                    | f"{label}InOrder" >> beam.Map(_in_order)
+                    # In whatever order they come, since a list of them may not fit into memory.
+                    | f"{label}Ungroup" >> beam.Map(operator.itemgetter(1))
                 )
             else:
                 rows = rows | f"{label}Alone" >> beam.Map(lambda row: [row])
@@ -172,9 +176,36 @@ class WriteGraph(beam.PTransform):
         )
 
 
+def _contents(parts: beam.PCollection, filters: Filters, label: str) -> dict[str, beam.PCollection]:
+    """What must be known of mentions and triples to write sentences."""
+    contents = {}
+    for table, name in (("mentions", "values"), ("triples", "weak")):
+        found = {
+            "part": parts
+            | f"{label}{table}" >> beam.Filter(lambda part, table=table: part.table == table)
+            | f"{label}{table}Key"
+            >> beam.Map(lambda part: ((part.table, part.number), part)).with_output_types(
+                tuple[tuple[str, int], Any]
+            )
+        }
+        if (question := _questions(table, filters).get(name)) is not None:
+            found["found"] = parts | f"{label}{table}{name}" >> LookUp(question)
+        contents[f"sentences {table}"] = (
+            found
+            | f"{label}{table}Join" >> beam.CoGroupByKey()
+            | f"{label}{table}Contents"
+            >> SentenceContents(table, parts, filters.not_wanted.get(table))
+        )
+    return contents
+
+
 def _questions(table: str, filters: Filters) -> dict[str, Question]:
     """What must be known of other tables to write the rows of one."""
     questions = {}
+    if table == "mentions":
+        questions["values"] = Question(
+            table, ("entity_id",), "entities", "entity_id", (), pc.field("kind") == "value"
+        )
     if table in _ENDS:
         questions["ends"] = Question(
             table,
@@ -194,6 +225,8 @@ def _questions(table: str, filters: Filters) -> dict[str, Question]:
 def tables_read(sink: Sink, filters: Filters) -> list[str]:
     """The tables that a sink needs, those that are looked into among them."""
     tables = [table for stage in sink.stages for table in stage]
+    if "sentences" in tables:
+        tables += ["mentions", "triples"]
     others = [q.other for table in tables for q in _questions(table, filters).values()]
     return [name for name in TABLE_SCHEMAS if name in {*tables, *others}]
 
@@ -222,6 +255,10 @@ def read_rows(part: TablePart, found: Mapping[str, Iterable[bytes]], filters: Fi
             rows = rows.drop_columns(["row"])
         if dropped is not None:
             rows = rows.filter(~dropped)
+    elif table == "sentences":
+        rows = with_contents(
+            rows, found.get("sentences mentions", ()), found.get("sentences triples", ())
+        )
     return Rows(table, part.number, part.of, rows.combine_chunks())
 
 
@@ -273,7 +310,7 @@ class _Write(beam.DoFn):
         self._is_open = False
 
     def process(
-        self, group: Sequence[tuple[tuple[str, int], Mapping[str, Iterable[Any]]]], _: Any
+        self, group: Iterable[tuple[tuple[str, int], Mapping[str, Iterable[Any]]]], _: Any
     ) -> Iterator[Any]:
         if not self._is_open:
             self._sink.open()
@@ -312,10 +349,6 @@ class _Finish(beam.DoFn):
 def _place(folder: str, written: Written) -> None:
     for name, data in written.files.items():
         replace(join(folder, name), data)
-
-
-def _in_order(group: tuple[int, Iterable[tuple[tuple[str, int], Any]]]) -> list[Any]:
-    return sorted(group[1], key=lambda row: row[0])
 
 
 def sum_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

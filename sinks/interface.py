@@ -28,6 +28,19 @@ JOINED_COLUMNS = pa.schema(
     }
 )
 
+#: What `sentences` carries beside its own columns: what was found in each of them. `count`
+#: is the number of mentions. The sentences of a document are all in one file.
+SENTENCE_COLUMNS = pa.schema(
+    {
+        "mentions": pa.list_(
+            pa.struct({"entity_id": pa.string(), "kind": pa.string(), "count": pa.int64()})
+        ),
+        "evidence": pa.list_(
+            pa.struct({"triple_id": pa.string(), "relation_id": pa.string(), "score": pa.float32()})
+        ),
+    }
+)
+
 
 class Rows(NamedTuple):
     """The rows of one file of a table.
@@ -37,7 +50,7 @@ class Rows(NamedTuple):
         number: which file of the table this is, from 0.
         of: how many files the table has.
         rows: sorted as the table is; with `JOINED_COLUMNS` where the table is `relations`
-            or `triples`.
+            or `triples`, and with `SENTENCE_COLUMNS` where it is `sentences`.
     """
 
     table: str

@@ -15,6 +15,15 @@ _NAME = re.compile(r"[^\W\d]\w*")
 #: Finds entities by words of their names and aliases: `db.index.fulltext.queryNodes`.
 FULL_TEXT_INDEX = "pfn_kg_entity_names"
 
+#: Finds sentences by their words.
+TEXT_INDEX = "pfn_kg_chunk_text"
+
+#: What all nodes of a graph are found by, those of its text among them.
+NODE_LABELS = ("Entity", "Value", "Document", "Chunk", "Evidence")
+
+#: What retrievers of neo4j-graphrag know an entity by.
+ENTITY_LABEL = "__Entity__"
+
 _CONSTRAINT = (
     "CREATE CONSTRAINT pfn_kg_{name}_id IF NOT EXISTS "
     "FOR (n:{label}) REQUIRE (n.graph, n.id) IS UNIQUE"
@@ -39,10 +48,16 @@ def schema_statements(lexical: bool = False) -> list[str]:
     Args:
         lexical: whether the graph holds the text too.
     """
-    labels = ["Entity", "Value", *(["Document", "Chunk", "Evidence"] if lexical else [])]
-    return [
+    labels = NODE_LABELS if lexical else NODE_LABELS[:2]
+    statements = [
         *[_CONSTRAINT.format(name=label.lower(), label=label) for label in labels],
         "CREATE INDEX pfn_kg_entity_name IF NOT EXISTS FOR (n:Entity) ON (n.name)",
         f"CREATE FULLTEXT INDEX {FULL_TEXT_INDEX} IF NOT EXISTS "
         "FOR (n:Entity) ON EACH [n.name, n.aliases]",
     ]
+    if lexical:
+        statements += [
+            "CREATE INDEX pfn_kg_evidence_relation IF NOT EXISTS FOR (n:Evidence) ON (n.relation)",
+            f"CREATE FULLTEXT INDEX {TEXT_INDEX} IF NOT EXISTS FOR (n:Chunk) ON EACH [n.text]",
+        ]
+    return statements

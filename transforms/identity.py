@@ -94,3 +94,12 @@ def shard_of_hex(ids: pa.ChunkedArray, shards: int) -> np.ndarray:
     nibbles = np.where(digits >= ord("a"), digits - ord("a") + 10, digits - ord("0"))
     places = np.uint64(16) ** np.arange(7, -1, -1, dtype=np.uint64)
     return (((nibbles * places).sum(axis=1) * np.uint64(shards)) >> np.uint64(32)).astype(np.int64)
+
+
+def shard_of_documents(document_ids: pa.ChunkedArray, shards: int) -> np.ndarray:
+    """The shard of each row by its document: all that is of one document is in one shard."""
+    if shards == 1 or not len(document_ids):
+        return np.zeros(len(document_ids), dtype=np.int64)
+    distinct = document_ids.combine_chunks().dictionary_encode()
+    ids = id_array(content_id("document", id_) for id_ in distinct.dictionary.to_pylist())
+    return shard_of(ids, shards)[distinct.indices.to_numpy()]

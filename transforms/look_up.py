@@ -73,9 +73,9 @@ class LookUp(beam.PTransform):
             parts
             | "Asking" >> beam.Filter(lambda part: part.table == question.table)
             | "Ask"
-            >> beam.FlatMap(_ask, question, beam.pvalue.AsDict(_sizes(parts))).with_output_types(
-                tuple[int, Any]
-            )
+            >> beam.FlatMap(
+                _ask, question, beam.pvalue.AsDict(table_sizes(parts))
+            ).with_output_types(tuple[int, Any])
         )
         return (
             {"file": files, "asked": asked}
@@ -85,7 +85,8 @@ class LookUp(beam.PTransform):
         )
 
 
-def _sizes(parts: beam.PCollection) -> beam.PCollection:
+def table_sizes(parts: beam.PCollection) -> beam.PCollection:
+    """From `TablePart` to (table, how many files it has)."""
     return (
         parts
         | "Sizes" >> beam.Map(lambda part: (part.table, part.of))

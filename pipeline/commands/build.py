@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pfn.resolution import HEAD_POLICIES
 from pipeline.commands.extract import add_job_arguments, apply_config, rejected_code
+from pipeline.commands.neo4j import add_neo4j_arguments, load_and_report, load_options
 from pipeline.commands.rdf import add_rdf_arguments, rdf_options
 from schemas.errors import ConfigurationError
 from schemas.job import CONSTRAINT_POLICIES
+
+if TYPE_CHECKING:
+    from pipeline.build import BuildOptions
+    from pipeline.load import LoadOptions
 
 TAKES_BEAM_OPTIONS = True
 
@@ -50,19 +55,17 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
         "--sentences", action="store_true", default=None, help="write the table of sentences"
     )
     add_rdf_arguments(parser)
-    group.add_argument("--neo4j-uri", metavar="URI", help="load the graph into Neo4j")
+    add_neo4j_arguments(parser, "the graph is not loaded")
 
 
-def build_options(args: argparse.Namespace) -> Any:
-    """The options of the build phase from the command line, as `pipeline.build.BuildOptions`.
+def build_options(args: argparse.Namespace) -> BuildOptions:
+    """The options of the build phase from the command line.
 
     Raises:
         ConfigurationError: if one is wrong, or not built yet.
     """
-    for name in ("aliases", "neo4j_uri"):
-        if getattr(args, name) is not None:
-            option = f"--{name.replace('_', '-')}"
-            raise ConfigurationError(f"{option}: this option is not built yet")
+    if args.aliases is not None:
+        raise ConfigurationError("--aliases: this option is not built yet")
     for name, allowed in (
         ("head_policy", HEAD_POLICIES),
         ("constraint_policy", CONSTRAINT_POLICIES),
@@ -90,7 +93,7 @@ def build_options(args: argparse.Namespace) -> Any:
         base_iri=args.base_iri,
         rdf=None if args.rdf is False else rdf_options(args, None),
         label_language=args.label_language,
-        sentences=bool(args.sentences),
+        sentences=bool(args.sentences or args.neo4j_lexical),
     )
     if args.schema is None:
         return options
@@ -103,10 +106,34 @@ def build_options(args: argparse.Namespace) -> Any:
     return options._replace(label_schema=LabelSchema.from_yaml(text, f"--schema: {args.schema}"))
 
 
+def load_target(args: argparse.Namespace, options: BuildOptions) -> LoadOptions | None:
+    """Where the graph goes besides, if a server was named.
+
+    Raises:
+        ConfigurationError: if an option is wrong, or says how to load what is not loaded.
+    """
+    if args.neo4j_uri is None:
+        for name in ("graph", "replace", "neo4j_lexical", "neo4j_writers"):
+            if getattr(args, name) is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise ConfigurationError(
+                    f"{option}: it says how to load, but --neo4j-uri is not given"
+                )
+        return None
+    target = load_options(args, args.neo4j_uri)
+    if options.label_schema is not None:
+        target.filters.check(options.label_schema)
+    from pipeline.load import check_server
+
+    check_server(target.server, args.beam)
+    return target
+
+
 def main(args: argparse.Namespace) -> int:
     """Runs the command."""
     apply_config(args)
     options = build_options(args)
+    target = load_target(args, options)
     from pipeline.build import build
 
     counts = build(args.directory, options, args.beam)
@@ -116,4 +143,7 @@ def main(args: argparse.Namespace) -> int:
         f"{counts.get('entities', 0)} entities, {counts.get('values', 0)} values, "
         f"{counts.get('relations', 0)} relations, {counts.get('rejected', 0)} rejected"
     )
-    return rejected_code(counts.get("rejected", 0), args.max_rejected)
+    code = rejected_code(counts.get("rejected", 0), args.max_rejected)
+    if target is not None:
+        code |= load_and_report(args.directory, target, args.beam, args.max_rejected)
+    return code

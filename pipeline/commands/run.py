@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.build import add_build_arguments, build_options
+from pipeline.commands.build import add_build_arguments, build_options, load_target
 from pipeline.commands.extract import (
     add_extract_arguments,
     add_job_arguments,
@@ -14,6 +14,7 @@ from pipeline.commands.extract import (
     print_plan,
     rejected_code,
 )
+from pipeline.commands.neo4j import load_and_report
 from schemas.job import ExtractOptions
 
 TAKES_BEAM_OPTIONS = True
@@ -32,6 +33,7 @@ def main(args: argparse.Namespace) -> int:
     extract_opts = extract_options(args)
     build_opts = build_options(args)
     extract_opts = _with_floors(extract_opts, build_opts)
+    target = load_target(args, build_opts)
     from pipeline.build import build
     from pipeline.extract import extract, prepare_extraction
     from pipeline.options import pipeline_options
@@ -53,7 +55,10 @@ def main(args: argparse.Namespace) -> int:
         f"{rejected} rejected; {extracted['seconds']:.1f} s of extraction "
         f"({extracted['sentences_per_second']:.0f} sentences/s)"
     )
-    return rejected_code(rejected, args.max_rejected)
+    code = rejected_code(rejected, args.max_rejected)
+    if target is not None:
+        code |= load_and_report(extract_opts.output, target, args.beam, args.max_rejected)
+    return code
 
 
 def _with_floors(options: ExtractOptions, build: Any) -> ExtractOptions:

@@ -1,0 +1,164 @@
+"""A finished graph into Neo4j: the tables of a run through the sink of a running server."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from apache_beam.io.filesystems import FileSystems
+
+from pipeline.finished_run import FinishedRun
+from pipeline.folders import delete_folder, delete_temporary
+from pipeline.manifest import read_extracted, versions, write_manifest
+from pipeline.options import is_local_run
+from pipeline.write_graph import REJECTED_FILE, Filters, run_sink
+from schemas.errors import ConfigurationError
+from sinks.neo4j import Neo4jOptions, Neo4jSink
+from sinks.neo4j_connection import Neo4jServer, Neo4jUnavailableError
+from transforms.files import join, make_folder, read_bytes, replace
+
+_TEMPORARY = ".load-"
+
+
+class LoadOptions(NamedTuple):
+    """How a graph is loaded into Neo4j.
+
+    Attributes:
+        server: where it goes.
+        graph: its name in the database.
+        replace: whether a graph of that name from another run may be replaced.
+        lexical: whether the text is loaded too.
+        writers: how many transactions may run side by side.
+        filters: which relations are loaded.
+    """
+
+    server: Neo4jServer
+    graph: str = "default"
+    replace: bool = False
+    lexical: bool = False
+    writers: int = 1
+    filters: Filters = Filters()
+
+    def check(self) -> None:
+        """Refuses what can't be meant.
+
+        Raises:
+            ConfigurationError: names the option.
+        """
+        self.server.check()
+        if not self.graph.strip():
+            raise ConfigurationError("--graph: the name is empty")
+        if self.writers < 1:
+            raise ConfigurationError(f"--neo4j-writers: {self.writers} is not 1 or more")
+
+
+def load(
+    run: FinishedRun, options: LoadOptions, pipeline_args: Sequence[str] = ()
+) -> dict[str, int]:
+    """Loads the graph of a run, so that the database mirrors it.
+
+    Rows that the server refuses are kept in DIR/rejected/, in a file that the next load
+    of the same graph replaces.
+
+    Args:
+        run: the graph.
+        options: where it goes and how.
+        pipeline_args: Beam's own options; without a runner, FnApiRunner.
+
+    Returns:
+        What was counted.
+
+    Raises:
+        ConfigurationError: if an option is wrong, the server does not answer, or the
+            name of the graph is taken.
+    """
+    options.check()
+    started = time.monotonic()
+    settings = Neo4jOptions(
+        options.graph,
+        run.version(filters=options.filters, lexical=options.lexical),
+        options.replace,
+        options.lexical,
+        options.writers,
+    )
+    if options.lexical:
+        _check_sentences(run)
+    options.filters.check(run.label_schema)
+    sink = Neo4jSink(run.label_schema, options.server, settings)
+    if is_local_run(pipeline_args):
+        with _as_wrong_call(), closing(sink):
+            sink.open()
+            sink.prepare()
+    delete_temporary(run.directory, _TEMPORARY)
+    temporary = join(run.directory, f"{_TEMPORARY}{uuid.uuid4().hex}")
+    try:
+        counts = run_sink(run, sink, temporary, options.filters, pipeline_args)
+        _keep_rejected(run.directory, options.graph, temporary, counts["rejected"])
+    finally:
+        delete_folder(temporary)
+    done = {
+        "uri": options.server.uri,
+        "database": options.server.database,
+        "version": settings.version,
+        "options": {
+            "lexical": options.lexical,
+            "writers": options.writers,
+            **options.filters._asdict(),
+        },
+        "counts": counts,
+        "seconds": round(time.monotonic() - started, 3),
+        "versions": versions(),
+    }
+    manifest = read_extracted(run.directory)
+    loads: dict[str, Any] = manifest.get("loads", {}) | {options.graph: done}
+    write_manifest(run.directory, manifest | {"loads": loads})
+    return counts
+
+
+def _check_sentences(run: FinishedRun) -> None:
+    try:
+        run.parts(["sentences"])
+    except ConfigurationError:
+        raise ConfigurationError(
+            f"--neo4j-lexical: {join(run.directory, 'sentences')} is not there; make it by "
+            f"`pfn-kg build {run.directory} --sentences`"
+        ) from None
+
+
+def check_server(server: Neo4jServer, pipeline_args: Sequence[str] = ()) -> None:
+    """Asks the server for an answer, so that a wrong password ends no long run.
+
+    Args:
+        server: the server.
+        pipeline_args: Beam's own options; workers elsewhere may see a server that this
+            machine does not, so it is asked for local runs alone.
+
+    Raises:
+        ConfigurationError: if it does not answer, or refuses.
+    """
+    if is_local_run(pipeline_args):
+        with server.connect() as driver, _as_wrong_call():
+            server.verify(driver)
+
+
+@contextmanager
+def _as_wrong_call() -> Iterator[None]:
+    """Before any work, a server that does not answer is a wrong option."""
+    try:
+        yield
+    except Neo4jUnavailableError as error:
+        raise ConfigurationError(f"--neo4j-uri: {error}") from None
+
+
+def _keep_rejected(directory: str, graph: str, temporary: str, rejected: int) -> None:
+    folder = join(directory, "rejected")
+    target = join(folder, f"neo4j-{quote(graph, safe='')}.parquet")
+    if rejected:
+        make_folder(folder)
+        replace(target, read_bytes(join(temporary, REJECTED_FILE)))
+    elif FileSystems.exists(target):
+        FileSystems.delete([target])

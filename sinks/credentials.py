@@ -1,0 +1,51 @@
+"""Secrets by reference: what travels says where a secret stands, never what it is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from schemas.errors import ConfigurationError
+
+_KINDS = ("env", "file")
+
+
+def check_reference(reference: str, option: str) -> None:
+    """Refuses what is no reference, without saying what it is: it may be the secret itself.
+
+    Args:
+        reference: `env:NAME` or `file:PATH`.
+        option: where it was given, for the message.
+
+    Raises:
+        ConfigurationError: if it is neither.
+    """
+    kind, _, place = reference.partition(":")
+    if kind not in _KINDS or not place:
+        raise ConfigurationError(f"{option}: give env:NAME or file:PATH, not the secret itself")
+
+
+def resolve(reference: str) -> str:
+    """The secret that a reference leads to, on the machine that asks.
+
+    Args:
+        reference: `env:NAME`, a variable of the environment, or `file:PATH`, whose
+            content it is, without the line break at its end.
+
+    Raises:
+        ConfigurationError: if there is nothing; names the reference.
+    """
+    kind, _, place = reference.partition(":")
+    if kind == "env":
+        secret = os.environ.get(place)
+        if not secret:
+            raise ConfigurationError(f"{reference}: this variable is not set here")
+        return secret
+    try:
+        secret = Path(place).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise ConfigurationError(f"{reference}: {reason}") from None
+    if not secret:
+        raise ConfigurationError(f"{reference}: this file is empty")
+    return secret

@@ -1,0 +1,169 @@
+"""A Neo4j server of the tests' own: from NEO4J_HOME, on a free port, in temporary folders.
+
+    python tests/neo4j_server.py COMMAND ...
+
+runs a command beside such a server, which it finds by NEO4J_URI, NEO4J_USERNAME and
+NEO4J_PASSWORD.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from neo4j import GraphDatabase
+from neo4j.exceptions import DriverError, Neo4jError
+
+PASSWORD = "canary-5ecret"
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+class Neo4jServer:
+    """An installation with data of its own.
+
+    Args:
+        home: the installation; nothing is written there.
+        folder: for configuration, data and logs.
+        settings: further lines of neo4j.conf.
+    """
+
+    def __init__(self, home: str, folder: Path, settings: Mapping[str, str] | None = None):
+        self.home = Path(home)
+        self.folder = folder
+        self.port = free_port()
+        self.uri = f"bolt://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+        (folder / "conf").mkdir(parents=True, exist_ok=True)
+        self.configure(settings or {})
+
+    def configure(self, settings: Mapping[str, str]) -> None:
+        """Writes neo4j.conf anew; for the next start."""
+        own = {
+            "server.bolt.listen_address": f"127.0.0.1:{self.port}",
+            "server.directories.data": self.folder / "data",
+            "server.directories.logs": self.folder / "logs",
+            "server.directories.run": self.folder / "run",
+            "server.directories.import": self.folder / "import",
+            "server.directories.transaction.logs.root": self.folder / "data" / "transactions",
+            "dbms.security.auth_enabled": "true",
+            **settings,
+        }
+        kept = [
+            line
+            for line in (self.home / "conf" / "neo4j.conf").read_text().splitlines()
+            if "=" in line and not line.startswith("#") and line.partition("=")[0] not in own
+        ]
+        lines = [*kept, *(f"{name}={value}" for name, value in own.items())]
+        (self.folder / "conf" / "neo4j.conf").write_text("\n".join(lines) + "\n")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return os.environ | {"NEO4J_CONF": str(self.folder / "conf")}
+
+    def admin(self, *arguments: str, cwd: Path | None = None) -> str:
+        """Runs neo4j-admin; gives what it printed."""
+        done = subprocess.run(
+            [str(self.home / "bin" / "neo4j-admin"), *arguments],
+            env=self.environment,
+            cwd=cwd or self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def set_initial_password(self) -> None:
+        self.admin("dbms", "set-initial-password", PASSWORD)
+
+    def start(self) -> None:
+        assert self._process is None
+        log = (self.folder / "console.log").open("ab")
+        self._process = subprocess.Popen(
+            [str(self.home / "bin" / "neo4j"), "console"],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        end = time.monotonic() + 90
+        while time.monotonic() < end:
+            try:
+                with self.driver() as driver:
+                    driver.execute_query("RETURN 1", database_="neo4j")
+                return
+            except (DriverError, Neo4jError):
+                if self._process.poll() is not None:
+                    break
+                time.sleep(0.2)
+        raise RuntimeError((self.folder / "console.log").read_text()[-3000:])
+
+    def driver(self):
+        return GraphDatabase.driver(self.uri, auth=("neo4j", PASSWORD))
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        os.killpg(self._process.pid, number)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Ends the server; with SIGKILL it gets no time for it."""
+        if self._process is not None:
+            self._signal(number)
+            self._process.wait(60)
+            self._process = None
+
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
+    def pause(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
+
+@contextmanager
+def running(home: str, folder: Path, settings: Mapping[str, str] | None = None) -> Iterator:
+    """A started server, stopped at the end."""
+    server = Neo4jServer(home, folder, settings)
+    server.set_initial_password()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def main(command: Sequence[str]) -> int:
+    folder = Path(tempfile.mkdtemp(prefix="neo4j-"))
+    try:
+        with running(os.environ["NEO4J_HOME"], folder) as server:
+            own = {
+                "NEO4J_URI": server.uri,
+                "NEO4J_USERNAME": "neo4j",
+                "NEO4J_PASSWORD": PASSWORD,
+            }
+            return subprocess.run(command, env=os.environ | own).returncode
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,5 +1,6 @@
 """What many tests share."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,19 @@ def random_extractor():
         return Extractor(model, AutoTokenizer.from_pretrained(DATA / "official" / "encoder"))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def neo4j(tmp_path_factory):
+    """A Neo4j to test against: that of NEO4J_URI, or one started from NEO4J_HOME."""
+    from neo4j_server import ENVIRONMENT, Database, running
+
+    found = {name: os.environ[name] for name in ENVIRONMENT if os.environ.get(name)}
+    if "NEO4J_URI" in found:
+        yield Database(found)
+        return
+    home = os.environ.get("NEO4J_HOME")
+    if not home:
+        pytest.skip("neither NEO4J_URI nor NEO4J_HOME leads to a Neo4j")
+    with running(home, tmp_path_factory.mktemp("neo4j")) as server:
+        yield Database(server.credentials)

@@ -19,11 +19,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from neo4j import GraphDatabase
 from neo4j.exceptions import DriverError, Neo4jError
 
 PASSWORD = "canary-5ecret"
+ENVIRONMENT = ("NEO4J_URI", "NEO4J_USERNAME", "NEO4J_PASSWORD", "NEO4J_DATABASE")
 
 
 def free_port() -> int:
@@ -89,6 +91,10 @@ class Neo4jServer:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
+    @property
+    def credentials(self) -> dict[str, str]:
+        return {"NEO4J_URI": self.uri, "NEO4J_USERNAME": "neo4j", "NEO4J_PASSWORD": PASSWORD}
+
     def set_initial_password(self) -> None:
         self.admin("dbms", "set-initial-password", PASSWORD)
 
@@ -151,16 +157,54 @@ def running(home: str, folder: Path, settings: Mapping[str, str] | None = None) 
         server.stop()
 
 
+class Database:
+    """What a server holds.
+
+    Args:
+        environment: the variables by which it is found.
+    """
+
+    def __init__(self, environment: Mapping[str, str]):
+        self.environment = dict(environment)
+        self.uri = environment["NEO4J_URI"]
+
+    def query(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
+        """The rows of a statement."""
+        user = self.environment.get("NEO4J_USERNAME", "neo4j")
+        auth = (user, self.environment["NEO4J_PASSWORD"])
+        with (
+            GraphDatabase.driver(self.uri, auth=auth, notifications_min_severity="OFF") as driver,
+            driver.session(database=self.environment.get("NEO4J_DATABASE")) as session,
+        ):
+            return session.run(statement, parameters).data()
+
+    def graph(self, name: str) -> tuple[list[Any], list[Any]]:
+        """Nodes and relationships of a graph, all that they hold, but for the version."""
+        nodes = self.query(
+            "MATCH (n {graph: $name}) RETURN labels(n) AS labels, properties(n) AS properties",
+            name=name,
+        )
+        relationships = self.query(
+            "MATCH (a)-[r {graph: $name}]->(b) "
+            "RETURN a.id AS start, type(r) AS type, b.id AS end, properties(r) AS properties",
+            name=name,
+        )
+        for row in nodes:
+            row["labels"].sort()
+        for row in (*nodes, *relationships):
+            assert row["properties"].pop("version")
+        return tuple(sorted(rows, key=repr) for rows in (nodes, relationships))  # type: ignore
+
+    def delete(self, name: str) -> None:
+        """Takes a graph away."""
+        self.query("MATCH (n {graph: $name}) DETACH DELETE n", name=name)
+
+
 def main(command: Sequence[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="neo4j-"))
     try:
         with running(os.environ["NEO4J_HOME"], folder) as server:
-            own = {
-                "NEO4J_URI": server.uri,
-                "NEO4J_USERNAME": "neo4j",
-                "NEO4J_PASSWORD": PASSWORD,
-            }
-            return subprocess.run(command, env=os.environ | own).returncode
+            return subprocess.run(command, env=os.environ | server.credentials).returncode
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

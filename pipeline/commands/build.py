@@ -116,9 +116,7 @@ def load_target(args: argparse.Namespace, options: BuildOptions) -> LoadOptions 
         for name in ("graph", "replace", "neo4j_lexical", "neo4j_writers"):
             if getattr(args, name) is not None:
                 option = f"--{name.replace('_', '-')}"
-                raise ConfigurationError(
-                    f"{option}: it says how to load, but --neo4j-uri is not given"
-                )
+                raise ConfigurationError(f"{option}: only together with --neo4j-uri")
         return None
     target = load_options(args, args.neo4j_uri)
     if options.label_schema is not None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.files import join, make_folder
+from transforms.files import is_local, join, local_path, make_folder
 
 
 def list_files(folder: str) -> list[str]:
@@ -38,6 +38,9 @@ def delete_temporary(directory: str, prefix: str) -> None:
     """
     found = FileSystems.match([join(directory, f"{prefix}**")])[0].metadata_list
     names = {f"{prefix}{m.path.rpartition(prefix)[2].partition('/')[0]}" for m in found}
+    if is_local(directory):
+        # Nothing matches an empty one, and only here can there be any.
+        names |= {path.name for path in local_path(directory).glob(f"{prefix}*")}
     for name in sorted(names):
         delete_folder(join(directory, name))
 

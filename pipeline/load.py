@@ -17,7 +17,7 @@ from pipeline.manifest import read_extracted, versions, write_manifest
 from pipeline.options import is_local_run
 from pipeline.write_graph import REJECTED_FILE, Filters, run_sink
 from schemas.errors import ConfigurationError
-from sinks.neo4j import Neo4jOptions, Neo4jSink
+from sinks.neo4j import BATCH_ROWS, Neo4jOptions, Neo4jSink
 from sinks.neo4j_connection import Neo4jServer, Neo4jUnavailableError
 from transforms.files import join, make_folder, read_bytes, replace
 
@@ -34,6 +34,7 @@ class LoadOptions(NamedTuple):
         lexical: whether the text is loaded too.
         writers: how many transactions may run side by side.
         filters: which relations are loaded.
+        batch_rows: rows in one transaction; halved where the server's memory is too small.
     """
 
     server: Neo4jServer
@@ -42,6 +43,7 @@ class LoadOptions(NamedTuple):
     lexical: bool = False
     writers: int = 1
     filters: Filters = Filters()
+    batch_rows: int = BATCH_ROWS
 
     def check(self) -> None:
         """Refuses what can't be meant.
@@ -84,6 +86,7 @@ def load(
         options.replace,
         options.lexical,
         options.writers,
+        options.batch_rows,
     )
     if options.lexical:
         _check_sentences(run)

@@ -17,7 +17,7 @@ from neo4j import Driver, Session
 from schemas.errors import ConfigurationError
 from schemas.label_schema import LabelSchema
 from sinks.interface import Rows, Sink, Written
-from sinks.neo4j_connection import Neo4jServer
+from sinks.neo4j_connection import BatchTooLargeError, Neo4jServer
 from sinks.neo4j_lexical import merge_documents, merge_sentences
 from sinks.neo4j_schema import ENTITY_LABEL, NODE_LABELS, schema_statements
 from sinks.neo4j_statements import Merge, merge_nodes, merge_relationships
@@ -30,16 +30,19 @@ _OTHER_RUN = (
     "MATCH (n:{label} {{graph: $graph}}) WHERE NOT n.version STARTS WITH $run "
     "RETURN n.version AS version LIMIT 1"
 )
+# Rows in one transaction that deletes; fewer where the server's memory does not hold them.
+_DELETED_ROWS = (10_000, 1_000, 100, 1)
+
 # In one pass with transactions of its own: a `LIMIT` would begin again each time.
 _DELETE_RELATIONSHIPS = (
     "MATCH (:{label} {{graph: $graph}})-[r]->() "
     "WHERE r.graph = $graph AND r.version <> $version "
-    "CALL (r) {{ DELETE r }} IN TRANSACTIONS OF 10000 ROWS RETURN count(*) AS rows"
+    "CALL (r) {{ DELETE r }} IN TRANSACTIONS OF {rows} ROWS RETURN count(*) AS rows"
 )
 # Ours have no relationships any more; where another's hangs on a node, it stays.
 _DELETE_NODES = (
     "MATCH (n:{label} {{graph: $graph}}) WHERE n.version <> $version AND NOT (n)--() "
-    "CALL (n) {{ DELETE n }} IN TRANSACTIONS OF 10000 ROWS RETURN count(*) AS rows"
+    "CALL (n) {{ DELETE n }} IN TRANSACTIONS OF {rows} ROWS RETURN count(*) AS rows"
 )
 _COUNT_STALE = (
     "MATCH (n:{label} {{graph: $graph}}) WHERE n.version <> $version RETURN count(*) AS rows"
@@ -152,8 +155,6 @@ class Neo4jSink(Sink):
 
     def finish(self, counts: Mapping[str, int]) -> Written:
         """Deletes what an older version of the graph left."""
-        options = self._options
-        constants = {"graph": options.graph, "version": options.version}
         deleted = {}
         with self._session() as session:
             for name, statement in (
@@ -161,14 +162,19 @@ class Neo4jSink(Sink):
                 ("neo4j_deleted_nodes", _DELETE_NODES),
                 ("neo4j_kept_for_others", _COUNT_STALE),
             ):
-                deleted[name] = sum(
-                    row["rows"]
-                    for label in NODE_LABELS
-                    for row in self._server.execute(
-                        session, statement.format(label=label), **constants
-                    )
-                )
+                deleted[name] = sum(self._count(session, statement, label) for label in NODE_LABELS)
         return Written({}, deleted)
+
+    def _count(self, session: Session, statement: str, label: str) -> int:
+        constants = {"graph": self._options.graph, "version": self._options.version}
+        for rows in _DELETED_ROWS:
+            text = statement.format(label=label, rows=rows)
+            try:
+                return self._server.execute(session, text, **constants)[0]["rows"]
+            except BatchTooLargeError:
+                if rows == _DELETED_ROWS[-1]:
+                    raise
+        raise AssertionError("no size was tried")
 
     def _session(self) -> Session:
         assert self._driver is not None, "not open"

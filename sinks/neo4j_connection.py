@@ -10,7 +10,14 @@ from typing import Any, LiteralString, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 from neo4j import Driver, GraphDatabase, ManagedTransaction, Query, Session
-from neo4j.exceptions import AuthError, DriverError, Neo4jError, ServiceUnavailable, SessionExpired
+from neo4j.exceptions import (
+    AuthError,
+    DriverError,
+    IncompleteCommit,
+    Neo4jError,
+    ServiceUnavailable,
+    SessionExpired,
+)
 
 from schemas.errors import ConfigurationError
 from sinks.credentials import check_reference, resolve
@@ -159,7 +166,13 @@ class Neo4jServer(NamedTuple):
                 raise
 
         try:
-            return session.execute_write(work)
+            while True:
+                try:
+                    return session.execute_write(work)
+                except IncompleteCommit as error:
+                    # Whether it was written nobody knows, so the driver leaves it at that.
+                    # What we write may be written twice.
+                    _logger.warning("written again: %s", self.explain(error))
         except Neo4jError as error:
             if is_too_large(error):
                 raise BatchTooLargeError(self.explain(error)) from error
@@ -175,11 +188,17 @@ class Neo4jServer(NamedTuple):
         It is run again if what failed may pass, so it must be one that can be.
 
         Raises:
+            BatchTooLargeError: if a transaction does not fit into the server's memory.
             Neo4jUnavailableError: if it fails for good.
         """
 
         def work() -> list[dict[str, Any]]:
-            return session.run(Query(cast(LiteralString, statement)), parameters).data()
+            try:
+                return session.run(Query(cast(LiteralString, statement)), parameters).data()
+            except Neo4jError as error:
+                if is_too_large(error):
+                    raise BatchTooLargeError(self.explain(error)) from error
+                raise
 
         try:
             return _with_retries(work)

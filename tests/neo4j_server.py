@@ -98,7 +98,8 @@ class Neo4jServer:
     def set_initial_password(self) -> None:
         self.admin("dbms", "set-initial-password", PASSWORD)
 
-    def start(self) -> None:
+    def start(self, password: str = PASSWORD) -> None:
+        """Starts the server; comes back when it answers."""
         assert self._process is None
         log = (self.folder / "console.log").open("ab")
         self._process = subprocess.Popen(
@@ -112,17 +113,17 @@ class Neo4jServer:
         end = time.monotonic() + 90
         while time.monotonic() < end:
             try:
-                with self.driver() as driver:
-                    driver.execute_query("RETURN 1", database_="neo4j")
+                auth = ("neo4j", password)
+                with GraphDatabase.driver(self.uri, auth=auth) as driver:
+                    driver.verify_connectivity()
+                    with driver.session() as session:
+                        session.run("RETURN 1").consume()
                 return
             except (DriverError, Neo4jError):
                 if self._process.poll() is not None:
                     break
                 time.sleep(0.2)
         raise RuntimeError((self.folder / "console.log").read_text()[-3000:])
-
-    def driver(self):
-        return GraphDatabase.driver(self.uri, auth=("neo4j", PASSWORD))
 
     def _signal(self, number: int) -> None:
         assert self._process is not None

@@ -24,6 +24,11 @@ def is_local(path: str) -> bool:
     return FileSystems.get_scheme(path) in (None, "file")
 
 
+def local_path(path: str) -> Path:
+    """A path on this machine's own file system, with or without a scheme."""
+    return Path(path.removeprefix("file://"))
+
+
 def absolute(path: str) -> str:
     """A path that means the same in every worker of this machine."""
     return os.path.abspath(path) if FileSystems.get_scheme(path) is None else path.rstrip("/")
@@ -109,7 +114,7 @@ def local_copy(folder: str) -> Path:
         FileNotFoundError: if there is nothing at that place.
     """
     if is_local(folder):
-        return Path(folder.removeprefix("file://"))
+        return local_path(folder)
     found = FileSystems.match([join(folder, "**")])[0].metadata_list
     if not found:
         raise FileNotFoundError(f"{folder}: no files there")

@@ -129,7 +129,6 @@ class Neo4jSink(Sink):
                     )
             for statement in schema_statements(options.lexical):
                 self._server.execute(session, statement)
-            self._server.execute(session, "CALL db.awaitIndexes(300)")
 
     def write(self, part: Rows) -> Written:
         """Merges the rows."""

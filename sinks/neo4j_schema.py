@@ -60,4 +60,4 @@ def schema_statements(lexical: bool = False) -> list[str]:
             "CREATE INDEX pfn_kg_evidence_relation IF NOT EXISTS FOR (n:Evidence) ON (n.relation)",
             f"CREATE FULLTEXT INDEX {TEXT_INDEX} IF NOT EXISTS FOR (n:Chunk) ON EACH [n.text]",
         ]
-    return statements
+    return [*statements, "CALL db.awaitIndexes(300)"]

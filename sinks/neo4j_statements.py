@@ -1,8 +1,7 @@
 """The Cypher statements that merge rows into a graph.
 
 `$rows` is a list of lists, since maps would repeat the names of the columns in every row.
-What has the version that is being loaded is left as it is, so that a load that is
-repeated, or goes on, reads more than it writes.
+All properties are set whatever is there: the server itself does not write what is the same.
 """
 
 from __future__ import annotations
@@ -40,13 +39,6 @@ class Merge(NamedTuple):
         return list(zip(*columns, strict=True))
 
 
-# A conditional update; `SET` alone would write again what is there.
-_UPDATE = (
-    "FOREACH (_ IN CASE WHEN x.version = $version THEN [] ELSE [1] END | "
-    "SET {assignments}, x.version = $version)"
-)
-
-
 def merge_nodes(
     label: str,
     rows: pa.Table,
@@ -61,7 +53,7 @@ def merge_nodes(
         more_labels: other labels, each a name of letters, digits and underscores.
         map_column: a column of maps as JSON, whose items become properties instead.
     """
-    assignments = [f"x:{quoted(name)}" for name in more_labels]
+    assignments = ["x.version = $version", *(f"x:{quoted(name)}" for name in more_labels)]
     for position, name in enumerate(rows.column_names):
         if name == map_column:
             assignments.append(f"x += row[{position}]")
@@ -69,7 +61,7 @@ def merge_nodes(
             assignments.append(f"x.{quoted(name)} = row[{position}]")
     statement = (
         f"UNWIND $rows AS row MERGE (x:{quoted(label)} {{graph: $graph, id: row[0]}}) "
-        + _UPDATE.format(assignments=", ".join(assignments or ["x.id = row[0]"]))
+        f"SET {', '.join(assignments)}"
     )
     json_column = None if map_column is None else rows.column_names.index(map_column)
     return Merge(statement, rows, json_column=json_column)
@@ -96,15 +88,14 @@ def merge_relationships(
         for position, (end, label) in enumerate(zip("ab", ends, strict=True))
     )
     own = "graph: $graph" if key is None else f"{quoted(key)}: row[{names.index(key)}]"
-    assignments = ["x.graph = $graph"] + [
+    assignments = ["x.graph = $graph", "x.version = $version"] + [
         f"x.{quoted(name)} = row[{position}]"
         for position, name in enumerate(names)
         if position > 1 and name != key
     ]
     statement = (
         f"UNWIND $rows AS row {found} MERGE (a)-[x:{quoted(type_)} {{{own}}}]->(b) "
-        + _UPDATE.format(assignments=", ".join(assignments))
-        + " RETURN count(*) AS rows"
+        f"SET {', '.join(assignments)} RETURN count(*) AS rows"
     )
     missing = (
         "UNWIND range(0, size($rows) - 1) AS position WITH position, $rows[position] AS row "

@@ -10,6 +10,8 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from corpora import ROOT, write_corpus
+from corpora import run as run_corpus
 from extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -231,8 +233,6 @@ def test_filters(run, neo4j, graph):
 
 
 def test_run_and_build_load(tmp_path, tiny_model, neo4j, graph, capsys):
-    from corpora import run as run_corpus
-    from corpora import write_corpus
 
     write_corpus(tmp_path / "in.parquet")
     options = ("--neo4j-uri", neo4j.uri, "--graph", graph, "--neo4j-lexical")
@@ -537,3 +537,17 @@ def test_a_table_that_is_missing(tmp_path, neo4j, graph, capsys):
     assert load(folder, graph) == 2
     assert "relations" in capsys.readouterr().err
     assert read_finished(folder).manifest["state"] == "done"
+
+
+def test_on_prism(run, neo4j, graph, monkeypatch):
+    binary = os.environ.get("PFN_KG_PRISM")
+    if not binary:
+        pytest.skip("PFN_KG_PRISM names no Prism binary")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    options = ("--neo4j-lexical", "--min-confidence", "0.6")
+    assert load(run, graph, *options) == 0
+    wanted = neo4j.graph(graph)
+    neo4j.delete(graph)
+    beam_options = ("--runner=PrismRunner", f"--prism_location={binary}")
+    assert load(run, graph, *options, "--", *beam_options) == 0
+    assert neo4j.graph(graph) == wanted

@@ -192,6 +192,12 @@ class LabelSchema(_Frozen):
         _unique("relations", "name", [r.name for r in self.relations])
         _unique("relations", "neo4j_type", [r.neo4j_type.upper() for r in self.relations])
         _unique("relations", "iri", [self.relation_iri(r.name) for r in self.relations])
+        iris = {self.relation_iri(r.name) for r in self.relations}
+        texts = [self.text_iri(r.name) for r in self.relations]
+        _unique("relations", "IRI of text", texts)
+        for index, iri in enumerate(texts):
+            if iri in iris:
+                raise ValueError(f"relations.{index}: {iri!r} is the property of its texts")
         type_names = {t.name for t in types}
         relations = {r.name: r for r in self.relations}
         for index, relation in enumerate(self.relations):
@@ -281,6 +287,11 @@ class LabelSchema(_Frozen):
     def relation_iri(self, name: str) -> str:
         """IRI of the property of a relation: its own, else base + `relation/` + name."""
         return self.relation(name).iri or f"{self.base_iri}relation/{_iri_slug(name)}"
+
+    def text_iri(self, name: str) -> str:
+        """IRI of the property for objects that should be values but say none."""
+        # No slug has a hyphen, and another's namespace is not ours to add to.
+        return f"{self.base_iri}relation/{_iri_slug(name)}-text"
 
 
 def _iri_slug(name: str) -> str:

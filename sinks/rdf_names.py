@@ -132,8 +132,10 @@ class RdfNames:
 
 def _local_name(name: str) -> str:
     quoted = quote(name, safe="")
-    # Readers that resolve IRIs would take dots alone for a step up.
-    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
+    # Readers take a full stop at the end for that of the sentence, be it escaped, and dots
+    # alone for a step up.
+    kept = quoted.rstrip(".")
+    return kept + "%2E" * (len(quoted) - len(kept))
 
 
 def _check_iri(what: str, iri: str) -> None:

@@ -55,7 +55,7 @@ class _Shapes:
         self._nodes = 0
 
     def add_entities(self) -> None:
-        shape = self._shape("entity")
+        shape = self._shape("Entity")
         for iri in self._names.classes.values():
             self.graph.add((shape, SH.targetClass, URIRef(iri)))
         self.graph.add((shape, SH.nodeKind, SH.IRI))
@@ -71,22 +71,25 @@ class _Shapes:
     def add_relations(self, property_: str, relations: Sequence[RelationType]) -> None:
         """One shape a property, which more than one relation may be called by."""
         schema = self._names.label_schema
+        most = relations[0].max_objects if len(relations) == 1 else None
+        has_types = all(relation.arguments for relation in relations)
+        if most is None and not has_types:
+            return
         # Named after the first: another's namespace is not ours to add to.
         name = schema.text_iri(relations[0].name).removeprefix(f"{self._names.base}relation/")
         shape = self._shape(name.removesuffix("-text"))
         self.graph.add((shape, SH.severity, SH.Warning))
         self.graph.add((shape, SH.targetSubjectsOf, URIRef(property_)))
-        most = relations[0].max_objects if len(relations) == 1 else None
         node = self._property(shape, URIRef(property_), most=most)
         self.graph.add((node, SH.severity, SH.Warning))
-        if all(relation.arguments for relation in relations):
+        if has_types:
             pairs = [pair for relation in relations for pair in relation.arguments]
             subjects = [schema.entity_type(pair.subject) for pair in pairs]
             self._one_of(shape, [type_ for type_ in subjects if type_.kind == "entity"])
             self._one_of(node, [schema.entity_type(pair.object) for pair in pairs])
 
     def add_statements(self, is_rdf12: bool) -> None:
-        shape = self._shape("statement")
+        shape = self._shape("Statement")
         term = Namespace(self._names.term)
         if is_rdf12:
             self.graph.add((shape, SH.targetSubjectsOf, term.confidence))
@@ -109,23 +112,24 @@ class _Shapes:
         self.graph.add((node, SH["class"], _OA.SpecificResource))
 
     def add_evidence(self) -> None:
-        shape = self._shape("evidence")
+        shape = self._shape("Evidence")
         self.graph.add((shape, SH.targetClass, _OA.SpecificResource))
         self._property(shape, _OA.hasSource, least=1, most=1, facets={SH.nodeKind: SH.IRI})
         self._property(shape, _OA.hasSelector, least=2, most=2, facets={SH.nodeKind: SH.IRI})
         score = {SH.datatype: XSD.decimal}
         self._property(shape, Namespace(self._names.term).score, least=1, most=1, facets=score)
-        position = self._shape("position")
+        position = self._shape("Position")
         self.graph.add((position, SH.targetClass, _OA.TextPositionSelector))
         offset = {SH.datatype: XSD.nonNegativeInteger}
         start = self._property(position, _OA.start, least=1, most=1, facets=offset)
         self.graph.add((start, SH.lessThanOrEquals, _OA.end))
         self._property(position, _OA.end, least=1, most=1, facets=offset)
-        quote = self._shape("quote")
+        quote = self._shape("Quote")
         self.graph.add((quote, SH.targetClass, _OA.TextQuoteSelector))
         self._property(quote, _OA.exact, least=1, most=1, facets={SH.datatype: XSD.string})
 
     def _shape(self, name: str) -> URIRef:
+        # A capital tells ours from those of relations, whose names are in lower case.
         shape = URIRef(f"{self._names.shape}{name}")
         self.graph.add((shape, RDF.type, SH.NodeShape))
         return shape

@@ -176,7 +176,7 @@ TEXT = RELATION["date_of_birth-text"]
         ((RDF.type, RDF.Statement), TERM.evidence, None, False),
         (
             (RDF.type, RDF.Statement),
-            URIRef("http://www.w3.org/ns/prov#wasDerivedFrom"),
+            PROV.wasDerivedFrom,
             None,
             False,
         ),

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("evaluate", "score a model on annotated sentences"),
     "import-checkpoint": ("import_checkpoint", "turn an official PFN checkpoint into one of ours"),
     "export": ("export", "write the graph of a run as RDF, or as files for Neo4j's importer"),
+    "query": ("query", "ask the RDF of a run in SPARQL"),
     "schema": ("schema", "print the label schema of a model or a run as YAML"),
 }
 
@@ -29,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 
 #: Commands of the interface that are not built yet.
-NOT_BUILT = ("remove", "evaluate-graph", "load", "query", "report")
+NOT_BUILT = ("remove", "evaluate-graph", "load", "report")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,7 +5,8 @@ All of it lies under the label schema's base IRI, save what has an IRI of its ow
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Literal, TypeAlias
 from urllib.parse import quote, unquote
 
 from pyoxigraph import NamedNode
@@ -13,7 +14,7 @@ from pyoxigraph import NamedNode
 from schemas.errors import ConfigurationError
 from schemas.label_schema import LabelSchema, RelationType
 
-RelationIris = Literal["own", "match"]
+RelationIris: TypeAlias = Literal["own", "match"]
 
 XSD = "http://www.w3.org/2001/XMLSchema#"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -27,6 +28,9 @@ FOAF = "http://xmlns.com/foaf/0.1/"
 #: Wikidata's name of a property as a thing, which says nothing in the place of a predicate.
 _WIKIDATA_ENTITY = "http://www.wikidata.org/entity/"
 _WIKIDATA_DIRECT = "http://www.wikidata.org/prop/direct/"
+
+# Most names of documents need no escape, and to find that out is quicker than to quote.
+_PLAIN = re.compile(r"[A-Za-z0-9_~.-]*[A-Za-z0-9_~-]").fullmatch
 
 
 class RdfNames:
@@ -131,6 +135,8 @@ class RdfNames:
 
 
 def _local_name(name: str) -> str:
+    if _PLAIN(name):
+        return name
     quoted = quote(name, safe="")
     # Readers take a full stop at the end for that of the sentence, be it escaped, and dots
     # alone for a step up.

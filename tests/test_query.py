@@ -124,8 +124,9 @@ def test_the_question_from_a_file_and_from_standard_input(run, ask, tmp_path, mo
     assert "ADA LOVELACE" in ask(run, "-")
 
 
-@pytest.mark.parametrize("to", ["turtle", "ntriples", "trig"])
-@pytest.mark.parametrize("gzip", [[], ["--gzip"]])
+@pytest.mark.parametrize(
+    ("to", "gzip"), [("turtle", []), ("ntriples", ["--gzip"]), ("trig", ["--gzip"])]
+)
 def test_exports_answer_as_the_run_does(run, ask, tmp_path, capsys, to, gzip):
     out = tmp_path / "out"
     options = ["--to", to, "--provenance", "rdf12", "--label-language", "en", *gzip]

@@ -252,11 +252,10 @@ def test_the_examples_of_the_docs_are_real():
 
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize("provenance", PROVENANCE)
-@pytest.mark.parametrize("gzipped", [False, True])
-def test_exports_hold_what_the_tables_hold(graph_run, tmp_path, format_, provenance, gzipped):
+def test_exports_hold_what_the_tables_hold(graph_run, tmp_path, format_, provenance):
     out = tmp_path / "out"
     options = ["--to", format_, "--provenance", provenance]
-    options += ["--gzip"] if gzipped else []
+    options += ["--gzip"] if provenance == "rdf12" else []
     assert main(["export", str(graph_run), "--output", str(out), *options]) == 0
     counts = json.loads((out / "manifest.json").read_text())["counts"]
     found = quads(out)

@@ -14,6 +14,7 @@ from pipeline.commands.extract import (
     print_plan,
     rejected_code,
 )
+from pipeline.commands.rdf import rdf_options
 from schemas.job import ExtractOptions
 
 TAKES_BEAM_OPTIONS = True
@@ -31,6 +32,9 @@ def main(args: argparse.Namespace) -> int:
     apply_config(args)
     extract_opts = extract_options(args)
     build_opts = build_options(args)
+    # What the build will refuse shall not wait for the extraction.
+    if args.rdf is not False:
+        rdf_options(args, extract_opts.language)
     extract_opts = _with_floors(extract_opts, build_opts)
     from pipeline.build import build
     from pipeline.extract import extract, prepare_extraction

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -83,7 +84,7 @@ def read_graph(directory: str) -> RdfGraph:
             if name.endswith(".gz"):
                 data = gzip.decompress(data)
             _load(store, data, name)
-        except (SyntaxError, OSError, EOFError) as error:
+        except (SyntaxError, OSError, EOFError, zlib.error) as error:
             reason = " ".join(str(error).split())
             raise ConfigurationError(f"{path}: not readable as RDF: {reason}") from None
     return RdfGraph(store, prefixes)

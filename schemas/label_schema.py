@@ -197,7 +197,10 @@ class LabelSchema(_Frozen):
         _unique("relations", "IRI of text", texts)
         for index, iri in enumerate(texts):
             if iri in iris:
-                raise ValueError(f"relations.{index}: {iri!r} is the property of its texts")
+                raise ValueError(
+                    f"relations.{index} ({self.relations[index].name}): {iri!r} is the property "
+                    "of its texts, so no relation can have it"
+                )
         type_names = {t.name for t in types}
         relations = {r.name: r for r in self.relations}
         for index, relation in enumerate(self.relations):

@@ -135,6 +135,8 @@ def test_exports_answer_as_the_run_does(run, ask, tmp_path, capsys, to, gzip):
     assert ask(out, BORN) == ask(run, BORN)
     reified = "SELECT ?s { ?statement rdf:reifies <<( ?s relation:date_of_birth ?o )>> }"
     assert ask(out, reified).count("entity:") == 1
+    terms = "SELECT ?t { ?statement rdf:reifies ?t } ORDER BY ?statement LIMIT 1"
+    assert ask(out, terms).splitlines()[2].startswith("<<( entity:")
     if to == "trig":
         graphs = "SELECT DISTINCT ?g { GRAPH ?g { ?s relation:date_of_birth ?o } } ORDER BY ?g"
         assert ask(out, graphs).splitlines()[2:] == ["document:a", "document:b"]
@@ -158,6 +160,7 @@ def test_the_ontology_answers_too_but_not_the_statistics(run, ask):
         ("SELECT * { ?s nope:p ?o }", "no namespace is known for the prefix nope:"),
         ("INSERT DATA { <a:a> <a:a> <a:a> }", "a syntax error after 'INSERT"),
         ("SELECT * { ?s ?p 'é\x00\ud83d }".encode("utf-8", "replace").decode(), "line 1, column"),
+        ("ASK \udcff {}", "SPARQL: the query: not UTF-8"),
         ("@absent.rq", "SPARQL: absent.rq: No such file"),
     ],
 )

@@ -448,7 +448,7 @@ def test_a_language_that_is_none_is_refused():
 
 def test_a_property_and_that_of_its_texts_are_two():
     relations = [{"name": "a"}, {"name": "b", "iri": "https://pfn-kg.example/relation/a-text"}]
-    with pytest.raises(ConfigurationError, match=r"relations\.0: .*a-text.* is the property"):
+    with pytest.raises(ConfigurationError, match=r"relations\.0 \(a\): .*a-text.* is the prop"):
         LabelSchema.from_dict({"entity_types": [], "relations": relations})
 
 

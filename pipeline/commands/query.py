@@ -74,7 +74,8 @@ def _read(query: str) -> str:
         except OSError as error:
             raise ConfigurationError(f"SPARQL: {name}: {error.strerror}") from None
     else:
-        return query
+        # The shell may pass bytes that are no text.
+        data, name = query.encode(errors="surrogateescape"), "the query"
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -102,18 +103,17 @@ def term_text(term: Any, prefixes: Mapping[str, str]) -> str:
         term: of pyoxigraph; None is unbound.
         prefixes: that are known.
     """
+    import pyoxigraph
+
     if term is None:
         return ""
-    if hasattr(term, "datatype"):
+    if isinstance(term, pyoxigraph.Literal):
         return term.value
-    if not hasattr(term, "value"):
-        if hasattr(term, "predicate"):
-            parts = (term.subject, term.predicate, term.object)
-            return f"<<( {' '.join(term_text(part, prefixes) for part in parts)} )>>"
+    if isinstance(term, pyoxigraph.Triple):
+        return f"<<( {' '.join(term_text(part, prefixes) for part in term)} )>>"
+    if not isinstance(term, pyoxigraph.NamedNode):
         return str(term)
     iri = term.value
-    if str(term).startswith("_:"):
-        return str(term)
     for prefix, namespace in sorted(prefixes.items(), key=lambda item: -len(item[1])):
         local = iri.removeprefix(namespace)
         if local != iri and local.isascii() and local.replace("_", "").replace("-", "").isalnum():

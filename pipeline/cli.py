@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import-checkpoint": ("import_checkpoint", "turn an official PFN checkpoint into one of ours"),
     "load": ("load", "load the graph of a run into Neo4j"),
     "export": ("export", "write the graph of a run as RDF, or as files for Neo4j's importer"),
+    "query": ("query", "ask the RDF of a run in SPARQL"),
     "schema": ("schema", "print the label schema of a model or a run as YAML"),
 }
 
@@ -30,7 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 
 #: Commands of the interface that are not built yet.
-NOT_BUILT = ("remove", "evaluate-graph", "query", "report")
+NOT_BUILT = ("remove", "evaluate-graph", "report")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

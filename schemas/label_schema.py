@@ -192,6 +192,15 @@ class LabelSchema(_Frozen):
         _unique("relations", "name", [r.name for r in self.relations])
         _unique("relations", "neo4j_type", [r.neo4j_type.upper() for r in self.relations])
         _unique("relations", "iri", [self.relation_iri(r.name) for r in self.relations])
+        iris = {self.relation_iri(r.name) for r in self.relations}
+        texts = [self.text_iri(r.name) for r in self.relations]
+        _unique("relations", "IRI of text", texts)
+        for index, iri in enumerate(texts):
+            if iri in iris:
+                raise ValueError(
+                    f"relations.{index} ({self.relations[index].name}): {iri!r} is the property "
+                    "of its texts, so no relation can have it"
+                )
         type_names = {t.name for t in types}
         relations = {r.name: r for r in self.relations}
         for index, relation in enumerate(self.relations):
@@ -248,7 +257,9 @@ class LabelSchema(_Frozen):
 
     def to_yaml(self) -> str:
         """YAML to edit, that reads back as this schema."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True, width=100)
+        return yaml.dump(
+            self.to_dict(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
+        )
 
     @cached_property
     def _types_by_name(self) -> dict[str, EntityType]:
@@ -281,6 +292,23 @@ class LabelSchema(_Frozen):
     def relation_iri(self, name: str) -> str:
         """IRI of the property of a relation: its own, else base + `relation/` + name."""
         return self.relation(name).iri or f"{self.base_iri}relation/{_iri_slug(name)}"
+
+    def text_iri(self, name: str) -> str:
+        """IRI of the property for objects that should be values but say none."""
+        # No slug has a hyphen, and another's namespace is not ours to add to.
+        return f"{self.base_iri}relation/{_iri_slug(name)}-text"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text so that it reads back as it is."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        # Unless they are escaped, YAML reads all of these as one line break.
+        style = '"' if re.search("[\x85\u2028\u2029]", data) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def _iri_slug(name: str) -> str:

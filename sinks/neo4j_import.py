@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from schemas.label_schema import LabelSchema
+from sinks.columns import translate
 from sinks.interface import Rows, Sink, Written
 from sinks.neo4j_schema import schema_statements
 
@@ -127,7 +128,7 @@ class Neo4jImportSink(Sink):
         return Written(files)
 
     def _nodes(self, rows: pa.Table, label: str) -> pa.Table:
-        types = _translate(rows["type"], {n: f"{label}\x1f{t}" for n, t in self._labels.items()})
+        types = translate(rows["type"], {n: f"{label}\x1f{t}" for n, t in self._labels.items()})
         columns = [
             rows["entity_id"],
             rows["name"],
@@ -151,7 +152,7 @@ class Neo4jImportSink(Sink):
             rows["document_count"],
             _join(rows["evidence"]),
         ]
-        return self._with_graph(columns, _translate(rows["predicate"], self._types))
+        return self._with_graph(columns, translate(rows["predicate"], self._types))
 
     def _with_graph(self, columns: list[pa.ChunkedArray], last: pa.Array) -> pa.Table:
         rows = len(last)
@@ -183,12 +184,3 @@ def _join(lists: pa.ChunkedArray) -> pa.ChunkedArray:
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     joined = pa.ListArray.from_arrays(pa.array(offsets), items)
     return pa.chunked_array([pc.binary_join(joined, ARRAY_DELIMITER)])
-
-
-def _translate(names: pa.ChunkedArray, translation: Mapping[str, str]) -> pa.Array:
-    index = pc.index_in(names, value_set=pa.array(list(translation), pa.string()))
-    found = pa.array(list(translation.values()), pa.string()).take(index.combine_chunks())
-    if found.null_count:
-        unknown = names.filter(pc.is_null(index))[0].as_py()
-        raise ValueError(f"the label schema has no {unknown!r}")
-    return found

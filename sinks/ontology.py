@@ -1,4 +1,4 @@
-"""The label schema as an ontology, SHACL shapes and a description of the data set.
+"""The label schema as an ontology: classes and properties, with names and descriptions.
 
 Argument types are documentation (`schema:domainIncludes`): rdfs:domain would entail
 a type, and several would entail all of them. What may not be stands in the shapes.
@@ -6,128 +6,159 @@ a type, and several would entail all of them. What may not be stands in the shap
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from rdflib import OWL, RDF, RDFS, SH, SKOS, VOID, XSD, Graph, Literal, Namespace, URIRef
-from rdflib.collection import Collection
-from rdflib.term import BNode, Node
 
 from schemas.label_schema import EntityType, LabelSchema, RelationType
-from sinks.rdf import prefixes
+from sinks.rdf_names import RdfNames
 
 _SCHEMA = Namespace("https://schema.org/")
+_NUMBERS = ("xsd:decimal", "xsd:integer")
+
+#: Properties that any graph may have: what they mean, and the datatype of their objects.
+_TERMS = {
+    "confidence": ("How sure it is that the fact holds, from all its evidence", XSD.decimal),
+    "evidence": ("A piece of text that says the fact", None),
+    "evidenceCount": ("How many pieces of evidence there are", XSD.integer),
+    "documentCount": ("How many documents say the fact", XSD.integer),
+    "score": ("How sure the model was of this piece of evidence", XSD.decimal),
+    "sourceFile": ("The file that the document was read from", XSD.string),
+    "sourceRow": ("The row of that file, from 0", XSD.integer),
+}
 
 
-def ontology_turtle(label_schema: LabelSchema) -> bytes:
-    """Classes of entities, datatypes of values and properties, as an OWL ontology."""
-    graph = _graph(label_schema)
-    graph.add((URIRef(f"{label_schema.base_iri}ontology"), RDF.type, OWL.Ontology))
-    for type_ in label_schema.entity_types:
+def ontology_turtle(
+    names: RdfNames, provenance: bool = False, counts: Mapping[str, int] | None = None
+) -> bytes:
+    """Classes of entities and properties, as an OWL ontology.
+
+    Args:
+        names: of the graph.
+        provenance: whether there are documents and evidence in it.
+        counts: what the sink counted; says which texts and metadata there are.
+    """
+    graph = vocabulary_graph(names)
+    counts = counts or {}
+    graph.add((URIRef(names.ontology), RDF.type, OWL.Ontology))
+    for type_ in names.label_schema.entity_types:
         if type_.kind == "value":
             continue
-        node = URIRef(label_schema.type_iri(type_.name))
+        node = URIRef(names.classes[type_.name])
         graph.add((node, RDF.type, OWL.Class))
-        graph.add((node, RDFS.label, Literal(type_.name)))
-        if type_.description:
-            graph.add((node, RDFS.comment, Literal(type_.description)))
-    for relation in label_schema.relations:
-        _add_property(graph, label_schema, relation)
-    return _turtle(graph)
+        _describe(graph, node, type_.name, type_.description)
+    for relation in names.label_schema.relations:
+        _add_property(graph, names, relation)
+        _add_text_property(graph, names, relation, counts)
+    if provenance:
+        _add_terms(graph, names, counts)
+    return turtle(graph)
 
 
-def _add_property(graph: Graph, label_schema: LabelSchema, relation: RelationType) -> None:
-    node = URIRef(label_schema.relation_iri(relation.name))
-    # Its objects may be things and literals: neither object nor datatype property.
+def _describe(graph: Graph, node: URIRef, name: str, description: str | None) -> None:
+    graph.add((node, RDFS.label, Literal(_spelt(name))))
+    if description:
+        graph.add((node, RDFS.comment, Literal(description)))
+
+
+def _spelt(name: str) -> str:
+    """A name for people: words rather than an identifier."""
+    return " ".join(name.replace("_", " ").split()) or name
+
+
+def _add_property(graph: Graph, names: RdfNames, relation: RelationType) -> None:
+    node = URIRef(names.properties[relation.name])
     graph.add((node, RDF.type, RDF.Property))
-    graph.add((node, RDFS.label, Literal(relation.name)))
-    if relation.description:
-        graph.add((node, RDFS.comment, Literal(relation.description)))
-    for match in relation.exact_match:
-        graph.add((node, SKOS.exactMatch, URIRef(match)))
+    schema = names.label_schema
+    kinds = {schema.entity_type(pair.object).kind for pair in relation.arguments}
+    # With things and literals among its objects it is neither.
+    if kinds == {"entity"}:
+        graph.add((node, RDF.type, OWL.ObjectProperty))
+    elif kinds == {"value"}:
+        graph.add((node, RDF.type, OWL.DatatypeProperty))
+    _describe(graph, node, relation.name, relation.description)
+    own = schema.relation_iri(relation.name)
+    for match in (own, *relation.exact_match):
+        if match != str(node):
+            graph.add((node, SKOS.exactMatch, URIRef(match)))
     if relation.symmetric:
         graph.add((node, RDF.type, OWL.SymmetricProperty))
     elif relation.inverse is not None:
-        graph.add((node, OWL.inverseOf, URIRef(label_schema.relation_iri(relation.inverse))))
+        graph.add((node, OWL.inverseOf, URIRef(names.properties[relation.inverse])))
     for pair in relation.arguments:
-        subject = label_schema.entity_type(pair.subject)
+        subject = schema.entity_type(pair.subject)
         if subject.kind == "entity":
-            graph.add((node, _SCHEMA.domainIncludes, _range(label_schema, subject)))
-        object_ = label_schema.entity_type(pair.object)
-        graph.add((node, _SCHEMA.rangeIncludes, _range(label_schema, object_)))
+            graph.add((node, _SCHEMA.domainIncludes, URIRef(names.classes[subject.name])))
+        for range_ in ranges(names, schema.entity_type(pair.object)):
+            graph.add((node, _SCHEMA.rangeIncludes, range_))
 
 
-def _range(label_schema: LabelSchema, type_: EntityType) -> URIRef:
-    """The class of an entity type, or the datatype of a value type."""
+def ranges(names: RdfNames, type_: EntityType) -> Iterator[URIRef]:
+    """The class of an entity type, or the datatypes that values of a value type can have."""
     if type_.kind == "entity":
-        return URIRef(label_schema.type_iri(type_.name))
-    return XSD[(type_.datatype or "xsd:string").removeprefix("xsd:")]
+        yield URIRef(names.classes[type_.name])
+    elif type_.datatype in _NUMBERS:
+        yield XSD.decimal
+    elif type_.datatype == "xsd:string":
+        yield XSD.string
+    else:
+        # A date is as exact as the text says it.
+        yield from (XSD.date, XSD.gYearMonth, XSD.gYear)
 
 
-def shapes_turtle(label_schema: LabelSchema) -> bytes:
-    """SHACL: each relation holds between types it was given, as often as it may."""
-    graph = _graph(label_schema)
-    for relation in label_schema.relations:
-        iri = label_schema.relation_iri(relation.name)
-        shape = URIRef(f"{iri}/shape")
-        property_ = URIRef(f"{iri}/shape/object")
-        graph.add((shape, RDF.type, SH.NodeShape))
-        graph.add((shape, SH.targetSubjectsOf, URIRef(iri)))
-        graph.add((shape, SH.property, property_))
-        graph.add((property_, RDF.type, SH.PropertyShape))
-        graph.add((property_, SH.path, URIRef(iri)))
-        if relation.max_objects is not None:
-            graph.add((property_, SH.maxCount, Literal(relation.max_objects)))
-        pairs = [
-            (label_schema.entity_type(a.subject), label_schema.entity_type(a.object))
-            for a in relation.arguments
-        ]
-        _one_of(graph, label_schema, shape, [s for s, _ in pairs if s.kind == "entity"])
-        _one_of(graph, label_schema, property_, [o for _, o in pairs])
-    return _turtle(graph)
-
-
-def _one_of(
-    graph: Graph, label_schema: LabelSchema, shape: URIRef, types: list[EntityType]
+def _add_text_property(
+    graph: Graph, names: RdfNames, relation: RelationType, counts: Mapping[str, int]
 ) -> None:
-    choices: list[Node] = []
-    for type_ in sorted({t.name: t for t in types}.values(), key=lambda t: t.name):
-        choice = BNode()
-        if type_.kind == "entity":
-            graph.add((choice, SH["class"], URIRef(label_schema.type_iri(type_.name))))
-        else:
-            # What does not parse as its datatype is a string.
-            graph.add((choice, SH.nodeKind, SH.Literal))
-        choices.append(choice)
-    if choices:
-        items = BNode()
-        Collection(graph, items, choices)
-        graph.add((shape, SH["or"], items))
+    if not may_have_texts(names.label_schema, relation) and not counts.get(
+        f"property:{names.text_properties[relation.name]}"
+    ):
+        return
+    node = URIRef(names.text_properties[relation.name])
+    graph.add((node, RDF.type, RDF.Property))
+    graph.add((node, RDF.type, OWL.DatatypeProperty))
+    comment = (
+        f"As {_spelt(relation.name)}, where the text says no date or number that could be read."
+    )
+    _describe(graph, node, f"{relation.name} (text)", comment)
+    graph.add((node, RDFS.seeAlso, URIRef(names.properties[relation.name])))
+    graph.add((node, _SCHEMA.rangeIncludes, XSD.string))
 
 
-def void_turtle(label_schema: LabelSchema, *, triples: int, entities: int) -> bytes:
-    """A description of the data set: sizes and vocabulary (VoID).
-
-    Args:
-        label_schema: of the graph.
-        triples: number of RDF triples in all shards.
-        entities: number of entities, values aside.
-    """
-    graph = _graph(label_schema)
-    node = URIRef(f"{label_schema.base_iri}dataset")
-    graph.add((node, RDF.type, VOID.Dataset))
-    graph.add((node, VOID.triples, Literal(triples)))
-    graph.add((node, VOID.entities, Literal(entities)))
-    graph.add((node, VOID.uriSpace, Literal(f"{label_schema.base_iri}entity/")))
-    graph.add((node, VOID.vocabulary, URIRef(f"{label_schema.base_iri}ontology")))
-    return _turtle(graph)
+def may_have_texts(schema: LabelSchema, relation: RelationType) -> bool:
+    """Whether objects of a relation are values that a text may fail to say."""
+    objects = (schema.entity_type(pair.object) for pair in relation.arguments)
+    return any(o.kind == "value" and o.datatype != "xsd:string" for o in objects)
 
 
-def _graph(label_schema: LabelSchema) -> Graph:
+def _add_terms(graph: Graph, names: RdfNames, counts: Mapping[str, int]) -> None:
+    for name, (comment, datatype) in _TERMS.items():
+        node = URIRef(f"{names.term}{name}")
+        graph.add((node, RDF.type, RDF.Property))
+        graph.add(
+            (node, RDF.type, OWL.ObjectProperty if datatype is None else OWL.DatatypeProperty)
+        )
+        words = "".join(f" {c.lower()}" if c.isupper() else c for c in name)
+        _describe(graph, node, words, comment)
+        if datatype is not None:
+            graph.add((node, _SCHEMA.rangeIncludes, datatype))
+    for iri in counts:
+        if iri.startswith(f"property:{names.metadata}"):
+            node = URIRef(iri.removeprefix("property:"))
+            graph.add((node, RDF.type, RDF.Property))
+            graph.add((node, RDF.type, OWL.DatatypeProperty))
+            _describe(graph, node, names.metadata_column(str(node)), "Metadata of a document")
+
+
+def vocabulary_graph(names: RdfNames) -> Graph:
+    """An empty graph with the prefixes of the files beside it, and of vocabularies."""
     graph = Graph(bind_namespaces="none")
-    for prefix, namespace in prefixes(label_schema.base_iri).items():
+    for prefix, namespace in names.prefixes().items():
         graph.bind(prefix, namespace)
     for prefix, known in (("owl", OWL), ("schema", _SCHEMA), ("sh", SH), ("void", VOID)):
         graph.bind(prefix, known)
     return graph
 
 
-def _turtle(graph: Graph) -> bytes:
+def turtle(graph: Graph) -> bytes:
+    """A small graph as Turtle."""
     return graph.serialize(format="turtle", encoding="utf-8")

@@ -1,146 +1,249 @@
-"""The graph as RDF 1.1 Turtle, shard by shard, written by pyoxigraph.
+"""The graph as RDF: Turtle, N-Triples or TriG, a file or two for each file of a table.
 
-Entities are IRIs with a class, an `rdfs:label` and `skos:altLabel`s; relations are
-properties of our own; values are typed literals. The same rows give the same bytes.
+| file | of the table | holds |
+| --- | --- | --- |
+| `entities-*` | entities | classes and names |
+| `relations-*` | relations; triples in TriG | the facts, in TriG in the graphs of documents |
+| `statements-*` | relations | a node a relation, with its confidence |
+| `evidence-*` | triples | quotations and their places, in TriG in the graphs of documents |
+| `documents-*` | documents | titles, sources and metadata |
+
+The last three are for provenance; TriG has documents anyway. The same rows give the same
+bytes. `ontology.ttl`, `shapes.ttl` and `void.ttl` describe the whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import ClassVar, NamedTuple
+import gzip
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 import pyarrow as pa
-from pyoxigraph import Literal, NamedNode, RdfFormat, Triple, serialize
+import pyarrow.compute as pc
+import pyoxigraph
+from pyoxigraph import RdfFormat
 
+from schemas.errors import ConfigurationError
 from schemas.label_schema import LabelSchema
 from sinks.interface import Rows, Sink, Written
+from sinks.ntriples import RowLines, blocks, count, written
+from sinks.rdf_facts import distinct_lines, entity_lines, facts
+from sinks.rdf_names import PROV, RdfNames, RelationIris
+from sinks.rdf_provenance import (
+    Provenance,
+    document_lines,
+    document_terms,
+    evidence_lines,
+    statement_lines,
+)
 
-XSD = "http://www.w3.org/2001/XMLSchema#"
-_RDF_TYPE = NamedNode("http://www.w3.org/1999/02/22-rdf-syntax-ns#type")
-_LABEL = NamedNode("http://www.w3.org/2000/01/rdf-schema#label")
-_ALIAS = NamedNode("http://www.w3.org/2004/02/skos/core#altLabel")
+Format: TypeAlias = Literal["turtle", "ntriples", "trig"]
 
-
-class Turtle(NamedTuple):
-    """One file of Turtle.
-
-    Attributes:
-        data: UTF-8.
-        triples: how many RDF triples it holds.
-        skipped: how many relations RDF can't say, since a literal has no properties.
-    """
-
-    data: bytes
-    triples: int
-    skipped: int = 0
-
-
-def prefixes(base_iri: str) -> dict[str, str]:
-    """One prefix a namespace, the same in every file of a graph."""
-    return {
-        "entity": f"{base_iri}entity/",
-        "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
-        "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
-        "relation": f"{base_iri}relation/",
-        "skos": "http://www.w3.org/2004/02/skos/core#",
-        "type": f"{base_iri}type/",
-        "xsd": XSD,
-    }
-
-
-def entities_turtle(entities: pa.Table, label_schema: LabelSchema) -> Turtle:
-    """The entities of a table `entities`; values are written where relations hold them."""
-    classes = {t.name: NamedNode(label_schema.type_iri(t.name)) for t in label_schema.entity_types}
-    columns = [entities[name].to_pylist() for name in ("iri", "type", "name", "aliases")]
-    found: list[Triple] = []
-    for iri, type_, name, aliases in zip(*columns, strict=True):
-        if iri is None:
-            continue
-        node = NamedNode(iri)
-        found.append(Triple(node, _RDF_TYPE, classes[type_]))
-        found.append(Triple(node, _LABEL, Literal(name)))
-        found += [Triple(node, _ALIAS, Literal(alias)) for alias in aliases]
-    return Turtle(_serialize(found, label_schema.base_iri), len(found))
-
-
-def relations_turtle(relations: pa.Table, label_schema: LabelSchema) -> Turtle:
-    """The relations of a table `relations` with the columns that `aggregate_relations` adds."""
-    entity = f"{label_schema.base_iri}entity/"
-    properties = {
-        r.name: NamedNode(label_schema.relation_iri(r.name)) for r in label_schema.relations
-    }
-    names = (
-        "subject_id",
-        "predicate",
-        "object_id",
-        "subject_kind",
-        "object_value",
-        "object_datatype",
-    )
-    columns = [relations[name].to_pylist() for name in names]
-    found: set[tuple[str, str, str, str]] = set()
-    skipped = 0
-    for subject, predicate, object_, kind, value, datatype in zip(*columns, strict=True):
-        if kind == "value":
-            skipped += 1
-        elif value is None:
-            found.add((subject, predicate, entity + object_, ""))
-        else:
-            found.add((subject, predicate, value, XSD + datatype.removeprefix("xsd:")))
-    triples = [
-        Triple(
-            NamedNode(entity + subject),
-            properties[predicate],
-            Literal(object_, datatype=NamedNode(datatype)) if datatype else NamedNode(object_),
-        )
-        for subject, predicate, object_, datatype in sorted(found)
-    ]
-    return Turtle(_serialize(triples, label_schema.base_iri), len(triples), skipped)
-
-
-def _serialize(triples: Iterable[Triple], base_iri: str) -> bytes:
-    data = serialize(triples, format=RdfFormat.TURTLE, prefixes=prefixes(base_iri))
-    assert data is not None  # since no output was given
-    return data
+_FORMATS = {
+    "turtle": RdfFormat.TURTLE,
+    "ntriples": RdfFormat.N_TRIPLES,
+    "trig": RdfFormat.TRIG,
+}
 
 
 class RdfOptions(NamedTuple):
-    """How the graph is written as RDF."""
+    """How the graph is written as RDF.
 
-    format: str = "turtle"
-    provenance: str = "none"
+    Attributes:
+        format: of the files; `trig` has a named graph for each document.
+        provenance: `none`, `statement` for nodes that RDF 1.1 can say, or `rdf12` for the
+            same nodes as RDF 1.2 reifiers.
+        language: tag of names; None is none.
+        relation_iris: whether properties are the graph's own or matching ones elsewhere.
+        gzip: whether the files are compressed.
+    """
+
+    format: Format = "turtle"
+    provenance: Provenance = "none"
     language: str | None = None
-    relation_iris: str = "own"
+    relation_iris: RelationIris = "own"
     gzip: bool = False
 
 
 class RdfSink(Sink):
-    """The graph as RDF."""
+    """The graph as RDF.
+
+    It counts `rdf_triples`, with those of named graphs once a graph, and beside the rows
+    of each table, by name, `class:IRI` and `property:IRI` for the description of the data set.
+
+    Args:
+        label_schema: of the graph.
+        options: how it is written.
+
+    Raises:
+        ConfigurationError: if an IRI or the language tag is none.
+    """
 
     name: ClassVar[str] = "rdf"
-    stages = (("entities", "relations"),)
 
-    def __init__(self, label_schema: LabelSchema, options: RdfOptions):
+    def __init__(self, label_schema: LabelSchema, options: RdfOptions | None = None):
+        options = options or RdfOptions()
         self.label_schema = label_schema
         self.options = options
+        self.names = RdfNames(label_schema, options.relation_iris)
+        self._by_document = options.format == "trig"
+        self.has_documents = self._by_document or options.provenance != "none"
+        self.stages = (
+            (("entities", "relations", "triples", "documents"),)
+            if self.has_documents
+            else (("entities", "relations"),)
+        )
+        if options.language is not None:
+            try:
+                pyoxigraph.Literal("", language=options.language)
+            except ValueError:
+                raise ConfigurationError(
+                    f"--label-language: {options.language!r} is no language tag, such as en"
+                ) from None
 
     def write(self, part: Rows) -> Written:
-        """The rows as Turtle."""
-        write = entities_turtle if part.table == "entities" else relations_turtle
-        turtle = write(part.rows, self.label_schema)
-        counts = {"rdf_triples": turtle.triples, "rdf_skipped_value_subjects": turtle.skipped}
-        return Written({f"{part.name}.ttl": turtle.data}, counts)
+        """The rows as RDF."""
+        if part.table == "entities":
+            return self._entities(part)
+        if part.table == "documents":
+            return self._documents(part)
+        # A literal has no properties: what is said of values can't be said in RDF.
+        rows = part.rows.filter(pc.equal(part.rows["subject_kind"], "entity")).combine_chunks()
+        if part.table == "triples":
+            return self._triples(part, rows)
+        return self._relations(part, rows)
+
+    def _entities(self, part: Rows) -> Written:
+        rows = part.rows.filter(pc.equal(part.rows["kind"], "entity")).combine_chunks()
+        output = _Output(self, part)
+        output.add_rows("entities", (self._entity_block(block) for block in blocks(rows)))
+        for type_, found in count(rows["type"]).items():
+            output.counts[f"class:{self.names.classes[type_]}"] += found
+        output.counts["rdf_entities"] += len(rows)
+        output.counts["rdf_subjects"] += len(rows)
+        if len(rows):
+            # The one that most is said of, as an example for whoever reads the description.
+            best = pc.index(rows["mentions"], pc.max(rows["mentions"])).as_py()
+            example = f"example:{self.names.entity}{rows['entity_id'][best]}"
+            output.counts[example] += rows["mentions"][best].as_py()
+        return output.written()
+
+    def _entity_block(self, block: pa.Table) -> RowLines:
+        return entity_lines(block, self.names, self.options.language)
+
+    def _relations(self, part: Rows, rows: pa.Table) -> Written:
+        output = _Output(self, part)
+        said = facts(rows, self.names)
+        output.counts["rdf_relations"] += len(rows)
+        output.counts["rdf_skipped_value_subjects"] += len(part.rows) - len(rows)
+        # One file of `triples` can't know what another says of the same fact in the same
+        # document; how many documents say it is known here.
+        documents = rows["document_count"]
+        if self._by_document:
+            by_property = pa.table({"property": said.predicate, "n": documents}).group_by(
+                "property"
+            )
+            for found in by_property.aggregate([("n", "sum")]).to_pylist():
+                output.count({found["property"]: found["n_sum"]})
+        else:
+            distinct = distinct_lines(said)
+            output.add_facts(distinct)
+            output.count(count(distinct["predicate"]))
+        if self.options.provenance != "none":
+            output.count({f"{PROV}wasDerivedFrom": pc.sum(documents).as_py() or 0})
+            output.add_rows("statements", (self._statement_block(block) for block in blocks(rows)))
+            output.counts["rdf_statements"] += len(rows)
+            output.counts["rdf_subjects"] += len(rows)
+        return output.written()
+
+    def _statement_block(self, block: pa.Table) -> RowLines:
+        return statement_lines(block, self.names, self.options.provenance)
+
+    def _triples(self, part: Rows, rows: pa.Table) -> Written:
+        output = _Output(self, part)
+        if self._by_document:
+            rows = rows.sort_by([("document_id", "ascending"), ("triple_id", "ascending")])
+            rows = rows.combine_chunks()
+            graph = document_terms(rows["document_id"], self.names)
+            output.add_facts(distinct_lines(facts(rows, self.names), graph))
+        if self.options.provenance != "none":
+            found = (self._evidence_block(block) for block in blocks(rows))
+            output.add_rows("evidence", found, without=f"{PROV}wasDerivedFrom")
+            output.counts["rdf_evidence"] += len(rows)
+            output.counts["rdf_subjects"] += 3 * len(rows)  # it and two selectors
+        return output.written()
+
+    def _evidence_block(self, block: pa.Table) -> RowLines:
+        graph = document_terms(block["document_id"], self.names) if self._by_document else None
+        return evidence_lines(block, self.names, graph)
+
+    def _documents(self, part: Rows) -> Written:
+        output = _Output(self, part)
+        output.add_rows("documents", (self._document_block(block) for block in blocks(part.rows)))
+        output.counts["rdf_documents"] += len(part.rows)
+        output.counts["rdf_subjects"] += len(part.rows)
+        return output.written()
+
+    def _document_block(self, block: pa.Table) -> RowLines:
+        return document_lines(block, self.names, self.options.language)
 
     def finish(self, counts: Mapping[str, int]) -> Written:
-        """The vocabulary."""
-        from sinks.ontology import ontology_turtle, shapes_turtle, void_turtle
+        """The vocabulary, the shapes and the description of the data set."""
+        from sinks.ontology import ontology_turtle
+        from sinks.shapes import shapes_turtle
+        from sinks.void import void_turtle
 
         return Written(
             {
-                "ontology.ttl": ontology_turtle(self.label_schema),
-                "shapes.ttl": shapes_turtle(self.label_schema),
-                "void.ttl": void_turtle(
-                    self.label_schema, triples=counts.get("rdf_triples", 0), entities=0
-                ),
+                "ontology.ttl": ontology_turtle(self.names, self.has_documents, counts),
+                "shapes.ttl": shapes_turtle(self.names, self.options.provenance),
+                "void.ttl": void_turtle(self.names, counts, self.options.format),
             }
         )
+
+
+class _Output:
+    """The files and counts of one part."""
+
+    def __init__(self, sink: RdfSink, part: Rows):
+        self._part = part
+        self._options = sink.options
+        self._prefixes = sink.names.prefixes(
+            sink.has_documents, matches=sink.options.relation_iris == "match"
+        )
+        self._files: dict[str, bytes] = {}
+        self.counts: Counter[str] = Counter()
+
+    def add_facts(self, found: pa.Table) -> None:
+        """A file of facts."""
+        self._add_file("relations", (block["line"].combine_chunks() for block in blocks(found)))
+
+    def add_rows(self, name: str, found: Iterable[RowLines], without: str = "") -> None:
+        """A file of what is said of rows, block by block; all is counted but one predicate."""
+
+        def texts() -> Iterator[pa.Array]:
+            for block in found:
+                self.count({iri: n for iri, n in block.predicates.items() if iri != without})
+                yield block.text()
+
+        self._add_file(name, texts())
+
+    def count(self, predicates: Mapping[str, int]) -> None:
+        """Counts RDF triples by their predicates."""
+        for predicate, found in predicates.items():
+            self.counts[f"property:{predicate}"] += found
+            self.counts["rdf_triples"] += found
+
+    def _add_file(self, name: str, found: Iterable[pa.Array]) -> None:
+        format_ = _FORMATS[self._options.format]
+        data = written(found, format_, self._prefixes)
+        file = f"{name}{self._part.name.removeprefix(self._part.table)}.{format_.file_extension}"
+        if self._options.gzip:
+            # Without a time stamp: the same rows are the same bytes.
+            file, data = f"{file}.gz", gzip.compress(data, compresslevel=6, mtime=0)
+        self._files[file] = data
+
+    def written(self) -> Written:
+        """What came of the part."""
+        return Written(self._files, {name: n for name, n in self.counts.items() if n})

@@ -1,5 +1,7 @@
 """What many tests share."""
 
+import contextlib
+import io
 import os
 from pathlib import Path
 
@@ -68,3 +70,19 @@ def neo4j(tmp_path_factory):
         pytest.skip("neither NEO4J_URI nor NEO4J_HOME leads to a Neo4j")
     with running(home, tmp_path_factory.mktemp("neo4j")) as server:
         yield Database(server.credentials)
+
+
+@pytest.fixture(scope="session")
+def example_run(tmp_path_factory):
+    """The README's first command with the shipped model: the output folder, and what it said."""
+    from pfn.checkpoint import DEFAULT_MODEL, shipped_models
+    from pipeline.cli import main
+
+    if DEFAULT_MODEL not in shipped_models():
+        pytest.skip("no model is shipped")
+    output = tmp_path_factory.mktemp("runs") / "example"
+    corpus = Path(__file__).parents[1] / "examples" / "corpus"
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert main(["run", str(corpus), "--output", str(output)]) == 0
+    return output, said.getvalue()

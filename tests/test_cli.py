@@ -54,7 +54,6 @@ def test_commands_that_are_not_built(refused, command):
     "option",
     [
         ("--into", "x"),
-        ("--neo4j-uri", "bolt://localhost"),
         ("--aliases", "x.parquet"),
     ],
 )
@@ -99,6 +98,7 @@ def test_no_command_is_an_error(capsys):
         (["corpus", "--output", "o", "--metadata-columns", "a,b,a"], "--metadata-columns"),
         (["corpus", "--output", "o", "--schema", "absent.yaml"], "--schema: absent.yaml"),
         (["corpus", "--output", "o", "--base-iri", "no iri"], "--base-iri"),
+        (["corpus", "--output", "o", "--language", "zh_Hans"], "--label-language"),
         (["no/such/corpus", "--output", "o"], "no/such/corpus"),
     ],
 )

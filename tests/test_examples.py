@@ -1,6 +1,7 @@
 """The example scripts, and the README's first command with the shipped model."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,6 @@ import pytest
 import rdflib
 from corpora import ROOT, manifest
 
-from pfn.checkpoint import DEFAULT_MODEL, shipped_models
 from pipeline.cli import main
 
 
@@ -46,11 +46,9 @@ def test_text_files_become_parquet(tmp_path):
     assert [row["text"] for row in pq.read_table(target).to_pylist()] == ["Text a.\n", "Text b.\n"]
 
 
-@pytest.mark.skipif(DEFAULT_MODEL not in shipped_models(), reason="no model is shipped")
-def test_the_example_gives_a_graph(tmp_path, capsys):
-    output = tmp_path / "example"
-    assert main(["run", str(ROOT / "examples" / "corpus"), "--output", str(output)]) == 0
-    assert "40 documents" in capsys.readouterr().out
+def test_the_example_gives_a_graph(example_run):
+    output, said = example_run
+    assert "40 documents" in said
     assert manifest(output)["state"] == "done"
     found = {
         (row["subject_text"], row["relation"], row["object_text"])
@@ -69,3 +67,37 @@ def test_the_example_gives_a_graph(tmp_path, capsys):
     assert statements == len(graph)
     born = rdflib.Literal("1882-10-22", datatype=rdflib.XSD.date)
     assert list(graph.subjects(object=born))
+
+
+@pytest.fixture(scope="module")
+def example_rdf(example_run, tmp_path_factory):
+    """The export that docs/questions.md asks."""
+    output = tmp_path_factory.mktemp("export") / "example-rdf"
+    options = ["--provenance", "statement", "--output", str(output)]
+    assert main(["export", str(example_run[0]), *options]) == 0
+    return output
+
+
+@pytest.mark.parametrize(
+    ("title", "question", "answer"),
+    re.findall(
+        r"^## (.*?)$.*?```sparql\n(.*?)```.*?```text\n(.*?)```",
+        (ROOT / "docs" / "questions.md").read_text(encoding="utf-8"),
+        re.DOTALL | re.MULTILINE,
+    ),
+)
+def test_the_questions_of_the_docs(example_rdf, capsys, title, question, answer):
+    capsys.readouterr()
+    assert main(["query", str(example_rdf), question]) == 0
+    assert capsys.readouterr().out == answer
+
+
+def test_the_example_conforms_to_its_shapes(example_rdf):
+    from pyshacl import validate
+
+    graph = rdflib.Graph()
+    for path in sorted(example_rdf.glob("*-of-*")):
+        graph.parse(path)
+    shapes = rdflib.Graph().parse(example_rdf / "shapes.ttl")
+    conforms, _, report = validate(graph, shacl_graph=shapes, allow_warnings=True)
+    assert conforms, report

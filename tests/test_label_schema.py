@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import ConfigurationError
@@ -99,6 +99,7 @@ def test_what_is_no_schema(text):
 
 @settings(deadline=None)
 @given(st.text(min_size=1))
+@example("a\x85b\u2028c\u2029d")
 def test_derived_names_are_always_valid(name):
     name = name.strip()
     if not name or "\n" in name or "\r" in name:

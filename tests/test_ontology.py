@@ -1,17 +1,32 @@
-"""The vocabulary says what the label schema says."""
+"""The vocabulary says what the label schema says, and the shapes tell a broken graph."""
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-from extraction_folders import LABEL_SCHEMA
-from rdflib import OWL, RDF, RDFS, SH, SKOS, VOID, XSD, Graph, Literal, Namespace, URIRef
+import pytest
+import rdflib
+from extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyshacl import validate
+from rdf_graphs import entity, read_both, relation, rows
+from rdflib import OWL, PROV, RDF, RDFS, SH, SKOS, VOID, XSD, Graph, Literal, Namespace, URIRef
 
-from sinks.ontology import ontology_turtle, shapes_turtle, void_turtle
+from pipeline.build import BuildOptions, build
+from schemas.label_schema import LabelSchema
+from sinks.ontology import ontology_turtle
+from sinks.rdf import RdfOptions, RdfSink
+from sinks.rdf_names import RdfNames
+from sinks.shapes import shapes_turtle
+from sinks.void import void_turtle
 
 SCHEMA = Namespace("https://schema.org/")
+KG = Namespace("https://example.org/kg/")
 TYPE = Namespace("https://example.org/kg/type/")
 RELATION = Namespace("https://example.org/kg/relation/")
+NAMES = RdfNames(LABEL_SCHEMA)
 
 
 def read(data):
@@ -19,7 +34,7 @@ def read(data):
 
 
 def test_ontology():
-    graph = read(ontology_turtle(LABEL_SCHEMA))
+    graph = read(ontology_turtle(NAMES))
     # Values are literals: their types are no classes.
     assert set(graph.subjects(RDF.type, OWL.Class)) == {TYPE.per, TYPE.loc}
     assert graph.value(TYPE.per, RDFS.comment) == Literal("People.")
@@ -28,14 +43,28 @@ def test_ontology():
     assert graph.value(born, SKOS.exactMatch) == URIRef("http://www.wikidata.org/prop/direct/P19")
     assert graph.value(born, SCHEMA.domainIncludes) == TYPE.per
     assert graph.value(born, SCHEMA.rangeIncludes) == TYPE.loc
-    assert graph.value(RELATION.date_of_birth, SCHEMA.rangeIncludes) == XSD.date
+    assert (born, RDF.type, OWL.ObjectProperty) in graph
+    dates = set(graph.objects(RELATION.date_of_birth, SCHEMA.rangeIncludes))
+    assert dates == {XSD.date, XSD.gYearMonth, XSD.gYear}
+    assert (RELATION.date_of_birth, RDF.type, OWL.DatatypeProperty) in graph
+    assert (RELATION["date_of_birth-text"], RDF.type, OWL.DatatypeProperty) in graph
     assert (RELATION.spouse, RDF.type, OWL.SymmetricProperty) in graph
     # They would entail types.
     assert not list(graph.triples((None, RDFS.domain, None)))
+    assert not list(graph.triples((None, RDFS.range, None)))
+
+
+def test_ontology_has_the_metadata_that_there_is():
+    columns = {"year of issue": 3, "ü/%": 1}
+    counts = {f"property:{NAMES.metadata_iri(name)}": n for name, n in columns.items()}
+    graph = read(ontology_turtle(NAMES, provenance=True, counts=counts))
+    labels = {str(graph.value(s, RDFS.label)) for s in graph.subjects() if "/metadata/" in str(s)}
+    assert labels == set(columns)
+    assert (URIRef(f"{KG}term/confidence"), RDF.type, OWL.DatatypeProperty) in graph
 
 
 def test_shapes():
-    graph = read(shapes_turtle(LABEL_SCHEMA))
+    graph = read(shapes_turtle(NAMES))
     shape = graph.value(predicate=SH.targetSubjectsOf, object=RELATION.place_of_birth)
     assert graph.value(shape, SH.property / SH.maxCount).toPython() == 1
     assert graph.value(shape, SH["or"] / RDF.first / SH["class"]) == TYPE.per
@@ -43,18 +72,203 @@ def test_shapes():
 
 
 def test_void():
-    graph = read(void_turtle(LABEL_SCHEMA, triples=7, entities=2))
+    counts = {
+        "rdf_triples": 7,
+        "rdf_entities": 2,
+        "rdf_subjects": 2,
+        f"class:{TYPE.per}": 2,
+        f"property:{RELATION.spouse}": 4,
+        f"example:{KG['entity/0a']}": 9,
+        f"example:{KG['entity/0b']}": 3,
+    }
+    graph = read(void_turtle(NAMES, counts))
     (node,) = graph.subjects(RDF.type, VOID.Dataset)
     assert graph.value(node, VOID.triples).toPython() == 7
     assert graph.value(node, VOID.entities).toPython() == 2
+    part = graph.value(predicate=VOID["class"], object=TYPE.per)
+    assert (node, VOID.classPartition, part) in graph
+    assert graph.value(part, VOID.entities).toPython() == 2
+    part = graph.value(predicate=VOID.property, object=RELATION.spouse)
+    assert graph.value(part, VOID.triples).toPython() == 4
+    assert set(graph.objects(node, VOID.exampleResource)) == {KG["entity/0a"], KG["entity/0b"]}
+
+
+@pytest.mark.parametrize("provenance", ["none", "statement", "rdf12"])
+def test_void_counts_what_is_there(tmp_path, provenance):
+    folder = Path(write_folder(tmp_path / "run", DOCS))
+    build(str(folder), BuildOptions(rdf=RdfOptions(provenance=provenance)))
+    import pyoxigraph
+
+    store = pyoxigraph.Store()
+    for path in (folder / "rdf").glob("*-of-*"):
+        store.load(path=path)
+    void = read((folder / "rdf" / "void.ttl").read_bytes())
+    (node,) = void.subjects(RDF.type, VOID.Dataset)
+    by_property: dict[str, int] = {}
+    for quad in store:
+        by_property[quad.predicate.value] = by_property.get(quad.predicate.value, 0) + 1
+    assert by_property == {
+        str(void.value(part, VOID.property)): void.value(part, VOID.triples).toPython()
+        for part in void.objects(node, VOID.propertyPartition)
+    }
+    assert void.value(node, VOID.triples).toPython() == len(store)
+    subjects = {quad.subject for quad in store}
+    assert void.value(node, VOID.distinctSubjects).toPython() == len(subjects)
+
+
+def conforms(data, shapes, **options):
+    ok, _, text = validate(data, shacl_graph=shapes, **options)
+    return ok, text
+
+
+GOOD = Doc(
+    "good",
+    "Ada Lovelace was born in London in 1815. Some say in spring.",
+    (
+        ("Ada Lovelace", "PER", 0.9),
+        ("London", "LOC", 0.9),
+        ("1815", "TIME", 0.9),
+        ("spring", "TIME", 0.9),
+    ),
+    (
+        ("Ada Lovelace", "place of birth", "London", 0.8),
+        ("Ada Lovelace", "date of birth", "1815", 0.7),
+        ("Ada Lovelace", "date of birth", "spring", 0.7),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """A graph with provenance, and its shapes."""
+    folder = Path(write_folder(tmp_path_factory.mktemp("shapes") / "run", [GOOD]))
+    build(str(folder), BuildOptions(rdf=RdfOptions(provenance="statement")))
+    data, shapes = Graph(), Graph()
+    for path in (folder / "rdf").glob("*-of-*"):
+        data.parse(path)
+    shapes.parse(folder / "rdf" / "shapes.ttl")
+    return data, shapes
+
+
+def test_a_good_export_conforms(good):
+    ok, text = conforms(*good)
+    assert ok, text
+    # The shapes themselves are well formed by SHACL's own shapes.
+    validate(*good[:1], shacl_graph=good[1], meta_shacl=True)
+
+
+TERM = Namespace(f"{KG}term/")
+OA = Namespace("http://www.w3.org/ns/oa#")
+TEXT = RELATION["date_of_birth-text"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "predicate", "object_", "is_warning"),
+    [
+        # (a triple to take away or, with an object, to add)
+        ((RDF.type, TYPE.per), RDFS.label, None, False),
+        ((RDF.type, TYPE.per), RDFS.label, Literal("another"), False),
+        ((RDF.type, TYPE.per), SKOS.altLabel, KG.x, False),
+        ((RDF.type, TYPE.per), TEXT, Literal(3), False),
+        ((RDF.type, RDF.Statement), RDF.subject, None, False),
+        ((RDF.type, RDF.Statement), RDF.object, KG.x, False),
+        ((RDF.type, RDF.Statement), TERM.confidence, Literal(2), False),
+        ((RDF.type, RDF.Statement), TERM.evidence, None, False),
+        (
+            (RDF.type, RDF.Statement),
+            PROV.wasDerivedFrom,
+            None,
+            False,
+        ),
+        ((RDF.type, OA.SpecificResource), OA.hasSource, None, False),
+        ((RDF.type, OA.SpecificResource), OA.hasSelector, None, False),
+        ((RDF.type, OA.TextPositionSelector), OA.start, Literal(-1), False),
+        ((RDF.type, OA.TextPositionSelector), OA.end, None, False),
+        ((RDF.type, OA.TextQuoteSelector), OA.exact, None, False),
+        ((RDF.type, TYPE.per), RELATION.place_of_birth, KG.x, True),
+        ((RDF.type, TYPE.loc), RELATION.place_of_birth, KG.x, True),
+        ((RDF.type, TYPE.per), RELATION.date_of_birth, Literal("early"), True),
+    ],
+)
+def test_a_broken_graph_does_not(good, subject, predicate, object_, is_warning):
+    data = Graph()
+    data += good[0]
+    node = next(iter(sorted(data.subjects(*subject))))
+    if object_ is None:
+        data.remove((node, predicate, None))
+    else:
+        data.add((node, predicate, object_))
+    assert not conforms(data, good[1])[0]
+    # What a label schema says of types is advice; what the sink promises is not.
+    assert conforms(data, good[1], allow_warnings=True)[0] is is_warning
+
+
+def test_flagged_facts_are_warnings_that_the_policy_drop_keeps_out(tmp_path):
+    found = {}
+    for policy in ("flag", "drop"):
+        folder = Path(write_folder(tmp_path / policy, DOCS))
+        build(str(folder), BuildOptions(constraint_policy=policy))
+        data = Graph()
+        for path in (folder / "rdf").glob("*-of-*"):
+            data.parse(path)
+        shapes = Graph().parse(folder / "rdf" / "shapes.ttl")
+        found[policy] = [conforms(data, shapes, allow_warnings=w)[0] for w in (False, True)]
+    assert found == {"flag": [False, True], "drop": [True, True]}
+
+
+SCHEMA_NAMES = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=8)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(SCHEMA_NAMES, min_size=1, max_size=3, unique=True), st.text())
+def test_vocabulary_of_any_label_schema_is_strict_turtle(names, description):
+    try:
+        schema = LabelSchema.from_dict(
+            {
+                "entity_types": [
+                    {"name": "T", "description": description},
+                    {"name": "V", "kind": "value", "datatype": "xsd:date"},
+                ],
+                "relations": [
+                    {
+                        "name": name,
+                        "description": description,
+                        "arguments": [
+                            {"subject": "T", "object": "T"},
+                            {"subject": "T", "object": "V"},
+                        ],
+                    }
+                    for name in names
+                ],
+            }
+        )
+    except ValueError:
+        return  # such as two names that give one IRI: refused with a reason
+    sink = RdfSink(schema, RdfOptions(provenance="statement"))
+    said = [relation(subject_id="0a", predicate=name, object_id="0b") for name in names]
+    counts = {}
+    for part in (rows("entities", [entity(entity_id="0a", type="T")]), rows("relations", said)):
+        written = sink.write(part)
+        counts |= written.counts
+        for data in written.files.values():
+            read_both(data)
+    files = sink.finish(counts).files
+    assert set(files) == {"ontology.ttl", "shapes.ttl", "void.ttl"}
+    for data in files.values():
+        read_both(data)
+    described = set(read(files["ontology.ttl"]).subjects(RDFS.label))
+    assert set(map(rdflib.URIRef, sink.names.properties.values())) <= described
 
 
 def test_same_bytes_in_every_process():
     code = (
         "import sys; sys.path.insert(0, 'tests')\n"
         "from extraction_folders import LABEL_SCHEMA as s\n"
-        "from sinks.ontology import *\n"
-        "sys.stdout.buffer.write(ontology_turtle(s) + shapes_turtle(s))"
+        "from sinks.rdf import *\n"
+        "for p in ('none', 'statement'):\n"
+        "    c = {'property:b': 1, 'property:a': 2, 'class:c': 3, 'rdf_triples': 3}\n"
+        "    files = RdfSink(s, RdfOptions(provenance=p)).finish(c).files\n"
+        "    sys.stdout.buffer.write(b''.join(files.values()))"
     )
     found = {
         subprocess.run(
@@ -66,3 +280,4 @@ def test_same_bytes_in_every_process():
         for seed in ("1", "2", "3")
     }
     assert len(found) == 1
+    assert all(found)

@@ -1,156 +1,490 @@
-"""The graph as Turtle: strict, byte-stable, and the same triples when read back."""
+"""The graph as RDF: strict, byte-stable, and the same when read back."""
 
+import datetime
+import gzip
+import hashlib
+import json
+import re
+from decimal import Decimal
 from pathlib import Path
 
-import pyarrow as pa
+import pyarrow.parquet as pq
 import pyoxigraph
+import pytest
 import rdflib
-from extraction_folders import DOCS, LABEL_SCHEMA, write_folder
+from extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from rdf_graphs import content, entity, quads, read_both, relation, rows
+from rdflib import RDF, SKOS, XSD, Namespace
 
-from pipeline.build import build
+from pipeline.build import BuildOptions, build
+from pipeline.cli import main
+from schemas.errors import ConfigurationError
 from schemas.label_schema import LabelSchema
-from schemas.tables import TABLE_SCHEMAS
-from sinks.ontology import ontology_turtle, shapes_turtle, void_turtle
-from sinks.rdf import entities_turtle, relations_turtle
+from sinks.ntriples import numbers
+from sinks.rdf import RdfOptions, RdfSink
+from transforms.values import normalise_value
 
-XSD = "http://www.w3.org/2001/XMLSchema#"
+KG = Namespace("https://example.org/kg/")
 LABEL = rdflib.RDFS.label
-ALIAS = rdflib.SKOS.altLabel
-GOLDEN = Path(__file__).parent / "data" / "golden.ttl"
+GOLDEN = Path(__file__).parent / "data" / "golden"
+FORMATS = ("turtle", "ntriples", "trig")
+PROVENANCE = ("none", "statement", "rdf12")
+HOSTILE = (
+    ["\x00", '"', "\\", "'''", '"""', "\r\n", "\u2028", "\x85", "\x7f", "\ufeff"],
+    ["\ufffe", "\U0010ffff", "😀\u200d", "\\u0041", "e\u0301", "\u202e", "a\tb", "a ", "\u0060"],
+    ["@prefix x: <y> .", "<http://x>", "#", 'end \\"', '"@en .', "\\", "\n<a:a> <b:b> <c:c> ."],
+    [".", "..", "a.", "%2E", "%", "", " ", "~-_!$&'()*+,;=/?#@%", "{}|^`"],
+)
 
 
-def parse_both(data):
-    """Parses strictly with both libraries; returns rdflib's graph."""
-    graph = rdflib.Graph().parse(data=data, format="turtle")
-    other = list(pyoxigraph.parse(data, format=pyoxigraph.RdfFormat.TURTLE))
-    assert len(graph) == len({str(q.triple) for q in other})
-    return graph
-
-
-def entity_table(rows):
-    columns = TABLE_SCHEMAS["entities"].names
-    return pa.Table.from_pylist(
-        [dict.fromkeys(columns) | {"kind": "entity"} | row for row in rows],
-        TABLE_SCHEMAS["entities"],
+def hostile(test):
+    for names in HOSTILE:
+        test = example(names)(test)
+    return settings(deadline=None, max_examples=30)(
+        given(st.lists(st.text(), min_size=1, max_size=6))(test)
     )
 
 
-def relation_table(rows):
-    names = (
-        "subject_id",
-        "predicate",
-        "object_id",
-        "subject_kind",
-        "object_value",
-        "object_datatype",
-    )
-    schema = pa.schema([(name, pa.string()) for name in names])
-    return pa.Table.from_pylist([{"subject_kind": "entity"} | row for row in rows], schema)
+def write(part, **options):
+    """The files of a part and its counts."""
+    written = RdfSink(LABEL_SCHEMA, RdfOptions(**options)).write(part)
+    return written.files, written.counts
+
+
+def only(files):
+    (data,) = files.values()
+    return data
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("language", [None, "en", "sr-Latn"])
+def test_any_name_comes_back(format_, language):
+    @hostile
+    def check(names):
+        found = [
+            entity(entity_id=f"{i:024x}", name=name, aliases=names[:i])
+            for i, name in enumerate(names)
+        ]
+        files, counts = write(rows("entities", found), format=format_, language=language)
+        ((file, data),) = files.items()
+        graph = read_both(data, file.rpartition(".")[2])
+        assert counts["rdf_triples"] >= len(graph) == len(set(graph))
+        for i, name in enumerate(names):
+            node = KG[f"entity/{i:024x}"]
+            labels = [*graph.objects(node, LABEL)]
+            assert labels == [rdflib.Literal(name, lang=language and language.lower())]
+            assert {str(o) for o in graph.objects(node, SKOS.altLabel)} == set(names[:i])
+
+    check()
+
+
+@pytest.mark.parametrize("provenance", ["none", "statement"])
+def test_any_value_comes_back(provenance):
+    @hostile
+    def check(values):
+        found = [
+            relation(
+                relation_id=f"{i:024x}",
+                subject_id="0a",
+                predicate="date of birth",
+                object_id="0b",
+                object_type="TIME",
+                object_value=value,
+                object_datatype="xsd:string",
+            )
+            for i, value in enumerate(values)
+        ]
+        files, _ = write(rows("relations", found), provenance=provenance)
+        graph = read_both(files["relations-00000-of-00001.ttl"])
+        # What is no date stands apart from the dates.
+        node, property_ = KG["entity/0a"], KG["relation/date_of_birth-text"]
+        assert {str(o) for o in graph.objects(node, property_)} == set(values)
+        assert set(graph.predicates(node)) == {property_}
+        if provenance == "statement":
+            said = read_both(files["statements-00000-of-00001.ttl"])
+            objects = sorted(str(o) for o in said.objects(None, RDF.object))
+            assert objects == sorted(values)
+
+    check()
+
+
+@hostile
+def test_any_document_and_quotation_comes_back(texts):
+    found = [
+        relation(
+            triple_id=f"{i:024x}",
+            relation_id="0d",
+            document_id=text,
+            evidence_begin=i,
+            evidence_end=i + len(text),
+            evidence_text=text,
+            subject_entity_id="0a",
+            relation="spouse",
+            object_entity_id="0b",
+            score=0.25,
+        )
+        for i, text in enumerate(texts)
+    ]
+    for row in found:
+        del row["evidence_count"], row["document_count"], row["confidence"]
+    files, _ = write(rows("triples", found), provenance="statement", format="trig")
+    evidence = read_both(files["evidence-00000-of-00001.trig"], "trig")
+    oa = Namespace("http://www.w3.org/ns/oa#")
+    for i, text in enumerate(texts):
+        node = KG[f"evidence/{i:024x}"]
+        (source,) = evidence.objects(node, oa.hasSource)
+        assert list(evidence.objects(None, oa.exact, unique=False)).count(rdflib.Literal(text))
+        quote = KG[f"selector/{i:024x}-quote"]
+        assert [str(o) for o in evidence.objects(quote, oa.exact)] == [text]
+        position = KG[f"selector/{i:024x}-position"]
+        end = evidence.value(position, oa.end).toPython()
+        assert end - evidence.value(position, oa.start).toPython() == len(text)
+        # All of it stands in the graph of its document.
+        assert set(evidence.graph(source).subjects()) >= {node, quote, position}
+    facts = read_both(files["relations-00000-of-00001.trig"], "trig")
+    graphs = {g.identifier for g in facts.graphs() if len(g)}
+    assert len(graphs) == len(set(texts))
+    metadata = [
+        {
+            "document_id": text,
+            "title": text,
+            "metadata": json.dumps({text: text, "list": texts, "other": {text: [1]}, "n": None}),
+            "source_file": text,
+            "source_row": 1,
+        }
+        for text in dict.fromkeys(texts)
+    ]
+    files, _ = write(rows("documents", metadata), provenance="statement", language="en")
+    graph = read_both(only(files))
+    terms = Namespace("http://purl.org/dc/terms/")
+    assert {str(s) for s in graph.subjects()} == {str(g) for g in graphs}
+    assert {str(o) for o in graph.objects(None, terms.identifier)} == set(texts)
+    assert {o.value for o in graph.objects(None, terms.title)} == set(texts)
+    assert {str(o) for o in graph.objects(None, KG["metadata/list"])} == set(texts)
 
 
 @settings(deadline=None)
-@given(st.lists(st.text(), min_size=1, max_size=6, unique=True))
-@example(["\x00", '"', "\\", "'''", '"""', "\r\n", "\u2028", "\x85", "\x7f", "\ufeff"])
-@example(["\ufffe", "\U0010ffff", "😀\u200d", "\\u0041", "e\u0301", "\u202e", "a\tb", "a "])
-@example(["@prefix x: <y> .", "<http://x>", "#", "end \\"])
-def test_any_name_comes_back(names):
-    iri = "https://example.org/kg/entity/0a"
-    table = entity_table([{"iri": iri, "type": "PER", "name": names[0], "aliases": names[1:]}])
-    turtle = entities_turtle(table, LABEL_SCHEMA)
-    graph = parse_both(turtle.data)
-    node = rdflib.URIRef(iri)
-    assert turtle.triples == len(graph)
-    assert [str(o) for o in graph.objects(node, LABEL)] == names[:1]
-    assert {str(o) for o in graph.objects(node, ALIAS)} == set(names[1:])
-
-
-@settings(deadline=None)
-@given(st.text())
-@example('\x00"\\\n\x85\u2028')
-def test_any_value_comes_back(value):
-    row = {"subject_id": "0a", "predicate": "date of birth", "object_id": "0b"}
-    table = relation_table([row | {"object_value": value, "object_datatype": "xsd:string"}])
-    (found,) = parse_both(relations_turtle(table, LABEL_SCHEMA).data)
-    assert str(found[2]) == value
+@given(st.text() | st.from_regex(r"[0-9]{1,5}([-/ ][0-9]{1,2}){0,2}|-?[0-9,. ]+", fullmatch=True))
+@example("0000")
+@example("31 February 2004")
+@example("10000")
+@example("-0")
+@example("1.50 million")
+def test_typed_literals_are_of_their_datatype(value):
+    for declared in ("xsd:date", "xsd:gYear", "xsd:decimal", "xsd:integer", "xsd:string"):
+        lexical, datatype = normalise_value(value, declared)
+        literal = rdflib.Literal(lexical, datatype=XSD[datatype.removeprefix("xsd:")])
+        assert not literal.ill_typed
+        # rdflib is lax about some: XML Schema's own words for them, and the calendar's.
+        if datatype == "xsd:decimal":
+            assert re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", lexical)
+        elif datatype != "xsd:string":
+            assert re.fullmatch(r"[0-9]{4}(-[0-9]{2}){0,2}", lexical)
+            parts = [int(part) for part in lexical.split("-")]
+            assert datatype == ("xsd:gYear", "xsd:gYearMonth", "xsd:date")[len(parts) - 1]
+            datetime.date(*parts, *[1] * (3 - len(parts)))
 
 
 def test_relations():
-    born = {"subject_id": "0b", "predicate": "date of birth", "object_id": "0c"}
-    year = born | {"object_value": "1815", "object_datatype": "xsd:gYear"}
-    place = {"subject_id": "0a", "predicate": "place of birth", "object_id": "0b"}
-    table = relation_table([year, place, place | {"subject_kind": "value"}, year])
-    turtle = relations_turtle(table, LABEL_SCHEMA)
-    base = "https://example.org/kg/"
-    assert set(parse_both(turtle.data)) == {
+    born = relation(subject_id="0b", predicate="date of birth", object_id="0c")
+    year = born | {"object_type": "TIME", "object_value": "1815", "object_datatype": "xsd:gYear"}
+    place = relation(subject_id="0a", predicate="place of birth", object_id="0b")
+    found = [year, place, place | {"subject_kind": "value"}, year]
+    files, counts = write(rows("relations", found))
+    assert set(read_both(only(files)).triples((None, None, None))) == {
         (
-            rdflib.URIRef(f"{base}entity/0b"),
-            rdflib.URIRef(f"{base}relation/date_of_birth"),
-            rdflib.Literal("1815", datatype=rdflib.XSD.gYear),
+            KG["entity/0b"],
+            KG["relation/date_of_birth"],
+            rdflib.Literal("1815", datatype=XSD.gYear),
         ),
-        (
-            rdflib.URIRef(f"{base}entity/0a"),
-            rdflib.URIRef(f"{base}relation/place_of_birth"),
-            rdflib.URIRef(f"{base}entity/0b"),
-        ),
+        (KG["entity/0a"], KG["relation/place_of_birth"], KG["entity/0b"]),
     }
     # A literal can't be a subject; two rows that say the same are one triple.
-    assert (turtle.triples, turtle.skipped) == (2, 1)
+    assert (counts["rdf_triples"], counts["rdf_skipped_value_subjects"]) == (2, 1)
 
 
-def test_golden(tmp_path):
+def test_numbers_are_plain_decimals():
+    import pyarrow as pa
+
+    values = pa.array([0.7, 1e-8, 1.0, 0.999, 2.5e-5, float("nan"), None], pa.float32())
+    found = numbers(values, "d").to_pylist()
+    assert found[:2] == ['"0.7"^^<d>', '"0.00000001"^^<d>']
+    assert found[4:] == ['"0.000025"^^<d>', None, None]
+    assert all(Decimal(text.split('"')[1]) is not None for text in found if text)
+
+
+@pytest.mark.parametrize("provenance", PROVENANCE)
+def test_golden(tmp_path, provenance):
     folder = Path(write_folder(tmp_path / "run", DOCS))
-    build(str(folder))
-    files = sorted((folder / "rdf").glob("*.ttl"))
-    assert [file.name for file in files] == [
-        "entities-00000-of-00001.ttl",
-        "ontology.ttl",
-        "relations-00000-of-00001.ttl",
-        "shapes.ttl",
-        "void.ttl",
-    ]
+    build(str(folder), BuildOptions(rdf=RdfOptions(provenance=provenance), label_language="en"))
+    files = sorted((folder / "rdf").iterdir())
     found = "\n".join(f"# {file.name}\n{file.read_text(encoding='utf-8')}" for file in files)
-    assert found == GOLDEN.read_text(encoding="utf-8")
+    golden = GOLDEN / f"{provenance}.ttl"
+    assert found == golden.read_text(encoding="utf-8")
+    if provenance == "rdf12":
+        return  # rdflib does not read it
     graph = rdflib.Graph()
     for file in files:
-        graph += parse_both(file.read_bytes())
-    # Everything that is used is described.
-    classes = set(graph.subjects(rdflib.RDF.type, rdflib.OWL.Class))
-    properties = set(graph.subjects(rdflib.RDF.type, rdflib.RDF.Property))
-    entities = {s for s in graph.subjects() if "/entity/" in str(s)}
-    assert entities
-    for entity in entities:
-        assert graph.value(entity, rdflib.RDF.type) in classes
-        used = set(graph.predicates(entity)) - {rdflib.RDF.type, LABEL, ALIAS}
-        assert used <= properties
+        graph += read_both(file.read_bytes())
+    # Everything of our own that is used is described.
+    described = set(graph.subjects(LABEL))
+    own = {
+        term
+        for triple in graph
+        for term in (triple[1], triple[2] if triple[1] == RDF.type else triple[1])
+        if str(term).startswith(str(KG))
+    }
+    assert own
+    assert own <= described
 
 
-NAMES = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=8)
+def test_the_examples_of_the_docs_are_real():
+    page = (Path(__file__).parents[1] / "docs" / "rdf.md").read_text(encoding="utf-8")
+    real = {
+        line for path in GOLDEN.iterdir() for line in path.read_text(encoding="utf-8").splitlines()
+    }
+    examples = re.findall(r"```turtle\n(.*?)```", page, re.DOTALL)
+    assert len(examples) == 4
+    assert {line for example_ in examples for line in example_.splitlines()} <= real
 
 
-@settings(deadline=None)
-@given(st.lists(NAMES, min_size=1, max_size=3, unique=True), st.text())
-def test_vocabulary_of_any_label_schema_is_strict_turtle(names, description):
-    try:
-        schema = LabelSchema.from_dict(
-            {
-                "entity_types": [{"name": "T", "description": description}],
-                "relations": [
-                    {
-                        "name": name,
-                        "description": description,
-                        "arguments": [{"subject": "T", "object": "T"}],
-                    }
-                    for name in names
-                ],
-            }
-        )
-    except ValueError:
-        return  # such as two names that give one IRI: refused with a reason
-    for data in (
-        ontology_turtle(schema),
-        shapes_turtle(schema),
-        void_turtle(schema, triples=3, entities=2),
-    ):
-        parse_both(data)
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("provenance", PROVENANCE)
+def test_exports_hold_what_the_tables_hold(graph_run, tmp_path, format_, provenance):
+    out = tmp_path / "out"
+    options = ["--to", format_, "--provenance", provenance]
+    options += ["--gzip"] if provenance == "rdf12" else []
+    assert main(["export", str(graph_run), "--output", str(out), *options]) == 0
+    counts = json.loads((out / "manifest.json").read_text())["counts"]
+    found = quads(out)
+    distinct = set(found)
+    assert counts["rdf_triples"] == len(distinct)
+    assert counts["rdf_subjects"] == len({q.subject for q in distinct})
+    tables = {t: pq.read_table(graph_run / t).to_pylist() for t in ("entities", "relations")}
+    tables["triples"] = pq.read_table(graph_run / "triples").to_pylist()
+    entities = [row for row in tables["entities"] if row["kind"] == "entity"]
+    labels = [q for q in distinct if q.predicate.value == str(LABEL)]
+    assert counts["rdf_entities"] == len(entities) == len(labels)
+    values = {row["entity_id"] for row in tables["entities"] if row["kind"] == "value"}
+    said = [row for row in tables["relations"] if row["subject_id"] not in values]
+    assert counts["rdf_relations"] == len(said)
+    assert counts["rdf_skipped_value_subjects"] == len(tables["relations"]) - len(said)
+    facts = {q.triple for q in found if "/relation/" in q.predicate.value}
+    assert len(facts) == len(said)
+    if format_ == "trig":
+        pairs = {(row["document_id"], row["relation_id"]) for row in tables["triples"]}
+        kept = {row["relation_id"] for row in said}
+        in_graphs = {q for q in found if "/relation/" in q.predicate.value}
+        assert len(in_graphs) == len({p for p in pairs if p[1] in kept})
+        assert all(q.graph_name.value.startswith(f"{KG}document/") for q in in_graphs)
+    if provenance == "none":
+        return
+    statements = {q.subject for q in found if q.predicate.value == f"{KG}term/confidence"}
+    assert statements == {pyoxigraph.NamedNode(KG[f"statement/{r['relation_id']}"]) for r in said}
+    evidence = {q.subject for q in found if q.predicate.value == f"{KG}term/score"}
+    kept = {row["relation_id"] for row in said}
+    triples = [row for row in tables["triples"] if row["relation_id"] in kept]
+    assert evidence == {pyoxigraph.NamedNode(KG[f"evidence/{row['triple_id']}"]) for row in triples}
+    if provenance == "rdf12":
+        reified = {q.object for q in found if q.predicate.value == f"{RDF}reifies"}
+        assert reified == facts
+
+
+def test_provenance_leads_from_a_fact_to_its_words(graph_run, tmp_path):
+    out = tmp_path / "out"
+    options = ["--output", str(out), "--provenance", "statement", "--label-language", "en"]
+    assert main(["export", str(graph_run), *options]) == 0
+    store = pyoxigraph.Store()
+    store.extend(quads(out))
+    prefixes = RdfSink(LABEL_SCHEMA).names.prefixes()
+    found = store.query(
+        """SELECT ?document ?start ?end ?words ?score WHERE {
+            ?statement rdf:subject/rdfs:label "ADA LOVELACE"@en ; rdf:predicate
+              relation:place_of_birth ; rdf:object/rdfs:label "London"@en ; term:evidence ?e .
+            ?e oa:hasSource/dcterms:identifier ?document ; term:score ?score ;
+              oa:hasSelector [ oa:start ?start ; oa:end ?end ] , [ oa:exact ?words ]
+        }""",
+        prefixes=prefixes,
+    )
+    texts = {doc.id: doc.text for doc in DOCS[:2]}
+    rows_ = [[term.value for term in row] for row in found]
+    assert {row[0] for row in rows_} == {"a", "b"}
+    for document, start, end, words, _ in rows_:
+        # In characters, not in bytes or UTF-16 units: an emoji stands before it.
+        assert texts[document][int(start) : int(end)] == words
+
+
+@pytest.mark.parametrize("provenance", ["none", "statement"])
+def test_filters_leave_no_half_provenance(graph_run, tmp_path, provenance):
+    from pyshacl import validate
+
+    out = tmp_path / "out"
+    options = [
+        "--provenance",
+        provenance,
+        "--min-confidence",
+        "0.6",
+        "--relations",
+        "place of birth",
+    ]
+    assert main(["export", str(graph_run), "--output", str(out), *options]) == 0
+    relations = pq.read_table(graph_run / "relations").to_pylist()
+    wanted = [
+        row["relation_id"]
+        for row in relations
+        if row["predicate"] == "place of birth" and row["confidence"] >= 0.6 - 1e-7
+    ]
+    graph = rdflib.Graph()
+    for path in sorted(out.glob("*-of-*")):
+        graph += read_both(path.read_bytes())
+    assert len(list(graph.triples((None, KG["relation/place_of_birth"], None)))) == len(wanted)
+    assert set(graph.subjects(RDF.type, RDF.Statement)) == (
+        {KG[f"statement/{id_}"] for id_ in wanted} if provenance == "statement" else set()
+    )
+    shapes = rdflib.Graph().parse(out / "shapes.ttl")
+    conforms, _, report = validate(graph, shacl_graph=shapes, allow_warnings=True)
+    assert conforms, report
+
+
+def test_same_bytes_whatever_the_shards_order(graph_run, tmp_path):
+    """Twice the same bytes; and the shards of a run hold what one file would."""
+    digests = []
+    for name in ("first", "second"):
+        out = tmp_path / name
+        options = ["--to", "trig", "--provenance", "statement", "--gzip"]
+        assert main(["export", str(graph_run), "--output", str(out), *options]) == 0
+        files = sorted(path for path in out.iterdir() if path.name != "manifest.json")
+        assert len([f for f in files if f.name.startswith("evidence-")]) > 1
+        digests.append([(f.name, hashlib.sha256(f.read_bytes()).hexdigest()) for f in files])
+    assert digests[0] == digests[1]
+
+
+def test_files_are_sorted(graph_run, tmp_path):
+    out = tmp_path / "out"
+    options = ["--to", "ntriples", "--provenance", "statement"]
+    assert main(["export", str(graph_run), "--output", str(out), *options]) == 0
+    for name in ("entities", "statements", "documents"):
+        for path in out.glob(f"{name}-*"):
+            subjects = [line.split(" ")[0] for line in path.read_text().splitlines()]
+            assert subjects == sorted(subjects)
+    for path in out.glob("relations-*"):
+        lines = path.read_text().splitlines()
+        assert lines == sorted(set(lines))
+
+
+def test_relations_under_matching_iris(graph_run, tmp_path):
+    out = tmp_path / "out"
+    options = ["--relation-iris", "match", "--provenance", "statement"]
+    assert main(["export", str(graph_run), "--output", str(out), *options]) == 0
+    wdt = Namespace("http://www.wikidata.org/prop/direct/")
+    graph = rdflib.Graph()
+    for path in sorted(out.glob("*.ttl")):
+        graph += read_both(path.read_bytes())
+    assert list(graph.triples((None, wdt.P19, None)))
+    assert not list(graph.triples((None, KG["relation/place_of_birth"], None)))
+    assert set(graph.objects(None, RDF.predicate)) == {
+        wdt.P19,
+        # It matches nothing, so it has its own.
+        KG["relation/date_of_birth"],
+        KG["relation/date_of_birth-text"],
+        KG["relation/spouse"],
+    }
+    assert (wdt.P19, LABEL, rdflib.Literal("place of birth")) in graph
+    assert (wdt.P19, SKOS.exactMatch, KG["relation/place_of_birth"]) in graph
+
+
+def test_which_of_the_matching_iris():
+    base = {"base_iri": "https://e.org/", "entity_types": [{"name": "A"}]}
+    found = {
+        "a": ["http://www.wikidata.org/entity/P1", "http://www.wikidata.org/prop/direct/P1"],
+        "b": ["http://www.wikidata.org/prop/direct/P1", "https://schema.org/b"],
+        "c": ["http://www.wikidata.org/entity/P2"],
+        "d": [],
+    }
+    relations = [{"name": n, "exact_match": m} for n, m in found.items()]
+    sink = RdfSink(
+        LabelSchema.from_dict(base | {"relations": relations}), RdfOptions(relation_iris="match")
+    )
+    assert sink.names.properties == {
+        "a": "http://www.wikidata.org/prop/direct/P1",
+        "b": "http://www.wikidata.org/prop/direct/P1",
+        "c": "https://e.org/relation/c",
+        "d": "https://e.org/relation/d",
+    }
+    # Two relations under one property are one triple, and one shape.
+    same = [relation(subject_id="0a", predicate=p, object_id="0b") for p in ("a", "b")]
+    written = sink.write(rows("relations", same))
+    assert (written.counts["rdf_relations"], written.counts["rdf_triples"]) == (2, 1)
+    read_both(sink.finish(written.counts).files["shapes.ttl"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"base_iri": "https://[x/"}, "base_iri: https://[x/entity/0 is no IRI"),
+        (
+            {"relations": [{"name": "r", "iri": "https://x/%zz"}]},
+            "the IRI of r: https://x/%zz is no IRI",
+        ),
+        (
+            {"relations": [{"name": "r", "exact_match": ["https://x:port/"]}]},
+            "exact_match of r: https://x:port/ is no IRI",
+        ),
+    ],
+)
+def test_iris_that_are_none_are_refused_before_any_work(change, message):
+    schema = LabelSchema.from_dict({"entity_types": [], "relations": []} | change)
+    with pytest.raises(ConfigurationError) as error:
+        RdfSink(schema)
+    assert message in str(error.value)
+
+
+def test_a_language_that_is_none_is_refused():
+    with pytest.raises(ConfigurationError, match="--label-language: 'zh_Hans' is no language tag"):
+        RdfSink(LABEL_SCHEMA, RdfOptions(language="zh_Hans"))
+
+
+def test_a_property_and_that_of_its_texts_are_two():
+    relations = [{"name": "a"}, {"name": "b", "iri": "https://pfn-kg.example/relation/a-text"}]
+    with pytest.raises(ConfigurationError, match=r"relations\.0 \(a\): .*a-text.* is the prop"):
+        LabelSchema.from_dict({"entity_types": [], "relations": relations})
+
+
+def test_gzip_has_no_time_in_it(graph_run, tmp_path):
+    assert main(["export", str(graph_run), "--output", str(tmp_path / "o"), "--gzip"]) == 0
+    (path,) = (tmp_path / "o").glob("entities-00000-*.ttl.gz")
+    assert path.read_bytes()[4:8] == b"\0\0\0\0"
+    assert gzip.decompress(path.read_bytes()) == content(path)[0]
+
+
+MORE = [
+    Doc(
+        f"m{i}/ü é?",
+        f"Person {i} was born in London in 1{i:03d}. And London on Person {i}.",
+        (
+            (f"Person {i}", "PER", 0.9),
+            ("London", "LOC", 0.9),
+            (f"1{i:03d}", "TIME", 0.9),
+            ("And", "TIME", 0.8),
+        ),
+        (
+            (f"Person {i}", "place of birth", "London", 0.5 + 0.01 * i),
+            (f"Person {i}", "date of birth", f"1{i:03d}", 0.9),
+            (f"Person {i}", "date of birth", "And", 0.8),
+            (f"1{i:03d}", "spouse", f"Person {i}", 0.6),
+            ("London", "spouse", f"Person {i}", 0.6),
+        ),
+        metadata=json.dumps({"url": f"https://x/{i}", "year": 2000 + i, "tags": ["a", "b"]}),
+    )
+    for i in range(12)
+]
+
+
+@pytest.fixture(scope="module")
+def graph_run(tmp_path_factory):
+    """A finished graph with several files a table, values as subjects, and texts for dates."""
+    folder = Path(write_folder(tmp_path_factory.mktemp("graph") / "run", [*DOCS, *MORE]))
+    build(str(folder), BuildOptions(shard_rows=8, rdf=None, constraint_policy="keep"))
+    return folder

@@ -42,7 +42,7 @@ def main(args: argparse.Namespace) -> int:
     """Runs the command."""
     args.max_rejected = None
     apply_config(args)
-    format_ = args.to or "turtle"
+    format_: Any = args.to or "turtle"
     if format_ not in _FORMATS:
         raise ConfigurationError(f"--to: {format_!r} is not one of {', '.join(_FORMATS)}")
     if not args.output:
@@ -67,7 +67,8 @@ def main(args: argparse.Namespace) -> int:
 
         options = rdf_options(args, run.language)._replace(format=format_, gzip=bool(args.gzip))
         sink = RdfSink(run.label_schema, options)
-        settings = options._asdict()
+        # The base, so that whoever reads the files knows their prefixes.
+        settings = options._asdict() | {"base_iri": run.label_schema.base_iri}
     counts = export(run, sink, args.output, chosen, settings, args.beam)
     if format_ == "neo4j-import":
         print(

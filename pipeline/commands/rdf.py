@@ -56,6 +56,11 @@ def rdf_options(args: argparse.Namespace, language: str | None) -> RdfOptions:
             raise ConfigurationError(f"{option}: {value!r} is not one of {', '.join(allowed)}")
     tag = args.label_language if args.label_language is not None else language
     if tag is not None and not (isinstance(tag, str) and _LANGUAGE.fullmatch(tag)):
+        if args.label_language is None:
+            raise ConfigurationError(
+                f"--language: {tag!r} is no language tag for names in RDF, such as en; "
+                "give one by --label-language"
+            )
         raise ConfigurationError(f"--label-language: {tag!r} is no language tag, such as en")
     return RdfOptions(
         provenance=args.provenance or "none",

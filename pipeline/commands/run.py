@@ -15,6 +15,7 @@ from pipeline.commands.extract import (
     rejected_code,
 )
 from pipeline.commands.neo4j import load_and_report
+from pipeline.commands.rdf import rdf_options
 from schemas.job import ExtractOptions
 
 TAKES_BEAM_OPTIONS = True
@@ -32,6 +33,9 @@ def main(args: argparse.Namespace) -> int:
     apply_config(args)
     extract_opts = extract_options(args)
     build_opts = build_options(args)
+    # What the build will refuse shall not wait for the extraction.
+    if args.rdf is not False:
+        rdf_options(args, extract_opts.language)
     extract_opts = _with_floors(extract_opts, build_opts)
     target = load_target(args, build_opts)
     from pipeline.build import build

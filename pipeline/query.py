@@ -1,0 +1,151 @@
+"""SPARQL over the RDF of a finished run, or of an export, in memory."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pyoxigraph
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
+
+from pipeline.finished_run import read_finished
+from pipeline.manifest import find_manifest
+from schemas.errors import ConfigurationError
+from schemas.label_schema import LabelSchema
+from sinks.rdf_names import RdfNames
+from transforms.files import absolute, join, read_bytes
+
+#: What describes the graph but is none of it: shapes and statistics.
+_NOT_DATA = ("shapes.ttl", "void.ttl")
+_SUFFIX = re.compile(r"\.(ttl|nt|trig)(\.gz)?$")
+#: Known to all who write SPARQL, beside the namespaces of the graph.
+_WELL_KNOWN = {
+    "owl": "http://www.w3.org/2002/07/owl#",
+    "schema": "https://schema.org/",
+    "wd": "http://www.wikidata.org/entity/",
+    "wdt": "http://www.wikidata.org/prop/direct/",
+}
+_POSITION = re.compile(r"error at (\d+):(\d+): ")
+_PREFIXED = re.compile(r"(?<![\w:?$<])([A-Za-z][\w.-]*):[\w.-]*\s*$")
+_DECLARED = re.compile(r"prefix\s+([\w.-]*):", re.IGNORECASE)
+
+
+class RdfGraph(NamedTuple):
+    """A graph that can be asked.
+
+    Attributes:
+        store: all of it; its default graph holds what stands in named graphs too.
+        prefixes: of its namespaces, which queries need not declare.
+    """
+
+    store: pyoxigraph.Store
+    prefixes: dict[str, str]
+
+    def query(
+        self, sparql: str
+    ) -> pyoxigraph.QuerySolutions | pyoxigraph.QueryBoolean | pyoxigraph.QueryTriples:
+        """The answer to a query; without GRAPH it is about all graphs together.
+
+        Raises:
+            ConfigurationError: if it is no SPARQL; names line and column.
+        """
+        try:
+            return self.store.query(sparql, prefixes=self.prefixes)
+        except SyntaxError as error:
+            raise ConfigurationError(
+                f"SPARQL: {_reason(str(error), sparql, self.prefixes)}"
+            ) from None
+
+
+def read_graph(directory: str) -> RdfGraph:
+    """The RDF of a finished run (DIR/rdf), or of an export.
+
+    Args:
+        directory: on any file system that Beam knows.
+
+    Raises:
+        ConfigurationError: if there is no RDF, or not all of it.
+    """
+    directory = absolute(directory)
+    folder, prefixes = _folder(directory)
+    files = _rdf_files(folder)
+    if not any(not name.startswith("ontology.") for name in files):
+        raise ConfigurationError(
+            f"{folder}: no RDF there; write it by `pfn-kg build {directory}` or `pfn-kg export`"
+        )
+    store = pyoxigraph.Store()
+    for name, path in files.items():
+        data = read_bytes(path)
+        try:
+            if name.endswith(".gz"):
+                data = gzip.decompress(data)
+            _load(store, data, name)
+        except (SyntaxError, OSError, EOFError, zlib.error) as error:
+            reason = " ".join(str(error).split())
+            raise ConfigurationError(f"{path}: not readable as RDF: {reason}") from None
+    return RdfGraph(store, prefixes)
+
+
+def _load(store: pyoxigraph.Store, data: bytes, name: str) -> None:
+    suffix = _SUFFIX.search(name)
+    assert suffix is not None
+    format_ = pyoxigraph.RdfFormat.from_extension(suffix[1])
+    assert format_ is not None
+    store.bulk_load(data, format_)
+    if format_.supports_datasets:
+        # The store's own union of graphs gives a triple once for each of them.
+        quads = pyoxigraph.parse(data, format_)
+        store.bulk_extend(pyoxigraph.Quad(*quad.triple) for quad in quads)
+
+
+def _folder(directory: str) -> tuple[str, dict[str, str]]:
+    """Where the files of a run or an export lie, and the prefixes of the graph."""
+    manifest = find_manifest(directory)
+    if manifest is None or "export" not in manifest:
+        run = read_finished(directory)
+        return join(directory, "rdf"), {**_WELL_KNOWN, **RdfNames(run.label_schema).prefixes()}
+    if manifest["export"] != "rdf":
+        raise ConfigurationError(f"{directory}: an export to {manifest['export']}, not RDF")
+    if manifest.get("state") != "done":
+        raise ConfigurationError(f"{directory}: its export is not finished; export it again")
+    return directory, {**_WELL_KNOWN, **_prefixes(manifest.get("options", {}))}
+
+
+def _prefixes(options: Mapping[str, Any]) -> dict[str, str]:
+    nothing: dict[str, Any] = {"entity_types": [], "relations": []}
+    base = {"base_iri": options["base_iri"]} if "base_iri" in options else {}
+    return RdfNames(LabelSchema.from_dict(nothing | base)).prefixes()
+
+
+def _rdf_files(folder: str) -> dict[str, str]:
+    try:
+        found = FileSystems.match([join(folder, "*")])[0].metadata_list
+    except BeamIOError as error:
+        raise ConfigurationError(f"{folder}: {error}") from None
+    paths = sorted(metadata.path for metadata in found)
+    files = {FileSystems.split(path)[1]: path for path in paths}
+    return {n: p for n, p in files.items() if _SUFFIX.search(n) and n not in _NOT_DATA}
+
+
+def _reason(message: str, sparql: str, prefixes: Mapping[str, str]) -> str:
+    """One line out of a parser's message, whose list of what it expected may be half of Unicode."""
+    position = _POSITION.match(message)
+    if position is None:
+        return " ".join(message.split())
+    line, column = int(position[1]), int(position[2])
+    lines = sparql.split("\n")
+    before = "\n".join([*lines[: line - 1], lines[line - 1][: column - 1]])
+    after = "\n".join([lines[line - 1][column - 1 :], *lines[line:]])
+    where = f"line {line}, column {column}"
+    known = {*prefixes, *_DECLARED.findall(sparql)}
+    if (name := _PREFIXED.search(before)) and name[1] not in known:
+        return f"{where}: no namespace is known for the prefix {name[1]}:"
+    return f"{where}: a syntax error after {_short(before)[-30:]!r}, at {_short(after)[:30]!r}"
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,200 @@
+"""Questions in SPARQL: what they answer, in which form, and what is said of wrong ones."""
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+
+import pyoxigraph
+import pytest
+from extraction_folders import DOCS, write_folder
+
+from pipeline.build import BuildOptions, build
+from pipeline.cli import main
+from pipeline.commands.query import table
+from pipeline.manifest import write_manifest
+from sinks.rdf import RdfOptions
+
+BORN = """SELECT ?name ?place ?year WHERE {
+  ?person rdfs:label ?name ; relation:place_of_birth/rdfs:label ?place ;
+    relation:date_of_birth ?year
+}"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = write_folder(tmp_path_factory.mktemp("graph") / "run", DOCS)
+    build(folder, BuildOptions(rdf=RdfOptions(provenance="statement"), label_language="en"))
+    return folder
+
+
+@pytest.fixture
+def ask(capsys):
+    """Asks; gives what is printed to standard output, if all went well."""
+
+    def call(*arguments):
+        assert main(["query", *map(str, arguments)]) == 0, capsys.readouterr().err
+        return capsys.readouterr().out
+
+    return call
+
+
+@pytest.fixture
+def refused(capsys):
+    """Asks what must be refused; gives the line it says."""
+
+    def call(*arguments):
+        assert main(["query", *map(str, arguments)]) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err.count("\n") == 1
+        return said.err
+
+    return call
+
+
+def test_a_table_for_people(run, ask):
+    assert ask(run, BORN) == (
+        "name          place   year\n------------  ------  ----\nADA LOVELACE  London  1815\n"
+    )
+
+
+def test_results_for_machines(run, ask):
+    found = json.loads(ask(run, BORN, "--format", "json"))
+    assert found["head"]["vars"] == ["name", "place", "year"]
+    (row,) = found["results"]["bindings"]
+    assert row["name"] == {"type": "literal", "value": "ADA LOVELACE", "xml:lang": "en"}
+    assert row["year"]["datatype"] == "http://www.w3.org/2001/XMLSchema#gYear"
+    rows = list(csv.reader(io.StringIO(ask(run, BORN, "--format", "csv"))))
+    assert rows == [["name", "place", "year"], ["ADA LOVELACE", "London", "1815"]]
+
+
+def test_ask(run, ask):
+    question = 'ASK { ?x rdfs:label "London"@en }'
+    assert ask(run, question) == "true\n"
+    assert json.loads(ask(run, question, "--format", "json"))["boolean"] is True
+    assert ask(run, 'ASK { ?x rdfs:label "Paris"@en }') == "false\n"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "CONSTRUCT { ?s skos:prefLabel ?o } WHERE { ?s rdfs:label ?o ; a type:per }",
+        'DESCRIBE ?s WHERE { ?s rdfs:label "ADA LOVELACE"@en ; a type:per }',
+    ],
+)
+def test_graphs_come_as_turtle(run, ask, question, refused):
+    text = ask(run, question)
+    found = list(pyoxigraph.parse(text, format=pyoxigraph.RdfFormat.TURTLE))
+    assert any(quad.object == pyoxigraph.Literal("ADA LOVELACE", language="en") for quad in found)
+    # No more prefixes than are used.
+    assert "@prefix oa:" not in text
+    assert "--format: CONSTRUCT" in refused(run, question, "--format", "json")
+
+
+def test_what_terms_look_like(run, ask):
+    text = ask(run, "SELECT ?s ?p ?o WHERE { ?s rdf:predicate ?p . ?x term:none ?o } LIMIT 1")
+    assert text.splitlines() == ["s  p  o", "-  -  -"]
+    text = ask(run, "SELECT ?s ?p ?x ?b WHERE { ?s rdf:predicate ?p BIND(BNODE() AS ?b) } LIMIT 1")
+    line = text.splitlines()[2]
+    assert line.startswith("statement:")
+    assert "  relation:" in line
+    assert "  _:" in line
+    text = ask(run, "SELECT (<http://x/a.b> AS ?i) (1/0 AS ?unbound) (true AS ?t) {}")
+    assert text.splitlines()[2].split() == ["<http://x/a.b>", "true"]
+
+
+def test_no_cell_breaks_the_table():
+    found = table(["a", "b"], [["x\ny\x1b[0m", "1"], ["日本", "\u202e2"], ["e\u0301", "😀"]])
+    assert found == (
+        "a            b\n"
+        "-----------  -------\n"
+        "x\\ny\\x1b[0m  1\n"
+        "日本         \\u202e2\n"
+        "e\u0301            😀"
+    )
+
+
+def test_the_question_from_a_file_and_from_standard_input(run, ask, tmp_path, monkeypatch):
+    file = tmp_path / "born.rq"
+    file.write_text(BORN)
+    assert "ADA LOVELACE" in ask(run, f"@{file}")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(BORN.encode())))
+    assert "ADA LOVELACE" in ask(run, "-")
+
+
+@pytest.mark.parametrize(
+    ("to", "gzip"), [("turtle", []), ("ntriples", ["--gzip"]), ("trig", ["--gzip"])]
+)
+def test_exports_answer_as_the_run_does(run, ask, tmp_path, capsys, to, gzip):
+    out = tmp_path / "out"
+    options = ["--to", to, "--provenance", "rdf12", "--label-language", "en", *gzip]
+    assert main(["export", run, "--output", str(out), *options]) == 0
+    capsys.readouterr()
+    assert ask(out, BORN) == ask(run, BORN)
+    reified = "SELECT ?s { ?statement rdf:reifies <<( ?s relation:date_of_birth ?o )>> }"
+    assert ask(out, reified).count("entity:") == 1
+    terms = "SELECT ?t { ?statement rdf:reifies ?t } ORDER BY ?statement LIMIT 1"
+    assert ask(out, terms).splitlines()[2].startswith("<<( entity:")
+    if to == "trig":
+        graphs = "SELECT DISTINCT ?g { GRAPH ?g { ?s relation:date_of_birth ?o } } ORDER BY ?g"
+        assert ask(out, graphs).splitlines()[2:] == ["document:a", "document:b"]
+
+
+def test_the_ontology_answers_too_but_not_the_statistics(run, ask):
+    question = (
+        "SELECT ?l WHERE { ?s relation:place_of_birth ?o . relation:place_of_birth rdfs:label ?l }"
+    )
+    assert "place of birth" in ask(run, question)
+    void = "ASK { ?s a <http://rdfs.org/ns/void#Dataset> }"
+    assert ask(run, void) == "false\n"
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ("", "SPARQL: line 1, column 1: a syntax error after '', at ''"),
+        ("SELECT ?x", "line 1, column 10: a syntax error after 'SELECT ?x', at ''"),
+        ("SELECT *\nWHERE { ?s ?p }", "line 2, column 16: a syntax error after"),
+        ("SELECT * { ?s nope:p ?o }", "no namespace is known for the prefix nope:"),
+        ("INSERT DATA { <a:a> <a:a> <a:a> }", "a syntax error after 'INSERT"),
+        ("SELECT * { ?s ?p 'é\x00\ud83d }".encode("utf-8", "replace").decode(), "line 1, column"),
+        ("ASK \udcff {}", "SPARQL: the query: not UTF-8"),
+        ("@absent.rq", "SPARQL: absent.rq: No such file"),
+    ],
+)
+def test_wrong_questions(run, refused, question, message):
+    assert message in refused(run, question)
+
+
+def test_folders_that_hold_no_graph(tmp_path, run, refused, capsys):
+    question = "ASK {}"
+    assert "no manifest.json there" in refused(tmp_path / "absent", question)
+    folder = write_folder(tmp_path / "extracted", DOCS)
+    assert "its graph is not finished" in refused(folder, question)
+    build(folder, BuildOptions(rdf=None))
+    assert "rdf: no RDF there; write it by `pfn-kg build" in refused(folder, question)
+    out = tmp_path / "import"
+    assert main(["export", run, "--to", "neo4j-import", "--output", str(out)]) == 0
+    capsys.readouterr()
+    assert "an export to neo4j-import, not RDF" in refused(out, question)
+    out = tmp_path / "out"
+    assert main(["export", run, "--output", str(out)]) == 0
+    capsys.readouterr()
+    (entities,) = out.glob("entities-*")
+    entities.write_text("entity:x a")
+    assert "entities-00000-of-00001.ttl: not readable as RDF: " in refused(out, question)
+    write_manifest(str(out), {"export": "rdf", "state": "moving"})
+    assert "its export is not finished" in refused(out, question)
+
+
+def test_help_loads_nothing_heavy():
+    import subprocess
+
+    code = (
+        "import sys; from pipeline.cli import main; main(['query', '--help']);"
+        "assert not {'pyoxigraph', 'rdflib', 'apache_beam', 'pyarrow'} & set(sys.modules)"
+    )
+    root = Path(__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=root)

@@ -108,7 +108,9 @@ def test_a_corrupt_file_and_a_missing_column_are_named(tmp_path):
     (part,) = find_parts(str(tmp_path), ["entities"])
     table = pq.read_table(part.path)
     pq.write_table(table.drop_columns(["kind"]), part.path)
-    with pytest.raises(ConfigurationError, match=r"part-00000-of-00001\.parquet: it has no column 'kind'"):
+    with pytest.raises(
+        ConfigurationError, match=r"part-00000-of-00001\.parquet: it has no column 'kind'"
+    ):
         read_part(part)
     with open(part.path, "wb") as file:
         file.write(b"no parquet")

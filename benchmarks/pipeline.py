@@ -188,7 +188,7 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
         stages.watch(steps, "read_chunks", "read corpus")
         stages.watch(steps, "split_chunk", "split sentences")
         stages.watch(steps.PFNModelHandler, "run_inference", "look predictions up")
-        stages.watch(steps, "extraction_rows", "rows of extractions")
+        stages.watch(steps, "extraction_table", "rows of extractions")
         stages.watch(steps.ExtractionFolder, "write", "write extractions")
         # The table is loaded where the model would be.
         ready = ReadyMade()
@@ -199,6 +199,8 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
             counts = phase_module.extract(prepared)["extract"]["counts"]
     else:
         import pipeline.build as phase_module
+        from pipeline import write_graph
+        from transforms import look_up
         from transforms.deduplicate import FindLosers, ProjectDocuments
 
         stages.watch(ProjectDocuments, "process", "duplicate ids")
@@ -212,6 +214,9 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
         stages.watch(phase_module, "_in_hexadecimal", "write tables")
         stages.watch(phase_module, "parquet_bytes", "write tables")
         stages.watch(phase_module._WriteShard, "process", "write tables")
+        stages.watch(look_up, "_ask", "look ends up")
+        stages.watch(look_up, "_look_up", "look ends up")
+        stages.watch(write_graph, "read_rows", "read tables")
         stages.watch(phase_module.RdfSink, "write", "write Turtle")
         start = time.perf_counter(), time.process_time()
         counts = phase_module.build(str(folder))

@@ -491,7 +491,7 @@ def _spelt_ids(ids: pa.Array | pa.ChunkedArray) -> list[str]:
 
 
 def _from_tuples(rows: list[tuple], schema: pa.Schema) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    columns = [[row[number] for row in rows] for number in range(len(schema))]
     return pa.table(
         [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema
     )

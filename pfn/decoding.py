@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pfn.modeling import PFNModel, PFNOutput
-from pfn.task_units import PairProjections, TaskUnit, upper_triangle
+from pfn.task_units import TaskUnit, UnitFeatures, upper_triangle
 
 # Cells whose pair representations are in memory at once, to bound it on long sentences.
 _CELLS = 1 << 16
@@ -62,14 +62,14 @@ def decode(
 
 def accept(
     unit: TaskUnit,
-    projections: PairProjections,
+    features: UnitFeatures,
     cells: tuple[Tensor, Tensor, Tensor],
     floor: float,
 ) -> Cells:
     """Computes the given cells of a unit's table and keeps those at or above a floor."""
     places, scores = [], []
     for part in zip(*(c.split(_CELLS) for c in cells), strict=True):
-        found = unit.cells(projections, *part).float().sigmoid()
+        found = unit.cells(features, *part).float().sigmoid()
         cell, label = (found >= floor).nonzero(as_tuple=True)
         places.append(torch.stack((*(c[cell] for c in part), label), 1))
         scores.append(found[cell, label])

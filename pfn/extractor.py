@@ -17,6 +17,7 @@ from pfn.configuration import PFNConfig
 from pfn.decoding import Decoded, decode
 from pfn.inputs import InputEncoder, Window
 from pfn.modeling import PFNModel
+from pfn.packed_linear import pack_linears
 from pfn.resolution import HeadPolicy, resolve
 from pfn.sentences import split_sentences
 from pfn.token_budget import default_token_budget
@@ -38,7 +39,8 @@ class Extractor:
     """A PFN model with its tokenizer, ready to read text.
 
     Args:
-        model: the model; put into evaluation mode.
+        model: the model; put into evaluation mode, its linear layers packed for inference
+            (`pfn.packed_linear`).
         tokenizer: the encoder's tokenizer.
 
     Example:
@@ -48,6 +50,7 @@ class Extractor:
 
     def __init__(self, model: PFNModel, tokenizer: PreTrainedTokenizerBase):
         self.model = model.eval()
+        pack_linears(model)
         self.tokenizer = tokenizer
         self.inputs = InputEncoder(tokenizer, model.config)
         self._lock = threading.Lock()

@@ -14,7 +14,7 @@ from transformers.utils import ModelOutput
 from pfn.configuration import PFNConfig
 from pfn.loss import table_loss
 from pfn.partition_filter import PartitionFeatures, PartitionFilterEncoder
-from pfn.task_units import PairProjections, TaskUnit, upper_triangle
+from pfn.task_units import TaskUnit, UnitFeatures, upper_triangle
 from pfn.word_shape import WORD_SHAPES
 
 
@@ -41,14 +41,14 @@ class PFNProjections:
 
     Attributes:
         features: entity, relation and shared features (eq. 6).
-        ner: projections of the NER unit.
-        re: projections of the RE unit.
+        ner: what the NER unit fills its table from.
+        re: what the RE unit fills its table from.
         mask: true at positions of the sentence, (batch, length).
     """
 
     features: PartitionFeatures
-    ner: PairProjections
-    re: PairProjections
+    ner: UnitFeatures
+    re: UnitFeatures
     mask: Tensor
 
 
@@ -106,7 +106,7 @@ class PFNModel(PreTrainedModel):
         position_mask: Tensor,
         shape_ids: Tensor | None = None,
     ) -> PFNProjections:
-        """Reads a batch, up to the pair projections of both task units.
+        """Reads a batch, up to what both task units fill tables from.
 
         Args:
             input_ids: word pieces, (batch, pieces).
@@ -123,7 +123,7 @@ class PFNModel(PreTrainedModel):
             read = {"input_ids": input_ids}
         encoded = self.encoder(attention_mask=attention_mask, **read).last_hidden_state
         index = position_index.unsqueeze(-1).expand(-1, -1, encoded.shape[-1])
-        features = self.partition_filter(self.dropout(encoded.gather(1, index)))
+        features = self.partition_filter(self.dropout(encoded.gather(1, index)), position_mask)
         return PFNProjections(
             features,
             self.ner.project(features.entity, features.shared, position_mask),

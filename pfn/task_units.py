@@ -10,20 +10,22 @@ from torch.nn import functional
 
 from pfn.global_representation import GlobalRepresentation
 
+# Cells whose pair representations are in memory at once, to bound it; on a CPU so few that
+# they stay in a core's cache from one operation to the next.
+_BLOCK = 1 << 16
+_CPU_BLOCK = 512
 
-class PairProjections(NamedTuple):
-    """What each position adds to a pair's representation, before LayerNorm and ELU.
 
-    Linear([h_i; h_j; h_g]) = A h_i + B h_j + C h_g: projected once a position, so that
-    the concatenation over all pairs is never built.
+class UnitFeatures(NamedTuple):
+    """What a unit fills its table from.
 
     Attributes:
-        first: A h_i + C h_g + bias, (batch, length, hidden).
-        second: B h_j, (batch, length, hidden).
+        task: features h of each position, (batch, length, hidden).
+        constant: C h_g + bias of each sentence, (batch, hidden).
     """
 
-    first: Tensor
-    second: Tensor
+    task: Tensor
+    constant: Tensor
 
 
 class TaskUnit(nn.Module):
@@ -31,6 +33,9 @@ class TaskUnit(nn.Module):
 
     In the NER unit a pair is the first and last position of a span, in the RE unit the
     first position of the subject and of the object.
+
+    Linear([h_i; h_j; h_g]) = A h_i + B h_j + C h_g: each part is projected once, so that the
+    concatenation over all pairs is never built.
 
     Args:
         hidden_size: width of the features.
@@ -47,8 +52,8 @@ class TaskUnit(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.label = nn.Linear(hidden_size, labels)
 
-    def project(self, task: Tensor, shared: Tensor, mask: Tensor) -> PairProjections:
-        """Projects each position once.
+    def project(self, task: Tensor, shared: Tensor, mask: Tensor) -> UnitFeatures:
+        """Reads the sentences, up to what pairs of positions are made from.
 
         Args:
             task: entity or relation features, (batch, length, hidden).
@@ -56,27 +61,29 @@ class TaskUnit(nn.Module):
             mask: true at positions of the sentence, (batch, length).
         """
         sentence = self.global_representation(task, shared, mask)
-        first, second, whole = self.pair.weight.chunk(3, 1)
-        constant = functional.linear(sentence, whole, self.pair.bias).unsqueeze(1)
-        return PairProjections(
-            functional.linear(task, first) + constant, functional.linear(task, second)
-        )
+        whole = self.pair.weight[:, 2 * self.pair.out_features :]
+        return UnitFeatures(task, functional.linear(sentence, whole, self.pair.bias))
 
     def logits(self, pairs: Tensor) -> Tensor:
         """The logits of the labels from sums of projections, (..., hidden) to (..., labels)."""
-        return self.label(functional.elu(self.dropout(self.layer_norm(pairs))))
+        normalised = self.dropout(self.layer_norm(pairs))
+        return self.label(functional.elu(normalised, inplace=not torch.is_grad_enabled()))
 
-    def table(self, projections: PairProjections) -> Tensor:
+    def table(self, features: UnitFeatures) -> Tensor:
         """Logits of all pairs, (batch, length, length, labels)."""
-        return self.logits(projections.first.unsqueeze(2) + projections.second.unsqueeze(1))
+        first, second, _ = self.pair.weight.chunk(3, 1)
+        rows = functional.linear(features.task, first) + features.constant.unsqueeze(1)
+        return self.logits(
+            rows.unsqueeze(2) + functional.linear(features.task, second).unsqueeze(1)
+        )
 
     def cells(
-        self, projections: PairProjections, sentence: Tensor, first: Tensor, second: Tensor
+        self, features: UnitFeatures, sentence: Tensor, first: Tensor, second: Tensor
     ) -> Tensor:
         """Logits of given cells only.
 
         Args:
-            projections: of the batch.
+            features: of the batch.
             sentence: index of each cell's sentence in the batch, (cells,).
             first: row of each cell, (cells,).
             second: column of each cell, (cells,).
@@ -84,10 +91,29 @@ class TaskUnit(nn.Module):
         Returns:
             (cells, labels).
         """
-        length = projections.first.shape[1]
-        rows = projections.first.flatten(0, 1).index_select(0, sentence * length + first)
-        columns = projections.second.flatten(0, 1).index_select(0, sentence * length + second)
-        return self.logits(rows + columns)
+        length = features.task.shape[1]
+        weights = self.pair.weight.chunk(3, 1)
+        task = features.task.flatten(0, 1)
+        rows, row = _needed(sentence * length + first, len(task))
+        columns, column = _needed(sentence * length + second, len(task))
+        of_rows = functional.linear(task[rows], weights[0]) + features.constant[rows // length]
+        of_columns = functional.linear(task[columns], weights[1])
+        if torch.is_grad_enabled():
+            return self.logits(of_rows.index_select(0, row) + of_columns.index_select(0, column))
+        size = _CPU_BLOCK if task.device.type == "cpu" else _BLOCK
+        logits = task.new_empty(len(row), self.label.out_features)
+        for begin in range(0, len(row), size):
+            pairs = of_rows.index_select(0, row[begin : begin + size])
+            pairs += of_columns.index_select(0, column[begin : begin + size])
+            logits[begin : begin + size] = self.logits(pairs)
+        return logits
+
+
+def _needed(places: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Which of `count` places occur, sorted, and where among these each of `places` is."""
+    occurs = torch.zeros(count, dtype=torch.bool, device=places.device)
+    occurs[places] = True
+    return occurs.nonzero().squeeze(1), (occurs.cumsum(0) - 1)[places]
 
 
 def upper_triangle(mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,4 +9,4 @@ def default_token_budget(device_type: str) -> int:
     Args:
         device_type: such as `cpu` or `cuda`.
     """
-    return 2048 if device_type == "cpu" else 32768
+    return 1024 if device_type == "cpu" else 32768

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 WORD_SHAPES: tuple[str, ...] = (
     "special",  # no word: [CLS], [SEP], padding
     "lower",
@@ -18,6 +20,8 @@ WORD_SHAPES: tuple[str, ...] = (
 _INDEX = {name: index for index, name in enumerate(WORD_SHAPES)}
 
 
+# Most words of a text have been seen before.
+@lru_cache(maxsize=1 << 16)
 def word_shape(word: str) -> int:
     """The index into `WORD_SHAPES` of a word's shape.
 

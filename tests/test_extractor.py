@@ -132,13 +132,15 @@ def test_a_saved_checkpoint_keeps_its_scores(random_extractor, tmp_path, half, t
     again = Extractor.from_pretrained(tmp_path, device="cpu")
     assert again.config.entity_threshold == 0.37
     assert again.inputs.encode(SENTENCES) == extractor.inputs.encode(SENTENCES)
-    for model in (again.model, PFNModel.from_pretrained(tmp_path, dtype=torch.float32).eval()):
+    plain = PFNModel.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    # The extractor's packed layers round otherwise than PyTorch's own.
+    for model, difference in ((again.model, tolerance), (plain, max(tolerance, 1e-6))):
         assert model.dtype == torch.float32
         with torch.no_grad():
             ours, theirs = model(**batch), extractor.model(**batch)
         for name in ("entity_table", "relation_table"):
             torch.testing.assert_close(
-                ours[name].sigmoid(), theirs[name].sigmoid(), atol=tolerance, rtol=0
+                ours[name].sigmoid(), theirs[name].sigmoid(), atol=difference, rtol=0
             )
 
 

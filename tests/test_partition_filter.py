@@ -63,6 +63,26 @@ def test_matches_the_formulas(model):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("model", ["cummax", "mirrored"], indirect=True)
+def test_padding_is_not_read(model, training):
+    model.train(training)
+    model.dropconnect = 0.0
+    lengths = [3, LENGTH, 1, 0, 5]
+    x = torch.randn(5, LENGTH, INPUT, dtype=torch.float64, generator=torch.manual_seed(1))
+    mask = torch.arange(LENGTH) < torch.tensor(lengths)[:, None]
+    x.requires_grad_(training)
+    features = torch.stack(model(x, mask), 2)
+    for row, length in enumerate(lengths):
+        assert not features[row, length:].any()
+        if length:
+            alone = torch.stack(model(x[row : row + 1, :length]), 2)[0]
+            torch.testing.assert_close(features[row, :length], alone, atol=1e-12, rtol=0)
+    if training:
+        features.sum().backward()
+        assert (x.grad.abs().sum(-1) > 0).equal(mask)
+
+
 def test_the_gate_orders_differ():
     x = torch.randn(1, LENGTH, INPUT, generator=torch.manual_seed(1))
     found = []

@@ -67,6 +67,21 @@ def test_cells_are_those_of_the_table(unit):
     )
 
 
+@pytest.mark.parametrize("block", [1, 4, 5, 6, 512])
+def test_blocks_change_nothing(unit, monkeypatch, block):
+    task, shared = features()
+    mask = torch.ones(1, LENGTH, dtype=torch.bool)
+    projections = unit.project(task, shared, mask)
+    # Some rows and columns are in no cell.
+    cells = tuple(c[::3] for c in upper_triangle(mask))
+    with_gradients = unit.cells(projections, *cells)
+    assert with_gradients.requires_grad
+    monkeypatch.setattr("pfn.task_units._CPU_BLOCK", block)
+    with torch.no_grad():
+        found = unit.cells(projections, *cells)
+    torch.testing.assert_close(found, with_gradients.detach(), atol=1e-12, rtol=0)
+
+
 @torch.no_grad()
 def test_what_is_masked_changes_nothing(unit):
     task, shared = features()

@@ -13,15 +13,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import apache_beam as beam
+import numpy as np
+import pyarrow as pa
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult, RunInference
 
 from pfn.sentences import split_sentences
-from schemas.extraction import Rejection
-from schemas.records import HeadExtraction, Sentence
+from schemas.extraction import EXTRACTION_SCHEMA, Rejection
+from schemas.records import HeadExtraction, HeadTriple, Mention, Sentence
 from transforms.chunks import Chunk, ChunkRun, Document, read_chunks
 from transforms.extraction_files import ExtractionFolder
 from transforms.files import is_local, local_copy
@@ -180,77 +183,103 @@ class WriteChunk(beam.DoFn):
         """Writes one chunk."""
         split = cast(SplitChunk, result.example)
         found = cast("Sequence[HeadExtraction | Exception]", result.inference)
-        rows, counters = extraction_rows(split, found)
-        ExtractionFolder(self._folder).write(split.chunk, rows, counters)
+        table, counters = extraction_table(split, found)
+        ExtractionFolder(self._folder).write(split.chunk, table, counters)
         yield split.chunk.name
 
 
-def extraction_rows(
+def extraction_table(
     split: SplitChunk, results: Sequence[HeadExtraction | Exception]
-) -> tuple[list[dict[str, Any]], Counter[str]]:
-    """The rows of a chunk's extraction file, and what was counted.
+) -> tuple[pa.Table, Counter[str]]:
+    """The rows of a chunk's extraction file, as in `EXTRACTION_SCHEMA`, and what was counted.
 
     Args:
         split: the chunk.
         results: of each sentence, in the order of `split.texts()`.
     """
+    documents = split.chunk.documents
     counters: Counter[str] = Counter()
+    rejected = [list(document.rejected) for document in documents]
+    sentences: list[Sentence] = []
+    mentions: list[Mention] = []
+    head_triples: list[HeadTriple] = []
+    # How many items each sentence has, and how many sentences each document.
+    sizes: dict[str, list[int]] = {"mentions": [], "head_triples": [], "sentences": []}
     found = iter(results)
-    rows = []
-    for document, sentences in zip(split.chunk.documents, split.sentences, strict=True):
-        mentions: list[dict[str, Any]] = []
-        head_triples: list[dict[str, Any]] = []
-        rejected = list(document.rejected)
-        for sentence in sentences if document.text is not None else ():
+    for document, of_document, reasons in zip(documents, split.sentences, rejected, strict=True):
+        sizes["sentences"].append(len(of_document))
+        sentences += of_document
+        if document.text is None:
+            sizes["mentions"] += [0] * len(of_document)
+            sizes["head_triples"] += [0] * len(of_document)
+            continue
+        for sentence in of_document:
             heads = next(found)
             if isinstance(heads, Exception):
-                payload = (document.text or "")[sentence.begin : sentence.end][:_PAYLOAD]
-                rejected.append(Rejection("extract", sentence.index, one_line(heads), payload))
-                continue
+                payload = document.text[sentence.begin : sentence.end][:_PAYLOAD]
+                reasons.append(Rejection("extract", sentence.index, one_line(heads), payload))
+                heads = HeadExtraction([], [])
+            mentions += heads.mentions
+            head_triples += heads.head_triples
+            sizes["mentions"].append(len(heads.mentions))
+            sizes["head_triples"].append(len(heads.head_triples))
             counters["windowed_sentences"] += heads.windows > 1
-            mentions += [
-                {
-                    "begin": m.begin + sentence.begin,
-                    "end": m.end + sentence.begin,
-                    "type": m.type,
-                    "score": m.score,
-                    "sentence": sentence.index,
-                }
-                for m in heads.mentions
-            ]
-            head_triples += [
-                {
-                    "subject": t.subject + sentence.begin,
-                    "relation": t.relation,
-                    "object": t.object + sentence.begin,
-                    "score": t.score,
-                    "sentence": sentence.index,
-                }
-                for t in heads.head_triples
-            ]
-        if document.text is not None:
-            counters["documents"] += 1
-            counters["characters"] += len(document.text)
-        counters["sentences"] += len(sentences)
-        counters["mentions"] += len(mentions)
-        counters["head_triples"] += len(head_triples)
-        counters["rejected"] += len(rejected)
-        rows.append(
-            {
-                "source_file": split.chunk.source_file,
-                "source_row": document.source_row,
-                "document_id": document.document_id,
-                "title": document.title,
-                "metadata": document.metadata,
-                "content_hash": document.content_hash,
-                "text": document.text,
-                "sentences": [{"begin": s.begin, "end": s.end} for s in sentences],
-                "mentions": mentions,
-                "head_triples": head_triples,
-                "rejected": [r._asdict() for r in rejected],
-            }
+        counters["documents"] += 1
+        counters["characters"] += len(document.text)
+    counters["sentences"] += len(sentences)
+    counters["mentions"] += len(mentions)
+    counters["head_triples"] += len(head_triples)
+    counters["rejected"] += sum(map(len, rejected))
+
+    indices, begins, ends = _columns(sentences, 3)
+    m_begin, m_end, _, m_type, m_score = _columns(mentions, 5)
+    h_subject, h_relation, h_object, h_score = _columns(head_triples, 4)
+    of_mention = np.repeat(np.arange(len(sentences)), sizes["mentions"])
+    of_head = np.repeat(np.arange(len(sentences)), sizes["head_triples"])
+    index, begin = np.array(indices, np.int64), np.array(begins, np.int64)
+    items: dict[str, dict[str, Any]] = {
+        "sentences": {"begin": begins, "end": ends},
+        "mentions": {
+            "begin": np.array(m_begin, np.int64) + begin[of_mention],
+            "end": np.array(m_end, np.int64) + begin[of_mention],
+            "type": m_type,
+            "score": m_score,
+            "sentence": index[of_mention],
+        },
+        "head_triples": {
+            "subject": np.array(h_subject, np.int64) + begin[of_head],
+            "relation": h_relation,
+            "object": np.array(h_object, np.int64) + begin[of_head],
+            "score": h_score,
+            "sentence": index[of_head],
+        },
+    }
+    columns: dict[str, Any] = {
+        name: [getattr(document, name) for document in documents]
+        for name in ("source_row", "document_id", "title", "metadata", "content_hash", "text")
+    }
+    columns["source_file"] = [split.chunk.source_file] * len(documents)
+    columns["rejected"] = [[r._asdict() for r in reasons] for reasons in rejected]
+    first_sentences = _offsets(sizes["sentences"])
+    for name, fields in items.items():
+        type_ = EXTRACTION_SCHEMA.field(name).type.value_type
+        arrays = [pa.array(fields[f.name], f.type) for f in type_]
+        first = first_sentences if name == "sentences" else _offsets(sizes[name])[first_sentences]
+        columns[name] = pa.ListArray.from_arrays(
+            pa.array(first, pa.int32()), pa.StructArray.from_arrays(arrays, fields=list(type_))
         )
-    return rows, counters
+    table = pa.table(
+        {name: columns[name] for name in EXTRACTION_SCHEMA.names}, schema=EXTRACTION_SCHEMA
+    )
+    return table, counters
+
+
+def _columns(rows: Sequence[tuple], width: int) -> list[list]:
+    return [list(map(itemgetter(column), rows)) for column in range(width)]
+
+
+def _offsets(sizes: Sequence[int]) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
 
 
 class Extract(beam.PTransform):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -56,18 +56,17 @@ class ExtractionFolder:
         counters = self.counters(name)
         return None if counters is None else row + counters["rows"]
 
-    def write(self, chunk: Chunk, rows: list[dict[str, Any]], counters: Mapping[str, int]) -> None:
+    def write(self, chunk: Chunk, table: pa.Table, counters: Mapping[str, int]) -> None:
         """Writes the file of a chunk; does nothing where it exists.
 
         Args:
             chunk: the chunk.
-            rows: one a document, as `EXTRACTION_SCHEMA` has them.
+            table: one row a document, as in `EXTRACTION_SCHEMA`.
             counters: what was counted.
         """
         schema = with_counters(EXTRACTION_SCHEMA, {**counters, "rows": chunk.end - chunk.begin})
-        table = pa.Table.from_pylist(rows, schema=schema)
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
+        pq.write_table(table.cast(schema), sink, compression="zstd")
         write_once(self.file(chunk.name), sink.getvalue().to_pybytes())
 
     def finished(self, run: ChunkRun) -> Iterator[FinishedChunk]:

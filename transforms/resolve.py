@@ -21,7 +21,16 @@ from schemas.label_schema import LabelSchema
 from schemas.tables import TABLE_SCHEMAS
 from transforms.canonicalise import CanonicalEntity, canonical_name, canonicalise
 from transforms.deduplicate import Loser
-from transforms.identity import ID_TYPE, content_id
+from transforms.identity import (
+    ID_TYPE,
+    content_id,
+    from_arrow,
+    id_array,
+    sort_keys,
+    spell,
+    spelt_id,
+    to_hex,
+)
 
 #: The rule that a relation holds between types it was seen with.
 ARGUMENT_TYPES = "argument_types"
@@ -263,12 +272,11 @@ def _graph_rows(
     elif options.constraint_policy == "keep":
         against = np.zeros_like(against)
     counts["triples"] = len(subjects)
-    names = [relations[code] for code in relation.tolist()]
     triples, support = _triple_rows(
-        documents, mentions, subjects, names, objects, h_scores[heads], against
+        documents, mentions, subjects, relation, relations, objects, h_scores[heads], against
     )
     return {
-        "mentions": mentions.table(),
+        "mentions": mentions.table,
         "entities": mentions.names(),
         "triples": triples,
         "relations": support,
@@ -308,60 +316,74 @@ class _Mentions:
         scores: np.ndarray,
         sentences: np.ndarray,
     ):
-        self.types, self.scores, self.sentences = types, scores, sentences
-        self.rows: list[int] = rows.tolist()
-        self.begins: list[int] = begins.tolist()
-        self.ends: list[int] = ends.tolist()
-        self.type_names = [type_names[code] for code in types.tolist()]
-        self.document_ids = [documents.ids[row] for row in self.rows]
-        self.texts = documents.spans(self.rows, self.begins, self.ends)
-        self.ids = [
-            content_id("mention", document, str(begin), str(end), type_)
-            for document, begin, end, type_ in zip(
-                self.document_ids, self.begins, self.ends, self.type_names, strict=True
+        self.rows, self.types, self.sentences = rows, types, sentences
+        begin_list, end_list = begins.tolist(), ends.tolist()
+        names = [type_names[code] for code in types.tolist()]
+        texts = documents.spans(rows.tolist(), begin_list, end_list)
+
+        # What recurs is spelt once.
+        spelt_documents = [spell(id_) for id_ in documents.ids]
+        places = {n: spell(str(n)) for n in {*begin_list, *end_list}}
+        spelt_types = [spell(name) for name in type_names]
+        ids = [
+            spelt_id(f"mention {spelt_documents[row]}{places[b]}{places[e]}{spelt_types[code]}")
+            for row, b, e, code in zip(
+                rows.tolist(), begin_list, end_list, types.tolist(), strict=True
             )
         ]
-        keys = {t.name: (t.kind, t.datatype) for t in label_schema.entity_types}
-        cache: dict[tuple[str, str], CanonicalEntity] = {}
-        self.entities: list[CanonicalEntity] = []
-        for key in zip(self.texts, self.type_names, strict=True):
-            entity = cache.get(key)
-            if entity is None:
-                entity = cache[key] = canonicalise(*key, *keys[key[1]])
-            self.entities.append(entity)
 
-    def table(self) -> pa.Table:
-        return pa.table(
+        keys = {t.name: (t.kind, t.datatype) for t in label_schema.entity_types}
+        # Each text and type once, in the order of their first mentions; each entity likewise.
+        numbers: dict[tuple[str, str], int] = {}
+        of_mention = [
+            numbers.setdefault(key, len(numbers)) for key in zip(texts, names, strict=True)
+        ]
+        entities: dict[CanonicalEntity, int] = {}
+        self._texts = [text for text, _ in numbers]
+        self._entity_of_text = np.array(
+            [
+                entities.setdefault(canonicalise(*key, *keys[key[1]]), len(entities))
+                for key in numbers
+            ],
+            dtype=np.int64,
+        )
+        #: The entities, and which of them each mention is of.
+        self.entities = list(entities)
+        self._text_numbers = np.array(of_mention, dtype=np.int64)
+        self.entity_numbers = self._entity_of_text[self._text_numbers]
+
+        self.entity_ids = pa.array([e.id for e in self.entities], ID_TYPE)
+        self.table = pa.table(
             {
-                "mention_id": pa.array(self.ids, ID_TYPE),
-                "document_id": pa.array(self.document_ids, pa.string()),
-                "sentence_index": pa.array(self.sentences, pa.int32()),
-                "begin": pa.array(self.begins, pa.int32()),
-                "end": pa.array(self.ends, pa.int32()),
-                "text": pa.array(self.texts, pa.string()),
-                "type": pa.array(self.type_names, pa.string()),
-                "score": pa.array(self.scores, pa.float32()),
-                "entity_id": pa.array([e.id for e in self.entities], ID_TYPE),
+                "mention_id": pa.array(ids, ID_TYPE),
+                "document_id": pa.array(documents.ids, pa.string()).take(pa.array(rows)),
+                "sentence_index": pa.array(sentences, pa.int32()),
+                "begin": pa.array(begins, pa.int32()),
+                "end": pa.array(ends, pa.int32()),
+                "text": pa.array(texts, pa.string()),
+                "type": pa.array(type_names, pa.string()).take(pa.array(types)),
+                "score": pa.array(scores, pa.float32()),
+                "entity_id": self.entity_ids.take(pa.array(self.entity_numbers)),
             }
         )
 
     def names(self) -> pa.Table:
         """One row an entity and name."""
-        mentions: Counter[tuple[CanonicalEntity, str]] = Counter()
-        documents: Counter[CanonicalEntity] = Counter()
-        last_row: dict[CanonicalEntity, int] = {}
-        for entity, text, row in zip(self.entities, self.texts, self.rows, strict=True):
+        mentions: Counter[tuple[int, str]] = Counter()
+        counts = np.bincount(self._text_numbers, minlength=len(self._texts)).tolist()
+        for number, text, count in zip(
+            self._entity_of_text.tolist(), self._texts, counts, strict=True
+        ):
             # A name that is broken over two lines is the same name.
-            mentions[entity, " ".join(text.split()) or text] += 1
-            # Mentions are sorted by document.
-            if last_row.get(entity) != row:
-                last_row[entity] = row
-                documents[entity] += 1
+            mentions[number, " ".join(text.split()) or text] += count
+        width = int(self.rows.max(initial=0)) + 1
+        pairs = np.unique(self.entity_numbers * width + self.rows)
         # A document counts once for an entity, by whichever of its names.
-        rows = [
-            (*entity, name, count, documents.pop(entity, 0))
-            for (entity, name), count in mentions.items()
-        ]
+        documents = np.bincount(pairs // width, minlength=len(self.entities)).tolist()
+        rows = []
+        for (number, name), count in mentions.items():
+            rows.append((*self.entities[number], name, count, documents[number]))
+            documents[number] = 0
         return _from_tuples(rows, NAME_SCHEMA)
 
 
@@ -369,88 +391,107 @@ def _triple_rows(
     documents: _Documents,
     mentions: _Mentions,
     subjects: np.ndarray,
-    relations: list[str],
+    relations: np.ndarray,
+    relation_names: list[str],
     objects: np.ndarray,
     scores: np.ndarray,
     against: np.ndarray,
 ) -> tuple[pa.Table, pa.Table]:
+    """The triples, and the best triple of each relation and document.
+
+    Args:
+        documents: of the chunk.
+        mentions: of the chunk.
+        subjects: position of each triple's subject among the mentions.
+        relations: code of each triple's relation.
+        relation_names: of the codes.
+        objects: position of each triple's object among the mentions.
+        scores: of the triples.
+        against: which triples break the rule of argument types.
+    """
     # The smallest run of sentences that holds both arguments.
-    rows = np.array(mentions.rows, dtype=np.int64)[subjects]
+    rows = mentions.rows[subjects]
     first = documents.first_sentences[rows]
     in_subject, in_object = mentions.sentences[subjects], mentions.sentences[objects]
-    begins = documents.sentence_begins[first + np.minimum(in_subject, in_object)].tolist()
-    ends = documents.sentence_ends[first + np.maximum(in_subject, in_object)].tolist()
-    texts = documents.spans(rows.tolist(), begins, ends)
+    begins = documents.sentence_begins[first + np.minimum(in_subject, in_object)]
+    ends = documents.sentence_ends[first + np.maximum(in_subject, in_object)]
+    texts = documents.spans(rows.tolist(), begins.tolist(), ends.tolist())
 
-    subject_list, object_list = subjects.tolist(), objects.tolist()
-    ids, relation_ids = [], []
-    relation_cache: dict[tuple[bytes, str, bytes], bytes] = {}
-    support: dict[tuple[bytes, int], list[Any]] = {}
-    for subject, relation, object_, row, score, text in zip(
-        subject_list, relations, object_list, rows.tolist(), scores.tolist(), texts, strict=True
-    ):
-        id_ = content_id(
-            "triple", mentions.ids[subject].hex(), relation, mentions.ids[object_].hex()
-        )
-        ids.append(id_)
-        said_of, said = mentions.entities[subject], mentions.entities[object_]
-        key = (said_of.id, relation, said.id)
-        relation_id = relation_cache.get(key)
-        if relation_id is None:
-            relation_id = content_id("relation", said_of.id.hex(), relation, said.id.hex())
-            relation_cache[key] = relation_id
-        relation_ids.append(relation_id)
-        best = support.get((relation_id, row))
-        if best is None:
-            best = [said_of, relation, said, 0, -1.0, b"", ""]
-            support[relation_id, row] = best
-        best[3] += 1
-        if (-score, id_) < (-best[4], best[5]):
-            best[4:] = score, id_, text
+    spelt_relations = [spell(name) for name in relation_names]
+    spelt = _spelt_ids(mentions.table["mention_id"])
+    ids = [
+        spelt_id(f"triple {spelt[s]}{spelt_relations[r]}{spelt[o]}")
+        for s, r, o in zip(subjects.tolist(), relations.tolist(), objects.tolist(), strict=True)
+    ]
 
-    def strings(column: list[str], indices: list[int]) -> pa.Array:
-        return pa.array([column[i] for i in indices], pa.string())
+    # Each relation of the graph once.
+    said_of, said = mentions.entity_numbers[subjects], mentions.entity_numbers[objects]
+    entities, codes = max(len(mentions.entities), 1), len(relation_names)
+    keys, numbers = np.unique((said_of * codes + relations) * entities + said, return_inverse=True)
+    of_subject, of_relation = np.divmod(keys // entities, codes)
+    of_object = keys % entities
+    spelt = _spelt_ids(mentions.entity_ids)
+    relation_ids = pa.array(
+        [
+            spelt_id(f"relation {spelt[s]}{spelt_relations[r]}{spelt[o]}")
+            for s, r, o in zip(
+                of_subject.tolist(), of_relation.tolist(), of_object.tolist(), strict=True
+            )
+        ],
+        ID_TYPE,
+    )
 
-    def places(column: list[int], indices: list[int]) -> pa.Array:
-        return pa.array([column[i] for i in indices], pa.int32())
-
-    def arguments(side: str, indices: list[int]) -> dict[str, pa.Array]:
-        return {
-            f"{side}_mention_id": pa.array([mentions.ids[i] for i in indices], ID_TYPE),
-            f"{side}_text": strings(mentions.texts, indices),
-            f"{side}_type": strings(mentions.type_names, indices),
-            f"{side}_begin": places(mentions.begins, indices),
-            f"{side}_end": places(mentions.ends, indices),
-            f"{side}_entity_id": pa.array([mentions.entities[i].id for i in indices], ID_TYPE),
-        }
-
+    flags = pa.array([[], [ARGUMENT_TYPES]], pa.list_(pa.string()))
+    names = pa.array(relation_names, pa.string())
     columns = {
         "triple_id": pa.array(ids, ID_TYPE),
-        "document_id": strings(mentions.document_ids, subject_list),
+        "document_id": mentions.table["document_id"].take(pa.array(subjects)),
         "evidence_begin": pa.array(begins, pa.int32()),
         "evidence_end": pa.array(ends, pa.int32()),
         "evidence_text": pa.array(texts, pa.string()),
-        "relation": pa.array(relations, pa.string()),
+        "relation": names.take(pa.array(relations)),
         "score": pa.array(scores, pa.float32()),
-        "flags": pa.array(
-            [[ARGUMENT_TYPES] if flag else [] for flag in against.tolist()], pa.list_(pa.string())
-        ),
-        "relation_id": pa.array(relation_ids, ID_TYPE),
-        **arguments("subject", subject_list),
-        **arguments("object", object_list),
+        "flags": flags.take(pa.array(against.astype(np.int64))),
+        "relation_id": relation_ids.take(pa.array(numbers)),
     }
+    for side, indices in (("subject", subjects), ("object", objects)):
+        for name in ("mention_id", "text", "type", "begin", "end", "entity_id"):
+            columns[f"{side}_{name}"] = mentions.table[name].take(pa.array(indices))
     triples = pa.table({name: columns[name] for name in TABLE_SCHEMAS["triples"].names})
-    keys: dict[str, bytes] = {}
-    found = []
-    for (relation_id, _), (said_of, relation, said, n, score, id_, text) in support.items():
-        if text not in keys:
-            keys[text] = content_id("sentence", canonical_name(text))
-        found.append((relation_id, said_of.id, relation, said.id, n, score, id_, keys[text]))
-    return triples, _from_tuples(found, SUPPORT_SCHEMA)
+
+    # Of each relation and document the best triple; of equals the first by id.
+    groups = numbers * (int(rows.max(initial=0)) + 1) + rows
+    order = np.lexsort((*sort_keys(id_array(ids)), -scores, groups))
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = groups[order][1:] != groups[order][:-1]
+    begin = np.flatnonzero(is_first)
+    best = order[begin]
+    sentence_keys: dict[str, bytes] = {}
+    for index in best.tolist():
+        text = texts[index]
+        if text not in sentence_keys:
+            sentence_keys[text] = content_id("sentence", canonical_name(text))
+    number = numbers[best]
+    found = {
+        "relation_id": relation_ids.take(pa.array(number)),
+        "subject_id": mentions.entity_ids.take(pa.array(of_subject[number])),
+        "predicate": names.take(pa.array(of_relation[number])),
+        "object_id": mentions.entity_ids.take(pa.array(of_object[number])),
+        "triples": pa.array(np.diff(np.append(begin, len(order)))),
+        "score": pa.array(scores[best], pa.float32()),
+        "triple_id": pa.array([ids[index] for index in best.tolist()], ID_TYPE),
+        "sentence_key": pa.array([sentence_keys[texts[index]] for index in best.tolist()], ID_TYPE),
+    }
+    return triples, pa.table(found, schema=SUPPORT_SCHEMA)
+
+
+def _spelt_ids(ids: pa.Array | pa.ChunkedArray) -> list[str]:
+    """Ids as parts of other ids, spelt in hexadecimal."""
+    return [spell(id_) for id_ in to_hex(from_arrow(ids)).to_pylist()]
 
 
 def _from_tuples(rows: list[tuple], schema: pa.Schema) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    columns = [[row[number] for row in rows] for number in range(len(schema))]
     return pa.table(
         [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema
     )

@@ -1,0 +1,320 @@
+"""Microseconds a sentence of everything but the model: Parquet in, tables and Turtle out.
+
+The corpus is made up: eight sentences of some 24 words a document, names of skewed
+frequency. In the model's place stands a table of ready-made predictions, three mentions and
+2.4 triples a sentence as in Re-DocRED's annotations, looked up by the sentence's first word.
+Each phase runs in a process of its own on one core; figures a sentence are those between two
+sizes of the corpus, so that start-up is left out.
+
+    python benchmarks/pipeline.py                           # 1,000, 10,000, 100,000 documents
+    python benchmarks/pipeline.py --documents 1000,20000
+
+Prints the split by stage at the largest size, how the time a sentence changes with the size,
+and the peak memory of both phases. `cpu` is the process's own seconds, which other users of
+the machine move less than `wall`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pfn.checkpoint import find_model, read_label_schema
+from schemas.records import HeadExtraction, HeadTriple, Mention
+
+SENTENCES, WORDS, MENTIONS, TRIPLES = 8, 24, 3, 2.4
+TEMPLATES, NAMES = 2000, 300_000
+_TAG, _NAME = 6, 15
+
+
+class ReadyMade:
+    """What stands in the model's place: predictions by a sentence's first word."""
+
+    def __init__(self, seed: int = 0):
+        rng = np.random.default_rng(seed)
+        label_schema = read_label_schema(find_model())
+        allowed = defaultdict(list)
+        for relation in label_schema.relations:
+            for pair in relation.arguments:
+                allowed[pair.subject, pair.object].append(relation.name)
+        types = [t.name for t in label_schema.entity_types if t.kind == "entity"]
+        words = [_word(rng, 2 + number % 6) for number in range(3000)]
+        self.found: dict[str, HeadExtraction] = {}
+        #: Parts of each template between its names, and the types of those.
+        self.templates: list[tuple[list[str], list[int]]] = []
+        for number in range(TEMPLATES):
+            tag = _letters(number, _TAG).capitalize()
+            chosen = rng.integers(len(types), size=MENTIONS)
+            parts, begins, place = [], [], 0
+            for slot in range(MENTIONS + 1):
+                count = (WORDS - 2 * MENTIONS) // (MENTIONS + 1)
+                run = " ".join(words[i] for i in rng.integers(len(words), size=count))
+                part = f"{tag} {run} " if slot == 0 else f" {run} "
+                if slot == MENTIONS:
+                    part = f"{part.rstrip()}. "
+                parts.append(part)
+                place += len(part)
+                if slot < MENTIONS:
+                    begins.append(place)
+                    place += _NAME
+            mentions = [
+                Mention(b, b + _NAME, "", types[t], 0.6 + 0.4 * float(rng.random()))
+                for b, t in zip(begins, chosen, strict=True)
+            ]
+            pairs = [
+                (i, j)
+                for i in range(MENTIONS)
+                for j in range(MENTIONS)
+                if i != j and allowed[types[chosen[i]], types[chosen[j]]]
+            ]
+            count = min(len(pairs), int(TRIPLES) + (number % 5 < round(5 * (TRIPLES % 1))))
+            triples = []
+            for pick in rng.permutation(len(pairs))[:count]:
+                i, j = pairs[pick]
+                names = allowed[types[chosen[i]], types[chosen[j]]]
+                score = 0.6 + 0.4 * float(rng.random())
+                triples.append(
+                    HeadTriple(begins[i], names[rng.integers(len(names))], begins[j], score)
+                )
+            self.found[tag] = HeadExtraction(mentions, sorted(triples))
+            self.templates.append((parts, chosen.tolist()))
+
+    def predict_heads(self, texts: list[str], *_: Any) -> list[HeadExtraction]:
+        found = self.found
+        return [found[text[:_TAG]] for text in texts]
+
+
+def _letters(number: int, width: int) -> str:
+    found = ""
+    for _ in range(width):
+        number, digit = divmod(number, 26)
+        found = chr(ord("a") + digit) + found
+    return found
+
+
+def _word(rng: np.random.Generator, length: int) -> str:
+    return "".join(chr(ord("a") + i) for i in rng.integers(26, size=length + 1))
+
+
+def _name(number: int, type_: int) -> str:
+    # Two words of seven letters; the type is part of the first.
+    spelt = f"{chr(ord('a') + type_)}{_letters(number * 7919 % 26**6, 6)}"
+    return f"{spelt.capitalize()} {_letters(number, 7).capitalize()}"
+
+
+def make_corpus(path: Path, documents: int, seed: int = 1) -> None:
+    """Writes a corpus, a row group of 5,000 documents at a time."""
+    rng = np.random.default_rng(seed)
+    templates = ReadyMade().templates
+    schema = pa.schema({"id": pa.string(), "title": pa.string(), "text": pa.string()})
+    with pq.ParquetWriter(path, schema) as writer:
+        for begin in range(0, documents, 5000):
+            count = min(5000, documents - begin)
+            chosen = rng.integers(len(templates), size=(count, SENTENCES)).tolist()
+            names = (rng.zipf(1.3, size=(count, SENTENCES, MENTIONS)) % NAMES).tolist()
+            texts = []
+            for of_document, of_names in zip(chosen, names, strict=True):
+                text = ""
+                for which, numbers in zip(of_document, of_names, strict=True):
+                    parts, types = templates[which]
+                    for part, number, type_ in zip(parts, numbers, types, strict=False):
+                        text += part + _name(number, type_)
+                    text += parts[-1]
+                texts.append(text.rstrip())
+            ids = [f"d{number}" for number in range(begin, begin + count)]
+            writer.write_table(pa.table([ids, ids, texts], schema=schema))
+
+
+class Stages:
+    """Seconds of functions, those of what they call left out; generators' steps too."""
+
+    def __init__(self, clock: Callable[[], float]):
+        self.clock = clock
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._inner = [0.0]
+
+    def watch(self, owner: Any, name: str, stage: str) -> None:
+        function = getattr(owner, name)
+
+        @wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            found = self._call(stage, lambda: function(*args, **kwargs))
+            return self._steps(stage, found) if hasattr(found, "__next__") else found
+
+        setattr(owner, name, timed)
+
+    def _steps(self, stage: str, iterator: Any) -> Any:
+        end = object()
+        while (item := self._call(stage, lambda: next(iterator, end))) is not end:
+            yield item
+
+    def _call(self, stage: str, function: Callable[[], Any]) -> Any:
+        self._inner.append(0.0)
+        start = self.clock()
+        try:
+            return function()
+        finally:
+            taken = self.clock() - start
+            self.seconds[stage] += taken - self._inner.pop()
+            self._inner[-1] += taken
+
+
+def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
+    """Runs a phase here and now; to be called in a fresh process."""
+    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+    pa.set_cpu_count(1)
+    stages = Stages(time.process_time)
+    if phase == "extract":
+        import pipeline.extract as phase_module
+        import transforms.extract as steps
+        from schemas.job import ExtractOptions
+
+        stages.watch(steps, "read_chunks", "read corpus")
+        stages.watch(steps, "split_chunk", "split sentences")
+        stages.watch(steps.PFNModelHandler, "run_inference", "look predictions up")
+        stages.watch(steps, "extraction_table", "rows of extractions")
+        stages.watch(steps.ExtractionFolder, "write", "write extractions")
+        # The table is loaded where the model would be.
+        ready = ReadyMade()
+        with mock.patch.object(steps.PFNModelHandler, "load_model", return_value=ready):
+            options = ExtractOptions(corpus=[str(corpus)], output=str(folder), device="cpu")
+            prepared = phase_module.prepare_extraction(options)
+            start = time.perf_counter(), time.process_time()
+            counts = phase_module.extract(prepared)["extract"]["counts"]
+    else:
+        import pipeline.build as phase_module
+        from pipeline import write_graph
+        from transforms import look_up
+        from transforms.deduplicate import FindLosers, ProjectDocuments
+
+        stages.watch(ProjectDocuments, "process", "duplicate ids")
+        stages.watch(FindLosers, "process", "duplicate ids")
+        stages.watch(phase_module, "read_columns", "read extractions")
+        stages.watch(phase_module, "resolve_chunk", "resolve, canonicalise")
+        stages.watch(phase_module, "split", "to shards")
+        stages.watch(phase_module, "decode", "from shards")
+        stages.watch(phase_module, "aggregate_entities", "aggregate")
+        stages.watch(phase_module, "aggregate_relations", "aggregate")
+        stages.watch(phase_module, "_in_hexadecimal", "write tables")
+        stages.watch(phase_module, "parquet_bytes", "write tables")
+        stages.watch(phase_module._WriteShard, "process", "write tables")
+        stages.watch(look_up, "_ask", "look ends up")
+        stages.watch(look_up, "_look_up", "look ends up")
+        stages.watch(write_graph, "read_rows", "read tables")
+        stages.watch(phase_module.RdfSink, "write", "write Turtle")
+        start = time.perf_counter(), time.process_time()
+        counts = phase_module.build(str(folder))
+    wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
+    found = dict(stages.seconds)
+    found["Beam and the rest"] = cpu - sum(found.values())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"wall": wall, "cpu": cpu, "peak_mib": peak, "stages": found, "counts": counts}
+
+
+def _in_process(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.pipeline", "--phase", phase]
+    command += ["--folder", str(folder), "--corpus", str(corpus)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command,
+        cwd=Path(__file__).parent.parent,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def report(sizes: list[int], found: dict[str, list[dict[str, Any]]], clock: str) -> None:
+    sentences = [size * SENTENCES for size in sizes]
+    between = list(zip(range(len(sizes)), range(1, len(sizes)), strict=False)) or [(0, 0)]
+    print(f"\nmicroseconds of {clock} a sentence, start-up left out")
+    header = [f"{sizes[a]:,} to {sizes[b]:,}" for a, b in between]
+    print(f"{'':26}" + "".join(f"{h:>20}" for h in header))
+
+    def slope(values: list[float], a: int, b: int) -> float:
+        if a == b:
+            return 1e6 * values[a] / sentences[a]
+        return 1e6 * (values[b] - values[a]) / (sentences[b] - sentences[a])
+
+    total = [0.0] * len(between)
+    for phase, runs in found.items():
+        for stage in [*runs[-1]["stages"], None] if clock == "cpu" else [None]:
+            values = [r["stages"].get(stage, 0.0) if stage else r[clock] for r in runs]
+            figures = [slope(values, a, b) for a, b in between]
+            if stage is None:
+                total = [t + f for t, f in zip(total, figures, strict=True)]
+            name = f"  {stage}" if stage else phase
+            print(f"{name:26}" + "".join(f"{f:20.2f}" for f in figures))
+    print(f"{'both':26}" + "".join(f"{f:20.2f}" for f in total))
+    if len(total) > 1:
+        print(f"growth from the first interval to the last: {total[-1] / total[0] - 1:+.1%}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--documents", default="1000,10000,100000", help="sizes of the corpus")
+    parser.add_argument("--keep", type=Path, help="a folder for corpora and runs")
+    parser.add_argument("--phase", choices=("extract", "build"), help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--corpus", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.phase:
+        print(json.dumps(run_phase(args.phase, args.folder, args.corpus)))
+        return
+    sizes = sorted(int(size) for size in args.documents.split(","))
+    found: dict[str, list[dict[str, Any]]] = {"extract": [], "build": []}
+    with tempfile.TemporaryDirectory() as temporary:
+        place = args.keep or Path(temporary)
+        place.mkdir(parents=True, exist_ok=True)
+        for size in sizes:
+            corpus = place / f"corpus-{size}.parquet"
+            if not corpus.exists():
+                make_corpus(corpus, size)
+            folder = Path(tempfile.mkdtemp(dir=temporary)) / "run"
+            for phase, runs in found.items():
+                runs.append(_in_process(phase, folder, corpus))
+                run = runs[-1]
+                print(
+                    f"{size:,} documents, {phase}: wall {run['wall']:.2f} s, cpu "
+                    f"{run['cpu']:.2f} s, peak {run['peak_mib']:,.0f} MiB",
+                    flush=True,
+                )
+    counts = found["build"][-1]["counts"]
+    per = counts["sentences"]
+    print(
+        f"a sentence: {counts['mentions'] / per:.2f} mentions, {counts['triples'] / per:.2f} "
+        f"triples; {counts['entities']:,} entities, {counts['relations']:,} relations"
+    )
+    for clock in ("wall", "cpu"):
+        report(sizes, found, clock)
+    if len(sizes) > 1:
+        first, last = found["extract"][-2:]
+        print(f"\npeak memory of extract: {last['peak_mib'] / first['peak_mib']:.2f} times")
+        first, last = found["build"][-2:]
+        more = last["counts"]["mentions"] - first["counts"]["mentions"]
+        grown = (last["peak_mib"] - first["peak_mib"]) * 2**20
+        print(f"peak memory of build: {grown / more:.0f} bytes a mention more")
+
+
+if __name__ == "__main__":
+    main()

@@ -7,13 +7,14 @@ load it again. The whole of `pipeline.load.load` (reading the tables, Beam, all 
 measured beside its sink. The server must be warm before any of it counts, so the first
 rounds are thrown away. Needs a server that holds nothing else:
 
-    NEO4J_URI=bolt://localhost:7687 NEO4J_PASSWORD=... python benchmarks/neo4j_load.py
+    NEO4J_URI=bolt://localhost:7687 NEO4J_PASSWORD=... python -m benchmarks.neo4j_load
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import statistics
 import tempfile
@@ -157,6 +158,18 @@ def by_sink(server: Neo4jServer, tables: dict[str, pa.Table]) -> dict:
     return taken
 
 
+class Retries(logging.Handler):
+    """Counts what the driver tries again."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.count = 0
+        logging.getLogger("neo4j").addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.count += "retried" in record.getMessage()
+
+
 def timed(function: Callable[[], object]) -> float:
     begin = time.perf_counter()
     function()
@@ -174,6 +187,7 @@ def main() -> None:
     tables = synthetic_graph(args.nodes, args.relationships)
     sizes = {name: len(table) for name, table in tables.items()}
     taken: dict[str, list[float]] = {}
+    retries = Retries()
 
     def note(name: str, seconds: float) -> None:
         taken.setdefault(name, []).append(seconds)
@@ -210,6 +224,7 @@ def main() -> None:
             sink = Neo4jImportSink(LABEL_SCHEMA, "default", "benchmark.v")
             target = str(Path(folder) / f"import-{number}")
             note("neo4j-import files", timed(lambda s=sink, t=target: export(run, s, t, Filters())))
+    print(f"retries: {retries.count} in {6 * (args.warm_up + args.rounds)} loads")
     rows = sizes | {"all": sum(sizes.values()), "files": sum(sizes.values())}
     rates = {
         name: rows[name.rpartition(" ")[2]] / statistics.median(found)

@@ -498,9 +498,10 @@ def test_what_is_wrong_is_said_in_one_line(
     assert not list(Path(run).glob(".load-*"))
 
 
-def test_options_of_a_load_need_a_server(run, capsys):
-    assert main(["build", run, "--neo4j-lexical"]) == 2
-    assert "--neo4j-lexical: only together with --neo4j-uri" in capsys.readouterr().err
+@pytest.mark.parametrize("option", [["--neo4j-lexical"], ["--min-confidence", "0.5"]])
+def test_options_of_a_load_need_a_server(run, capsys, option):
+    assert main(["build", run, *option]) == 2
+    assert f"{option[0]}: only together with --neo4j-uri" in capsys.readouterr().err
 
 
 def test_no_password_travels_or_is_written(tmp_path, neo4j, graph, monkeypatch, capfd):

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from pfn.resolution import HEAD_POLICIES
 from pipeline.commands.extract import add_job_arguments, apply_config, rejected_code
-from pipeline.commands.neo4j import add_neo4j_arguments, load_and_report, load_options
+from pipeline.commands.neo4j import (
+    LOAD_OPTIONS,
+    add_neo4j_arguments,
+    load_and_report,
+    load_options,
+)
 from pipeline.commands.rdf import add_rdf_arguments, rdf_options
 from schemas.errors import ConfigurationError
 from schemas.job import CONSTRAINT_POLICIES
@@ -113,7 +118,7 @@ def load_target(args: argparse.Namespace, options: BuildOptions) -> LoadOptions 
         ConfigurationError: if an option is wrong, or says how to load what is not loaded.
     """
     if args.neo4j_uri is None:
-        for name in ("graph", "replace", "neo4j_lexical", "neo4j_writers"):
+        for name in LOAD_OPTIONS:
             if getattr(args, name) is not None:
                 option = f"--{name.replace('_', '-')}"
                 raise ConfigurationError(f"{option}: only together with --neo4j-uri")

@@ -13,6 +13,20 @@ from schemas.errors import ConfigurationError
 if TYPE_CHECKING:
     from pipeline.load import LoadOptions
 
+#: Options that say how to load, beside the server that is named.
+LOAD_OPTIONS = (
+    "neo4j_database",
+    "neo4j_username",
+    "neo4j_password",
+    "graph",
+    "replace",
+    "neo4j_lexical",
+    "neo4j_writers",
+    "min_confidence",
+    "min_evidence",
+    "relations",
+)
+
 
 def add_neo4j_arguments(parser: argparse.ArgumentParser, without_uri: str) -> None:
     """Adds the options.

@@ -140,6 +140,8 @@ class Neo4jServer(NamedTuple):
             reason = f"{database} is read-only: {said}"
         elif "Forbidden" in code or "AccessMode" in code:
             reason = f"{user} lacks the right: {said}"
+        elif "CertVerification" in said or "CERTIFICATE_VERIFY" in said:
+            reason = "its certificate is not trusted here; schemes with +ssc trust any"
         elif isinstance(error, ServiceUnavailable | SessionExpired | OSError) or not code:
             reason = f"no Neo4j answers there: {said}"
         else:

@@ -1,6 +1,7 @@
 """Loads while the server, the loader or the account fails: nothing lost, nothing twice."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,8 +51,34 @@ def server(tmp_path_factory):
         pytest.skip("NEO4J_HOME names no Neo4j to be killed")
     # Hardly more than the server needs itself: a batch of long rows does not fit.
     settings = {"db.memory.transaction.max": "8m"}
-    with running(home, tmp_path_factory.mktemp("neo4j"), settings) as server:
+    folder = tmp_path_factory.mktemp("neo4j")
+    if shutil.which("openssl"):
+        settings |= with_certificate(folder / "certificates")
+    with running(home, folder, settings) as server:
         yield server
+
+
+def with_certificate(folder):
+    """A certificate that no authority signed, and the settings that make a server show it."""
+    folder.mkdir()
+    key, certificate = folder / "private.key", folder / "public.crt"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=localhost", "-keyout", key, "-out", certificate),
+        ],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+    policy = "dbms.ssl.policy.bolt"
+    return {
+        "server.bolt.tls_level": "OPTIONAL",
+        f"{policy}.enabled": "true",
+        f"{policy}.base_directory": folder,
+        f"{policy}.private_key": key,
+        f"{policy}.public_certificate": certificate,
+        f"{policy}.client_auth": "NONE",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +173,28 @@ def test_a_batch_that_the_memory_of_the_server_does_not_hold(server, database):
     assert all("memory" in row.error for row in written.rejected)
     [found] = database.query("MATCH (n {graph: 'default'}) RETURN count(n) AS n")
     assert found["n"] == len(rows) - len(written.rejected)
+
+
+def test_encrypted(server, run, database, undisturbed, capsys):
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl to make a certificate")
+    trusting = server.uri.replace("bolt://", "bolt+ssc://")
+    assert main(["load", run.directory, "--neo4j-uri", trusting]) == 0
+    assert database.graph("default") == undisturbed
+    strict = server.uri.replace("bolt://", "bolt+s://")
+    assert main(["load", run.directory, "--neo4j-uri", strict]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert f"{strict}: its certificate is not trusted here" in line
+
+
+def test_an_account_that_must_change_its_password(server, run, database, monkeypatch, capsys):
+    admin = Database(database.environment | {"NEO4J_DATABASE": "system"})
+    admin.query("CREATE USER newcomer SET PASSWORD 'canary-initial' CHANGE REQUIRED")
+    monkeypatch.setenv("NEO4J_PASSWORD", "canary-initial")
+    assert main(["load", run.directory, "--neo4j-username", "newcomer"]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert f"{server.uri}: user 'newcomer' must change the initial password first" in line
+    assert "canary" not in line
 
 
 def test_a_server_that_is_killed(server, run, database, undisturbed):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def add_filter_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    group = parser.add_argument_group("filters")
+    group = parser.add_argument_group("filters", "which relations are loaded or exported")
     group.add_argument(
         "--min-confidence", type=float, metavar="P", help="relations from here on; default: all"
     )

@@ -65,7 +65,10 @@ class TaskUnit(nn.Module):
         return UnitFeatures(task, functional.linear(sentence, whole, self.pair.bias))
 
     def logits(self, pairs: Tensor) -> Tensor:
-        """The logits of the labels from sums of projections, (..., hidden) to (..., labels)."""
+        """The logits of the labels from sums of projections, (..., hidden) to (..., labels).
+
+        Without gradients the sums may be overwritten.
+        """
         normalised = self.dropout(self.layer_norm(pairs))
         return self.label(functional.elu(normalised, inplace=not torch.is_grad_enabled()))
 

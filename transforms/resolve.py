@@ -426,7 +426,7 @@ def _triple_rows(
 
     # Each relation of the graph once.
     said_of, said = mentions.entity_numbers[subjects], mentions.entity_numbers[objects]
-    entities, codes = max(len(mentions.entities), 1), len(relation_names)
+    entities, codes = max(len(mentions.entities), 1), max(len(relation_names), 1)
     keys, numbers = np.unique((said_of * codes + relations) * entities + said, return_inverse=True)
     of_subject, of_relation = np.divmod(keys // entities, codes)
     of_object = keys % entities

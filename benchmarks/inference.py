@@ -5,9 +5,9 @@ The encoder's own forward pass is the floor that the rest is measured by. It is 
 beforehand, sorted by length, in inference mode, without word shapes. Both run at the best of
 several token budgets and by turns, and the ratio is that of the medians.
 
-    python benchmarks/inference.py --data test.json --format docred
-    python benchmarks/inference.py --datasets FOLDER     # redocred and webnlg_partial in there
-    python benchmarks/inference.py --data test.json --format docred --layers 12 --sample 160
+    python -m benchmarks.inference --data test.json --format docred
+    python -m benchmarks.inference --datasets FOLDER     # redocred and webnlg_partial in there
+    python -m benchmarks.inference --data test.json --format docred --layers 12 --sample 160
 
 `--layers` measures a BERT of base width and that many layers with random weights, whose
 scores are shifted so that three mentions and two and a half triples a sentence are accepted,

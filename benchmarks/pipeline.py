@@ -6,8 +6,8 @@ frequency. In the model's place stands a table of ready-made predictions, three 
 Each phase runs in a process of its own on one core; figures a sentence are those between two
 sizes of the corpus, so that start-up is left out.
 
-    python benchmarks/pipeline.py                           # 1,000, 10,000, 100,000 documents
-    python benchmarks/pipeline.py --documents 1000,20000
+    python -m benchmarks.pipeline                           # 1,000, 10,000, 100,000 documents
+    python -m benchmarks.pipeline --documents 1000,20000
 
 Prints the split by stage at the largest size, how the time a sentence changes with the size,
 and the peak memory of both phases. `cpu` is the process's own seconds, which other users of

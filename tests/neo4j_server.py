@@ -49,11 +49,12 @@ class Neo4jServer:
         self.port = free_port()
         self.uri = f"bolt://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
+        self._settings = dict(settings or {})
         (folder / "conf").mkdir(parents=True, exist_ok=True)
-        self.configure(settings or {})
+        self.configure({})
 
     def configure(self, settings: Mapping[str, str]) -> None:
-        """Writes neo4j.conf anew; for the next start."""
+        """Writes neo4j.conf with further settings beside the server's own, for the next start."""
         own = {
             "server.bolt.listen_address": f"127.0.0.1:{self.port}",
             "server.directories.data": self.folder / "data",
@@ -62,6 +63,7 @@ class Neo4jServer:
             "server.directories.import": self.folder / "import",
             "server.directories.transaction.logs.root": self.folder / "data" / "transactions",
             "dbms.security.auth_enabled": "true",
+            **self._settings,
             **settings,
         }
         kept = [
@@ -155,7 +157,7 @@ def running(home: str, folder: Path, settings: Mapping[str, str] | None = None) 
     try:
         yield server
     finally:
-        server.stop()
+        server.kill()  # what it holds goes with it
 
 
 class Database:

@@ -283,7 +283,7 @@ def test_a_server_that_refuses_to_write(server, run, database, undisturbed, caps
         line = capsys.readouterr().err.splitlines()[-1]
         assert f"{server.uri}: the home database is read-only" in line
     finally:
-        server.stop()
+        server.kill()
         server.configure({})
         server.start()
     assert main(["load", run.directory]) == 0

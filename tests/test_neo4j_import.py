@@ -110,7 +110,7 @@ def test_an_import_is_a_load(run, home, neo4j, tmp_path, monkeypatch, capsys):
             assert sorted(imported.query(show), key=key) == sorted(wanted, key=key)
             assert wanted
     finally:
-        server.stop()
+        server.kill()
 
 
 def test_compressed_files_hold_the_same(run, tmp_path, capsys):

@@ -29,10 +29,12 @@ def running(folder: Path) -> Iterator[dict[str, str]]:
         "NEO4J_DATABASE": DATABASE,
     }
     port = environment["NEO4J_URI"].rpartition(":")[2]
+    arguments = [port, str(free_port()), PASSWORD]
     log = folder / "arcadedb.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, __file__, str(folder), port, str(free_port()), PASSWORD],
+            [sys.executable, str(Path(__file__).resolve()), str(folder), *arguments],
+            cwd=folder,  # it keeps a log there
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -70,7 +70,13 @@ def write_plots(analyses: Mapping[str, Any], folder: Path, title: str) -> list[P
             axes.set_ylim(0, 108)
             axes.set_ylabel("percent")
             axes.set_title(f"{heading}\n{title}", fontsize=10)
-            axes.legend(loc="lower right", fontsize=8, framealpha=0.9)
+            figure.legend(
+                *axes.get_legend_handles_labels(),
+                loc="outside lower center",
+                ncols=3,
+                fontsize=8,
+                frameon=False,
+            )
             for side in ("top", "right"):
                 axes.spines[side].set_visible(False)
             for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
@@ -82,5 +88,5 @@ def write_plots(analyses: Mapping[str, Any], folder: Path, title: str) -> list[P
 
 def _count(scores: Mapping[str, Any]) -> str:
     if "sentences" in scores:
-        return f"{scores['sentences']:,} sentences"
-    return f"{scores['support']:,} gold"
+        return f"sentences: {scores['sentences']:,}"
+    return f"gold: {scores['support']:,}"

@@ -161,7 +161,7 @@ def test_figures_are_drawn_and_are_the_same_twice(tmp_path):
         for kind in ("png", "svg")
     ]
     text = " ".join(ElementTree.parse(paths[1]).getroot().itertext())
-    for word in ("SEO", "EPO", "1 sentences", "66.7", "50 $ of <data> & more"):
+    for word in ("SEO", "EPO", "sentences: 1", "66.7", "50 $ of <data> & more"):
         assert word in text
     assert paths[0].read_bytes().startswith(b"\x89PNG")
     again = write_plots(analyses, tmp_path / "two", "50 $ of <data> & more")

@@ -26,6 +26,22 @@ class PFNConfig(PreTrainedConfig):
             as in the official code).
         entity_gate: `cummax` as in eq. 2 (the relation gate is its mirror image), or
             `mirrored` as in the official code (the relation gate is cummax).
+        encoding: the encoding scheme of Table 2: `joint` (the partition filter), or LSTMs in
+            its place, `sequential` (relation features from entity features) or `parallel`
+            (both from the same input).
+        layers: encoders on top of each other; a layer reads the hidden states h_t (eq. 7) of
+            the one below, and the features (eq. 6) are those of the last.
+        bidirectional: whether a second encoder reads from right to left; the features of
+            both are concatenated.
+        global_representation: whether the tables read the sentence as a whole (eq. 8).
+        chunk_size: width of the gates; neurons are cut into chunks of so many, which share
+            them (section 5.3). Of 300 neurons, 30 are the paper's 10 chunks, and 10 are
+            chunks of 10; None is fine-grained: one chunk, a gate's value for each neuron.
+        decoding: `universal` (the relation loss is over all word pairs) or `selective` (over
+            pairs of heads that the NER unit accepts). In training; eq. 13 stays as it is.
+        tail_table: whether a third table marks the last words of subject and object; a
+            triple then keeps only pairs of entities whose tails fire, so that it can tell
+            entities with one head apart.
         layer_norm: whether the task units normalise before ELU, as the official code does.
         dropout: rate on the encoder's output and inside the task units.
         dropconnect: rate of the weights dropped from hidden state to gates.
@@ -55,6 +71,13 @@ class PFNConfig(PreTrainedConfig):
     hidden_size: int = 300
     positions: Literal["words", "pieces"] = "words"
     entity_gate: Literal["cummax", "mirrored"] = "cummax"
+    encoding: Literal["joint", "sequential", "parallel"] = "joint"
+    layers: int = 1
+    bidirectional: bool = False
+    global_representation: bool = True
+    chunk_size: int | None = None
+    decoding: Literal["universal", "selective"] = "universal"
+    tail_table: bool = False
     layer_norm: bool = True
     dropout: float = 0.1
     dropconnect: float = 0.1

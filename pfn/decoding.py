@@ -32,10 +32,14 @@ class Cells(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """Accepted cells of both tables: spans, and head-only triples between their heads."""
+    """Accepted cells of the tables: spans, and head-only triples between their heads.
+
+    Where the model has a tail table: the same between their last positions.
+    """
 
     entities: Cells
     triples: Cells
+    tails: Cells | None = None
 
 
 @torch.inference_mode()
@@ -56,8 +60,12 @@ def decode(
     read = model.project(**batch)
     entities = accept(model.ner, read.ner, upper_triangle(read.mask), entity_floor)
     pairs = head_pairs(entities.places, read.mask, model.config.reflexive)
-    triples = accept(model.re, read.re, pairs, relation_floor)
-    return Decoded(*(Cells(c.places.cpu(), c.scores.float().cpu()) for c in (entities, triples)))
+    found = [entities, accept(model.re, read.re, pairs, relation_floor)]
+    if model.re_tail is not None and read.re_tail is not None:
+        # Entities with different heads may end together, so a tail may meet itself.
+        pairs = head_pairs(entities.places[:, [0, 2]], read.mask)
+        found.append(accept(model.re_tail, read.re_tail, pairs, relation_floor))
+    return Decoded(*(Cells(c.places.cpu(), c.scores.float().cpu()) for c in found))
 
 
 def accept(
@@ -124,6 +132,14 @@ def decode_tables(
     if not reflexive:
         accepted &= ~torch.eye(heads.shape[1], dtype=torch.bool, device=heads.device)[..., None]
     triples = accepted.nonzero()
-    return Decoded(
+    found = Decoded(
         Cells(entities, entity[entities.unbind(1)]), Cells(triples, relation[triples.unbind(1)])
     )
+    if tables.tail_table is None:
+        return found
+    tail = tables.tail_table.sigmoid()
+    last = (entity >= entity_floor).any(-1).any(1)
+    tails = (
+        (tail >= relation_floor) & (last.unsqueeze(2) & last.unsqueeze(1)).unsqueeze(-1)
+    ).nonzero()
+    return found._replace(tails=Cells(tails, tail[tails.unbind(1)]))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pfn.extractor import Extractor
-from pfn.gold import GoldSentence
+from pfn.gold import GoldSentence, Span
 from pfn.resolution import HeadPolicy, resolve
 from schemas.records import HeadExtraction
 
@@ -45,6 +45,14 @@ class Counts:
     def scores(self) -> dict[str, float | int]:
         """Micro-averaged precision, recall and F1 in [0, 1], and the number of gold items."""
         return prf(self.right.total(), self.predicted.total(), self.gold.total())
+
+    def macro(self) -> dict[str, float | int]:
+        """Macro-averaged scores: the mean of each figure over the classes, as for ADE."""
+        classes = self.by_class().values()
+        return {
+            metric: sum(scores[metric] for scores in classes) / max(1, len(classes))
+            for metric in ("precision", "recall", "f1")
+        } | {"support": self.gold.total()}
 
     def by_class(self) -> dict[str, dict[str, float | int]]:
         """The same for each class."""
@@ -81,36 +89,46 @@ def score(
         head_policy: see `pfn.resolution.resolve`.
 
     Returns:
-        `entity` and `triple` (strict), `per_type` with both by class, and `official` with
-        the official code's `entity` and `triple`; each precision, recall, f1 and support.
+        `entity` and `triple` (strict, micro-averaged), `macro` with both macro-averaged,
+        `per_type` with both by class, and `official` with the official code's `entity` and
+        `triple`; each precision, recall, f1 and support.
     """
     entity, triple, official = Counts(), Counts(), Counts()
     for found, sentence in zip(predictions, gold, strict=True):
-        mentions, triples = resolve(
-            found.mentions,
-            found.head_triples,
-            entity_threshold=entity_threshold,
-            relation_threshold=relation_threshold,
-            head_policy=head_policy,
-        )
-        spans = [(m.begin, m.end, m.type) for m in mentions]
-        entity.add(set(spans), sentence.entities, 2)
-        triple.add(
-            {(spans[t.subject], t.relation, spans[t.object]) for t in triples},
-            sentence.triples,
-            1,
-        )
+        spans, triples = resolved(found, entity_threshold, relation_threshold, head_policy)
+        entity.add(spans, sentence.entities, 2)
+        triple.add(triples, sentence.triples, 1)
         correct_heads = {s[0] for s in spans if s in sentence.entities}
-        cells = {(spans[t.subject][0], t.relation, spans[t.object][0]) for t in triples}
+        cells = {(s[0], relation, o[0]) for s, relation, o in triples}
         gold_cells = {(s[0], relation, o[0]) for s, relation, o in sentence.triples}
         right = {c for c in cells & gold_cells if c[0] in correct_heads and c[2] in correct_heads}
         official.add(cells, gold_cells, 1, right)
     return {
         "entity": entity.scores(),
         "triple": triple.scores(),
+        "macro": {"entity": entity.macro(), "triple": triple.macro()},
         "per_type": {"entity": entity.by_class(), "triple": triple.by_class()},
         "official": {"entity": entity.scores(), "triple": official.scores()},
     }
+
+
+def resolved(
+    found: HeadExtraction,
+    entity_threshold: float,
+    relation_threshold: float,
+    head_policy: HeadPolicy = "all",
+) -> tuple[set[Span], set[tuple[Span, str, Span]]]:
+    """Entities and triples that a prediction comes to, as `GoldSentence` has them."""
+    mentions, triples = resolve(
+        found.mentions,
+        found.head_triples,
+        entity_threshold=entity_threshold,
+        relation_threshold=relation_threshold,
+        head_policy=head_policy,
+        tail_triples=found.tail_triples,
+    )
+    spans = [(m.begin, m.end, m.type) for m in mentions]
+    return set(spans), {(spans[t.subject], t.relation, spans[t.object]) for t in triples}
 
 
 def evaluate(

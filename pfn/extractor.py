@@ -137,6 +137,7 @@ class Extractor:
                         entity_threshold=entity,
                         relation_threshold=relation,
                         head_policy=head_policy,
+                        tail_triples=heads.tail_triples,
                     )
                 )
             )
@@ -266,7 +267,9 @@ class Extractor:
         self, decoded: Decoded, jobs: list[tuple[int, Window]], texts: Sequence[str]
     ) -> list[HeadExtraction]:
         types, relations = self.config.entity_types, self.config.relation_types
-        found = [HeadExtraction([], []) for _ in jobs]
+        found = [
+            HeadExtraction([], [], tail_triples=None if decoded.tails is None else []) for _ in jobs
+        ]
         words = [
             dict(zip(self.inputs.rows(window), window.words, strict=True)) for _, window in jobs
         ]
@@ -282,21 +285,26 @@ class Extractor:
             begin, end = words[place][first][0], words[place][last][1]
             text = texts[jobs[place][0]][begin:end]
             found[place].mentions.append(Mention(begin, end, text, types[type_], score))
-        for (place, subject, object_, relation), score in zip(
-            decoded.triples.places.tolist(), decoded.triples.scores.tolist(), strict=True
+        for places, scores, end, name in (
+            (decoded.triples.places, decoded.triples.scores, 0, "head_triples"),
+            *(((*decoded.tails, 1, "tail_triples"),) if decoded.tails else ()),
         ):
-            if subject in words[place] and object_ in words[place]:
-                found[place].head_triples.append(
-                    HeadTriple(
-                        words[place][subject][0],
-                        relations[relation],
-                        words[place][object_][0],
-                        score,
+            for (place, subject, object_, relation), score in zip(
+                places.tolist(), scores.tolist(), strict=True
+            ):
+                if subject in words[place] and object_ in words[place]:
+                    getattr(found[place], name).append(
+                        HeadTriple(
+                            words[place][subject][end],
+                            relations[relation],
+                            words[place][object_][end],
+                            score,
+                        )
                     )
-                )
         for heads in found:
             heads.mentions.sort(key=lambda m: (m.begin, m.end, m.type))
-            heads.head_triples.sort(key=lambda t: (t.subject, t.object, t.relation))
+            for triples in (heads.head_triples, heads.tail_triples or []):
+                triples.sort(key=lambda t: (t.subject, t.object, t.relation))
         return found
 
     def thresholds(self, entity: float | None, relation: float | None) -> tuple[float, float]:
@@ -350,15 +358,20 @@ def _merge(parts: list[HeadExtraction]) -> HeadExtraction:
     """Merges what overlapping windows of one sentence say; the best score stays."""
     mentions: dict[tuple, Mention] = {}
     triples: dict[tuple, HeadTriple] = {}
+    tails: dict[tuple, HeadTriple] = {}
     for part in parts:
         for mention in part.mentions:
             key = (mention.begin, mention.end, mention.type)
             if key not in mentions or mentions[key].score < mention.score:
                 mentions[key] = mention
-        for triple in part.head_triples:
-            key = (triple.subject, triple.object, triple.relation)
-            if key not in triples or triples[key].score < triple.score:
-                triples[key] = triple
+        for best, found in ((triples, part.head_triples), (tails, part.tail_triples or [])):
+            for triple in found:
+                key = (triple.subject, triple.object, triple.relation)
+                if key not in best or best[key].score < triple.score:
+                    best[key] = triple
     return HeadExtraction(
-        [mentions[k] for k in sorted(mentions)], [triples[k] for k in sorted(triples)], len(parts)
+        [mentions[k] for k in sorted(mentions)],
+        [triples[k] for k in sorted(triples)],
+        len(parts),
+        None if parts[0].tail_triples is None else [tails[k] for k in sorted(tails)],
     )

@@ -13,23 +13,26 @@ class GlobalRepresentation(nn.Module):
     comes after it.
 
     Args:
-        hidden_size: width of the features.
+        hidden_size: width of the representation.
+        feature_size: width of the features; `hidden_size` by default.
+        shared: whether there are shared features; without them the task's stand alone.
     """
 
-    def __init__(self, hidden_size: int):
+    def __init__(self, hidden_size: int, feature_size: int | None = None, shared: bool = True):
         super().__init__()
-        self.linear = nn.Linear(2 * hidden_size, hidden_size)
+        self.linear = nn.Linear((1 + shared) * (feature_size or hidden_size), hidden_size)
 
-    def forward(self, task: Tensor, shared: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, task: Tensor, shared: Tensor | None, mask: Tensor) -> Tensor:
         """The global representation h_g.
 
         Args:
-            task: entity or relation features, (batch, length, hidden).
-            shared: shared features, (batch, length, hidden).
+            task: entity or relation features, (batch, length, features).
+            shared: shared features, (batch, length, features), where there are any.
             mask: true at positions of the sentence, (batch, length).
 
         Returns:
             (batch, hidden).
         """
-        pooled = self.linear(torch.cat((task, shared), -1)).tanh()
+        read = task if shared is None else torch.cat((task, shared), -1)
+        pooled = self.linear(read).tanh()
         return pooled.masked_fill(~mask.unsqueeze(-1), float("-inf")).amax(1)

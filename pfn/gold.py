@@ -40,11 +40,13 @@ class GoldCells(NamedTuple):
         window: what the model reads.
         entities: (row of the first word, row of the last word, entity type).
         relations: (row of the subject's head, row of the object's head, relation).
+        tails: the same with the rows of the last words.
     """
 
     window: Window
     entities: list[tuple[int, int, int]]
     relations: list[tuple[int, int, int]]
+    tails: list[tuple[int, int, int]]
 
 
 def gold_cells(gold: GoldSentence, windows: list[Window], encoder: InputEncoder) -> list[GoldCells]:
@@ -66,17 +68,16 @@ def gold_cells(gold: GoldSentence, windows: list[Window], encoder: InputEncoder)
             for span in gold.entities
             if span[0] in begins and span[1] in ends
         }
+        pairs = [
+            (placed[s], placed[o], relations[r])
+            for s, r, o in gold.triples
+            if s in placed and o in placed
+        ]
         found.append(
             GoldCells(
                 window,
                 sorted({(*place, types[span[2]]) for span, place in placed.items()}),
-                sorted(
-                    {
-                        (placed[s][0], placed[o][0], relations[r])
-                        for s, r, o in gold.triples
-                        if s in placed and o in placed
-                    }
-                ),
+                *(sorted({(s[end], o[end], r) for s, o, r in pairs}) for end in (0, 1)),
             )
         )
     return found

@@ -13,7 +13,9 @@ from transformers.utils import ModelOutput
 
 from pfn.configuration import PFNConfig
 from pfn.loss import table_loss
+from pfn.lstm_encoders import LSTMEncoders
 from pfn.partition_filter import PartitionFeatures, PartitionFilterEncoder
+from pfn.stacked_partition_filter import StackedPartitionFilter
 from pfn.task_units import TaskUnit, UnitFeatures, upper_triangle
 from pfn.word_shape import WORD_SHAPES
 
@@ -23,16 +25,19 @@ class PFNOutput(ModelOutput):
     """What a forward pass gives.
 
     Attributes:
-        loss: L_ner + L_re over the padded length, if labels were given (eq. 12).
+        loss: L_ner + L_re over the padded length, if labels were given (eq. 12); the loss of
+            the tail table, if there is one, is a third part.
         entity_table: logits of the NER table, (batch, length, length, entity types);
             minus infinity below the diagonal and at padding.
         relation_table: logits of the RE table, (batch, length, length, relations); minus
             infinity at padding.
+        tail_table: logits of the tail table, if the model has one, like the RE table.
     """
 
     loss: Tensor | None = None
     entity_table: Tensor | None = None
     relation_table: Tensor | None = None
+    tail_table: Tensor | None = None
 
 
 @dataclass
@@ -44,12 +49,14 @@ class PFNProjections:
         ner: what the NER unit fills its table from.
         re: what the RE unit fills its table from.
         mask: true at positions of the sentence, (batch, length).
+        re_tail: what the tail table is filled from, if the model has one.
     """
 
     features: PartitionFeatures
     ner: UnitFeatures
     re: UnitFeatures
     mask: Tensor
+    re_tail: UnitFeatures | None = None
 
 
 class PFNModel(PreTrainedModel):
@@ -76,17 +83,20 @@ class PFNModel(PreTrainedModel):
         width = self.encoder.get_input_embeddings().embedding_dim
         self.word_shapes = nn.Embedding(len(WORD_SHAPES), width) if config.word_shapes else None
         self.dropout = nn.Dropout(config.dropout)
-        self.partition_filter = PartitionFilterEncoder(
-            self.encoder.config.hidden_size,
-            config.hidden_size,
-            config.dropconnect,
-            config.entity_gate,
-        )
-        self.ner = TaskUnit(
-            config.hidden_size, len(config.entity_types), config.dropout, config.layer_norm
-        )
-        self.re = TaskUnit(
-            config.hidden_size, len(config.relation_types), config.dropout, config.layer_norm
+        self.partition_filter = _task_encoder(config)
+        units: dict[str, Any] = {
+            "dropout": config.dropout,
+            "layer_norm": config.layer_norm,
+            "feature_size": config.hidden_size * (2 if config.bidirectional else 1),
+            "shared": config.encoding == "joint",
+            "global_representation": config.global_representation,
+        }
+        self.ner = TaskUnit(config.hidden_size, len(config.entity_types), **units)
+        self.re = TaskUnit(config.hidden_size, len(config.relation_types), **units)
+        self.re_tail = (
+            TaskUnit(config.hidden_size, len(config.relation_types), **units)
+            if config.tail_table
+            else None
         )
         self.post_init()
 
@@ -95,7 +105,7 @@ class PFNModel(PreTrainedModel):
         # PyTorch's own initialisation, as in the official code; the encoder brings its own.
         if module is self.word_shapes:
             nn.init.zeros_(module.weight)
-        elif isinstance(module, nn.Linear | nn.LayerNorm):
+        elif isinstance(module, nn.Linear | nn.LayerNorm | nn.LSTM):
             module.reset_parameters()
 
     def project(
@@ -129,6 +139,9 @@ class PFNModel(PreTrainedModel):
             self.ner.project(features.entity, features.shared, position_mask),
             self.re.project(features.relation, features.shared, position_mask),
             position_mask,
+            None
+            if self.re_tail is None
+            else self.re_tail.project(features.relation, features.shared, position_mask),
         )
 
     def forward(
@@ -140,6 +153,7 @@ class PFNModel(PreTrainedModel):
         shape_ids: Tensor | None = None,
         entity_labels: Tensor | None = None,
         relation_labels: Tensor | None = None,
+        tail_labels: Tensor | None = None,
         return_tables: bool | None = None,
     ) -> PFNOutput:
         """Fills both tables; with labels, the loss as well.
@@ -152,36 +166,96 @@ class PFNModel(PreTrainedModel):
             shape_ids: as in `project`.
             entity_labels: gold cells as (sentence, first, last, type), (n, 4).
             relation_labels: gold cells as (sentence, subject, object, relation), (n, 4).
+            tail_labels: gold cells of the tail table as (sentence, last word of the subject,
+                of the object, relation), (n, 4), if the model has one.
             return_tables: whether the tables are returned; by default where no labels are.
         """
         read = self.project(input_ids, attention_mask, position_index, position_mask, shape_ids)
         cells = upper_triangle(position_mask)
         entity_logits = self.ner.cells(read.ner, *cells)
         pairs = position_mask.unsqueeze(2) & position_mask.unsqueeze(1)
-        relation_table = self.re.table(read.re)
+        has_labels = entity_labels is not None and relation_labels is not None
+        with_tables = return_tables or (return_tables is None and not has_labels)
+        units = [(self.re, read.re, relation_labels)]
+        if self.re_tail is not None and read.re_tail is not None:
+            units.append((self.re_tail, read.re_tail, tail_labels))
+        selective = has_labels and self.config.decoding == "selective"
+        tables = []
+        if with_tables or not selective:
+            tables = [unit.table(features) for unit, features, _ in units]
         loss = None
         if entity_labels is not None and relation_labels is not None:
             batch, length = position_mask.shape
             shape = (batch, length, length)
             entity_gold = _gold(entity_labels, (*shape, len(self.config.entity_types)))[cells]
-            relation_gold = _gold(relation_labels, (*shape, len(self.config.relation_types)))
-            relation_loss = (
-                table_loss(relation_table, relation_gold)
-                if bool(pairs.all())
-                else table_loss(relation_table[pairs], relation_gold[pairs])
-            )
-            loss = (table_loss(entity_logits, entity_gold) + relation_loss) / length
-        if return_tables or (return_tables is None and loss is None):
-            entity_table = entity_logits.new_full(
-                (*pairs.shape, entity_logits.shape[-1]), float("-inf")
-            )
-            entity_table[cells] = entity_logits
-            return PFNOutput(
-                loss=loss,
-                entity_table=entity_table,
-                relation_table=relation_table.masked_fill(~pairs.unsqueeze(-1), float("-inf")),
-            )
-        return PFNOutput(loss=loss)
+            loss = table_loss(entity_logits, entity_gold)
+            valid = entity_logits.detach().sigmoid() >= self.config.entity_threshold
+            for number, (unit, features, labels) in enumerate(units):
+                if labels is None:
+                    raise ValueError("a model with a tail table needs tail_labels")
+                gold = _gold(labels, (*shape, len(self.config.relation_types)))
+                if selective:
+                    chosen = _valid_pairs(cells, valid.any(-1), position_mask, number)
+                    loss = loss + table_loss(unit.cells(features, *chosen), gold[chosen])
+                elif bool(pairs.all()):
+                    loss = loss + table_loss(tables[number], gold)
+                else:
+                    loss = loss + table_loss(tables[number][pairs], gold[pairs])
+            loss = loss / length
+        if not with_tables:
+            return PFNOutput(loss=loss)
+        entity_table = entity_logits.new_full(
+            (*pairs.shape, entity_logits.shape[-1]), float("-inf")
+        )
+        entity_table[cells] = entity_logits
+        return PFNOutput(
+            loss,
+            entity_table,
+            *(table.masked_fill(~pairs.unsqueeze(-1), float("-inf")) for table in tables),
+        )
+
+
+def _task_encoder(config: PFNConfig) -> nn.Module:
+    """What makes task features of the text encoder's output: the partition filter of a model.
+
+    One of one layer and one direction stands by itself, as checkpoints know it.
+    """
+    encoder: Any = config.encoder
+    if config.encoding != "joint":
+        return LSTMEncoders(
+            encoder.hidden_size,
+            config.hidden_size,
+            config.encoding == "sequential",
+            config.layers,
+            config.bidirectional,
+        )
+    options: dict[str, Any] = {
+        "dropconnect": config.dropconnect,
+        "entity_gate": config.entity_gate,
+        "chunk_size": config.chunk_size,
+    }
+    if config.layers == 1 and not config.bidirectional:
+        return PartitionFilterEncoder(encoder.hidden_size, config.hidden_size, **options)
+    return StackedPartitionFilter(
+        encoder.hidden_size, config.hidden_size, config.layers, config.bidirectional, **options
+    )
+
+
+def _valid_pairs(
+    cells: tuple[Tensor, Tensor, Tensor], valid: Tensor, mask: Tensor, end: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The pairs that selective decoding looks at: those of entities the NER unit accepts.
+
+    Args:
+        cells: sentence, first and last position of the spans.
+        valid: whether a span is accepted, (spans,).
+        mask: true at positions of the sentence, (batch, length).
+        end: 0 for pairs of first positions, 1 for pairs of last ones.
+    """
+    at = torch.zeros_like(mask)
+    at[cells[0][valid], cells[1 + end][valid]] = True
+    sentence, first, second = (at.unsqueeze(2) & at.unsqueeze(1)).nonzero(as_tuple=True)
+    return sentence, first, second
 
 
 def _gold(labels: Tensor, shape: tuple[int, ...]) -> Tensor:

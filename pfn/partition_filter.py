@@ -10,11 +10,14 @@ from torch.nn import functional
 
 
 class PartitionFeatures(NamedTuple):
-    """Task-specific features of every position (eq. 6), each (batch, length, hidden)."""
+    """Task-specific features of every position (eq. 6), each (batch, length, hidden).
+
+    Encoders without a shared partition have no shared features.
+    """
 
     entity: Tensor
     relation: Tensor
-    shared: Tensor
+    shared: Tensor | None
 
 
 def cummax(x: Tensor) -> Tensor:
@@ -36,6 +39,10 @@ class PartitionFilterEncoder(nn.Module):
             drops; one mask a pass. In evaluation the weights are scaled by 1 - rate.
         entity_gate: `cummax` (eq. 2), or `mirrored`: the relation gate is cummax and the
             entity gate its complement, as in the official code.
+        chunk_size: width of the gates; the neurons are cut into chunks of so many, which
+            share them (section 5.3). One chunk by default; less than two neurons leave a
+            gate nothing to divide, since cummax of one value is 1.
+        reverse: whether it reads from right to left.
     """
 
     def __init__(
@@ -44,20 +51,27 @@ class PartitionFilterEncoder(nn.Module):
         hidden_size: int,
         dropconnect: float = 0.1,
         entity_gate: str = "cummax",
+        chunk_size: int | None = None,
+        reverse: bool = False,
     ):
         super().__init__()
         self.hidden_size = hidden_size
         self.dropconnect = dropconnect
         self.mirrored = entity_gate == "mirrored"
+        self.chunk_size = chunk_size or hidden_size
+        self.reverse = reverse
+        if hidden_size % self.chunk_size:
+            raise ValueError(f"chunk_size {chunk_size} does not divide hidden_size {hidden_size}")
+        width = hidden_size + 4 * self.chunk_size
         # Rows: candidate cell; for the previous cell entity gate, relation gate; for the
         # candidate cell entity gate, relation gate.
-        self.input_transform = nn.Linear(input_size, 5 * hidden_size)
-        self.hidden_transform = nn.Linear(hidden_size, 5 * hidden_size)
+        self.input_transform = nn.Linear(input_size, width)
+        self.hidden_transform = nn.Linear(hidden_size, width)
         # Columns: entity, relation and shared memory (eq. 7).
         self.cell_transform = nn.Linear(3 * hidden_size, hidden_size)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> PartitionFeatures:
-        """Encodes sequences from left to right.
+        """Encodes sequences from left to right, or from right to left.
 
         Args:
             x: outputs of the text encoder, (batch, length, input_size).
@@ -67,36 +81,61 @@ class PartitionFilterEncoder(nn.Module):
         Returns:
             The features; zero at padding.
         """
+        return self.encode(x, mask, hidden_states=False)[0]
+
+    def encode(
+        self, x: Tensor, mask: Tensor | None = None, hidden_states: bool = True
+    ) -> tuple[PartitionFeatures, Tensor]:
+        """As a call; also gives the hidden states h_t (eq. 7), what a layer above reads.
+
+        Args:
+            x: as in a call.
+            mask: as in a call.
+            hidden_states: whether they are wanted.
+
+        Returns:
+            The features, and the hidden states, (batch, length, hidden), zero at padding;
+            none of them, (batch, length, 0), where they are not wanted.
+        """
         batch, length, _ = x.shape
         if mask is None:
             mask = torch.ones(batch, length, dtype=torch.bool, device=x.device)
         # Rows of all steps one after the other, longest sequences first: at each step those
         # that have not ended are the first so many, and no step reads padding.
-        order = mask.sum(1).argsort(descending=True, stable=True)
+        lengths = mask.sum(1)
+        order = lengths.argsort(descending=True, stable=True)
         running = mask[order].t()
         step, place = running.nonzero(as_tuple=True)
-        rows = order[place] * length + step
-        memories = self._memories(
+        sequence = order[place]
+        rows = sequence * length + (lengths[sequence] - 1 - step if self.reverse else step)
+        memories, hidden = self._memories(
             x.reshape(batch * length, -1).index_select(0, rows), running.sum(1).tolist()
         )
-        features = torch.cat((_tanh(memories), memories.new_zeros(1, memories.shape[1])))  # eq. 6
+        outputs = _tanh(memories)  # eq. 6
+        if hidden_states:
+            outputs = torch.cat((outputs, torch.cat(hidden)), 1)
+        outputs = torch.cat((outputs, outputs.new_zeros(1, outputs.shape[1])))
         # Where each position's row is; padding reads the row of zeros behind all others.
         place = rows.new_full((batch * length,), len(rows))
         place[rows] = torch.arange(len(rows), device=rows.device)
-        features = features.index_select(0, place).view(batch, length, -1)
-        return PartitionFeatures(*features.split(self.hidden_size, -1))
+        outputs = outputs.index_select(0, place).view(batch, length, -1)
+        size = self.hidden_size
+        entity, relation, shared, states = outputs.split(
+            (size, size, size, size if hidden_states else 0), -1
+        )
+        return PartitionFeatures(entity, relation, shared), states
 
-    def _memories(self, x: Tensor, sizes: list[int]) -> Tensor:
-        """The entity, relation and shared memory of each row (eq. 1-5, 7).
+    def _memories(self, x: Tensor, sizes: list[int]) -> tuple[Tensor, list[Tensor]]:
+        """The memories of each row (eq. 1-5), and the hidden states of each step (eq. 7).
 
         Args:
             x: inputs, step after step, (rows, input_size).
             sizes: number of rows of each step, never rising.
 
         Returns:
-            (rows, 3 hidden).
+            Entity, relation and shared memory, (rows, 3 hidden); for each step (rows, hidden).
         """
-        hidden_size = self.hidden_size
+        hidden_size, chunk_size = self.hidden_size, self.chunk_size
         keep = 1 - self.dropconnect
         weight = self.hidden_transform.weight
         if self.training and self.dropconnect:
@@ -109,13 +148,15 @@ class PartitionFilterEncoder(nn.Module):
             return self.hidden_transform(hidden * keep)
 
         hidden = cell = x.new_zeros(sizes[0] if sizes else 0, hidden_size)
-        memories = []
+        memories, states = [], []
         for projected in self.input_transform(x).split(sizes):
             size = len(projected)
             gates = of_hidden(hidden[:size]) + projected
             candidate = _tanh(gates[:, :hidden_size])  # eq. 1
-            # eq. 2, both gates of both cells: (size, cell, gate, hidden)
-            gate = cummax(gates[:, hidden_size:].view(size, 2, 2, hidden_size))
+            # eq. 2, both gates of both cells: (size, cell, gate, chunk)
+            gate = cummax(gates[:, hidden_size:].view(size, 2, 2, chunk_size))
+            if chunk_size < hidden_size:
+                gate = gate.repeat(1, 1, 1, hidden_size // chunk_size)
             entity_gate, relation_gate = gate[:, :, 0], gate[:, :, 1]
             if self.mirrored:
                 entity_gate = 1 - entity_gate
@@ -129,7 +170,8 @@ class PartitionFilterEncoder(nn.Module):
             memories.append(memory)
             cell = self.cell_transform(memory)  # eq. 7
             hidden = _tanh(cell)
-        return torch.cat(memories)
+            states.append(hidden)
+        return torch.cat(memories), states
 
 
 def _tanh(x: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ def resolve(
     entity_threshold: float,
     relation_threshold: float,
     head_policy: HeadPolicy = "all",
+    tail_triples: Sequence[HeadTriple] | None = None,
 ) -> tuple[list[Mention], list[Triple]]:
     """Accepts mentions and expands head triples to pairs of them (eq. 13).
 
@@ -43,6 +44,9 @@ def resolve(
         relation_threshold: a head triple is accepted if its score is at least this.
         head_policy: which of several accepted mentions that begin at one head take
             part: all of them, as in the paper; the best scored; or the longest.
+        tail_triples: what a tail table says, where the model has one: a pair of mentions
+            then needs a relation between its ends too, with a score that reaches
+            `relation_threshold`.
 
     Returns:
         The accepted mentions sorted by (begin, end, type), and the triples sorted
@@ -74,6 +78,13 @@ def resolve(
         for subject in at_head.get(head.subject, ())
         for object_ in at_head.get(head.object, ())
     ]
+    if tail_triples is not None:
+        tails = {t[:3] for t in tail_triples if t.score >= relation_threshold}
+        triples = [
+            t
+            for t in triples
+            if (accepted[t.subject].end, t.relation, accepted[t.object].end) in tails
+        ]
     triples.sort(key=lambda t: (t.subject, t.object, t.relation))
     return accepted, triples
 

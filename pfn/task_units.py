@@ -20,7 +20,7 @@ class UnitFeatures(NamedTuple):
     """What a unit fills its table from.
 
     Attributes:
-        task: features h of each position, (batch, length, hidden).
+        task: features h of each position, (batch, length, features).
         constant: C h_g + bias of each sentence, (batch, hidden).
     """
 
@@ -38,30 +38,50 @@ class TaskUnit(nn.Module):
     concatenation over all pairs is never built.
 
     Args:
-        hidden_size: width of the features.
+        hidden_size: width of the sentence's and of a pair's representation.
         labels: number of entity types or of relations.
         dropout: rate before ELU.
         layer_norm: whether a pair's representation is normalised before ELU.
+        feature_size: width of the features h; `hidden_size` by default.
+        shared: whether eq. 8 reads shared features beside the task's.
+        global_representation: whether a pair sees h_g at all.
     """
 
-    def __init__(self, hidden_size: int, labels: int, dropout: float, layer_norm: bool):
+    def __init__(
+        self,
+        hidden_size: int,
+        labels: int,
+        dropout: float,
+        layer_norm: bool,
+        feature_size: int | None = None,
+        shared: bool = True,
+        global_representation: bool = True,
+    ):
         super().__init__()
-        self.global_representation = GlobalRepresentation(hidden_size)
-        self.pair = nn.Linear(3 * hidden_size, hidden_size)
+        self.feature_size = feature_size or hidden_size
+        self.global_representation = (
+            GlobalRepresentation(hidden_size, self.feature_size, shared)
+            if global_representation
+            else None
+        )
+        width = hidden_size if global_representation else 0
+        self.pair = nn.Linear(2 * self.feature_size + width, hidden_size)
         self.layer_norm = nn.LayerNorm(hidden_size) if layer_norm else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.label = nn.Linear(hidden_size, labels)
 
-    def project(self, task: Tensor, shared: Tensor, mask: Tensor) -> UnitFeatures:
+    def project(self, task: Tensor, shared: Tensor | None, mask: Tensor) -> UnitFeatures:
         """Reads the sentences, up to what pairs of positions are made from.
 
         Args:
-            task: entity or relation features, (batch, length, hidden).
-            shared: shared features, (batch, length, hidden).
+            task: entity or relation features, (batch, length, features).
+            shared: shared features, (batch, length, features), where there are any.
             mask: true at positions of the sentence, (batch, length).
         """
+        if self.global_representation is None:
+            return UnitFeatures(task, self.pair.bias.expand(len(task), -1))
         sentence = self.global_representation(task, shared, mask)
-        whole = self.pair.weight[:, 2 * self.pair.out_features :]
+        whole = self.pair.weight[:, 2 * self.feature_size :]
         return UnitFeatures(task, functional.linear(sentence, whole, self.pair.bias))
 
     def logits(self, pairs: Tensor) -> Tensor:
@@ -74,11 +94,16 @@ class TaskUnit(nn.Module):
 
     def table(self, features: UnitFeatures) -> Tensor:
         """Logits of all pairs, (batch, length, length, labels)."""
-        first, second, _ = self.pair.weight.chunk(3, 1)
+        first, second = self._weights()
         rows = functional.linear(features.task, first) + features.constant.unsqueeze(1)
         return self.logits(
             rows.unsqueeze(2) + functional.linear(features.task, second).unsqueeze(1)
         )
+
+    def _weights(self) -> tuple[Tensor, Tensor]:
+        """A and B, each (hidden, features)."""
+        size = self.feature_size
+        return self.pair.weight[:, :size], self.pair.weight[:, size : 2 * size]
 
     def cells(
         self, features: UnitFeatures, sentence: Tensor, first: Tensor, second: Tensor
@@ -95,7 +120,7 @@ class TaskUnit(nn.Module):
             (cells, labels).
         """
         length = features.task.shape[1]
-        weights = self.pair.weight.chunk(3, 1)
+        weights = self._weights()
         task = features.task.flatten(0, 1)
         rows, row = _needed(sentence * length + first, len(task))
         columns, column = _needed(sentence * length + second, len(task))

@@ -31,7 +31,7 @@ from pfn.gold import GoldCells, GoldSentence, gold_cells, gold_sentence
 from pfn.inputs import InputEncoder
 from pfn.modeling import PFNModel
 from pfn.readers import AnnotatedSentence
-from pfn.training_options import TrainingOptions
+from pfn.training_options import ARCHITECTURE, TrainingOptions
 from schemas.errors import ConfigurationError
 from schemas.label_schema import LabelSchema
 
@@ -110,15 +110,7 @@ def build_model(
         entity_types=[t.name for t in schema.entity_types],
         relation_types=[r.name for r in schema.relations],
         label_schema=schema.to_dict(),
-        hidden_size=options.hidden_size,
-        positions=options.positions,
-        word_shapes=options.word_shapes,
-        dropout=options.dropout,
-        dropconnect=options.dropconnect,
-        layer_norm=options.layer_norm,
-        reflexive=options.reflexive,
-        window_pieces=options.window_pieces,
-        window_overlap=options.window_overlap,
+        **{name: getattr(options, name) for name in ARCHITECTURE},
     )
     model = PFNModel(config)
     missing, _ = model.encoder.load_state_dict(pretrained.state_dict(), strict=False)
@@ -239,7 +231,7 @@ def train(
             num_train_epochs=options.epochs,
             per_device_train_batch_size=options.batch_size,
             learning_rate=options.head_learning_rate,
-            lr_scheduler_type="linear",
+            lr_scheduler_type=options.schedule,
             warmup_steps=options.warmup,
             max_grad_norm=options.clip,
             eval_strategy="epoch",
@@ -286,7 +278,10 @@ def training_cells(gold: Sequence[GoldSentence], encoder: InputEncoder) -> list[
 def collate_gold(batch: Sequence[GoldCells], encoder: InputEncoder) -> dict[str, torch.Tensor]:
     """A batch with its gold cells, as `PFNModel.forward` takes it."""
     tensors = encoder.collate([cells.window for cells in batch])
-    for name, of in (("entity_labels", "entities"), ("relation_labels", "relations")):
+    labels = {"entity_labels": "entities", "relation_labels": "relations"}
+    if encoder.config.tail_table:
+        labels["tail_labels"] = "tails"
+    for name, of in labels.items():
         places = [(i, *place) for i, cells in enumerate(batch) for place in getattr(cells, of)]
         tensors[name] = torch.tensor(places, dtype=torch.long).reshape(-1, 4)
     return tensors

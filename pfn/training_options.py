@@ -4,7 +4,27 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+#: The options that say what model is trained, as they are called in `PFNConfig` too.
+ARCHITECTURE = (
+    "hidden_size",
+    "encoding",
+    "layers",
+    "bidirectional",
+    "global_representation",
+    "chunk_size",
+    "decoding",
+    "tail_table",
+    "positions",
+    "word_shapes",
+    "dropout",
+    "dropconnect",
+    "layer_norm",
+    "reflexive",
+    "window_pieces",
+    "window_overlap",
+)
 
 
 class TrainingOptions(BaseModel):
@@ -13,6 +33,24 @@ class TrainingOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     hidden_size: int = Field(300, gt=0, description="width of the partition filter encoder")
+    encoding: Literal["joint", "sequential", "parallel"] = Field(
+        "joint", description="joint (the partition filter), or sequential or parallel LSTMs"
+    )
+    layers: int = Field(1, gt=0, description="encoders on top of each other")
+    bidirectional: bool = Field(False, description="whether a second encoder reads backwards")
+    global_representation: bool = Field(
+        True, description="whether the tables read the sentence as a whole (eq. 8)"
+    )
+    chunk_size: int | None = Field(
+        None, gt=1, description="neurons of a chunk; chunks share their gates; default: one chunk"
+    )
+    decoding: Literal["universal", "selective"] = Field(
+        "universal",
+        description="whether relations are trained on all word pairs or on accepted entities only",
+    )
+    tail_table: bool = Field(
+        False, description="whether a third table relates last words, for entities with one head"
+    )
     positions: Literal["words", "pieces"] = Field(
         "words", description="what the tables' rows are: words, or word pieces as in the paper"
     )
@@ -38,6 +76,9 @@ class TrainingOptions(BaseModel):
     warmup: float = Field(
         0.1, ge=0, lt=1, description="part of the steps in which the rates rise; then they fall"
     )
+    schedule: Literal["linear", "constant"] = Field(
+        "linear", description="how rates go: up and down, or constant as in the paper"
+    )
     weight_decay: float = Field(0.0, ge=0, description="of weights, not of biases")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     patience: int = Field(5, gt=0, description="epochs without a better dev score before it stops")
@@ -45,3 +86,15 @@ class TrainingOptions(BaseModel):
     threads: int | None = Field(None, gt=0, description="CPU threads")
     limit: int | None = Field(None, gt=0, description="train on the first N sentences only")
     tune_thresholds: bool = Field(True, description="whether thresholds are chosen on dev")
+
+    @field_validator("chunk_size")
+    @classmethod
+    def _fits(cls, chunk_size: int | None, info: ValidationInfo) -> int | None:
+        if chunk_size is None:
+            return None
+        if info.data.get("encoding", "joint") != "joint":
+            raise ValueError("only the joint encoding has gates")
+        hidden_size = info.data.get("hidden_size", chunk_size)
+        if hidden_size % chunk_size:
+            raise ValueError(f"{chunk_size} does not divide the hidden size {hidden_size}")
+        return chunk_size

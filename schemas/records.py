@@ -76,11 +76,14 @@ class HeadExtraction(NamedTuple):
         mentions: sorted by (begin, end, type).
         head_triples: sorted by (subject, object, relation).
         windows: how many windows the text was read in.
+        tail_triples: what a tail table says, if the model has one: like `head_triples`, with
+            the ends of subject and object in the place of their begins.
     """
 
     mentions: list[Mention]
     head_triples: list[HeadTriple]
     windows: int = 1
+    tail_triples: list[HeadTriple] | None = None
 
 
 class Extraction(NamedTuple):

@@ -159,6 +159,10 @@ def test_options_from_a_file(data, tmp_path):
     [
         ({"epochs": "many"}, "--epochs: input should be a valid integer"),
         ({"warmup": 1}, "--warmup: input should be less than 1"),
+        ({"layers": 0}, "--layers: input should be greater than 0"),
+        ({"chunk-size": 7}, "--chunk-size: 7 does not divide the hidden size 16"),
+        ({"encoding": "parallel", "chunk-size": 8}, "--chunk-size: only the joint encoding has"),
+        ({"encoding": "both"}, "--encoding: input should be 'joint', 'sequential' or 'parallel'"),
         ({"format": "xml"}, "--format: 'xml' is not one of docred"),
         ({"train": "nowhere.json"}, "--train: there is no file nowhere.json"),
         ({"encoder": "/nowhere"}, "--encoder: /nowhere is no folder of a model"),
@@ -169,6 +173,25 @@ def test_wrong_options(data, tmp_path, capsys, changes, message):
     arguments = options(data, **{"output": tmp_path / "out"} | changes)
     assert main(["train", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_variants_are_options(data, tmp_path, capsys):
+    output = tmp_path / "variant"
+    flags = ["--bidirectional", "--tail-table", "--no-global-representation"]
+    changes = {"epochs": 1, "encoding": "sequential", "layers": 2, "decoding": "selective"}
+    assert main(["train", *options(data, output, **changes), *flags]) == 0
+    config = Extractor.from_pretrained(output, device="cpu").config
+    assert (config.encoding, config.layers, config.decoding) == ("sequential", 2, "selective")
+    assert (config.bidirectional, config.tail_table, config.global_representation) == (
+        True,
+        True,
+        False,
+    )
+    capsys.readouterr()
+    assert (
+        main(["extract", str(data), "--output", str(tmp_path / "x"), "--model", str(output)]) == 2
+    )
+    assert "has a tail table, whose scores extraction files can't hold" in capsys.readouterr().err
 
 
 def test_a_schema_must_know_the_data(data, tmp_path, capsys):

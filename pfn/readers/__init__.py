@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pfn.readers.docred import read_docred
 from pfn.readers.dygie import read_dygie
-from pfn.readers.records import AnnotatedSentence, Reading
+from pfn.readers.records import AnnotatedSentence, Reading, without_overlaps
 from pfn.readers.spert import read_spert
 from pfn.readers.triple_list import read_triple_list
 from schemas.errors import ConfigurationError
@@ -25,15 +25,20 @@ FORMATS: dict[str, Callable[[str | Path], Reading]] = {
     "triple-list": read_triple_list,
 }
 
-__all__ = ["FORMATS", "AnnotatedSentence", "Reading", "read"]
+#: What may be done with sentences whose entities overlap.
+OVERLAPPING = ("keep", "drop")
+
+__all__ = ["FORMATS", "OVERLAPPING", "AnnotatedSentence", "Reading", "read"]
 
 
-def read(path: str | Path, format: str) -> Reading:
+def read(path: str | Path, format: str, overlapping: str = "keep") -> Reading:
     """Reads an annotated file.
 
     Args:
         path: a local file.
         format: a key of `FORMATS`.
+        overlapping: `drop` leaves out, and counts as skipped, sentences in which one entity
+            overlaps another, as the paper does with ADE; `keep` keeps them.
 
     Returns:
         The sentences, a list; its `skipped` counts what could not be placed.
@@ -43,4 +48,9 @@ def read(path: str | Path, format: str) -> Reading:
     """
     if format not in FORMATS:
         raise ConfigurationError(f"--format: {format!r} is not one of {', '.join(FORMATS)}")
-    return FORMATS[format](path)
+    if overlapping not in OVERLAPPING:
+        raise ConfigurationError(
+            f"--overlapping-entities: {overlapping!r} is not one of {', '.join(OVERLAPPING)}"
+        )
+    reading = FORMATS[format](path)
+    return reading if overlapping == "keep" else without_overlaps(reading)

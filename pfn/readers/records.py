@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 from pfn.readers.detokenisation import detokenise
@@ -78,3 +79,21 @@ class Reading(list[AnnotatedSentence]):
                 document_id, sentence_index, text, tokens, token_offsets, list(index_of), list(kept)
             )
         )
+
+
+def without_overlaps(reading: Reading) -> Reading:
+    """The sentences in which no entity overlaps another; the others are counted as skipped.
+
+    One span with two types overlaps itself.
+    """
+    kept = Reading(s for s in reading if not _overlap(s.entities))
+    kept.skipped = reading.skipped.copy()
+    if len(kept) < len(reading):
+        kept.skipped["sentence with overlapping entities"] = len(reading) - len(kept)
+    return kept
+
+
+def _overlap(entities: Iterable[GoldEntity]) -> bool:
+    spans = sorted(entities)
+    # Sorted by begin: if any two overlap, then some two neighbours do.
+    return any(left[1] > right[0] for left, right in pairwise(spans))

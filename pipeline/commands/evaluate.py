@@ -5,18 +5,46 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from pipeline.commands.analyses import as_text, robustness_as_text
 from pipeline.commands.predict import add_model_arguments, load_extractor
 from schemas.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pfn.readers import Reading
+    from pfn.robustness import Pair
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `evaluate`."""
-    parser.add_argument("--data", required=True, metavar="FILE", help="annotated sentences")
+    parser.add_argument("--data", metavar="FILE", help="annotated sentences")
     parser.add_argument("--format", required=True, help="docred, spert, dygie or triple-list")
+    parser.add_argument(
+        "--overlapping-entities",
+        default="keep",
+        metavar="keep|drop",
+        help="drop: leave out sentences with entities that overlap, as the paper does for ADE",
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="the first N sentences only")
     parser.add_argument("--json", action="store_true", help="all figures, as JSON")
+    parser.add_argument("--plots", metavar="FOLDER", help="draw the analyses, as PNG and SVG")
+    parser.add_argument(
+        "--paper",
+        metavar="DATA_SET",
+        help="print the paper's Table 1 beside: nyt, webnlg, ade, ace05, ace04 or scierc",
+    )
+    parser.add_argument(
+        "--robustness",
+        nargs="*",
+        metavar="FILE",
+        help="entities before and after the changes of the paper's Table 4, made of --data; or "
+        "of two files, ORIGINAL TRANSFORMED",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=13, metavar="N", help="of the changes of --robustness"
+    )
     add_model_arguments(parser)
 
 
@@ -26,31 +54,61 @@ def main(args: argparse.Namespace) -> int:
 
     if args.limit is not None and args.limit < 1:
         raise ConfigurationError(f"--limit: {args.limit} is not at least 1")
-    reading = read(args.data, args.format)
-    sentences = reading[: args.limit]
-    if not sentences:
-        raise ConfigurationError(f"--data: {args.data} has no sentence")
+    files = args.robustness or []
+    if len(files) not in (0, 2):
+        raise ConfigurationError("--robustness: takes two files, ORIGINAL TRANSFORMED, or none")
+    if files and args.data:
+        raise ConfigurationError("--data: the files of --robustness stand in its place")
+    if not files and not args.data:
+        raise ConfigurationError("--data: is missing")
+    if args.robustness is not None and (args.plots or args.paper):
+        raise ConfigurationError("--robustness: goes without --plots and --paper")
+    if args.plots:
+        from pfn.plots import check_plotting
+
+        check_plotting()
+        if Path(args.plots).exists() and not Path(args.plots).is_dir():
+            raise ConfigurationError(f"--plots: {args.plots} is no folder")
+    if args.paper:
+        from pfn.paper_results import find_data_set
+
+        find_data_set(args.paper)
+
+    def sentences_of(path: str, option: str) -> Reading:
+        reading = read(path, args.format, args.overlapping_entities)
+        if args.limit is not None:
+            del reading[args.limit :]
+        if not reading:
+            raise ConfigurationError(f"{option}: {path} has no sentence")
+        return reading
+
+    if args.robustness is not None:
+        return _robustness(
+            args, [sentences_of(path, "--robustness") for path in files], sentences_of
+        )
+    reading = sentences_of(args.data, "--data")
     extractor = load_extractor(args)
 
-    from pfn.evaluation import evaluate
+    from pfn.analyses import analyse
+    from pfn.evaluation import predict, score
     from pfn.gold import gold_sentence
 
-    gold = [gold_sentence(sentence) for sentence in sentences]
+    gold = [gold_sentence(sentence) for sentence in reading]
     config = extractor.config
     labels = {type_ for g in gold for _, _, type_ in g.entities} - set(config.entity_types)
     labels |= {relation for g in gold for _, relation, _ in g.triples} - set(config.relation_types)
     entity_threshold, relation_threshold = extractor.thresholds(
         args.entity_threshold, args.relation_threshold
     )
-    found = evaluate(
-        extractor,
-        gold,
-        entity_threshold=entity_threshold,
-        relation_threshold=relation_threshold,
-        head_policy=args.head_policy,
-        token_budget=args.token_budget,
-    )
+    predictions = predict(extractor, gold, entity_threshold, relation_threshold, args.token_budget)
+    options = {
+        "entity_threshold": entity_threshold,
+        "relation_threshold": relation_threshold,
+        "head_policy": args.head_policy,
+    }
+    found = score(predictions, gold, **options)
     found |= {
+        "analyses": analyse(predictions, gold, **options),
         "sentences": len(gold),
         "entity_threshold": entity_threshold,
         "relation_threshold": relation_threshold,
@@ -63,18 +121,47 @@ def main(args: argparse.Namespace) -> int:
             f"{min(labels)!r}; what has them counts as missed",
             file=sys.stderr,
         )
-    print(json.dumps(found, ensure_ascii=False) if args.json else as_text(found))
+    if args.plots:
+        from pfn.plots import write_plots
+
+        for path in write_plots(found["analyses"], Path(args.plots), Path(args.data).name):
+            print(path, file=sys.stderr)
+    if args.json:
+        print(json.dumps(found, ensure_ascii=False))
+        return 0
+    print(as_text(found))
+    if args.paper:
+        from pfn.paper_results import beside_paper
+
+        encoder = getattr(config.encoder, "model_type", "")
+        print("\n" + beside_paper(args.paper, found, "this model", str(encoder)))
     return 0
 
 
-def as_text(found: dict[str, Any]) -> str:
-    """The figures in all, in percent."""
-    lines = [f"{'':24}{'precision':>10}{'recall':>10}{'F1':>10}{'gold':>10}"]
-    for name, scores in (
-        ("entities, strict", found["entity"]),
-        ("triples, strict", found["triple"]),
-        ("triples, official code", found["official"]["triple"]),
-    ):
-        figures = "".join(f"{100 * scores[m]:10.2f}" for m in ("precision", "recall", "f1"))
-        lines.append(f"{name:24}{figures}{scores['support']:10}")
-    return "\n".join(lines)
+def _robustness(args: argparse.Namespace, files: list[Reading], sentences_of: Any) -> int:
+    from pfn.robustness import TRANSFORMATIONS, Pair, robustness, transform
+
+    pairs: dict[str, Pair] = {}
+    if files:
+        pairs["files"] = Pair(*files)
+    else:
+        data = sentences_of(args.data, "--data")
+        for name in TRANSFORMATIONS:
+            pair = transform(name, data, args.seed)
+            if pair.original:
+                pairs[name] = pair
+            else:
+                print(f"pfn-kg: {name} can change no sentence of {args.data}", file=sys.stderr)
+        if not pairs:
+            raise ConfigurationError(f"--robustness: {args.data} has nothing to change")
+    extractor = load_extractor(args)
+    found = robustness(
+        extractor,
+        pairs,
+        entity_threshold=args.entity_threshold,
+        relation_threshold=args.relation_threshold,
+        head_policy=args.head_policy,
+        token_budget=args.token_budget,
+    )
+    print(json.dumps(found, ensure_ascii=False) if args.json else robustness_as_text(found))
+    return 0

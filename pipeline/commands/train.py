@@ -8,8 +8,10 @@ import importlib.util
 import json
 import sys
 import time
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
@@ -19,8 +21,26 @@ from pfn.training_options import TrainingOptions
 from schemas.errors import ConfigurationError
 from schemas.label_schema import LabelSchema, first_reason
 
-_REQUIRED = ("train", "dev", "format", "encoder", "output")
-_OPTIONAL = ("test", "schema", "name", "data_description", "attribution", "licence", "language")
+if TYPE_CHECKING:
+    from pfn.readers import Reading
+
+_REQUIRED = ("format", "encoder", "output")
+# Files; those of a relative path lie in --data-folder.
+_FILES = ("train", "dev", "test", "data")
+_OPTIONAL = (
+    *_FILES,
+    "data_folder",
+    "folds",
+    "fold",
+    "overlapping_entities",
+    "paper",
+    "schema",
+    "name",
+    "data_description",
+    "attribution",
+    "licence",
+    "language",
+)
 _SWITCHES = ("half_precision",)
 
 
@@ -30,6 +50,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", metavar="FILE", help="training sentences")
     parser.add_argument("--dev", metavar="FILE", help="sentences that choose the best epoch")
     parser.add_argument("--test", metavar="FILE", help="sentences to score the result on")
+    parser.add_argument("--data", metavar="FILE", help="for cross-validation: all sentences")
+    parser.add_argument(
+        "--folds",
+        metavar="N_OR_FILE",
+        help="with --data: so many folds by document, or a JSON file of them; 15 %% of a fold's "
+        "training sentences are its dev",
+    )
+    parser.add_argument("--fold", metavar="K", help="with --folds: the K-th alone, from 1")
+    parser.add_argument(
+        "--data-folder", metavar="DIR", help="where these files lie if their path is relative"
+    )
+    parser.add_argument(
+        "--overlapping-entities",
+        metavar="keep|drop",
+        help="drop: leave out sentences with entities that overlap, as the paper does for ADE",
+    )
+    parser.add_argument(
+        "--paper",
+        metavar="DATA_SET",
+        help="print the paper's Table 1 beside: nyt, webnlg, ade, ace05, ace04 or scierc",
+    )
     parser.add_argument("--format", help="docred, spert, dygie or triple-list")
     parser.add_argument(
         "--encoder", metavar="NAME_OR_DIR", help="folder, installed package or name on the hub"
@@ -64,31 +105,124 @@ def main(args: argparse.Namespace) -> int:
     given, options = read_options(args)
     if importlib.util.find_spec("accelerate") is None:
         raise ConfigurationError('train: accelerate is not installed: pip install "pfn-kg[train]"')
-    for name in ("train", "dev", "test", "schema"):
+    for name in (*_FILES, "schema"):
         if given.get(name) and not Path(given[name]).is_file():
             raise ConfigurationError(f"--{name}: there is no file {given[name]}")
-    schema = None
-    if given.get("schema"):
-        text = Path(given["schema"]).read_text(encoding="utf-8")
-        schema = LabelSchema.from_yaml(text, given["schema"])
+    if given.get("paper"):
+        from pfn.paper_results import find_data_set
+
+        find_data_set(given["paper"])
+    if given.get("data"):
+        return _cross_validate(given, options, args.resume)
 
     from pfn.readers import read
 
+    overlapping = given.get("overlapping_entities") or "keep"
     splits = {
-        name: read(given[name], given["format"])
+        name: read(given[name], given["format"], overlapping)
         for name in ("train", "dev", "test")
         if given.get(name)
     }
     for name, sentences in splits.items():
         if not sentences:
             raise ConfigurationError(f"--{name}: {given[name]} has no sentence")
+    output = Path(given["output"])
+    figures = _train(given, options, splits, output, args.resume)
+    for split, found in figures.items():
+        _print_scores(split, found)
+    _print_paper(given, figures[list(figures)[-1]])
+    print(output / "model")
+    return 0
 
+
+def _cross_validate(given: dict[str, Any], options: TrainingOptions, resume: bool) -> int:
+    """Trains and tests each fold, and writes what comes out of them all."""
+    from pfn.cross_validation import read_folds, split_fold, summarise
+    from pfn.readers import read
+    from pfn.readers.records import without_overlaps
+
+    overlapping = given.get("overlapping_entities") or "keep"
+    # Folds number the sentences of the whole file, those with overlaps too.
+    sentences = read(given["data"], given["format"])
+    folds = read_folds(given["folds"], sentences, options.seed)
+    tested = Counter(index for fold in folds for index in fold)
+    several, never = sum(n > 1 for n in tested.values()), len(sentences) - len(tested)
+    if several or never:
+        print(
+            f"pfn-kg: --folds: of {len(sentences)} sentences {several} are tested more than once "
+            f"and {never} never",
+            file=sys.stderr,
+        )
+    chosen = range(1, len(folds) + 1)
+    if given.get("fold"):
+        if not given["fold"].isdecimal() or int(given["fold"]) not in chosen:
+            raise ConfigurationError(f"--fold: {given['fold']!r} is not one of 1 to {len(folds)}")
+        chosen = range(int(given["fold"]), int(given["fold"]) + 1)
+    output = Path(given["output"])
+    results: dict[str, Any] = {}
+    for number in chosen:
+        folder = output / f"fold-{number:02}"
+        if resume and (folder / "metrics.json").is_file():
+            metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+            figures = {"test": metrics["test"]}
+        else:
+            splits = split_fold(sentences, folds[number - 1], options.seed)
+            if overlapping == "drop":
+                splits = {name: without_overlaps(of) for name, of in splits.items()}
+            for name, of_split in splits.items():
+                if not of_split:
+                    raise ConfigurationError(f"--folds: fold {number} has no {name} sentence")
+            figures = _train(given, options, splits, folder, resume)
+        results[str(number)] = figures["test"]
+        _print_scores(f"fold {number}", figures["test"])
+    summary = summarise(list(results.values()))
+    (output / "results.json").write_text(
+        json.dumps({"folds": results} | summary, indent=1, ensure_ascii=False) + "\n",
+        encoding="utf-8",
+    )
+    _print_scores("mean", summary["mean"])
+    _print_scores("macro mean", summary["mean"]["macro"])
+    _print_paper(given, summary["mean"])
+    print(output / "results.json")
+    return 0
+
+
+def _print_scores(name: str, found: Mapping[str, Any]) -> None:
+    print(
+        f"{name}: entity F1 {100 * found['entity']['f1']:.2f}, "
+        f"triple F1 {100 * found['triple']['f1']:.2f}"
+    )
+
+
+def _print_paper(given: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
+    if given.get("paper"):
+        from pfn.paper_results import beside_paper
+
+        print(beside_paper(given["paper"], figures, "this training", _encoder_name(given)))
+
+
+def _encoder_name(given: Mapping[str, Any]) -> str:
+    encoder = Path(given["encoder"])
+    return encoder.name if encoder.is_dir() else given["encoder"]
+
+
+def _train(
+    given: Mapping[str, Any],
+    options: TrainingOptions,
+    splits: Mapping[str, Reading],
+    output: Path,
+    resume: bool,
+) -> dict[str, Any]:
+    """Trains on `train`, selects on `dev`, scores on `test`; writes model and figures."""
     from pfn.evaluation import evaluate
     from pfn.gold import gold_sentence
     from pfn.model_card import model_card
     from pfn.training import save_checkpoint, train
 
-    output = Path(given["output"])
+    schema = None
+    if given.get("schema"):
+        text = Path(given["schema"]).read_text(encoding="utf-8")
+        schema = LabelSchema.from_yaml(text, given["schema"])
     start = time.monotonic()
     # The trainer talks to standard output, which is for results.
     with contextlib.redirect_stdout(sys.stderr):
@@ -99,7 +233,7 @@ def main(args: argparse.Namespace) -> int:
             output,
             options,
             schema=schema,
-            resume=args.resume,
+            resume=resume,
         )
         figures = {"dev": measured["dev"]}
         if "test" in splits:
@@ -107,22 +241,23 @@ def main(args: argparse.Namespace) -> int:
     config = extractor.config
     name = given.get("name") or output.resolve().name
     last = list(figures)[-1]
+    source = Path(given.get("train") or given["data"]).name
     card = model_card(
         name,
         figures,
-        encoder=Path(given["encoder"]).name
-        if Path(given["encoder"]).is_dir()
-        else given["encoder"],
+        encoder=_encoder_name(given),
         entity_types=config.entity_types,
         relation_types=config.relation_types,
-        data=given.get("data_description")
-        or f"{len(splits['train'])} sentences of {Path(given['train']).name}.",
+        data=given.get("data_description") or f"{len(splits['train'])} sentences of {source}.",
         attribution=given.get("attribution"),
         licence=given.get("licence"),
         language=given.get("language") or "en",
         hyper_parameters=options.model_dump(),
+        # A fold's test sentences are no file of their own.
         command=f"pfn-kg evaluate --model {name} --data {Path(given[last]).name} "
-        f"--format {given['format']}",
+        f"--format {given['format']}"
+        if given.get(last)
+        else None,
     )
     save_checkpoint(extractor, output / "model", bool(given.get("half_precision")), card)
     metrics = {
@@ -140,13 +275,7 @@ def main(args: argparse.Namespace) -> int:
     (output / "metrics.json").write_text(
         json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    for split, found in figures.items():
-        print(
-            f"{split}: entity F1 {100 * found['entity']['f1']:.2f}, "
-            f"triple F1 {100 * found['triple']['f1']:.2f}"
-        )
-    print(output / "model")
-    return 0
+    return figures
 
 
 def read_options(args: argparse.Namespace) -> tuple[dict[str, Any], TrainingOptions]:
@@ -175,12 +304,30 @@ def read_options(args: argparse.Namespace) -> tuple[dict[str, Any], TrainingOpti
     for name in (*names, *TrainingOptions.model_fields):
         if getattr(args, name) is not None:
             values[name] = getattr(args, name)
-    for name in _REQUIRED:
+    crossed = values.get("data") or values.get("folds")
+    for name in (*_REQUIRED, *(("data", "folds") if crossed else ("train", "dev"))):
         if not values.get(name):
             raise ConfigurationError(f"--{name}: is missing")
+    for name in ("train", "dev", "test") if crossed else ("fold",):
+        if values.get(name):
+            with_ = "--data and --folds are" if crossed else "--folds is not"
+            raise ConfigurationError(f"--{name}: has no use where {with_} given")
+    for name in ("folds", "fold"):
+        # In YAML a number is a number.
+        if type(values.get(name)) is int:
+            values[name] = str(values[name])
     for name in (*_REQUIRED, *_OPTIONAL):
         if values.get(name) is not None and not isinstance(values[name], str):
             raise ConfigurationError(f"--{name.replace('_', '-')}: {values[name]!r} is no text")
+    overlapping = values.get("overlapping_entities")
+    if overlapping not in (None, "keep", "drop"):
+        raise ConfigurationError(
+            f"--overlapping-entities: {overlapping!r} is neither keep nor drop"
+        )
+    if values.get("data_folder"):
+        for name in (*_FILES, "folds"):
+            if values.get(name) and not values[name].isdecimal():
+                values[name] = str(Path(values["data_folder"], values[name]))
     try:
         options = TrainingOptions.model_validate(
             {k: v for k, v in values.items() if k in TrainingOptions.model_fields}

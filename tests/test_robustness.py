@@ -1,0 +1,195 @@
+"""The transformations of appendix D: what they change, what they keep, and that they repeat."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pfn.readers.records import Reading
+from pfn.robustness import TRANSFORMATIONS, Lexicon, robustness, transform
+from pipeline.cli import main
+
+
+def reading(*sentences):
+    found = Reading()
+    for number, (text, entities, triples) in enumerate(sentences):
+        found.add("d", number, text.split(), entities, triples)
+    return found
+
+
+DATA = reading(
+    (
+        "Anna Bell met NATO in London .",
+        [(0, 2, "PER"), (3, 4, "ORG"), (5, 6, "LOC")],
+        [(0, "at", 2)],
+    ),
+    ("Zürich and New York City", [(0, 1, "LOC"), (2, 5, "LOC")], [(0, "near", 1)]),
+    ("It rained .", [], []),
+    # One entity inside another: neither is touched.
+    ("University of London", [(0, 3, "ORG"), (2, 3, "LOC")], []),
+    ("François works for Acme Corp", [(0, 1, "PER"), (3, 5, "ORG")], [(0, "for", 1)]),
+    ("东京 is in 日本", [(0, 1, "LOC"), (3, 4, "LOC")], [(0, "in", 1)]),
+)
+
+
+def words(sentence, entity):
+    return sentence.tokens[entity[0] : entity[1]]
+
+
+def outside(sentence):
+    inside = {i for begin, end, _ in sentence.entities for i in range(begin, end)}
+    return [token for i, token in enumerate(sentence.tokens) if i not in inside]
+
+
+SWAPS = [name for name in TRANSFORMATIONS if name != "ConcatSent"]
+TOKEN = st.text(st.characters(categories=["L", "N", "P", "M", "S"]), min_size=1, max_size=6)
+
+
+@st.composite
+def data_sets(draw):
+    found = Reading()
+    for number in range(draw(st.integers(1, 5))):
+        tokens = draw(st.lists(TOKEN, min_size=1, max_size=8))
+        spans = st.tuples(
+            st.integers(0, len(tokens) - 1), st.integers(1, 3), st.sampled_from(["A", "B"])
+        )
+        entities = [
+            (begin, min(len(tokens), begin + length), type_)
+            for begin, length, type_ in draw(st.lists(spans, max_size=4))
+        ]
+        places = st.integers(0, max(0, len(entities) - 1))
+        pairs = st.tuples(places, st.just("r"), places)
+        triples = draw(st.lists(pairs, max_size=3 if entities else 0))
+        found.add("d", number, tokens, entities, triples)
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=data_sets(), name=st.sampled_from(SWAPS), seed=st.integers(0, 3))
+def test_swaps_change_entities_and_nothing_else(data, name, seed):
+    pair = transform(name, data, seed)
+    assert pair == transform(name, data, seed)
+    assert len(pair.original) == len(pair.transformed)
+    for before, after in zip(*pair, strict=True):
+        assert before in data
+        assert [type_ for *_, type_ in after.entities] == [type_ for *_, type_ in before.entities]
+        assert after.triples == before.triples
+        assert outside(after) == outside(before)
+        assert after.tokens != before.tokens
+        assert all(token and token.strip() == token for token in after.tokens)
+        assert [after.text[b:e] for b, e in after.token_offsets] == after.tokens
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=data_sets())
+def test_concatenation_keeps_all(data):
+    pair = transform("ConcatSent", data)
+    assert len(pair.original) == 2 * len(pair.transformed) == len(data) // 2 * 2
+    for number, joined in enumerate(pair.transformed):
+        parts = pair.original[2 * number : 2 * number + 2]
+        assert joined.text == " ".join(part.text for part in parts)
+        assert [joined.text[b:e] for b, e in joined.token_offsets] == joined.tokens
+        for kind in ("entities", "triples", "tokens"):
+            assert len(getattr(joined, kind)) == sum(len(getattr(part, kind)) for part in parts)
+        said = [(words(joined, joined.entities[s]), r) for s, r, _ in joined.triples]
+        assert said == [(words(p, p.entities[s]), r) for p in parts for s, r, _ in p.triples]
+
+
+def test_cross_category():
+    lexicon = Lexicon(DATA)
+    for before, after in zip(*transform("CrossCategory", DATA), strict=True):
+        for old, new in zip(before.entities, after.entities, strict=True):
+            assert lexicon.types[tuple(words(after, new))] != {old[2]}
+    assert not transform("CrossCategory", reading(("a b", [(0, 1, "A")], []))).original
+
+
+def test_swap_longer():
+    pair = transform("SwapLonger", DATA)
+    longer = 0
+    for before, after in zip(*pair, strict=True):
+        for old, new in zip(before.entities, after.entities, strict=True):
+            if words(after, new) != words(before, old):
+                longer += 1
+                assert len(words(after, new)) > len(words(before, old))
+                assert tuple(words(after, new)) in Lexicon(DATA).by_type[new[2]]
+    assert longer >= 5
+
+
+def test_made_up_words_are_in_no_vocabulary():
+    lexicon = Lexicon(DATA)
+    pair = transform("OOV", DATA)
+    assert len(pair.original) == 4
+    for before, after in zip(*pair, strict=True):
+        for old, new in zip(before.entities, after.entities, strict=True):
+            assert len(words(after, new)) == len(words(before, old))
+            assert not {w.casefold() for w in words(after, new)} & lexicon.words
+
+
+def test_typos_are_one_slip():
+    for before, after in zip(*transform("EntTypos", DATA), strict=True):
+        for old, new in zip(before.entities, after.entities, strict=True):
+            pairs = zip(words(before, old), words(after, new), strict=True)
+            slips = [(a, b) for a, b in pairs if a != b]
+            assert len(slips) <= 1
+            for a, b in slips:
+                assert abs(len(a) - len(b)) <= 1
+                if len(a) == len(b):
+                    assert sorted(a) == sorted(b)
+
+
+def test_another_seed_is_another_text():
+    texts = {tuple(s.text for s in transform("OOV", DATA, seed).transformed) for seed in range(4)}
+    assert len(texts) == 4
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match="name is 'Swap', not one of ConcatSent, CrossCategory"):
+        transform("Swap", DATA)
+
+
+def test_before_and_after(tiny_extractor):
+    pairs = {name: transform(name, DATA) for name in TRANSFORMATIONS}
+    found = robustness(tiny_extractor, pairs)
+    assert list(found) == [*TRANSFORMATIONS, "average"]
+    rows = [found[name]["entity"] for name in TRANSFORMATIONS]
+    for row in rows:
+        assert row["decline"] == row["before"] - row["after"]
+    assert max(row["before"] for row in rows) > 0
+    mean = sum(row["decline"] for row in rows) / 5
+    assert found["average"]["entity"]["decline"] == pytest.approx(mean)
+    assert found["OOV"]["sentences"] == 4
+
+
+def spert(sentences):
+    return json.dumps(
+        [
+            {
+                "tokens": s.tokens,
+                "entities": [{"start": b, "end": e, "type": t} for b, e, t in s.entities],
+                "relations": [{"head": h, "type": r, "tail": t} for h, r, t in s.triples],
+            }
+            for s in sentences
+        ]
+    )
+
+
+def test_the_command(tiny_model, tmp_path, capsys):
+    (tmp_path / "data.json").write_text(spert(DATA))
+    pair = transform("SwapLonger", DATA)
+    for name, sentences in zip(("original", "transformed"), pair, strict=True):
+        (tmp_path / f"{name}.json").write_text(spert(sentences))
+    command = ["evaluate", "--model", str(tiny_model), "--format", "spert"]
+    assert main([*command, "--data", str(tmp_path / "data.json"), "--robustness"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split()[-4:] == ["before", "after", "decline", "sentences"]
+    assert [line.split()[0] for line in table[1:]] == [*TRANSFORMATIONS, "average"]
+    files = [str(tmp_path / f"{name}.json") for name in ("original", "transformed")]
+    assert main([*command, "--json", "--robustness", *files]) == 0
+    ours = json.loads(capsys.readouterr().out)
+    assert ours["files"]["entity"]["decline"] == ours["average"]["entity"]["decline"]
+    # The same pair made here or read from files gives the same row.
+    assert f"{100 * ours['files']['entity']['after']:.1f}" == table[5].split()[2]
+    (tmp_path / "none.json").write_text(spert([DATA[2]]))
+    assert main([*command, "--data", str(tmp_path / "none.json"), "--robustness"]) == 2
+    assert "has nothing to change" in capsys.readouterr().err

@@ -287,13 +287,14 @@ class Extractor:
             found[place].mentions.append(Mention(begin, end, text, types[type_], score))
         for places, scores, end, name in (
             (decoded.triples.places, decoded.triples.scores, 0, "head_triples"),
-            *(((*decoded.tails, 1, "tail_triples"),) if decoded.tails else ()),
+            *(((*decoded.tails, 1, "tail_triples"),) if decoded.tails is not None else ()),
         ):
+            triples_of = [getattr(heads, name) for heads in found]
             for (place, subject, object_, relation), score in zip(
                 places.tolist(), scores.tolist(), strict=True
             ):
                 if subject in words[place] and object_ in words[place]:
-                    getattr(found[place], name).append(
+                    triples_of[place].append(
                         HeadTriple(
                             words[place][subject][end],
                             relations[relation],

@@ -189,13 +189,13 @@ class PFNModel(PreTrainedModel):
             shape = (batch, length, length)
             entity_gold = _gold(entity_labels, (*shape, len(self.config.entity_types)))[cells]
             loss = table_loss(entity_logits, entity_gold)
-            valid = entity_logits.detach().sigmoid() >= self.config.entity_threshold
             for number, (unit, features, labels) in enumerate(units):
                 if labels is None:
                     raise ValueError("a model with a tail table needs tail_labels")
                 gold = _gold(labels, (*shape, len(self.config.relation_types)))
                 if selective:
-                    chosen = _valid_pairs(cells, valid.any(-1), position_mask, number)
+                    accepted = entity_logits.detach().sigmoid() >= self.config.entity_threshold
+                    chosen = _valid_pairs(cells, accepted.any(-1), position_mask, number)
                     loss = loss + table_loss(unit.cells(features, *chosen), gold[chosen])
                 elif bool(pairs.all()):
                     loss = loss + table_loss(tables[number], gold)

@@ -66,6 +66,7 @@ def write_plots(analyses: Mapping[str, Any], folder: Path, title: str) -> list[P
             axes.set_xticks(
                 range(len(names)),
                 [f"{n}\n{c}" for n, c in zip(names.values(), counts, strict=True)],
+                fontsize=8,
             )
             axes.set_ylim(0, 108)
             axes.set_ylabel("percent")

@@ -178,6 +178,7 @@ def test_wrong_options(data, tmp_path, capsys, changes, message):
 def test_variants_are_options(data, tmp_path, capsys):
     output = tmp_path / "variant"
     flags = ["--bidirectional", "--tail-table", "--no-global-representation"]
+    flags += ["--no-tune-thresholds"]
     changes = {"epochs": 1, "encoding": "sequential", "layers": 2, "decoding": "selective"}
     assert main(["train", *options(data, output, **changes), *flags]) == 0
     config = Extractor.from_pretrained(output, device="cpu").config

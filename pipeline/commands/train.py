@@ -160,11 +160,15 @@ def _cross_validate(given: dict[str, Any], options: TrainingOptions, resume: boo
         chosen = range(int(given["fold"]), int(given["fold"]) + 1)
     output = Path(given["output"])
     results: dict[str, Any] = {}
-    for number in chosen:
+    for number in range(1, len(folds) + 1):
         folder = output / f"fold-{number:02}"
-        if resume and (folder / "metrics.json").is_file():
+        # Folds may be trained one call at a time: those that are finished count too.
+        finished = (folder / "metrics.json").is_file()
+        if finished and (resume or number not in chosen):
             metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
             figures = {"test": metrics["test"]}
+        elif number not in chosen:
+            continue
         else:
             splits = split_fold(sentences, folds[number - 1], options.seed)
             if overlapping == "drop":
@@ -180,6 +184,8 @@ def _cross_validate(given: dict[str, Any], options: TrainingOptions, resume: boo
         json.dumps({"folds": results} | summary, indent=1, ensure_ascii=False) + "\n",
         encoding="utf-8",
     )
+    if len(results) < len(folds):
+        print(f"{len(results)} of {len(folds)} folds")
     _print_scores("mean", summary["mean"])
     _print_scores("macro mean", summary["mean"]["macro"])
     _print_paper(given, summary["mean"])

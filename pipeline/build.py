@@ -26,7 +26,7 @@ from apache_beam.io.filesystem import BeamIOError
 from pfn.resolution import HeadPolicy
 from pipeline.finished_run import GRAPH_SCHEMA_FILE
 from pipeline.folders import delete_folder, delete_temporary, move_files
-from pipeline.manifest import read_extracted, write_manifest
+from pipeline.manifest import chunk_files, read_extracted, write_manifest
 from pipeline.options import pipeline_options
 from pipeline.write_graph import OWN_FILES, WriteGraph, sum_counts
 from schemas.errors import ConfigurationError
@@ -37,7 +37,7 @@ from schemas.tables import SORTED_BY, TABLE_SCHEMAS
 from sinks.rdf import RdfOptions, RdfSink
 from sinks.tables import parquet_bytes
 from transforms.aggregate import aggregate_entities, aggregate_relations
-from transforms.deduplicate import FindLosers, Loser, ProjectDocuments
+from transforms.deduplicate import FindLosers, Loser, ProjectDocuments, Removed, removed_rows
 from transforms.extraction_files import ExtractionFolder
 from transforms.extractions import ChunkFile, read_columns
 from transforms.files import absolute, join, read_bytes, replace
@@ -130,15 +130,8 @@ def build(
     resolve = _resolve_options(manifest, options)
     rdf = _rdf_sink(manifest, label_schema, options)
     folder = ExtractionFolder(join(directory, "extractions"))
-    chunks = [
-        ChunkFile(
-            index,
-            folder.file(chunk["name"]),
-            chunk.get("model_hash") or manifest.get("model", {}).get("hash", ""),
-            chunk.get("generation", 0),
-        )
-        for index, chunk in enumerate(manifest["chunks"])
-    ]
+    chunks = chunk_files(folder, manifest)
+    removed = manifest.get("removed", {})
     # Folders of older versions have none.
     manifest.setdefault("run_id", uuid.uuid4().hex)
     write_manifest(directory, manifest | {"state": "building"})
@@ -149,7 +142,8 @@ def build(
             _ = (
                 pipeline
                 | "Chunks" >> beam.Create(chunks, reshuffle=True)
-                | "Graph" >> BuildGraph(temporary, label_schema, resolve, rdf, options.shard_rows)
+                | "Graph"
+                >> BuildGraph(temporary, label_schema, resolve, rdf, options.shard_rows, removed)
             )
         counts: dict[str, int] = json.loads(read_bytes(join(temporary, _COUNTS_FILE)))
         _swap(temporary, directory)
@@ -161,6 +155,8 @@ def build(
         delete_folder(temporary)
     settings = resolve._asdict() | {
         "base_iri": label_schema.base_iri,
+        "label_language": options.label_language,
+        "shard_rows": options.shard_rows,
         "label_schema": "given" if options.label_schema else "label_schema.yaml",
         "rdf": rdf.options._asdict() if rdf else None,
     }
@@ -173,15 +169,36 @@ def build(
     return counts
 
 
+def recorded_options(directory: str, manifest: dict[str, Any]) -> BuildOptions:
+    """The options of the last build of a folder; the defaults where there was none.
+
+    Raises:
+        ConfigurationError: if the label schema that it was given is gone.
+    """
+    recorded = manifest.get("build", {}).get("options", {})
+    known = set(BuildOptions._fields) - {"rdf", "label_schema"}
+    options = BuildOptions(**{name: recorded[name] for name in known & recorded.keys()})
+    if "rdf" in recorded:
+        rdf = recorded["rdf"]
+        options = options._replace(rdf=None if rdf is None else RdfOptions(**rdf))
+    if recorded.get("label_schema") == "given":
+        options = options._replace(label_schema=_read_schema(directory, GRAPH_SCHEMA_FILE))
+    return options
+
+
+def _read_schema(directory: str, name: str) -> LabelSchema:
+    path = join(directory, name)
+    try:
+        text = read_bytes(path).decode()
+    except (OSError, BeamIOError):
+        raise ConfigurationError(f"{path}: no label schema there") from None
+    return LabelSchema.from_yaml(text, path)
+
+
 def _label_schema(directory: str, options: BuildOptions) -> LabelSchema:
     label_schema = options.label_schema
     if label_schema is None:
-        path = join(directory, "label_schema.yaml")
-        try:
-            text = read_bytes(path).decode()
-        except (OSError, BeamIOError):
-            raise ConfigurationError(f"{path}: no label schema there") from None
-        label_schema = LabelSchema.from_yaml(text, path)
+        label_schema = _read_schema(directory, "label_schema.yaml")
     if options.base_iri is not None:
         data = label_schema.to_dict() | {"base_iri": options.base_iri}
         label_schema = LabelSchema.from_dict(data, "--base-iri")
@@ -230,6 +247,7 @@ class BuildGraph(beam.PTransform):
         options: thresholds and policies.
         rdf: what writes Turtle; None is not at all.
         shard_rows: about how many rows a file holds.
+        removed: the documents that are left out.
     """
 
     def __init__(
@@ -239,8 +257,10 @@ class BuildGraph(beam.PTransform):
         options: ResolveOptions,
         rdf: RdfSink | None = None,
         shard_rows: int = SHARD_ROWS,
+        removed: Removed | None = None,
     ):
         super().__init__()
+        self._removed = removed or {}
         self._folder = folder
         self._label_schema = label_schema
         self._options = options
@@ -249,11 +269,10 @@ class BuildGraph(beam.PTransform):
 
     def expand(self, chunks: beam.PCollection) -> beam.PCollection:
         """Applies the transform; gives the one path of the counts' file."""
-        removed: frozenset[str] = frozenset()
         found = (
             chunks
             | "ProjectDocuments"
-            >> beam.ParDo(ProjectDocuments(removed)).with_output_types(tuple[int, bytes])
+            >> beam.ParDo(ProjectDocuments(self._removed)).with_output_types(tuple[int, bytes])
             | "GroupByDocumentId" >> beam.GroupByKey()
             | "FindLosers"
             >> beam.ParDo(FindLosers()).with_outputs(FindLosers.COUNTS, main="losers")
@@ -266,7 +285,7 @@ class BuildGraph(beam.PTransform):
         )
         plan = beam.pvalue.AsSingleton(shards)
         resolved = chunks | "Resolve" >> beam.ParDo(
-            _Resolve(self._label_schema, self._options),
+            _Resolve(self._label_schema, self._options, self._removed),
             beam.pvalue.AsMultiMap(found["losers"]),
             plan,
         ).with_outputs(_Resolve.COUNTS, main="rows")
@@ -334,9 +353,10 @@ class _Resolve(beam.DoFn):
 
     COUNTS = "counts"
 
-    def __init__(self, label_schema: LabelSchema, options: ResolveOptions):
+    def __init__(self, label_schema: LabelSchema, options: ResolveOptions, removed: Removed):
         self._label_schema = label_schema
         self._options = options
+        self._removed = removed
 
     def process(
         self, chunk: ChunkFile, losers: Mapping[int, Iterable[list[Loser]]], plan: dict[str, int]
@@ -344,6 +364,8 @@ class _Resolve(beam.DoFn):
         rows = read_columns(chunk.path)
         read_counters(rows.schema)  # refuses a format that is not ours
         lost = [loser for found in losers[chunk.number] for loser in found]
+        gone = removed_rows(rows["document_id"], chunk.generation, self._removed)
+        lost += [Loser(row, "removed") for row in np.flatnonzero(gone).tolist()]
         found = resolve_chunk(rows, chunk.model_hash, lost, self._label_schema, self._options)
         for table, part in found.tables.items():
             shards = plan[table]

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "extract a corpus, then build the graph"),
     "extract": ("extract", "run the model over a corpus, chunk by chunk"),
     "build": ("build", "build the graph from extractions, without the model"),
+    "remove": ("remove", "take documents out and build the graph again"),
     "predict": ("predict", "mentions and triples of a text"),
     "train": ("train", "train a model"),
     "evaluate": ("evaluate", "score a model on annotated sentences"),
@@ -31,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 
 #: Commands of the interface that are not built yet.
-NOT_BUILT = ("remove", "evaluate-graph", "report")
+NOT_BUILT = ("evaluate-graph", "report")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

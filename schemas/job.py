@@ -44,6 +44,7 @@ class ExtractOptions(BaseModel):
         entity_floor: mentions below this score are not kept.
         relation_floor: head triples below this score are not kept.
         resume: whether to go on with what lies in the output folder.
+        into: whether the output folder holds a graph that is added to.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +64,7 @@ class ExtractOptions(BaseModel):
     entity_floor: float = Field(default=DEFAULT_FLOOR, ge=0, le=1)
     relation_floor: float = Field(default=DEFAULT_FLOOR, ge=0, le=1)
     resume: bool = False
+    into: bool = False
 
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> ExtractOptions:
@@ -84,8 +86,22 @@ class ExtractOptions(BaseModel):
 
     def what_extractions_depend_on(self) -> dict[str, Any]:
         """The options that change what a chunk's file holds, model and place aside."""
-        return self.model_dump(exclude={"corpus", "output", "model", "device", "resume"})
+        return self.model_dump(exclude={"corpus", "output", "model", "device", "resume", "into"})
 
+
+#: What an update takes from the run that it adds to, unless it is given.
+RECORDED_OPTIONS = (
+    "id_column",
+    "text_column",
+    "title_column",
+    "metadata_columns",
+    "language",
+    "precision",
+    "token_budget",
+    "chunk_documents",
+    "entity_floor",
+    "relation_floor",
+)
 
 RunState = Literal["extracting", "extracted", "building", "done", "failed"]
 

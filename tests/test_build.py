@@ -326,7 +326,7 @@ def test_command(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["--aliases", "x"], "--aliases: this option is not built yet"),
-        (["--neo4j-uri", "bolt://x"], "--neo4j-uri: this option is not built yet"),
+        (["--neo4j-uri", "x"], "--neo4j-uri"),
         (["--entity-threshold", "1.5"], "--entity-threshold: 1.5 is not between 0 and 1"),
         (["--base-iri", "no iri"], "--base-iri: base_iri: must be an absolute IRI"),
         (["--schema", "missing.yaml"], "--schema: missing.yaml: No such file or directory"),

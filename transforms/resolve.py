@@ -64,6 +64,10 @@ SUPPORT_SCHEMA = pa.schema(
 )
 
 
+# What is counted of rows that are left out and not rejected.
+_LOST = {"duplicate": "duplicates", "replaced": "replaced_rows", "removed": "removed_rows"}
+
+
 class ResolveOptions(NamedTuple):
     """How extractions become triples; see `pfn.resolution.resolve`."""
 
@@ -99,7 +103,7 @@ def resolve_chunk(
     Args:
         chunk: the file's rows, as in `schemas.extraction.EXTRACTION_SCHEMA`.
         model_hash: the model that made it.
-        losers: rows that are left out since another has their document id.
+        losers: rows that are left out: others have their document id, or it was removed.
         label_schema: types, relations and which types relations hold between.
         options: thresholds and policies.
     """
@@ -130,8 +134,8 @@ def _rejected_rows(chunk: pa.Table, losers: Sequence[Loser], counts: Counter[str
             place = places.slice(row, 1).to_pylist()[0]
             rows += [place | found for found in chunk["rejected"][row].as_py()]
     for loser in losers:
-        if loser.same_text:
-            counts["duplicates"] += 1
+        if loser.reason != "conflict":
+            counts[_LOST[loser.reason]] += 1
             continue
         error = (
             "another text has this document id: "

@@ -58,8 +58,26 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     add_neo4j_arguments(parser, "the graph is not loaded")
 
 
-def build_options(args: argparse.Namespace) -> BuildOptions:
+def last_build(directory: str) -> BuildOptions:
+    """How the graph of a folder was built last; the defaults where it never was.
+
+    Raises:
+        ConfigurationError: if nothing was extracted there.
+    """
+    from pipeline.build import recorded_options
+    from pipeline.manifest import read_extracted
+    from transforms.files import absolute
+
+    directory = absolute(directory)
+    return recorded_options(directory, read_extracted(directory))
+
+
+def build_options(args: argparse.Namespace, last: BuildOptions | None = None) -> BuildOptions:
     """The options of the build phase from the command line.
+
+    Args:
+        args: the command line.
+        last: what holds where the command line says nothing; the defaults without.
 
     Raises:
         ConfigurationError: if one is wrong, or not built yet.
@@ -85,16 +103,30 @@ def build_options(args: argparse.Namespace) -> BuildOptions:
     if args.base_iri is not None:
         nothing: dict[str, Any] = {"entity_types": [], "relations": []}
         LabelSchema.from_dict(nothing | {"base_iri": args.base_iri}, "--base-iri")
-    options = BuildOptions(
-        entity_threshold=args.entity_threshold,
-        relation_threshold=args.relation_threshold,
-        head_policy=args.head_policy or "all",
-        constraint_policy=args.constraint_policy or "flag",
-        base_iri=args.base_iri,
-        rdf=None if args.rdf is False else rdf_options(args, None),
-        label_language=args.label_language,
-        sentences=bool(args.sentences or args.neo4j_lexical),
-    )
+    options = last or BuildOptions()
+    given = {
+        name: getattr(args, name)
+        for name in (
+            "entity_threshold",
+            "relation_threshold",
+            "head_policy",
+            "constraint_policy",
+            "base_iri",
+            "label_language",
+        )
+        if getattr(args, name) is not None
+    }
+    if args.sentences or args.neo4j_lexical:
+        given["sentences"] = True
+    rdf = rdf_options(args, None)
+    if args.rdf is False:
+        given["rdf"] = None
+    elif args.rdf or options.rdf is not None:
+        names = [n for n in ("provenance", "relation_iris") if getattr(args, n) is not None]
+        given["rdf"] = (options.rdf or rdf)._replace(**{n: getattr(rdf, n) for n in names})
+    options = options._replace(**given)
+    if args.schema is not None and args.base_iri is None:
+        options = options._replace(base_iri=None)  # a schema comes with its own
     if args.schema is None:
         return options
     try:
@@ -132,11 +164,28 @@ def main(args: argparse.Namespace) -> int:
     apply_config(args)
     options = build_options(args)
     target = load_target(args, options)
+    return write_graph(args, options, target)
+
+
+def write_graph(
+    args: argparse.Namespace, options: BuildOptions, target: LoadOptions | None, done: str = ""
+) -> int:
+    """Builds the graph of a folder, loads it where it shall go, and says what came out.
+
+    Args:
+        args: the command line.
+        options: of the build.
+        target: where the graph is loaded, if anywhere.
+        done: what was done before.
+
+    Returns:
+        The exit code.
+    """
     from pipeline.build import build
 
     counts = build(args.directory, options, args.beam)
     print(
-        f"{args.directory}: {counts.get('documents', 0)} documents, "
+        f"{args.directory}: {done}{counts.get('documents', 0)} documents, "
         f"{counts.get('mentions', 0)} mentions, {counts.get('triples', 0)} triples, "
         f"{counts.get('entities', 0)} entities, {counts.get('values', 0)} values, "
         f"{counts.get('relations', 0)} relations, {counts.get('rejected', 0)} rejected"

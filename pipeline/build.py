@@ -31,7 +31,7 @@ from pipeline.options import pipeline_options
 from pipeline.write_graph import OWN_FILES, WriteGraph, sum_counts
 from schemas.errors import ConfigurationError
 from schemas.extraction import read_counters
-from schemas.job import ConstraintPolicy
+from schemas.job import ConstraintPolicy, Rules
 from schemas.label_schema import LabelSchema
 from schemas.tables import SORTED_BY, TABLE_SCHEMAS
 from sinks.rdf import RdfOptions, RdfSink
@@ -41,6 +41,7 @@ from transforms.deduplicate import FindLosers, Loser, ProjectDocuments, Removed,
 from transforms.extraction_files import ExtractionFolder
 from transforms.extractions import ChunkFile, read_columns
 from transforms.files import absolute, join, read_bytes, replace
+from transforms.graph_rules import FindVerdicts, GraphRules, Verdict, judge
 from transforms.identity import (
     ID_TYPE,
     content_id,
@@ -86,6 +87,7 @@ class BuildOptions(NamedTuple):
         head_policy: which mentions at one head take part.
         constraint_policy: what becomes of triples between types that the label
             schema does not give their relation.
+        rules: what becomes of triples that other rules of the label schema speak of.
         base_iri: namespace of the graph's IRIs, in place of the label schema's.
         rdf: how to write Turtle; None is not at all. Its language is of no account.
         label_language: language tag of names in RDF; None is the corpus's language, and
@@ -99,6 +101,7 @@ class BuildOptions(NamedTuple):
     label_schema: LabelSchema | None = None
     head_policy: HeadPolicy = "all"
     constraint_policy: ConstraintPolicy = "flag"
+    rules: Rules = Rules()
     base_iri: str | None = None
     rdf: RdfOptions | None = RdfOptions()
     label_language: str | None = None
@@ -154,6 +157,7 @@ def build(
     finally:
         delete_folder(temporary)
     settings = resolve._asdict() | {
+        "rules": options.rules._asdict(),
         "base_iri": label_schema.base_iri,
         "label_language": options.label_language,
         "shard_rows": options.shard_rows,
@@ -176,8 +180,9 @@ def recorded_options(directory: str, manifest: dict[str, Any]) -> BuildOptions:
         ConfigurationError: if the label schema that it was given is gone.
     """
     recorded = manifest.get("build", {}).get("options", {})
-    known = set(BuildOptions._fields) - {"rdf", "label_schema"}
+    known = set(BuildOptions._fields) - {"rdf", "label_schema", "rules"}
     options = BuildOptions(**{name: recorded[name] for name in known & recorded.keys()})
+    options = options._replace(rules=Rules(**recorded.get("rules", {})))
     if "rdf" in recorded:
         rdf = recorded["rdf"]
         options = options._replace(rdf=None if rdf is None else RdfOptions(**rdf))
@@ -235,6 +240,7 @@ def _resolve_options(manifest: dict[str, Any], options: BuildOptions) -> Resolve
         options.head_policy,
         options.constraint_policy,
         options.sentences,
+        options.rules,
     )
 
 
@@ -290,6 +296,13 @@ class BuildGraph(beam.PTransform):
             plan,
         ).with_outputs(_Resolve.COUNTS, main="rows")
         # Every planned file is written, be it empty: no gap in the numbers, no table missing.
+        rules = GraphRules(self._label_schema, self._options.rules)
+        verdicts = (
+            resolved["rows"]
+            | "Support" >> beam.Filter(lambda row: row[0][0] == "relations")
+            | "OnlyRows" >> beam.Values()
+            | "GraphRules" >> FindVerdicts(rules)
+        )
         empty = shards | "EmptyShards" >> beam.FlatMap(_empty_shards)
         written = (
             (resolved["rows"], empty)
@@ -298,10 +311,13 @@ class BuildGraph(beam.PTransform):
             | "GroupByShard" >> beam.GroupByKey()
             | "Write"
             >> beam.ParDo(
-                _WriteShard(self._folder, self._label_schema.base_iri), plan
+                _WriteShard(self._folder, self._label_schema.base_iri, self._options.rules),
+                plan,
+                beam.pvalue.AsIter(verdicts),
             ).with_outputs(_WriteShard.COUNTS, main="parts")
         )
-        counts = [resolved[_Resolve.COUNTS], written[_WriteShard.COUNTS]]
+        spoken = verdicts | "CountVerdicts" >> beam.Map(lambda v: {f"violations.{v.rule}": 1})
+        counts = [resolved[_Resolve.COUNTS], written[_WriteShard.COUNTS], spoken]
         if self._rdf is not None:
             # What is written is read again: the same sink serves every graph, whoever built it.
             graph = written["parts"] | "Rdf" >> WriteGraph(self._rdf, join(self._folder, "rdf"))
@@ -396,12 +412,16 @@ class _WriteShard(beam.DoFn):
 
     COUNTS = "counts"
 
-    def __init__(self, folder: str, base_iri: str):
+    def __init__(self, folder: str, base_iri: str, rules: Rules):
         self._folder = folder
         self._base_iri = base_iri
+        self._rules = rules
 
     def process(
-        self, group: tuple[tuple[str, int], Iterable[bytes]], plan: dict[str, int]
+        self,
+        group: tuple[tuple[str, int], Iterable[bytes]],
+        plan: dict[str, int],
+        verdicts: Iterable[Verdict],
     ) -> Iterator[TablePart | beam.pvalue.TaggedOutput]:
         (table, shard), parts = group
         rows = pa.concat_tables(map(decode, parts))
@@ -415,6 +435,10 @@ class _WriteShard(beam.DoFn):
             counts["relations"] = len(rows)
         schema = TABLE_SCHEMAS[table]
         rows = _in_hexadecimal(rows).select(schema.names).cast(schema)
+        if table in ("relations", "triples"):
+            rows, dropped = judge(rows, verdicts, self._rules)
+            if dropped:
+                counts[table] = counts.get(table, 0) - dropped
         rows = rows.sort_by([(column, "ascending") for column in SORTED_BY[table]])
         path = join(self._folder, table, part_name(shard, plan[table]))
         replace(path, parquet_bytes(rows))

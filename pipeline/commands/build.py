@@ -10,13 +10,24 @@ from pipeline.commands.extract import add_job_arguments, apply_config, rejected_
 from pipeline.commands.neo4j import add_neo4j_arguments, load_and_report, load_options
 from pipeline.commands.rdf import add_rdf_arguments, rdf_options
 from schemas.errors import ConfigurationError
-from schemas.job import CONSTRAINT_POLICIES
+from schemas.job import CONSTRAINT_POLICIES, DIRECTION_POLICIES, MIRROR_POLICIES, Rules
 
 if TYPE_CHECKING:
     from pipeline.build import BuildOptions
     from pipeline.load import LoadOptions
 
 TAKES_BEAM_OPTIONS = True
+
+#: The rules of the label schema but for argument types: option, policies, what it speaks of.
+RULE_OPTIONS: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("direction", DIRECTION_POLICIES, "triples whose types fit only the other way round"),
+    ("self-loops", CONSTRAINT_POLICIES, "triples between an entity and itself"),
+    ("overlaps", CONSTRAINT_POLICIES, "triples whose arguments overlap in the text"),
+    ("symmetric", MIRROR_POLICIES, "directions in which symmetric relations are said"),
+    ("inverse", MIRROR_POLICIES, "directions in which relations with an inverse are said"),
+    ("max-objects", CONSTRAINT_POLICIES, "relations beyond the best max_objects of a subject"),
+    ("acyclic", CONSTRAINT_POLICIES, "acyclic relations that close a cycle"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +57,9 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
         choices=CONSTRAINT_POLICIES,
         help="triples between types that the label schema has not; default: flag",
     )
+    for name, allowed, help_ in RULE_OPTIONS:
+        default = getattr(Rules(), name.replace("-", "_"))
+        group.add_argument(f"--{name}-policy", choices=allowed, help=f"{help_}; default: {default}")
     group.add_argument("--aliases", metavar="FILE", help="table of names of one entity")
     group.add_argument("--base-iri", metavar="IRI", help="namespace of the graph's IRIs")
     group.add_argument(
@@ -87,6 +101,7 @@ def build_options(args: argparse.Namespace, last: BuildOptions | None = None) ->
     for name, allowed in (
         ("head_policy", HEAD_POLICIES),
         ("constraint_policy", CONSTRAINT_POLICIES),
+        *((f"{name.replace('-', '_')}_policy", allowed) for name, allowed, _ in RULE_OPTIONS),
     ):
         value = getattr(args, name)
         if value is not None and value not in allowed:
@@ -116,6 +131,11 @@ def build_options(args: argparse.Namespace, last: BuildOptions | None = None) ->
         )
         if getattr(args, name) is not None
     }
+    policies = {
+        name.replace("-", "_"): getattr(args, f"{name.replace('-', '_')}_policy")
+        for name, _, _ in RULE_OPTIONS
+    }
+    given["rules"] = options.rules._replace(**{k: v for k, v in policies.items() if v is not None})
     if args.sentences or args.neo4j_lexical:
         given["sentences"] = True
     rdf = rdf_options(args, None)

@@ -38,6 +38,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that say how extractions become a graph, and what is written of it."""
+    add_policy_arguments(parser)
+    group = parser.add_argument_group("tables")
+    group.add_argument(
+        "--rdf", action=argparse.BooleanOptionalAction, help="whether to write Turtle; on"
+    )
+    group.add_argument(
+        "--sentences", action="store_true", default=None, help="write the table of sentences"
+    )
+    add_rdf_arguments(parser)
+    add_neo4j_arguments(parser, "the graph is not loaded")
+
+
+def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options that say how extractions become a graph."""
     group = parser.add_argument_group("build")
     group.add_argument(
@@ -62,14 +76,6 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
         group.add_argument(f"--{name}-policy", choices=allowed, help=f"{help_}; default: {default}")
     group.add_argument("--aliases", metavar="FILE", help="table of names of one entity")
     group.add_argument("--base-iri", metavar="IRI", help="namespace of the graph's IRIs")
-    group.add_argument(
-        "--rdf", action=argparse.BooleanOptionalAction, help="whether to write Turtle; on"
-    )
-    group.add_argument(
-        "--sentences", action="store_true", default=None, help="write the table of sentences"
-    )
-    add_rdf_arguments(parser)
-    add_neo4j_arguments(parser, "the graph is not loaded")
 
 
 def last_build(directory: str) -> BuildOptions:

@@ -215,6 +215,8 @@ def test_wrong_calls_change_nothing(tmp_path, corpora, tiny_model, capsys):
         (["run", "--into", output], "CORPUS: name"),
         (["remove", output], "--documents: name the documents"),
         (["remove", output, "--documents", "a0,zz,😀"], "has no document 'zz', '😀'"),
+        (["remove", output, "--documents", "https://x.org/a"], "no document 'https://x.org/a'"),
+        (["remove", output, "--documents", tmp_path], "--documents: "),
         (["remove", output, "--documents", missing], f"has no document '{missing}'"),
         (["remove", output, "--documents", latin], "can't decode"),
         (["remove", output, "--documents", blank], "names no document"),

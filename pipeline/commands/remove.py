@@ -45,9 +45,12 @@ def document_ids(value: object) -> list[str]:
     if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
         raise ConfigurationError("--documents: name the documents, or a file with an id a line")
     spelt = str(value)
-    is_remote = FileSystems.get_scheme(spelt) is not None
     try:
-        if is_remote or FileSystems.exists(spelt):
+        is_file = FileSystems.exists(spelt)
+    except (OSError, BeamIOError, ValueError):
+        is_file = False  # an id may be a URL, of which no file system knows
+    try:
+        if is_file:
             # Lines end as they do in files; an id may hold any other separator.
             lines = read_bytes(spelt).decode("utf-8-sig").split("\n")
             ids = [line.removesuffix("\r") for line in lines]

@@ -26,21 +26,22 @@ from apache_beam.io.filesystem import BeamIOError
 from pfn.resolution import HeadPolicy
 from pipeline.finished_run import GRAPH_SCHEMA_FILE
 from pipeline.folders import delete_folder, delete_temporary, move_files
-from pipeline.manifest import read_extracted, write_manifest
+from pipeline.manifest import chunk_files, read_extracted, write_manifest
 from pipeline.options import pipeline_options
 from pipeline.write_graph import OWN_FILES, WriteGraph, sum_counts
 from schemas.errors import ConfigurationError
 from schemas.extraction import read_counters
-from schemas.job import ConstraintPolicy
+from schemas.job import ConstraintPolicy, Rules
 from schemas.label_schema import LabelSchema
 from schemas.tables import SORTED_BY, TABLE_SCHEMAS
 from sinks.rdf import RdfOptions, RdfSink
 from sinks.tables import parquet_bytes
 from transforms.aggregate import aggregate_entities, aggregate_relations
-from transforms.deduplicate import FindLosers, Loser, ProjectDocuments
+from transforms.deduplicate import FindLosers, Loser, ProjectDocuments, Removed, removed_rows
 from transforms.extraction_files import ExtractionFolder
 from transforms.extractions import ChunkFile, read_columns
 from transforms.files import absolute, join, read_bytes, replace
+from transforms.graph_rules import FindVerdicts, GraphRules, Verdict, judge
 from transforms.identity import (
     ID_TYPE,
     content_id,
@@ -86,6 +87,7 @@ class BuildOptions(NamedTuple):
         head_policy: which mentions at one head take part.
         constraint_policy: what becomes of triples between types that the label
             schema does not give their relation.
+        rules: what becomes of triples that other rules of the label schema speak of.
         base_iri: namespace of the graph's IRIs, in place of the label schema's.
         rdf: how to write Turtle; None is not at all. Its language is of no account.
         label_language: language tag of names in RDF; None is the corpus's language, and
@@ -99,6 +101,7 @@ class BuildOptions(NamedTuple):
     label_schema: LabelSchema | None = None
     head_policy: HeadPolicy = "all"
     constraint_policy: ConstraintPolicy = "flag"
+    rules: Rules = Rules()
     base_iri: str | None = None
     rdf: RdfOptions | None = RdfOptions()
     label_language: str | None = None
@@ -130,15 +133,8 @@ def build(
     resolve = _resolve_options(manifest, options)
     rdf = _rdf_sink(manifest, label_schema, options)
     folder = ExtractionFolder(join(directory, "extractions"))
-    chunks = [
-        ChunkFile(
-            index,
-            folder.file(chunk["name"]),
-            chunk.get("model_hash") or manifest.get("model", {}).get("hash", ""),
-            chunk.get("generation", 0),
-        )
-        for index, chunk in enumerate(manifest["chunks"])
-    ]
+    chunks = chunk_files(folder, manifest)
+    removed = manifest.get("removed", {})
     # Folders of older versions have none.
     manifest.setdefault("run_id", uuid.uuid4().hex)
     write_manifest(directory, manifest | {"state": "building"})
@@ -149,7 +145,8 @@ def build(
             _ = (
                 pipeline
                 | "Chunks" >> beam.Create(chunks, reshuffle=True)
-                | "Graph" >> BuildGraph(temporary, label_schema, resolve, rdf, options.shard_rows)
+                | "Graph"
+                >> BuildGraph(temporary, label_schema, resolve, rdf, options.shard_rows, removed)
             )
         counts: dict[str, int] = json.loads(read_bytes(join(temporary, _COUNTS_FILE)))
         _swap(temporary, directory)
@@ -160,7 +157,10 @@ def build(
     finally:
         delete_folder(temporary)
     settings = resolve._asdict() | {
+        "rules": options.rules._asdict(),
         "base_iri": label_schema.base_iri,
+        "label_language": options.label_language,
+        "shard_rows": options.shard_rows,
         "label_schema": "given" if options.label_schema else "label_schema.yaml",
         "rdf": rdf.options._asdict() if rdf else None,
     }
@@ -173,15 +173,37 @@ def build(
     return counts
 
 
+def recorded_options(directory: str, manifest: dict[str, Any]) -> BuildOptions:
+    """The options of the last build of a folder; the defaults where there was none.
+
+    Raises:
+        ConfigurationError: if the label schema that it was given is gone.
+    """
+    recorded = manifest.get("build", {}).get("options", {})
+    known = set(BuildOptions._fields) - {"rdf", "label_schema", "rules"}
+    options = BuildOptions(**{name: recorded[name] for name in known & recorded.keys()})
+    options = options._replace(rules=Rules(**recorded.get("rules", {})))
+    if "rdf" in recorded:
+        rdf = recorded["rdf"]
+        options = options._replace(rdf=None if rdf is None else RdfOptions(**rdf))
+    if recorded.get("label_schema") == "given":
+        options = options._replace(label_schema=_read_schema(directory, GRAPH_SCHEMA_FILE))
+    return options
+
+
+def _read_schema(directory: str, name: str) -> LabelSchema:
+    path = join(directory, name)
+    try:
+        text = read_bytes(path).decode()
+    except (OSError, BeamIOError):
+        raise ConfigurationError(f"{path}: no label schema there") from None
+    return LabelSchema.from_yaml(text, path)
+
+
 def _label_schema(directory: str, options: BuildOptions) -> LabelSchema:
     label_schema = options.label_schema
     if label_schema is None:
-        path = join(directory, "label_schema.yaml")
-        try:
-            text = read_bytes(path).decode()
-        except (OSError, BeamIOError):
-            raise ConfigurationError(f"{path}: no label schema there") from None
-        label_schema = LabelSchema.from_yaml(text, path)
+        label_schema = _read_schema(directory, "label_schema.yaml")
     if options.base_iri is not None:
         data = label_schema.to_dict() | {"base_iri": options.base_iri}
         label_schema = LabelSchema.from_dict(data, "--base-iri")
@@ -218,6 +240,7 @@ def _resolve_options(manifest: dict[str, Any], options: BuildOptions) -> Resolve
         options.head_policy,
         options.constraint_policy,
         options.sentences,
+        options.rules,
     )
 
 
@@ -230,6 +253,7 @@ class BuildGraph(beam.PTransform):
         options: thresholds and policies.
         rdf: what writes Turtle; None is not at all.
         shard_rows: about how many rows a file holds.
+        removed: the documents that are left out.
     """
 
     def __init__(
@@ -239,8 +263,10 @@ class BuildGraph(beam.PTransform):
         options: ResolveOptions,
         rdf: RdfSink | None = None,
         shard_rows: int = SHARD_ROWS,
+        removed: Removed | None = None,
     ):
         super().__init__()
+        self._removed = removed or {}
         self._folder = folder
         self._label_schema = label_schema
         self._options = options
@@ -249,11 +275,10 @@ class BuildGraph(beam.PTransform):
 
     def expand(self, chunks: beam.PCollection) -> beam.PCollection:
         """Applies the transform; gives the one path of the counts' file."""
-        removed: frozenset[str] = frozenset()
         found = (
             chunks
             | "ProjectDocuments"
-            >> beam.ParDo(ProjectDocuments(removed)).with_output_types(tuple[int, bytes])
+            >> beam.ParDo(ProjectDocuments(self._removed)).with_output_types(tuple[int, bytes])
             | "GroupByDocumentId" >> beam.GroupByKey()
             | "FindLosers"
             >> beam.ParDo(FindLosers()).with_outputs(FindLosers.COUNTS, main="losers")
@@ -266,11 +291,18 @@ class BuildGraph(beam.PTransform):
         )
         plan = beam.pvalue.AsSingleton(shards)
         resolved = chunks | "Resolve" >> beam.ParDo(
-            _Resolve(self._label_schema, self._options),
+            _Resolve(self._label_schema, self._options, self._removed),
             beam.pvalue.AsMultiMap(found["losers"]),
             plan,
         ).with_outputs(_Resolve.COUNTS, main="rows")
         # Every planned file is written, be it empty: no gap in the numbers, no table missing.
+        rules = GraphRules(self._label_schema, self._options.rules)
+        verdicts = (
+            resolved["rows"]
+            | "Support" >> beam.Filter(lambda row: row[0][0] == "relations")
+            | "OnlyRows" >> beam.Values()
+            | "GraphRules" >> FindVerdicts(rules)
+        )
         empty = shards | "EmptyShards" >> beam.FlatMap(_empty_shards)
         written = (
             (resolved["rows"], empty)
@@ -279,10 +311,13 @@ class BuildGraph(beam.PTransform):
             | "GroupByShard" >> beam.GroupByKey()
             | "Write"
             >> beam.ParDo(
-                _WriteShard(self._folder, self._label_schema.base_iri), plan
+                _WriteShard(self._folder, self._label_schema.base_iri, self._options.rules),
+                plan,
+                beam.pvalue.AsIter(verdicts),
             ).with_outputs(_WriteShard.COUNTS, main="parts")
         )
-        counts = [resolved[_Resolve.COUNTS], written[_WriteShard.COUNTS]]
+        spoken = verdicts | "CountVerdicts" >> beam.Map(lambda v: {f"violations.{v.rule}": 1})
+        counts = [resolved[_Resolve.COUNTS], written[_WriteShard.COUNTS], spoken]
         if self._rdf is not None:
             # What is written is read again: the same sink serves every graph, whoever built it.
             graph = written["parts"] | "Rdf" >> WriteGraph(self._rdf, join(self._folder, "rdf"))
@@ -334,9 +369,10 @@ class _Resolve(beam.DoFn):
 
     COUNTS = "counts"
 
-    def __init__(self, label_schema: LabelSchema, options: ResolveOptions):
+    def __init__(self, label_schema: LabelSchema, options: ResolveOptions, removed: Removed):
         self._label_schema = label_schema
         self._options = options
+        self._removed = removed
 
     def process(
         self, chunk: ChunkFile, losers: Mapping[int, Iterable[list[Loser]]], plan: dict[str, int]
@@ -344,6 +380,8 @@ class _Resolve(beam.DoFn):
         rows = read_columns(chunk.path)
         read_counters(rows.schema)  # refuses a format that is not ours
         lost = [loser for found in losers[chunk.number] for loser in found]
+        gone = removed_rows(rows["document_id"], chunk.generation, self._removed)
+        lost += [Loser(row, "removed") for row in np.flatnonzero(gone).tolist()]
         found = resolve_chunk(rows, chunk.model_hash, lost, self._label_schema, self._options)
         for table, part in found.tables.items():
             shards = plan[table]
@@ -374,12 +412,16 @@ class _WriteShard(beam.DoFn):
 
     COUNTS = "counts"
 
-    def __init__(self, folder: str, base_iri: str):
+    def __init__(self, folder: str, base_iri: str, rules: Rules):
         self._folder = folder
         self._base_iri = base_iri
+        self._rules = rules
 
     def process(
-        self, group: tuple[tuple[str, int], Iterable[bytes]], plan: dict[str, int]
+        self,
+        group: tuple[tuple[str, int], Iterable[bytes]],
+        plan: dict[str, int],
+        verdicts: Iterable[Verdict],
     ) -> Iterator[TablePart | beam.pvalue.TaggedOutput]:
         (table, shard), parts = group
         rows = pa.concat_tables(map(decode, parts))
@@ -393,6 +435,10 @@ class _WriteShard(beam.DoFn):
             counts["relations"] = len(rows)
         schema = TABLE_SCHEMAS[table]
         rows = _in_hexadecimal(rows).select(schema.names).cast(schema)
+        if table in ("relations", "triples"):
+            rows, dropped = judge(rows, verdicts, self._rules)
+            if dropped:
+                counts[table] = counts.get(table, 0) - dropped
         rows = rows.sort_by([(column, "ascending") for column in SORTED_BY[table]])
         path = join(self._folder, table, part_name(shard, plan[table]))
         replace(path, parquet_bytes(rows))

@@ -17,9 +17,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "extract a corpus, then build the graph"),
     "extract": ("extract", "run the model over a corpus, chunk by chunk"),
     "build": ("build", "build the graph from extractions, without the model"),
+    "remove": ("remove", "take documents out and build the graph again"),
     "predict": ("predict", "mentions and triples of a text"),
     "train": ("train", "train a model"),
     "evaluate": ("evaluate", "score a model on annotated sentences"),
+    "evaluate-graph": ("evaluate_graph", "score the whole pipeline on annotated documents"),
     "import-checkpoint": ("import_checkpoint", "turn an official PFN checkpoint into one of ours"),
     "load": ("load", "load the graph of a run into Neo4j"),
     "export": ("export", "write the graph of a run as RDF, or as files for Neo4j's importer"),
@@ -31,7 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 
 #: Commands of the interface that are not built yet.
-NOT_BUILT = ("remove", "evaluate-graph", "report")
+NOT_BUILT = ("report",)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

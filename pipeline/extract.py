@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import uuid
@@ -9,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,12 +20,21 @@ from apache_beam.io.filesystems import FileSystems
 
 from pfn.checkpoint import SHIPPED, find_model, model_hash, read_config, read_label_schema
 from pfn.token_budget import default_token_budget
-from pipeline.manifest import MANIFEST_VERSION, find_manifest, versions, write_manifest
+from pipeline.manifest import (
+    MANIFEST_VERSION,
+    chunk_files,
+    find_manifest,
+    last_generation,
+    read_extracted,
+    versions,
+    write_manifest,
+)
 from pipeline.options import is_local_run, pipeline_options
 from pipeline.progress import Progress
 from schemas.errors import ConfigurationError
-from schemas.job import ExtractOptions
+from schemas.job import RECORDED_OPTIONS, ExtractOptions
 from schemas.label_schema import LabelSchema
+from transforms.changes import ChangedRuns
 from transforms.extract import Extract, PFNModelHandler
 from transforms.extraction_files import ExtractionFolder
 from transforms.files import (
@@ -48,7 +59,8 @@ class PreparedExtraction(NamedTuple):
         thresholds: of the model, entity and relation.
         label_schema: of the model.
         plan: what is to be read.
-        run_id: of the run that is resumed; a new one otherwise.
+        run_id: of the run that is resumed or added to; a new one otherwise.
+        added_to: the manifest of the graph that is added to, if any.
     """
 
     options: ExtractOptions
@@ -58,6 +70,7 @@ class PreparedExtraction(NamedTuple):
     label_schema: LabelSchema
     plan: Plan
     run_id: str
+    added_to: dict[str, Any] | None = None
 
 
 def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
@@ -68,8 +81,15 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
     """
     output = absolute(options.output)
     check_writable(output)
-    manifest = find_manifest(output)
-    if manifest is not None and not options.resume:
+    manifest = read_extracted(output) if options.into else find_manifest(output)
+    if options.into and manifest is not None:
+        options = _as_recorded(options, manifest)
+    elif manifest is not None and (manifest.get("removed") or last_generation(manifest)):
+        raise ConfigurationError(
+            f"--output: {options.output} holds a graph that was changed by --into or remove; "
+            "go on by --into"
+        )
+    elif manifest is not None and not options.resume:
         unfinished = manifest.get("state") == "extracting"
         hint = "--resume goes on with it" if unfinished else "choose another folder, or --resume"
         raise ConfigurationError(f"--output: {options.output} holds a run already; {hint}")
@@ -104,7 +124,12 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
         }
     )
     hash_ = model_hash(folder)
-    if manifest is not None:
+    live_version = None
+    if options.into and manifest is not None:
+        if manifest["model"]["hash"] != hash_:
+            raise ConfigurationError(f"--model: the graph in {output} was made by another model")
+        live_version = _live_version(manifest)
+    elif manifest is not None:
         _check_resumable(options, hash_, manifest)
     return PreparedExtraction(
         options,
@@ -112,9 +137,38 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
         hash_,
         thresholds,
         read_label_schema(folder),
-        plan_extraction(options, hash_),
+        plan_extraction(options, hash_, live_version),
         (manifest or {}).get("run_id") or uuid.uuid4().hex,
+        manifest if options.into else None,
     )
+
+
+def _as_recorded(options: ExtractOptions, manifest: dict[str, Any]) -> ExtractOptions:
+    """The options of an update: what is not given is that of the run that it adds to."""
+    recorded = manifest["configuration"]
+    taken = {
+        name: recorded[name]
+        for name in RECORDED_OPTIONS
+        if name in recorded and name not in options.model_fields_set
+    }
+    if options.model is None:
+        taken["model"] = manifest["model"]["name"]
+    options = options.model_copy(update=taken)
+    # What one document says would else depend on when it came.
+    for name in ("language", "entity_floor", "relation_floor"):
+        if name in recorded and getattr(options, name) != recorded[name]:
+            raise ConfigurationError(
+                f"--{name.replace('_', '-')}: {getattr(options, name)!r}, but the graph in "
+                f"{options.output} was extracted with {recorded[name]!r}"
+            )
+    return options
+
+
+def _live_version(manifest: dict[str, Any]) -> str:
+    """What names the state of the documents that a corpus is compared with."""
+    names = [chunk["name"] for chunk in manifest["chunks"]]
+    spelt = json.dumps([names, manifest.get("removed", {})], sort_keys=True)
+    return blake2b(spelt.encode(), digest_size=16).hexdigest()
 
 
 def _token_budget(device: str) -> int:
@@ -166,21 +220,13 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
         make_folder(folder.path)
     except (BeamIOError, OSError) as error:
         raise ConfigurationError(f"--output: {options.output} can't be made: {error}") from None
+    added_to = prepared.added_to
     manifest: dict[str, Any] = {
         "version": MANIFEST_VERSION,
         "run_id": prepared.run_id,
         "state": "extracting",
-        "inputs": [
-            {
-                "path": file.path,
-                "size": file.size,
-                "version": file.version,
-                "rows": file.rows,
-                "error": file.error,
-            }
-            for file in plan.files
-        ],
-        "configuration": options.model_dump(exclude={"output", "resume", "corpus"})
+        "inputs": _inputs(plan, added_to),
+        "configuration": options.model_dump(exclude={"output", "resume", "into", "corpus"})
         | {"corpus": options.corpus},
         "model": {
             "name": prepared.model,
@@ -190,8 +236,13 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
         },
         "versions": versions(),
     }
-    replace(join(options.output, "label_schema.yaml"), prepared.label_schema.to_yaml().encode())
-    write_manifest(options.output, manifest)
+    # The graph that is added to stays what it is until all that is new is there: its
+    # manifest names its chunks, and whoever repeats the command finds the same name for
+    # each of the new ones.
+    if added_to is None:
+        schema = prepared.label_schema.to_yaml().encode()
+        replace(join(options.output, "label_schema.yaml"), schema)
+        write_manifest(options.output, manifest)
     assert options.token_budget is not None  # since the options are prepared
     handler = PFNModelHandler(
         prepared.model,
@@ -201,16 +252,24 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
         options.entity_floor,
         options.relation_floor,
     )
+    known = [folder.file(chunk["name"]) for chunk in (added_to or {}).get("chunks", ())]
     progress = (
-        Progress(plan.rows, _Watcher(folder)) if is_local_run(pipeline_args) else nullcontext()
+        Progress(plan.rows, _Watcher(folder, known))
+        if is_local_run(pipeline_args)
+        else nullcontext()
     )
     before = sum(c.counters["rows"] for c in _finished(folder, plan))
     with progress, beam.Pipeline(options=beam_options) as pipeline:
-        _ = (
-            pipeline
-            | "Runs" >> beam.Create(plan.runs, reshuffle=False)
-            | "Extract" >> Extract(folder.path, handler, options.language)
-        )
+        if added_to is None:
+            runs = pipeline | "Runs" >> beam.Create(plan.runs, reshuffle=False)
+        else:
+            live = chunk_files(folder, added_to)
+            runs = (
+                pipeline
+                | "Runs" >> beam.Create(list(enumerate(plan.runs)), reshuffle=False)
+                | "Changed" >> ChangedRuns(live, added_to.get("removed", {}))
+            )
+        _ = runs | "Extract" >> Extract(folder.path, handler, options.language)
     seconds = time.monotonic() - started
     delete_partial(folder.path)
     chunks = _finished(folder, plan)
@@ -218,6 +277,7 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
     for chunk in chunks:
         counts.update(chunk.counters)
     read = counts["rows"] - before
+    unchanged = plan.rows - counts["rows"] + counts["unchanged"]
     share = read / counts["rows"] if counts["rows"] else 0.0
     manifest |= {
         "state": "extracted",
@@ -230,8 +290,28 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
             "documents_per_second": round(read / seconds, 2),
         },
     }
+    if added_to is not None:
+        manifest["extract"]["unchanged_rows"] = unchanged
+        generation = {"generation": last_generation(added_to) + 1}
+        manifest["chunks"] = added_to["chunks"] + [c | generation for c in manifest["chunks"]]
+        # What the last build was made with is how the next one is made.
+        manifest = added_to | manifest
     write_manifest(options.output, manifest)
     return manifest
+
+
+def _inputs(plan: Plan, added_to: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The files that were read, each as it was when it was read last."""
+    inputs = {file["path"]: file for file in (added_to or {}).get("inputs", ())}
+    for file in plan.files:
+        inputs[file.path] = {
+            "path": file.path,
+            "size": file.size,
+            "version": file.version,
+            "rows": file.rows,
+            "error": file.error,
+        }
+    return list(inputs.values())
 
 
 def check_writable(output: str) -> None:
@@ -263,9 +343,9 @@ def _finished(folder: ExtractionFolder, plan: Plan) -> list:
 class _Watcher:
     """Gives the counters of chunks that were finished since it was last asked."""
 
-    def __init__(self, folder: ExtractionFolder):
+    def __init__(self, folder: ExtractionFolder, known: Sequence[str] = ()):
         self._folder = folder
-        self._seen: set[str] = set()
+        self._seen = set(known)
 
     def __call__(self) -> list[dict[str, int]]:
         matched = FileSystems.match([join(self._folder.path, "*.parquet")])[0].metadata_list

@@ -52,6 +52,7 @@ class FinishedRun(NamedTuple):
         build = {k: v for k, v in self.manifest["build"].items() if k != "seconds"}
         decides = {
             "chunks": [chunk["name"] for chunk in self.manifest.get("chunks", [])],
+            "removed": self.manifest.get("removed", {}),
             "build": build,
             "label_schema": self.label_schema.to_dict(),
             "program": version("pfn-kg"),

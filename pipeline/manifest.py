@@ -10,6 +10,8 @@ from typing import Any
 from apache_beam.io.filesystem import BeamIOError
 
 from schemas.errors import ConfigurationError
+from transforms.extraction_files import ExtractionFolder
+from transforms.extractions import ChunkFile
 from transforms.files import join, read_bytes, replace
 
 #: Version of the manifest's fields.
@@ -54,6 +56,24 @@ def read_extracted(directory: str) -> dict[str, Any]:
             f"{directory}: its extraction is not finished; go on with it by --resume"
         )
     return manifest
+
+
+def chunk_files(folder: ExtractionFolder, manifest: dict[str, Any]) -> list[ChunkFile]:
+    """The files of the chunks that a manifest lists, in its order."""
+    return [
+        ChunkFile(
+            index,
+            folder.file(chunk["name"]),
+            chunk.get("model_hash") or manifest.get("model", {}).get("hash", ""),
+            chunk.get("generation", 0),
+        )
+        for index, chunk in enumerate(manifest["chunks"])
+    ]
+
+
+def last_generation(manifest: dict[str, Any]) -> int:
+    """How many runs have added to the first one."""
+    return max((chunk.get("generation", 0) for chunk in manifest.get("chunks", ())), default=0)
 
 
 def write_manifest(directory: str, manifest: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -22,6 +22,37 @@ DEFAULT_FLOOR = 0.1
 #: What becomes of triples between types that the label schema does not give their relation.
 ConstraintPolicy: TypeAlias = Literal["drop", "flag", "keep"]
 CONSTRAINT_POLICIES: tuple[ConstraintPolicy, ...] = ("drop", "flag", "keep")
+
+
+#: How a relation that can be read both ways is said: as the text does, in one direction,
+#: or in both.
+MirrorPolicy: TypeAlias = Literal["keep", "one", "both"]
+MIRROR_POLICIES: tuple[MirrorPolicy, ...] = ("keep", "one", "both")
+#: What becomes of a triple whose types fit its relation only the other way round.
+DirectionPolicy: TypeAlias = Literal["keep", "flip"]
+DIRECTION_POLICIES: tuple[DirectionPolicy, ...] = ("keep", "flip")
+
+
+class Rules(NamedTuple):
+    """What becomes of triples that a rule of the label schema speaks of.
+
+    Attributes:
+        direction: of those whose types fit only the other way round.
+        self_loops: of those between an entity and itself.
+        overlaps: of those whose arguments share characters of the text.
+        symmetric: of those of symmetric relations.
+        inverse: of those of relations with an inverse.
+        max_objects: of relations of the graph beyond the best of a subject.
+        acyclic: of relations of the graph that close a cycle.
+    """
+
+    direction: DirectionPolicy = "keep"
+    self_loops: ConstraintPolicy = "flag"
+    overlaps: ConstraintPolicy = "flag"
+    symmetric: MirrorPolicy = "keep"
+    inverse: MirrorPolicy = "keep"
+    max_objects: ConstraintPolicy = "flag"
+    acyclic: ConstraintPolicy = "flag"
 
 
 class ExtractOptions(BaseModel):
@@ -44,6 +75,7 @@ class ExtractOptions(BaseModel):
         entity_floor: mentions below this score are not kept.
         relation_floor: head triples below this score are not kept.
         resume: whether to go on with what lies in the output folder.
+        into: whether the output folder holds a graph that is added to.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +95,7 @@ class ExtractOptions(BaseModel):
     entity_floor: float = Field(default=DEFAULT_FLOOR, ge=0, le=1)
     relation_floor: float = Field(default=DEFAULT_FLOOR, ge=0, le=1)
     resume: bool = False
+    into: bool = False
 
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> ExtractOptions:
@@ -84,8 +117,22 @@ class ExtractOptions(BaseModel):
 
     def what_extractions_depend_on(self) -> dict[str, Any]:
         """The options that change what a chunk's file holds, model and place aside."""
-        return self.model_dump(exclude={"corpus", "output", "model", "device", "resume"})
+        return self.model_dump(exclude={"corpus", "output", "model", "device", "resume", "into"})
 
+
+#: What an update takes from the run that it adds to, unless it is given.
+RECORDED_OPTIONS = (
+    "id_column",
+    "text_column",
+    "title_column",
+    "metadata_columns",
+    "language",
+    "precision",
+    "token_budget",
+    "chunk_documents",
+    "entity_floor",
+    "relation_floor",
+)
 
 RunState = Literal["extracting", "extracted", "building", "done", "failed"]
 

@@ -64,7 +64,7 @@ TABLE_SCHEMAS: dict[str, pa.Schema] = {
             "object_begin": pa.int32(),
             "object_end": pa.int32(),
             "score": pa.float32(),
-            "flags": pa.list_(pa.string()),  # names of the rules that speak against it
+            "flags": pa.list_(pa.string()),  # names of the rules that spoke of it
             "subject_entity_id": pa.string(),
             "object_entity_id": pa.string(),
             "relation_id": pa.string(),

@@ -53,7 +53,6 @@ def test_commands_that_are_not_built(refused, command):
 @pytest.mark.parametrize(
     "option",
     [
-        ("--into", "x"),
         ("--aliases", "x.parquet"),
     ],
 )

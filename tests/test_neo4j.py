@@ -10,7 +10,7 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from corpora import ROOT, write_corpus
+from corpora import ROOT, TEXTS, write_corpus
 from corpora import run as run_corpus
 from extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 from hypothesis import HealthCheck, given, settings
@@ -245,6 +245,31 @@ def test_run_and_build_load(tmp_path, tiny_model, neo4j, graph, capsys):
     assert manifest["loads"][graph]["counts"]["neo4j_documents"] == 5
     assert main(["build", str(tmp_path / "out"), *options]) == 0
     assert neo4j.graph(graph) == loaded
+
+
+def test_documents_that_come_and_go(tmp_path, tiny_model, neo4j, graph):
+    first = write_corpus(tmp_path / "a.parquet", TEXTS[:2])
+    second = write_corpus(tmp_path / "b.parquet", TEXTS[1:])
+    out, only = tmp_path / "out", tmp_path / "only"
+    to = ("--neo4j-uri", neo4j.uri, "--graph", graph, "--neo4j-lexical", "--no-rdf")
+    other = f"{graph} other"
+
+    def loaded(name):
+        parts = neo4j.graph(name)
+        for row in (row for part in parts for row in part):
+            assert row["properties"].pop("graph") == name
+        return parts
+
+    assert run_corpus(first, out, tiny_model, *to) == 0
+    before = loaded(graph)
+    assert main(["run", str(second), "--into", str(out), *to]) == 0
+    assert len(loaded(graph)[0]) > len(before[0])
+    assert main(["remove", str(out), "--documents", "a0,a1", *to]) == 0
+    assert run_corpus(second, only, tiny_model, *to[:3], other, *to[4:]) == 0
+    try:
+        same(loaded(graph), loaded(other))
+    finally:
+        neo4j.delete(other)
 
 
 def test_text_and_evidence(run, neo4j, graph):

@@ -8,7 +8,19 @@ import time
 from pathlib import Path
 
 import pytest
-from corpora import ROOT, TEXTS, extract, extracted, files, run, write_corpus
+from corpora import (
+    ROOT,
+    TEXTS,
+    extract,
+    extracted,
+    files,
+    manifest,
+    run,
+    table,
+    write_corpus,
+)
+
+from pipeline.cli import main
 
 OPTIONS = ("--chunk-documents", "2")
 
@@ -60,6 +72,32 @@ def test_prism(check):
     if not binary:
         pytest.skip("PFN_KG_PRISM names no Prism binary")
     check("--runner=PrismRunner", f"--prism_location={binary}")
+
+
+@pytest.mark.parametrize("runner", ["threads", "prism"])
+def test_update(tmp_path, tiny_model, expected, monkeypatch, runner):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    beam = ["--direct_running_mode=multi_threading", "--direct_num_workers=2"]
+    if runner == "prism":
+        binary = os.environ.get("PFN_KG_PRISM")
+        if not binary:
+            pytest.skip("PFN_KG_PRISM names no Prism binary")
+        beam = ["--runner=PrismRunner", f"--prism_location={binary}"]
+    corpus, wanted = expected
+    output = tmp_path / "out"
+    assert run(corpus / "a.parquet", output, tiny_model, *OPTIONS) == 0
+    assert main(["run", str(corpus), "--into", str(output), "--", *beam]) == 0
+    # The second text of equal ids says nothing new, so it has no chunk.
+    assert manifest(output)["extract"]["unchanged_rows"] == 5
+
+    def graph(found):
+        return {n: data for n, data in found.items() if not n.startswith("extractions")}
+
+    assert graph(files(output)) == graph(wanted)
+    assert main(["remove", str(output), "--documents", "b0", "--", *beam]) == 0
+    assert main(["run", str(corpus), "--into", str(output), "--", *beam]) == 0
+    assert manifest(output)["extract"]["counts"]["documents"] == 1
+    assert table(output, "documents")[3]["document_id"] == "b0"
 
 
 @pytest.fixture

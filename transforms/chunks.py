@@ -58,6 +58,7 @@ class ChunkRun:
         chunk_documents: rows in a chunk at most.
         chunk_characters: a chunk ends before the document that would pass this.
         unreadable: why the file can't be read at all.
+        wanted: the rows of the file that are read; None is all of the run's.
     """
 
     file: str
@@ -71,6 +72,11 @@ class ChunkRun:
     chunk_documents: int
     chunk_characters: int
     unreadable: str | None = None
+    wanted: frozenset[int] | None = None
+
+    def is_wanted(self, row: int) -> bool:
+        """Whether a row is read."""
+        return self.wanted is None or row in self.wanted
 
     def chunk_name(self, row: int) -> str:
         """The name of the chunk that begins at that row."""
@@ -102,6 +108,7 @@ class Chunk:
         end: one past the last row, rows that could not be read included.
         documents: one for each row that could be read, and one, without text, for
             the rest of a run that could not.
+        unwanted: rows that were passed over, since the graph has what they say.
     """
 
     name: str
@@ -109,6 +116,7 @@ class Chunk:
     begin: int
     end: int
     documents: list[Document] = field(default_factory=list)
+    unwanted: int = 0
 
 
 def batch_rows(row_bytes: float) -> int:
@@ -132,8 +140,11 @@ def read_chunks(run: ChunkRun, next_row: Callable[[str, int], int | None]) -> It
     while row < run.end and (after := next_row(run.chunk_name(row), row)) is not None:
         row = after
     if run.unreadable is not None:
-        if next_row(run.chunk_name(run.begin), run.begin) is None:
-            yield _unreadable(run, run.begin, f"not a readable Parquet file: {run.unreadable}")
+        if run.is_wanted(-1) and next_row(run.chunk_name(run.begin), run.begin) is None:
+            chunk = _new_chunk(run, run.begin)
+            chunk.end = run.end
+            chunk.documents.append(_unreadable(run))
+            yield chunk
         return
     if row >= run.end:
         return
@@ -141,6 +152,10 @@ def read_chunks(run: ChunkRun, next_row: Callable[[str, int], int | None]) -> It
     try:
         for document in _documents(run, row):
             row = document.source_row
+            if not run.is_wanted(row):
+                chunk.unwanted += 1
+                row += 1
+                continue
             size = len(document.text or "")
             if chunk.documents and (
                 len(chunk.documents) >= run.chunk_documents
@@ -156,13 +171,10 @@ def read_chunks(run: ChunkRun, next_row: Callable[[str, int], int | None]) -> It
     except Exception as error:
         if not _is_corruption(error):
             raise
-        reason = (
-            f"rows {row} to {run.end - 1} of row group {run.row_group} "
-            f"can't be read: {' '.join(str(error).split())}"
-        )
-        chunk.documents.append(Document(source_row=row, rejected=[Rejection("read", None, reason)]))
+        if run.is_wanted(row):
+            chunk.documents.append(_corrupt(run, row, error))
     chunk.end = run.end
-    if next_row(chunk.name, chunk.begin) is None:
+    if chunk.documents and next_row(chunk.name, chunk.begin) is None:
         yield chunk
 
 
@@ -170,13 +182,42 @@ def _new_chunk(run: ChunkRun, row: int) -> Chunk:
     return Chunk(run.chunk_name(row), run.file, row, row)
 
 
-def _unreadable(run: ChunkRun, row: int, reason: str) -> Chunk:
-    chunk = _new_chunk(run, row)
-    chunk.end = run.end
+def read_documents(run: ChunkRun) -> Iterator[Document]:
+    """Streams the documents of a run as `read_chunks` does, wanted or not.
+
+    Raises:
+        OSError: if the file system fails.
+    """
+    if run.unreadable is not None:
+        yield _unreadable(run)
+        return
+    row = run.begin
+    documents = _documents(run, row)
+    while True:
+        try:
+            document = next(documents, None)
+        except Exception as error:
+            if not _is_corruption(error):
+                raise
+            document, documents = _corrupt(run, row, error), iter(())
+        if document is None:
+            return
+        row = document.source_row + 1
+        yield document
+
+
+def _unreadable(run: ChunkRun) -> Document:
+    reason = f"not a readable Parquet file: {run.unreadable}"
     # A file whose rows can't be counted has no row that could be named.
-    rejected = Document(source_row=-1, rejected=[Rejection("read", None, reason)])
-    chunk.documents.append(rejected)
-    return chunk
+    return Document(source_row=-1, rejected=[Rejection("read", None, reason)])
+
+
+def _corrupt(run: ChunkRun, row: int, error: Exception) -> Document:
+    reason = (
+        f"rows {row} to {run.end - 1} of row group {run.row_group} "
+        f"can't be read: {' '.join(str(error).split())}"
+    )
+    return Document(source_row=row, rejected=[Rejection("read", None, reason)])
 
 
 def _is_corruption(error: Exception) -> bool:

@@ -64,7 +64,10 @@ class ExtractionFolder:
             table: one row a document, as in `EXTRACTION_SCHEMA`.
             counters: what was counted.
         """
-        schema = with_counters(EXTRACTION_SCHEMA, {**counters, "rows": chunk.end - chunk.begin})
+        counters = {**counters, "rows": chunk.end - chunk.begin}
+        if chunk.unwanted:
+            counters["unchanged"] = chunk.unwanted
+        schema = with_counters(EXTRACTION_SCHEMA, counters)
         sink = pa.BufferOutputStream()
         pq.write_table(table.cast(schema), sink, compression="zstd")
         write_once(self.file(chunk.name), sink.getvalue().to_pybytes())

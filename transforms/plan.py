@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -58,12 +59,15 @@ class Plan:
         return sum(file.rows for file in self.files)
 
 
-def plan_extraction(options: ExtractOptions, model_hash: str) -> Plan:
+def plan_extraction(
+    options: ExtractOptions, model_hash: str, live_version: str | None = None
+) -> Plan:
     """Plans an extraction; reads nothing but listings and footers.
 
     Args:
         options: with the token budget set.
         model_hash: the model's.
+        live_version: of the live documents that the corpus is compared with, if any.
 
     Raises:
         ConfigurationError: if there is no such file, none can be read, or a column
@@ -71,7 +75,9 @@ def plan_extraction(options: ExtractOptions, model_hash: str) -> Plan:
     """
     found = list_corpus(options.corpus)
     with ThreadPoolExecutor(16) as pool:
-        planned = list(pool.map(lambda metadata: _plan_file(metadata, options, model_hash), found))
+        planned = list(
+            pool.map(lambda file: _plan_file(file, options, model_hash, live_version), found)
+        )
     files = [file for file, _ in planned]
     if all(file.error for file in files):
         raise ConfigurationError(
@@ -125,13 +131,13 @@ def _is_folder(path: str) -> bool:
 
 
 def _plan_file(
-    metadata: FileMetadata, options: ExtractOptions, model_hash: str
+    metadata: FileMetadata, options: ExtractOptions, model_hash: str, live_version: str | None
 ) -> tuple[InputFile, list[ChunkRun]]:
     path, size = metadata.path, metadata.size_in_bytes
     version = repr(metadata.last_updated_in_seconds)
     if not metadata.last_updated_in_seconds:
         version = str(FileSystems.checksum(path))
-    fingerprint = _fingerprint(path, size, version, model_hash, options)
+    fingerprint = _fingerprint(path, size, version, model_hash, options, live_version)
     try:
         with open_raw(path) as file:
             footer = pq.ParquetFile(file)
@@ -171,9 +177,14 @@ def _plan_file(
 
 
 def _fingerprint(
-    path: str, size: int, version: str, model_hash: str, options: ExtractOptions
+    path: str,
+    size: int,
+    version: str,
+    model_hash: str,
+    options: ExtractOptions,
+    live_version: str | None,
 ) -> str:
-    depends_on = [
+    depends_on: list[Any] = [
         EXTRACTION_VERSION,
         path,
         size,
@@ -182,6 +193,8 @@ def _fingerprint(
         CHUNK_CHARACTERS,
         options.what_extractions_depend_on(),
     ]
+    if live_version is not None:
+        depends_on.append(live_version)
     spelt = json.dumps(depends_on, sort_keys=True).encode()
     return blake2b(spelt, digest_size=16).hexdigest()
 

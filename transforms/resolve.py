@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfn.resolution import HeadPolicy, resolve_columns
-from schemas.job import ConstraintPolicy
+from schemas.job import ConstraintPolicy, Rules
 from schemas.label_schema import LabelSchema
 from schemas.tables import TABLE_SCHEMAS
 from transforms.canonicalise import CanonicalEntity, canonical_name, canonicalise
@@ -31,9 +31,7 @@ from transforms.identity import (
     spelt_id,
     to_hex,
 )
-
-#: The rule that a relation holds between types it was seen with.
-ARGUMENT_TYPES = "argument_types"
+from transforms.rules import LocalRules, Spans, TripleColumns, flag_lists
 
 #: One row a name of an entity in a chunk. The documents of the entity stand in one of them.
 NAME_SCHEMA = pa.schema(
@@ -64,6 +62,10 @@ SUPPORT_SCHEMA = pa.schema(
 )
 
 
+# What is counted of rows that are left out and not rejected.
+_LOST = {"duplicate": "duplicates", "replaced": "replaced_rows", "removed": "removed_rows"}
+
+
 class ResolveOptions(NamedTuple):
     """How extractions become triples; see `pfn.resolution.resolve`."""
 
@@ -72,6 +74,7 @@ class ResolveOptions(NamedTuple):
     head_policy: HeadPolicy = "all"
     constraint_policy: ConstraintPolicy = "flag"
     sentences: bool = False
+    rules: Rules = Rules()
 
 
 class ChunkRows(NamedTuple):
@@ -99,7 +102,7 @@ def resolve_chunk(
     Args:
         chunk: the file's rows, as in `schemas.extraction.EXTRACTION_SCHEMA`.
         model_hash: the model that made it.
-        losers: rows that are left out since another has their document id.
+        losers: rows that are left out: others have their document id, or it was removed.
         label_schema: types, relations and which types relations hold between.
         options: thresholds and policies.
     """
@@ -130,8 +133,8 @@ def _rejected_rows(chunk: pa.Table, losers: Sequence[Loser], counts: Counter[str
             place = places.slice(row, 1).to_pylist()[0]
             rows += [place | found for found in chunk["rejected"][row].as_py()]
     for loser in losers:
-        if loser.same_text:
-            counts["duplicates"] += 1
+        if loser.reason != "conflict":
+            counts[_LOST[loser.reason]] += 1
             continue
         error = (
             "another text has this document id: "
@@ -258,23 +261,21 @@ def _graph_rows(
     counts["mentions"] = len(accepted)
 
     subjects, objects, heads = found.subjects, found.objects, found.head_triples
-    relation = relation_codes[heads]
-    against = ~_allowed(label_schema, types, relations)[
-        relation, mentions.types[subjects], mentions.types[objects]
-    ]
-    counts[f"violations.{ARGUMENT_TYPES}"] = int(against.sum())
-    if options.constraint_policy == "drop":
-        kept = ~against
-        subjects, objects, heads, relation = (
-            column[kept] for column in (subjects, objects, heads, relation)
-        )
-        against = against[kept]
-    elif options.constraint_policy == "keep":
-        against = np.zeros_like(against)
-    counts["triples"] = len(subjects)
-    triples, support = _triple_rows(
-        documents, mentions, subjects, relation, relations, objects, h_scores[heads], against
+    rules = LocalRules(label_schema, types, relations, options.constraint_policy, options.rules)
+    ruled = rules.apply(
+        TripleColumns(
+            subjects,
+            relation_codes[heads],
+            objects,
+            h_scores[heads],
+            np.zeros(len(heads), dtype=np.int64),
+        ),
+        Spans(mentions.types, mentions.entity_numbers, begin[accepted], end[accepted]),
+        [entity.id for entity in mentions.entities],
+        counts,
     )
+    counts["triples"] = len(ruled.subjects)
+    triples, support = _triple_rows(documents, mentions, ruled, relations)
     return {
         "mentions": mentions.table,
         "entities": mentions.names(),
@@ -287,18 +288,6 @@ def _codes(names: pa.Array, known: list[str]) -> np.ndarray:
     """The position of each name among the known ones, -1 for others."""
     found = pc.index_in(names, value_set=pa.array(known, pa.string()))
     return numbers(pc.fill_null(found, -1))
-
-
-def _allowed(label_schema: LabelSchema, types: list[str], relations: list[str]) -> np.ndarray:
-    """Which types a relation holds between: (relations, subject types, object types) of bool."""
-    allowed = np.zeros((len(relations), len(types), len(types)), dtype=bool)
-    for code, name in enumerate(relations):
-        pairs = label_schema.relation(name).arguments
-        if not pairs:
-            allowed[code] = True
-        for pair in pairs:
-            allowed[code, types.index(pair.subject), types.index(pair.object)] = True
-    return allowed
 
 
 class _Mentions:
@@ -390,25 +379,18 @@ class _Mentions:
 def _triple_rows(
     documents: _Documents,
     mentions: _Mentions,
-    subjects: np.ndarray,
-    relations: np.ndarray,
+    found: TripleColumns,
     relation_names: list[str],
-    objects: np.ndarray,
-    scores: np.ndarray,
-    against: np.ndarray,
 ) -> tuple[pa.Table, pa.Table]:
     """The triples, and the best triple of each relation and document.
 
     Args:
         documents: of the chunk.
         mentions: of the chunk.
-        subjects: position of each triple's subject among the mentions.
-        relations: code of each triple's relation.
+        found: the triples.
         relation_names: of the codes.
-        objects: position of each triple's object among the mentions.
-        scores: of the triples.
-        against: which triples break the rule of argument types.
     """
+    subjects, relations, objects, scores, flags = found
     # The smallest run of sentences that holds both arguments.
     rows = mentions.rows[subjects]
     first = documents.first_sentences[rows]
@@ -441,7 +423,6 @@ def _triple_rows(
         ID_TYPE,
     )
 
-    flags = pa.array([[], [ARGUMENT_TYPES]], pa.list_(pa.string()))
     names = pa.array(relation_names, pa.string())
     columns = {
         "triple_id": pa.array(ids, ID_TYPE),
@@ -451,7 +432,7 @@ def _triple_rows(
         "evidence_text": pa.array(texts, pa.string()),
         "relation": names.take(pa.array(relations)),
         "score": pa.array(scores, pa.float32()),
-        "flags": flags.take(pa.array(against.astype(np.int64))),
+        "flags": flag_lists(flags),
         "relation_id": relation_ids.take(pa.array(numbers)),
     }
     for side, indices in (("subject", subjects), ("object", objects)):
@@ -472,7 +453,7 @@ def _triple_rows(
         if text not in sentence_keys:
             sentence_keys[text] = content_id("sentence", canonical_name(text))
     number = numbers[best]
-    found = {
+    support = {
         "relation_id": relation_ids.take(pa.array(number)),
         "subject_id": mentions.entity_ids.take(pa.array(of_subject[number])),
         "predicate": names.take(pa.array(of_relation[number])),
@@ -482,7 +463,7 @@ def _triple_rows(
         "triple_id": pa.array([ids[index] for index in best.tolist()], ID_TYPE),
         "sentence_key": pa.array([sentence_keys[texts[index]] for index in best.tolist()], ID_TYPE),
     }
-    return triples, pa.table(found, schema=SUPPORT_SCHEMA)
+    return triples, pa.table(support, schema=SUPPORT_SCHEMA)
 
 
 def _spelt_ids(ids: pa.Array | pa.ChunkedArray) -> list[str]:

@@ -7,7 +7,9 @@ facts without such a pair reach over sentences and are counted as skipped.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 from pydantic import Field
@@ -35,6 +37,90 @@ class _Document(StrictRecord):
     sents: list[list[str]]
     vertexSet: list[list[_Mention]]  # noqa: N815 - the format's name
     labels: list[_Fact] = Field(default_factory=list)
+
+
+class GoldMention(NamedTuple):
+    """A gold mention: its place in the document's text, its type and its sentence."""
+
+    begin: int
+    end: int
+    type: str
+    sentence: int
+
+
+class GoldDocument(NamedTuple):
+    """A whole document with its gold annotation.
+
+    Attributes:
+        title: need not be unique.
+        text: all tokens with a space between any two.
+        clusters: of each entity its mentions.
+        facts: (subject, relation, object), subject and object being positions in `clusters`.
+    """
+
+    title: str
+    text: str
+    clusters: list[list[GoldMention]]
+    facts: set[tuple[int, str, int]]
+
+
+def read_docred_documents(path: str | Path) -> list[GoldDocument]:
+    """Reads a DocRED file by documents; relations are named as in `read_docred`.
+
+    Args:
+        path: a JSON list of documents.
+
+    Raises:
+        ConfigurationError: if the file is wrong; names file, record and field.
+    """
+    names = relation_names(path)
+    found = []
+    for document in _documents(path):
+        offsets: list[list[tuple[int, int]]] = []
+        position = 0
+        for tokens in document.sents:
+            offsets.append([])
+            for token in tokens:
+                offsets[-1].append((position, position + len(token)))
+                position += len(token) + 1
+        clusters = [
+            [
+                GoldMention(
+                    offsets[mention.sent_id][mention.pos[0]][0],
+                    offsets[mention.sent_id][mention.pos[1] - 1][1],
+                    mention.type,
+                    mention.sent_id,
+                )
+                for mention in mentions
+            ]
+            for mentions in document.vertexSet
+        ]
+        text = " ".join(token for tokens in document.sents for token in tokens)
+        facts = {(fact.h, names.get(fact.r, fact.r), fact.t) for fact in document.labels}
+        found.append(GoldDocument(document.title, text, clusters, facts))
+    return found
+
+
+def _documents(path: str | Path) -> Iterator[_Document]:
+    """The documents of a file, in which every mention and fact points to something."""
+    for place, document in read_records(path, _Document):
+        for cluster, mentions in enumerate(document.vertexSet):
+            for number, mention in enumerate(mentions):
+                field = f"{place}: field vertexSet.{cluster}.{number}"
+                if not 0 <= mention.sent_id < len(document.sents):
+                    raise ConfigurationError(f"{field}.sent_id: no sentence {mention.sent_id}")
+                length = len(document.sents[mention.sent_id])
+                if len(mention.pos) != 2 or not 0 <= mention.pos[0] < mention.pos[1] <= length:
+                    raise ConfigurationError(
+                        f"{field}.pos: {mention.pos} is not a span of a sentence of {length} tokens"
+                    )
+        for number, fact in enumerate(document.labels):
+            for end, cluster in (("h", fact.h), ("t", fact.t)):
+                if not 0 <= cluster < len(document.vertexSet):
+                    raise ConfigurationError(
+                        f"{place}: field labels.{number}.{end}: no entity {cluster}"
+                    )
+        yield document
 
 
 def relation_names(path: str | Path) -> dict[str, str]:
@@ -73,30 +159,17 @@ def read_docred(path: str | Path) -> Reading:
     """
     names = relation_names(path)
     reading = Reading()
-    for place, document in read_records(path, _Document):
+    for document in _documents(path):
         # Of each sentence the mentions, and of each mention its cluster.
         entities: list[list[GoldEntity]] = [[] for _ in document.sents]
         clusters: list[list[int]] = [[] for _ in document.sents]
         for cluster, mentions in enumerate(document.vertexSet):
-            for number, mention in enumerate(mentions):
-                field = f"{place}: field vertexSet.{cluster}.{number}"
-                if not 0 <= mention.sent_id < len(document.sents):
-                    raise ConfigurationError(f"{field}.sent_id: no sentence {mention.sent_id}")
-                length = len(document.sents[mention.sent_id])
-                if len(mention.pos) != 2 or not 0 <= mention.pos[0] < mention.pos[1] <= length:
-                    raise ConfigurationError(
-                        f"{field}.pos: {mention.pos} is not a span of a sentence of {length} tokens"
-                    )
+            for mention in mentions:
                 begin, end = mention.pos
                 entities[mention.sent_id].append((begin, end, mention.type))
                 clusters[mention.sent_id].append(cluster)
         triples: list[list[GoldTriple]] = [[] for _ in document.sents]
-        for number, fact in enumerate(document.labels):
-            for field, cluster in (("h", fact.h), ("t", fact.t)):
-                if not 0 <= cluster < len(document.vertexSet):
-                    raise ConfigurationError(
-                        f"{place}: field labels.{number}.{field}: no entity {cluster}"
-                    )
+        for fact in document.labels:
             relation = names.get(fact.r, fact.r)
             found = False
             for sentence, of_sentence in enumerate(clusters):

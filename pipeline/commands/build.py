@@ -15,13 +15,24 @@ from pipeline.commands.neo4j import (
 )
 from pipeline.commands.rdf import add_rdf_arguments, rdf_options
 from schemas.errors import ConfigurationError
-from schemas.job import CONSTRAINT_POLICIES
+from schemas.job import CONSTRAINT_POLICIES, DIRECTION_POLICIES, MIRROR_POLICIES, Rules
 
 if TYPE_CHECKING:
     from pipeline.build import BuildOptions
     from pipeline.load import LoadOptions
 
 TAKES_BEAM_OPTIONS = True
+
+#: The rules of the label schema but for argument types: option, policies, what it speaks of.
+RULE_OPTIONS: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("direction", DIRECTION_POLICIES, "triples whose types fit only the other way round"),
+    ("self-loops", CONSTRAINT_POLICIES, "triples between an entity and itself"),
+    ("overlaps", CONSTRAINT_POLICIES, "triples whose arguments overlap in the text"),
+    ("symmetric", MIRROR_POLICIES, "directions in which symmetric relations are said"),
+    ("inverse", MIRROR_POLICIES, "directions in which relations with an inverse are said"),
+    ("max-objects", CONSTRAINT_POLICIES, "relations beyond the best max_objects of a subject"),
+    ("acyclic", CONSTRAINT_POLICIES, "acyclic relations that close a cycle"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +43,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that say how extractions become a graph, and what is written of it."""
+    add_policy_arguments(parser)
+    group = parser.add_argument_group("tables")
+    group.add_argument(
+        "--rdf", action=argparse.BooleanOptionalAction, help="whether to write Turtle; on"
+    )
+    group.add_argument(
+        "--sentences", action="store_true", default=None, help="write the table of sentences"
+    )
+    add_rdf_arguments(parser)
+    add_neo4j_arguments(parser, "the graph is not loaded")
+
+
+def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options that say how extractions become a graph."""
     group = parser.add_argument_group("build")
     group.add_argument(
@@ -51,20 +76,33 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
         choices=CONSTRAINT_POLICIES,
         help="triples between types that the label schema has not; default: flag",
     )
+    for name, allowed, help_ in RULE_OPTIONS:
+        default = getattr(Rules(), name.replace("-", "_"))
+        group.add_argument(f"--{name}-policy", choices=allowed, help=f"{help_}; default: {default}")
     group.add_argument("--aliases", metavar="FILE", help="table of names of one entity")
     group.add_argument("--base-iri", metavar="IRI", help="namespace of the graph's IRIs")
-    group.add_argument(
-        "--rdf", action=argparse.BooleanOptionalAction, help="whether to write Turtle; on"
-    )
-    group.add_argument(
-        "--sentences", action="store_true", default=None, help="write the table of sentences"
-    )
-    add_rdf_arguments(parser)
-    add_neo4j_arguments(parser, "the graph is not loaded")
 
 
-def build_options(args: argparse.Namespace) -> BuildOptions:
+def last_build(directory: str) -> BuildOptions:
+    """How the graph of a folder was built last; the defaults where it never was.
+
+    Raises:
+        ConfigurationError: if nothing was extracted there.
+    """
+    from pipeline.build import recorded_options
+    from pipeline.manifest import read_extracted
+    from transforms.files import absolute
+
+    directory = absolute(directory)
+    return recorded_options(directory, read_extracted(directory))
+
+
+def build_options(args: argparse.Namespace, last: BuildOptions | None = None) -> BuildOptions:
     """The options of the build phase from the command line.
+
+    Args:
+        args: the command line.
+        last: what holds where the command line says nothing; the defaults without.
 
     Raises:
         ConfigurationError: if one is wrong, or not built yet.
@@ -74,6 +112,7 @@ def build_options(args: argparse.Namespace) -> BuildOptions:
     for name, allowed in (
         ("head_policy", HEAD_POLICIES),
         ("constraint_policy", CONSTRAINT_POLICIES),
+        *((f"{name.replace('-', '_')}_policy", allowed) for name, allowed, _ in RULE_OPTIONS),
     ):
         value = getattr(args, name)
         if value is not None and value not in allowed:
@@ -90,16 +129,35 @@ def build_options(args: argparse.Namespace) -> BuildOptions:
     if args.base_iri is not None:
         nothing: dict[str, Any] = {"entity_types": [], "relations": []}
         LabelSchema.from_dict(nothing | {"base_iri": args.base_iri}, "--base-iri")
-    options = BuildOptions(
-        entity_threshold=args.entity_threshold,
-        relation_threshold=args.relation_threshold,
-        head_policy=args.head_policy or "all",
-        constraint_policy=args.constraint_policy or "flag",
-        base_iri=args.base_iri,
-        rdf=None if args.rdf is False else rdf_options(args, None),
-        label_language=args.label_language,
-        sentences=bool(args.sentences or args.neo4j_lexical),
-    )
+    options = last or BuildOptions()
+    given = {
+        name: getattr(args, name)
+        for name in (
+            "entity_threshold",
+            "relation_threshold",
+            "head_policy",
+            "constraint_policy",
+            "base_iri",
+            "label_language",
+        )
+        if getattr(args, name) is not None
+    }
+    policies = {
+        name.replace("-", "_"): getattr(args, f"{name.replace('-', '_')}_policy")
+        for name, _, _ in RULE_OPTIONS
+    }
+    given["rules"] = options.rules._replace(**{k: v for k, v in policies.items() if v is not None})
+    if args.sentences or args.neo4j_lexical:
+        given["sentences"] = True
+    rdf = rdf_options(args, None)
+    if args.rdf is False:
+        given["rdf"] = None
+    elif args.rdf or options.rdf is not None:
+        names = [n for n in ("provenance", "relation_iris") if getattr(args, n) is not None]
+        given["rdf"] = (options.rdf or rdf)._replace(**{n: getattr(rdf, n) for n in names})
+    options = options._replace(**given)
+    if args.schema is not None and args.base_iri is None:
+        options = options._replace(base_iri=None)  # a schema comes with its own
     if args.schema is None:
         return options
     try:
@@ -137,11 +195,28 @@ def main(args: argparse.Namespace) -> int:
     apply_config(args)
     options = build_options(args)
     target = load_target(args, options)
+    return write_graph(args, options, target)
+
+
+def write_graph(
+    args: argparse.Namespace, options: BuildOptions, target: LoadOptions | None, done: str = ""
+) -> int:
+    """Builds the graph of a folder, loads it where it shall go, and says what came out.
+
+    Args:
+        args: the command line.
+        options: of the build.
+        target: where the graph is loaded, if anywhere.
+        done: what was done before.
+
+    Returns:
+        The exit code.
+    """
     from pipeline.build import build
 
     counts = build(args.directory, options, args.beam)
     print(
-        f"{args.directory}: {counts.get('documents', 0)} documents, "
+        f"{args.directory}: {done}{counts.get('documents', 0)} documents, "
         f"{counts.get('mentions', 0)} mentions, {counts.get('triples', 0)} triples, "
         f"{counts.get('entities', 0)} entities, {counts.get('values', 0)} values, "
         f"{counts.get('relations', 0)} relations, {counts.get('rejected', 0)} rejected"

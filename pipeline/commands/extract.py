@@ -15,7 +15,7 @@ from schemas.job import ExtractOptions
 
 TAKES_BEAM_OPTIONS = True
 
-_EXTRACT_FIELDS = tuple(ExtractOptions.model_fields)
+_EXTRACT_FIELDS = tuple(name for name in ExtractOptions.model_fields if name != "into")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def add_extract_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group = parser.add_argument_group("extract")
     group.add_argument("--output", metavar="DIR", help="output folder")
-    group.add_argument("--into", metavar="DIR", help="add to a finished graph")
+    group.add_argument("--into", metavar="DIR", help="graph that new and changed documents go into")
     group.add_argument("--id-column", metavar="NAME", help="default: id; none: from content")
     group.add_argument("--text-column", metavar="NAME", help="default: text")
     group.add_argument("--title-column", metavar="NAME", help="default: title, if there is one")
@@ -106,17 +106,21 @@ def extract_options(args: argparse.Namespace) -> ExtractOptions:
     Raises:
         ConfigurationError: if one is wrong.
     """
-    if args.into:
-        raise ConfigurationError("--into: this option is not built yet")
     if not args.corpus:
         raise ConfigurationError("CORPUS: name at least one Parquet file, folder or glob")
-    if not args.output:
+    if args.into and args.output:
+        raise ConfigurationError("--into: not together with --output")
+    if args.into and args.resume:
+        raise ConfigurationError("--resume: --into goes on where it stood without it")
+    if not args.output and not args.into:
         raise ConfigurationError("--output: name the output folder")
     data: dict[str, Any] = {}
     for name in _EXTRACT_FIELDS:
         value = getattr(args, name, None)
         if value is not None:
             data[name] = value
+    if args.into:
+        data |= {"output": args.into, "into": True}
     if isinstance(data.get("metadata_columns"), str):
         names = [name.strip() for name in data["metadata_columns"].split(",")]
         data["metadata_columns"] = [name for name in names if name]
@@ -135,6 +139,12 @@ def print_plan(prepared: Any, beam: Sequence[str]) -> None:
         "beam": list(beam),
     }
     print(json.dumps(plan, indent=2, ensure_ascii=False))
+
+
+def unchanged_rows(manifest: dict[str, Any]) -> str:
+    """What a line of results says of an update, after the number of documents that it read."""
+    unchanged = manifest["extract"].get("unchanged_rows")
+    return "" if unchanged is None else f" new or changed and {unchanged} rows unchanged"
 
 
 def rejected_code(rejected: int, most: int | None) -> int:
@@ -160,7 +170,7 @@ def main(args: argparse.Namespace) -> int:
     manifest = extract(prepared, args.beam)
     counts = manifest["extract"]["counts"]
     print(
-        f"{options.output}: {counts.get('documents', 0)} documents, "
+        f"{options.output}: {counts.get('documents', 0)} documents{unchanged_rows(manifest)}, "
         f"{counts.get('sentences', 0)} sentences, {counts.get('mentions', 0)} mentions and "
         f"{counts.get('head_triples', 0)} head triples above the floor, "
         f"{counts.get('rejected', 0)} rejected, {manifest['extract']['seconds']:.1f} s"

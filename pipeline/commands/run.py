@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.build import add_build_arguments, build_options, load_target
+from pipeline.commands.build import add_build_arguments, build_options, last_build, load_target
 from pipeline.commands.extract import (
     add_extract_arguments,
     add_job_arguments,
@@ -13,6 +13,7 @@ from pipeline.commands.extract import (
     extract_options,
     print_plan,
     rejected_code,
+    unchanged_rows,
 )
 from pipeline.commands.neo4j import load_and_report
 from pipeline.commands.rdf import rdf_options
@@ -32,7 +33,7 @@ def main(args: argparse.Namespace) -> int:
     """Runs the command."""
     apply_config(args)
     extract_opts = extract_options(args)
-    build_opts = build_options(args)
+    build_opts = build_options(args, last_build(args.into) if args.into else None)
     # What the build will refuse shall not wait for the extraction.
     if args.rdf is not False:
         rdf_options(args, extract_opts.language)
@@ -51,8 +52,11 @@ def main(args: argparse.Namespace) -> int:
     counts = build(prepared.options.output, build_opts, args.beam)
     extracted = manifest["extract"]
     rejected = counts.get("rejected", 0)
+    read = ""
+    if extract_opts.into:
+        read = f"{extracted['counts'].get('documents', 0)}{unchanged_rows(manifest)}; "
     print(
-        f"{extract_opts.output}: {counts.get('documents', 0)} documents, "
+        f"{extract_opts.output}: {read}{counts.get('documents', 0)} documents, "
         f"{extracted['counts'].get('sentences', 0)} sentences, "
         f"{counts.get('mentions', 0)} mentions, {counts.get('triples', 0)} triples, "
         f"{counts.get('entities', 0)} entities, {counts.get('relations', 0)} relations, "
@@ -70,6 +74,6 @@ def _with_floors(options: ExtractOptions, build: Any) -> ExtractOptions:
     floors = {}
     for name in ("entity", "relation"):
         threshold = getattr(build, f"{name}_threshold")
-        if threshold is not None:
-            floors[f"{name}_floor"] = min(getattr(options, f"{name}_floor"), threshold)
+        if threshold is not None and threshold < getattr(options, f"{name}_floor"):
+            floors[f"{name}_floor"] = threshold
     return options.model_copy(update=floors)

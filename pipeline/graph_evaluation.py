@@ -1,0 +1,218 @@
+"""How good a graph is: its mentions, entities and facts against annotated documents.
+
+Everything is counted per document. A mention is right if its borders and its type are.
+An argument of a triple stands for the gold entity that has a mention with exactly its
+borders. A fact is (subject, relation, object); it is counted once a document, and it is
+right if gold has it between the entities that its arguments stand for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pfn.evaluation import Counts
+from pfn.readers.docred import GoldDocument
+
+#: Why a gold fact is missing in the graph; of several the first.
+LOSSES = (
+    "beyond_sentence",
+    "mention_missed",
+    "merge_error",
+    "wrong_direction",
+    "wrong_relation",
+    "wrong_type",
+    "relation_missed",
+)
+
+Place = tuple[int, int]
+#: What an argument stands for: a gold entity, or else an entity of the graph.
+Argument = int | str
+Fact = tuple[Argument, str, Argument]
+
+
+class GraphDocument(NamedTuple):
+    """What a graph says of one document: rows of its tables `mentions` and `triples`."""
+
+    mentions: Sequence[Mapping[str, Any]]
+    triples: Sequence[Mapping[str, Any]]
+
+
+def by_document(
+    mentions: Iterable[Mapping[str, Any]], triples: Iterable[Mapping[str, Any]]
+) -> dict[str, GraphDocument]:
+    """The rows of the two tables by document id."""
+    found: dict[str, GraphDocument] = defaultdict(lambda: GraphDocument([], []))
+    for row in mentions:
+        found[row["document_id"]].mentions.append(row)  # type: ignore[attr-defined]
+    for row in triples:
+        found[row["document_id"]].triples.append(row)  # type: ignore[attr-defined]
+    return dict(found)
+
+
+def score_graph(gold: Mapping[str, GoldDocument], graph: Mapping[str, GraphDocument]) -> dict:
+    """Scores a graph against gold documents.
+
+    Args:
+        gold: by document id.
+        graph: likewise; a document that is missing has nothing.
+
+    Returns:
+        `mention`, `entity_cluster` (clusters that are equal, as sets of borders; with
+        `b_cubed` and `pairwise` in it) and `fact`, each with precision, recall, f1 and
+        support; `per_relation`, the same for the facts of each relation; and
+        `loss_by_stage`, for each of `LOSSES` how many gold facts are missing for that
+        reason and their share of all that are.
+    """
+    mentions, clusters, facts = Counts(), Counts(), Counts()
+    b_cubed, pairwise = _Sums(), _Sums()
+    losses: Counter[str] = Counter()
+    for id_, document in gold.items():
+        found = graph.get(id_, GraphDocument([], []))
+        mentions.add(
+            {(row["begin"], row["end"], row["type"]) for row in found.mentions},
+            {(m.begin, m.end, m.type) for cluster in document.clusters for m in cluster},
+            2,
+        )
+        said = _graph_clusters(found)
+        meant = [frozenset((m.begin, m.end) for m in c) for c in document.clusters]
+        clusters.add({(c, 0) for c in said}, {(c, 0) for c in meant}, 1)
+        b_cubed.add(*_b_cubed(said, meant))
+        pairwise.add(*_pairwise(said, meant))
+        stated = _facts(document, found)
+        facts.add(stated, set(document.facts), 1)
+        losses.update(_losses(document, found, stated))
+    missing = losses.total()
+    return {
+        "mention": mentions.scores(),
+        "entity_cluster": clusters.scores()
+        | {"b_cubed": b_cubed.scores(), "pairwise": pairwise.scores()},
+        "fact": facts.scores(),
+        "loss_by_stage": {
+            name: {"facts": losses[name], "share": losses[name] / missing if missing else 0.0}
+            for name in LOSSES
+        },
+        "per_relation": facts.by_class(),
+    }
+
+
+class _Sums:
+    """Precision and recall as sums over what was found and what is gold."""
+
+    def __init__(self) -> None:
+        self._right = [0.0, 0.0]
+        self._of = [0, 0]
+
+    def add(self, right: tuple[float, float], of: tuple[int, int]) -> None:
+        for side in (0, 1):
+            self._right[side] += right[side]
+            self._of[side] += of[side]
+
+    def scores(self) -> dict[str, float | int]:
+        precision, recall = (
+            r / n if n else 0.0 for r, n in zip(self._right, self._of, strict=True)
+        )
+        total = precision + recall
+        f1 = 2 * precision * recall / total if total else 0.0
+        return {"precision": precision, "recall": recall, "f1": f1, "support": self._of[1]}
+
+
+def _graph_clusters(found: GraphDocument) -> list[frozenset[Place]]:
+    clusters: dict[str, set[Place]] = {}
+    for row in found.mentions:
+        clusters.setdefault(row["entity_id"], set()).add((row["begin"], row["end"]))
+    return [frozenset(cluster) for cluster in clusters.values()]
+
+
+def _b_cubed(
+    said: Sequence[frozenset[Place]], meant: Sequence[frozenset[Place]]
+) -> tuple[tuple[float, float], tuple[int, int]]:
+    """B-cubed (Bagga and Baldwin, 1998) over mentions that the graph found by itself.
+
+    A mention that only one side has counts as wrong on that side.
+    """
+
+    def side(ours: Sequence[frozenset[Place]], theirs: Sequence[frozenset[Place]]) -> float:
+        of: dict[Place, frozenset[Place]] = {place: c for c in theirs for place in c}
+        nothing: frozenset[Place] = frozenset()
+        return sum(len(c & of.get(place, nothing)) / len(c) for c in ours for place in c)
+
+    return (side(said, meant), side(meant, said)), (sum(map(len, said)), sum(map(len, meant)))
+
+
+def _pairwise(
+    said: Sequence[frozenset[Place]], meant: Sequence[frozenset[Place]]
+) -> tuple[tuple[float, float], tuple[int, int]]:
+    def pairs(clusters: Sequence[frozenset[Place]]) -> set[tuple[Place, Place]]:
+        return {(a, b) for c in clusters for a in c for b in c if a < b}
+
+    ours, theirs = pairs(said), pairs(meant)
+    right = len(ours & theirs)
+    return (right, right), (len(ours), len(theirs))
+
+
+def _facts(document: GoldDocument, found: GraphDocument) -> set[Fact]:
+    """What the graph says, between gold entities where it can be told which."""
+    of_place = _entities_at(document)
+    said: set[Fact] = set()
+    for row in found.triples:
+        subjects, objects = (_stands_for(row, end, of_place) for end in ("subject", "object"))
+        possible = [(s, row["relation"], o) for s in subjects for o in objects]
+        # Should two gold entities share a mention, the one that makes it right is meant.
+        right = [fact for fact in possible if fact in document.facts]
+        said.add(right[0] if right else possible[0])
+    return said
+
+
+def _entities_at(document: GoldDocument) -> dict[Place, list[int]]:
+    found: dict[Place, list[int]] = {}
+    for number, cluster in enumerate(document.clusters):
+        for place in dict.fromkeys((m.begin, m.end) for m in cluster):
+            found.setdefault(place, []).append(number)
+    return found
+
+
+def _stands_for(
+    row: Mapping[str, Any], end: str, of_place: Mapping[Place, list[int]]
+) -> Sequence[Argument]:
+    return of_place.get((row[f"{end}_begin"], row[f"{end}_end"])) or [row[f"{end}_entity_id"]]
+
+
+def _losses(document: GoldDocument, found: GraphDocument, said: set[Fact]) -> Iterable[str]:
+    """Why each gold fact that the graph lacks is missing."""
+    of_place = _entities_at(document)
+    # Of each gold entity the entities of the graph that its mentions are part of.
+    graph_entities: dict[int, set[str]] = defaultdict(set)
+    types: dict[int, set[str]] = defaultdict(set)
+    for row in found.mentions:
+        for number in of_place.get((row["begin"], row["end"]), ()):
+            graph_entities[number].add(row["entity_id"])
+            types[number].add(row["type"])
+    stated = {(r["subject_entity_id"], r["relation"], r["object_entity_id"]) for r in found.triples}
+    related = {(subject, object_) for subject, _, object_ in said}
+    for subject, relation, object_ in sorted(document.facts - said):
+        ends = document.clusters[subject], document.clusters[object_]
+        sentences = [{m.sentence for m in cluster} for cluster in ends]
+        if not sentences[0] & sentences[1]:
+            yield "beyond_sentence"
+        elif not graph_entities[subject] or not graph_entities[object_]:
+            yield "mention_missed"
+        elif any(
+            (s, relation, o) in stated
+            for s in graph_entities[subject]
+            for o in graph_entities[object_]
+        ):
+            # The graph says it of these entities, by mentions of others that it holds for them.
+            yield "merge_error"
+        elif (object_, relation, subject) in said:
+            yield "wrong_direction"
+        elif (subject, object_) in related:
+            yield "wrong_relation"
+        elif any(
+            not types[number] & {m.type for m in document.clusters[number]}
+            for number in (subject, object_)
+        ):
+            yield "wrong_type"
+        else:
+            yield "relation_missed"

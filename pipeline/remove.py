@@ -1,0 +1,63 @@
+"""Taking documents out of a graph: the manifest names them, and the next build leaves them out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.manifest import chunk_files, last_generation, read_extracted, write_manifest
+from schemas.errors import ConfigurationError
+from transforms.extraction_files import ExtractionFolder
+from transforms.extractions import ChunkFile, read_columns
+from transforms.files import absolute, join
+
+_SHOWN = 5
+
+
+def remove_documents(directory: str, ids: Collection[str]) -> int:
+    """Records that documents are no longer part of a graph; the caller builds it again.
+
+    What is removed is what was said of a document up to now, so that it can be added
+    again. Doing it twice is doing it once.
+
+    Args:
+        directory: the output folder.
+        ids: of the documents; also of such as were rejected.
+
+    Returns:
+        How many documents are removed that were not before.
+
+    Raises:
+        ConfigurationError: if nothing was extracted there or an id is unknown; then
+            nothing is changed.
+    """
+    directory = absolute(directory)
+    manifest = read_extracted(directory)
+    wanted = pa.array(sorted(set(ids)), pa.string())
+    # Of each id the last generation that speaks of it.
+    known: dict[str, int] = {}
+    with ThreadPoolExecutor(16) as pool:
+        files = chunk_files(ExtractionFolder(join(directory, "extractions")), manifest)
+        for file, found in zip(files, pool.map(lambda f: _found(f, wanted), files), strict=True):
+            for id_ in found:
+                known[id_] = max(file.generation, known.get(id_, 0))
+    if unknown := [id_ for id_ in wanted.to_pylist() if id_ not in known]:
+        shown = ", ".join(map(repr, unknown[:_SHOWN]))
+        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+        raise ConfigurationError(f"--documents: {directory} has no document {shown}{more}")
+    before = manifest.get("removed", {})
+    new = {id_ for id_, last in known.items() if before.get(id_, -1) < last}
+    if new:
+        generation = last_generation(manifest)
+        removed = before | dict.fromkeys(new, generation)
+        manifest |= {"state": "extracted", "removed": dict(sorted(removed.items()))}
+        write_manifest(directory, manifest)
+    return len(new)
+
+
+def _found(file: ChunkFile, wanted: pa.Array) -> list[str]:
+    column = read_columns(file.path, ["document_id"])["document_id"]
+    return pc.unique(column.filter(pc.is_in(column, value_set=wanted))).to_pylist()

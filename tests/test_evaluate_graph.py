@@ -1,0 +1,245 @@
+"""Graphs scored against annotated documents: known figures, invariants, and the command."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pfn.readers.docred import GoldDocument, GoldMention, read_docred_documents
+from pipeline.cli import main
+from pipeline.graph_evaluation import LOSSES, GraphDocument, score_graph
+
+# Six mentions of two characters in two sentences: 0, 3, 6 in the first, 10, 13, 16 in the second.
+PLACES = [0, 3, 6, 10, 13, 16]
+
+
+def gold_document(clusters, facts):
+    return GoldDocument(
+        "title",
+        "x" * 20,
+        [[GoldMention(p, p + 2, t, int(p >= 10)) for p, t in cluster] for cluster in clusters],
+        set(facts),
+    )
+
+
+def graph_document(clusters, triples):
+    """Entities by name with their (place, type), and (place, relation, place) between them."""
+    entity_of = {place: name for name, found in clusters.items() for place, _ in found}
+    return GraphDocument(
+        [
+            {"begin": place, "end": place + 2, "type": type_, "entity_id": name}
+            for name, found in clusters.items()
+            for place, type_ in found
+        ],
+        [
+            {
+                "relation": relation,
+                "subject_entity_id": entity_of[subject],
+                "object_entity_id": entity_of[object_],
+                "subject_begin": subject,
+                "subject_end": subject + 2,
+                "object_begin": object_,
+                "object_end": object_ + 2,
+            }
+            for subject, relation, object_ in triples
+        ],
+    )
+
+
+def losses(found):
+    return {name: loss["facts"] for name, loss in found["loss_by_stage"].items() if loss["facts"]}
+
+
+def score(gold, graph):
+    return score_graph({"d": gold}, {"d": graph})
+
+
+GOLD = gold_document(
+    [[(0, "A"), (10, "A")], [(3, "B")], [(13, "B")]], [(0, "r", 1), (0, "s", 1), (1, "r", 2)]
+)
+
+
+def test_figures_by_hand():
+    graph = graph_document(
+        {"a": [(0, "A")], "b": [(3, "B"), (13, "B")], "c": [(6, "A")]},
+        [(0, "r", 3), (0, "r", 3), (0, "t", 3), (6, "r", 3)],
+    )
+    found = score(GOLD, graph)
+    assert found["mention"] == {
+        "precision": pytest.approx(3 / 4),
+        "recall": pytest.approx(3 / 4),
+        "f1": pytest.approx(3 / 4),
+        "support": 4,
+    }
+    assert (found["entity_cluster"]["precision"], found["entity_cluster"]["recall"]) == (0, 0)
+    # 0 is in a cluster of its own: precision 1, recall 1/2. 3 and 13: precision 1/2, recall 1.
+    b_cubed = found["entity_cluster"]["b_cubed"]
+    assert b_cubed["precision"] == pytest.approx((1 + 0.5 + 0.5 + 0) / 4)
+    assert b_cubed["recall"] == pytest.approx((0.5 + 0 + 1 + 1) / 4)
+    pairwise = found["entity_cluster"]["pairwise"]
+    assert (pairwise["precision"], pairwise["recall"], pairwise["support"]) == (0, 0, 1)
+    # Said twice counts once; c is no gold entity.
+    fact = found["fact"]
+    assert fact["precision"] == pytest.approx(1 / 3)
+    assert (fact["recall"], fact["support"]) == (pytest.approx(1 / 3), 3)
+    assert found["per_relation"]["r"]["support"] == 2
+    assert found["per_relation"]["t"]["precision"] == 0
+    assert losses(found) == {"wrong_relation": 1, "beyond_sentence": 1}
+
+
+@pytest.mark.parametrize(
+    ("clusters", "triples", "reason"),
+    [
+        ({"a": [(0, "A")]}, [], "mention_missed"),
+        ({"a": [(0, "A")], "b": [(3, "B")]}, [], "relation_missed"),
+        ({"a": [(0, "A")], "b": [(3, "A")]}, [], "wrong_type"),
+        ({"a": [(0, "A")], "b": [(3, "B")]}, [(3, "r", 0)], "wrong_direction"),
+        ({"a": [(0, "A")], "b": [(3, "B")]}, [(0, "s", 3)], "wrong_relation"),
+        ({"a": [(0, "A"), (6, "A")], "b": [(3, "B")]}, [(6, "r", 3)], "merge_error"),
+    ],
+)
+def test_why_a_fact_is_missing(clusters, triples, reason):
+    gold = gold_document([[(0, "A")], [(3, "B")], [(13, "B")]], [(0, "r", 1)])
+    assert losses(score(gold, graph_document(clusters, triples))) == {reason: 1}
+    far = gold_document([[(0, "A")], [(3, "B")], [(13, "B")]], [(0, "r", 2)])
+    assert losses(score(far, graph_document(clusters, []))) == {"beyond_sentence": 1}
+
+
+DOCUMENTS = st.tuples(
+    st.dictionaries(
+        st.sampled_from(PLACES), st.tuples(st.integers(0, 2), st.sampled_from("AB")), min_size=1
+    ),
+    st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from("rs"), st.sampled_from(PLACES))),
+)
+
+
+def parts(drawn):
+    places, triples = drawn
+    clusters: dict[int, list] = {}
+    for place, (number, type_) in sorted(places.items()):
+        clusters.setdefault(number, []).append((place, type_))
+    return clusters, [t for t in triples if t[0] in places and t[2] in places]
+
+
+@given(DOCUMENTS, DOCUMENTS)
+def test_losses_add_up_and_gold_itself_is_perfect(gold_drawn, graph_drawn):
+    clusters, triples = parts(gold_drawn)
+    order = list(clusters)
+    cluster_of = {p: n for n, key in enumerate(order) for p, _ in clusters[key]}
+    gold = gold_document(
+        list(clusters.values()), {(cluster_of[s], r, cluster_of[o]) for s, r, o in triples}
+    )
+    said, facts = parts(graph_drawn)
+    named = {f"e{key}": value for key, value in said.items()}
+    found = score(gold, graph_document(named, facts))
+    right = round(found["fact"]["recall"] * len(gold.facts))
+    assert sum(losses(found).values()) == len(gold.facts) - right
+    for scores in (found["mention"], found["fact"], found["entity_cluster"]["b_cubed"]):
+        assert all(0 <= scores[name] <= 1 for name in ("precision", "recall", "f1"))
+
+    same = {f"e{key}": value for key, value in clusters.items()}
+    found = score(gold, graph_document(same, triples))
+    assert found["mention"]["f1"] == found["entity_cluster"]["f1"] == 1
+    assert found["entity_cluster"]["b_cubed"]["f1"] == 1
+    assert found["fact"]["f1"] == (1 if gold.facts else 0)
+    assert losses(found) == {}
+
+
+DOCRED = [
+    {
+        "title": "Curie 😀",
+        "sents": [
+            ["Marie", "Curie", "was", "born", "in", "Warsaw", "."],
+            ["She", "worked", "in", "Paris", ".", "😀"],
+        ],
+        "vertexSet": [
+            [{"sent_id": 0, "pos": [0, 2], "type": "PER", "name": "Marie Curie"}],
+            [{"sent_id": 0, "pos": [5, 6], "type": "LOC", "name": "Warsaw"}],
+            [{"sent_id": 1, "pos": [3, 4], "type": "LOC", "name": "Paris"}],
+        ],
+        "labels": [{"h": 0, "t": 1, "r": "born_in"}, {"h": 0, "t": 2, "r": "P937"}],
+    },
+    {"title": "Curie 😀", "sents": [[]], "vertexSet": [], "labels": []},
+]
+
+
+@pytest.fixture
+def gold_file(tmp_path):
+    path = tmp_path / "gold.json"
+    path.write_text(json.dumps(DOCRED), encoding="utf-8")
+    (tmp_path / "rel_info.json").write_text('{"P937": "work location"}')
+    return path
+
+
+def test_documents_are_tokens_joined_by_spaces(gold_file):
+    first, second = read_docred_documents(gold_file)
+    assert first.text == "Marie Curie was born in Warsaw . She worked in Paris . 😀"
+    spelt = [[first.text[m.begin : m.end] for m in cluster] for cluster in first.clusters]
+    assert spelt == [["Marie Curie"], ["Warsaw"], ["Paris"]]
+    assert first.facts == {(0, "born_in", 1), (0, "work_location", 2)}
+    assert second == GoldDocument("Curie 😀", "", [], set())
+
+
+def test_command(tmp_path, gold_file, tiny_model, capsys):
+    output = tmp_path / "out"
+    call = ["evaluate-graph", "--gold", str(gold_file), "--format", "docred"]
+    call += ["--model", str(tiny_model), "--output", str(output)]
+    assert main([*call, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"mention", "entity_cluster", "fact", "loss_by_stage", "per_relation"} <= found.keys()
+    for name in ("mention", "entity_cluster", "fact"):
+        assert {"precision", "recall", "f1", "support"} <= found[name].keys()
+    assert list(found["loss_by_stage"]) == list(LOSSES)
+    assert (found["mention"]["support"], found["fact"]["support"]) == (3, 2)
+    assert found["documents"] == 2
+    assert found["counts"]["rejected"] == 1  # a document without a word
+    assert found["loss_by_stage"]["beyond_sentence"]["facts"] == 1
+
+    # Again with other options of the build: nothing is extracted.
+    [chunk] = (output / "run" / "extractions").glob("*.parquet")
+    written = chunk.stat().st_mtime_ns
+    assert main([*call, "--relation-threshold", "1", "--json"]) == 0
+    strict = json.loads(capsys.readouterr().out)
+    assert strict["fact"]["recall"] == 0
+    assert strict["mention"] == found["mention"]
+    assert chunk.stat().st_mtime_ns == written
+    assert main(call) == 0
+    said = capsys.readouterr().out
+    assert said.splitlines()[1].startswith("mentions")
+    assert "beyond sentence" in said
+    assert not list(Path(output / "run").glob("rdf"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--format", "spert"], "--format: 'spert' is not docred"),
+        (["--format", "docred", "--limit", "0"], "--limit: 0 is not at least 1"),
+        (["--format", "docred", "--gold", "no.json"], "no.json: No such file"),
+        (["--format", "docred", "--model", "no such"], "--model: "),
+        (["--format", "docred", "--relation-threshold", "2"], "--relation-threshold: 2.0"),
+        (["--format", "docred", "--device", "abacus"], "abacus"),
+    ],
+)
+def test_wrong_calls(gold_file, capsys, options, message):
+    assert main(["evaluate-graph", "--gold", str(gold_file), *options]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_wrong_records_are_named(tmp_path, capsys):
+    path = tmp_path / "gold.json"
+    for change, message in (
+        ({"labels": [{"h": 0, "t": 9, "r": "x"}]}, "record 1: field labels.0.t: no entity 9"),
+        ({"sents": [["One"]]}, "record 1: field vertexSet.0.0.pos"),
+        ({"vertexSet": None}, "record 1: field vertexSet"),
+    ):
+        path.write_text(json.dumps([DOCRED[0] | change]), encoding="utf-8")
+        assert main(["evaluate-graph", "--gold", str(path), "--format", "docred"]) == 2
+        assert message in capsys.readouterr().err
+    path.write_text("[]")
+    assert main(["evaluate-graph", "--gold", str(path), "--format", "docred"]) == 2
+    assert "has no document" in capsys.readouterr().err

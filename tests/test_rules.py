@@ -1,0 +1,282 @@
+"""The rules of the label schema: what each policy makes of the triples of a graph."""
+
+import itertools
+import json
+from collections import Counter
+from pathlib import Path
+
+import networkx as nx
+import pyarrow.parquet as pq
+import pytest
+from extraction_folders import Doc, write_folder
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.build import BuildOptions, build
+from pipeline.cli import main
+from schemas.job import Rules
+from schemas.label_schema import LabelSchema
+from transforms.graph_rules import Edge, beyond_max_objects, closing_cycles
+
+SCHEMA = LabelSchema.from_dict(
+    {
+        "entity_types": [{"name": "PER"}, {"name": "LOC"}],
+        "relations": [
+            {
+                "name": "born in",
+                "arguments": [{"subject": "PER", "object": "LOC"}],
+                "max_objects": 1,
+            },
+            {"name": "spouse", "symmetric": True},
+            {"name": "part of", "inverse": "has part", "acyclic": True},
+            {"name": "has part", "acyclic": True},
+            {"name": "near"},
+        ],
+    }
+)
+QUIET = Rules("keep", "keep", "keep", "keep", "keep", "keep", "keep")
+PEOPLE = (("Ada", "PER", 0.9), ("Bea", "PER", 0.9), ("Rome", "LOC", 0.9), ("Oslo", "LOC", 0.9))
+
+
+def doc(id_, *triples, text="Ada, Bea, Rome, Oslo.", mentions=PEOPLE):
+    return Doc(id_, text, mentions, triples)
+
+
+def rows(folder, table):
+    return pq.read_table(Path(folder) / table).to_pylist()
+
+
+def graph(tmp_path, docs, rules, constraint_policy="flag", **folder):
+    """Facts by (subject, relation, object) with their triples' flags, and what was counted."""
+    place = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
+    directory = write_folder(place, docs, label_schema=SCHEMA, **folder)
+    counts = build(
+        directory, BuildOptions(rdf=None, rules=rules, constraint_policy=constraint_policy)
+    )
+    names = {e["entity_id"]: e["name"] for e in rows(directory, "entities")}
+    facts = {
+        (names[r["subject_id"]], r["predicate"], names[r["object_id"]]): r
+        for r in rows(directory, "relations")
+    }
+    triples = rows(directory, "triples")
+    assert {t["relation_id"] for t in triples} == {r["relation_id"] for r in facts.values()}
+    assert counts["triples"] == len(triples)
+    assert counts["relations"] == len(facts)
+    support = Counter(t["relation_id"] for t in triples)
+    for relation in facts.values():
+        assert relation["evidence_count"] == support[relation["relation_id"]]
+        assert set(relation["evidence"]) <= {t["triple_id"] for t in triples}
+    spoken = {r["relation_id"]: set() for r in facts.values()}
+    for triple in triples:
+        spoken[triple["relation_id"]] |= set(triple["flags"])
+    flags = {fact: sorted(spoken[r["relation_id"]]) for fact, r in facts.items()}
+    return flags, counts, facts
+
+
+def test_direction(tmp_path):
+    docs = [doc("1", ("Rome", "born in", "Ada", 0.7), ("Ada", "born in", "Bea", 0.7))]
+    flags, counts, _ = graph(tmp_path, docs, QUIET)
+    assert flags == {
+        ("Rome", "born in", "Ada"): ["argument_types"],
+        ("Ada", "born in", "Bea"): ["argument_types"],
+    }
+    assert counts["violations.argument_types"] == 2
+    flags, counts, _ = graph(tmp_path, docs, QUIET._replace(direction="flip"))
+    assert flags == {
+        ("Ada", "born in", "Rome"): ["flipped"],
+        ("Ada", "born in", "Bea"): ["argument_types"],
+    }
+    assert (counts["flipped"], counts["violations.argument_types"]) == (1, 1)
+    flags, _, _ = graph(tmp_path, docs, QUIET._replace(direction="flip"), "drop")
+    assert list(flags) == [("Ada", "born in", "Rome")]
+
+
+def test_a_flipped_triple_and_the_same_one_are_one(tmp_path):
+    docs = [doc("1", ("Rome", "born in", "Ada", 0.9), ("Ada", "born in", "Rome", 0.6))]
+    flags, counts, facts = graph(tmp_path, docs, QUIET._replace(direction="flip"))
+    assert flags == {("Ada", "born in", "Rome"): ["flipped"]}
+    assert counts["triples"] == 1
+    [relation] = facts.values()
+    assert relation["confidence"] == pytest.approx(0.9)
+
+
+def test_self_loops_and_overlaps(tmp_path):
+    mentions = (
+        ("New York Times", "LOC", 0.9),
+        ("York", "LOC", 0.9),
+        ("YORK", "LOC", 0.9),
+    )
+    triples = (("YORK", "near", "York", 0.8), ("New York Times", "near", "York", 0.8))
+    docs = [doc("1", *triples, text="New York Times, YORK.", mentions=mentions)]
+    loop, overlap = ("York", "near", "York"), ("New York Times", "near", "York")
+    found, counts, _ = graph(tmp_path, docs, Rules())
+    # The name of two mentions that are written alike often is the first of them.
+    assert sorted(found.values()) == [["overlapping_arguments"], ["self_loop"]]
+    assert counts["violations.self_loop"] == counts["violations.overlapping_arguments"] == 1
+    assert len(found) == len({loop, overlap})
+    found, counts, _ = graph(tmp_path, docs, QUIET)
+    assert list(found.values()) == [[], []]
+    assert counts["violations.self_loop"] == 1
+    found, _, _ = graph(tmp_path, docs, QUIET._replace(self_loops="drop"))
+    assert len(found) == 1
+    found, _, _ = graph(tmp_path, docs, QUIET._replace(self_loops="drop", overlaps="drop"))
+    assert found == {}
+
+
+def test_symmetric_relations(tmp_path):
+    docs = [
+        doc("1", ("Ada", "spouse", "Bea", 0.6)),
+        doc("2", ("Bea", "spouse", "Ada", 0.7), text="Rome, Oslo, Ada, Bea."),
+    ]
+    one, other = ("Ada", "spouse", "Bea"), ("Bea", "spouse", "Ada")
+    flags, _, facts = graph(tmp_path, docs, QUIET)
+    assert flags == {one: [], other: []}
+    assert facts[one]["document_count"] == 1
+    flags, counts, facts = graph(tmp_path, docs, QUIET._replace(symmetric="both"))
+    assert flags == {one: ["symmetric"], other: ["symmetric"]}
+    for fact in (one, other):
+        assert facts[fact]["confidence"] == pytest.approx(1 - 0.4 * 0.3)
+        assert facts[fact]["document_count"] == 2
+    assert (counts["added.symmetric"], counts["triples"]) == (2, 4)
+    flags, counts, facts = graph(tmp_path, docs, QUIET._replace(symmetric="one"))
+    [(fact, spoken)] = flags.items()
+    assert spoken == ["symmetric"]
+    assert facts[fact]["subject_id"] < facts[fact]["object_id"]
+    assert facts[fact]["confidence"] == pytest.approx(1 - 0.4 * 0.3)
+    assert (counts["turned.symmetric"], counts["triples"]) == (1, 2)
+
+
+def test_inverse_relations(tmp_path):
+    docs = [doc("1", ("Rome", "part of", "Oslo", 0.6), ("Ada", "has part", "Bea", 0.7))]
+    part, has = ("Rome", "part of", "Oslo"), ("Ada", "has part", "Bea")
+    flags, _, _ = graph(tmp_path, docs, QUIET)
+    assert flags == {part: [], has: []}
+    flags, counts, _ = graph(tmp_path, docs, QUIET._replace(inverse="both"))
+    assert flags == {
+        part: [],
+        ("Oslo", "has part", "Rome"): ["inverse"],
+        has: [],
+        ("Bea", "part of", "Ada"): ["inverse"],
+    }
+    assert counts["added.inverse"] == 2
+    # The first of the two in the label schema stays.
+    flags, counts, _ = graph(tmp_path, docs, QUIET._replace(inverse="one"))
+    assert flags == {part: [], ("Bea", "part of", "Ada"): ["inverse"]}
+    assert counts["turned.inverse"] == 1
+
+
+def test_max_objects_keeps_the_best_supported(tmp_path):
+    docs = [
+        doc("1", ("Ada", "born in", "Rome", 0.6)),
+        doc("2", ("Ada", "born in", "Oslo", 0.8)),
+        doc("3", ("Ada", "born in", "Rome", 0.6), text="Oslo, Ada, Bea, Rome."),
+        doc("4", ("Bea", "born in", "Oslo", 0.5)),
+    ]
+    weak = ("Ada", "born in", "Oslo")
+    flags, counts, _ = graph(tmp_path, docs, Rules())
+    assert {fact for fact, spoken in flags.items() if spoken} == {weak}
+    assert flags[weak] == ["max_objects"]
+    assert counts["violations.max_objects"] == 1
+    flags, counts, _ = graph(tmp_path, docs, Rules(max_objects="drop"))
+    assert set(flags) == {("Ada", "born in", "Rome"), ("Bea", "born in", "Oslo")}
+    assert counts["violations.max_objects"] == 1
+    flags, counts, _ = graph(tmp_path, docs, Rules(max_objects="keep"))
+    assert (len(flags), sum(map(len, flags.values()))) == (3, 0)
+    assert "violations.max_objects" not in counts
+
+
+def test_acyclic_relations(tmp_path):
+    docs = [
+        doc("1", ("Rome", "part of", "Oslo", 0.9)),
+        doc("2", ("Oslo", "part of", "Ada", 0.8)),
+        doc("3", ("Ada", "part of", "Rome", 0.6), ("Ada", "part of", "Bea", 0.6)),
+        doc("4", ("Ada", "near", "Rome", 0.6), ("Rome", "near", "Ada", 0.6)),
+    ]
+    flags, counts, _ = graph(tmp_path, docs, Rules())
+    assert {f: s for f, s in flags.items() if s} == {("Ada", "part of", "Rome"): ["acyclic"]}
+    assert counts["violations.acyclic"] == 1
+    flags, _, _ = graph(tmp_path, docs, Rules(acyclic="drop"))
+    assert len(flags) == 5
+    assert ("Ada", "part of", "Rome") not in flags
+
+
+NODES = st.sampled_from("abcdef")
+EDGES = st.lists(st.tuples(NODES, NODES, st.integers(1, 4)), max_size=20).map(
+    lambda found: [
+        Edge(-score / 4, -1, -1, f"{number:02}", subject, object_)
+        for number, (subject, object_, score) in enumerate(
+            {(s, o): (s, o, score) for s, o, score in found}.values()
+        )
+    ]
+)
+
+
+@given(EDGES, st.randoms())
+def test_what_is_left_has_no_cycle_and_what_goes_closed_one(edges, random):
+    closing = closing_cycles(edges)
+    loops = {e.relation_id for e in edges if e.subject == e.object}
+    assert not closing & loops
+    kept = [e for e in edges if e.relation_id not in closing | loops]
+    assert nx.is_directed_acyclic_graph(nx.DiGraph((e.subject, e.object) for e in kept))
+    for edge in edges:
+        if edge.relation_id in closing:
+            better = nx.DiGraph((e.subject, e.object) for e in kept if e < edge)
+            assert nx.has_path(better, edge.object, edge.subject)
+    shuffled = edges[:]
+    random.shuffle(shuffled)
+    assert closing_cycles(shuffled) == closing
+
+
+@given(EDGES, st.integers(1, 3), st.randoms())
+def test_the_best_objects_of_each_subject_stay(edges, most, random):
+    beyond = beyond_max_objects(edges, most)
+    for subject in "abcdef":
+        ranked = sorted(e for e in edges if e.subject == subject)
+        assert {e.relation_id for e in ranked[most:]} == {
+            e.relation_id for e in ranked if e.relation_id in beyond
+        }
+    random.shuffle(edges)
+    assert beyond_max_objects(edges, most) == beyond
+    assert beyond_max_objects(edges, None) == set()
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.permutations(range(6)), st.sampled_from([1, 2, 6]))
+def test_rules_do_not_depend_on_order_or_chunks(tmp_path_factory, order, chunk_documents):
+    names = ("Ada", "Bea", "Rome", "Oslo")
+    pairs = list(itertools.permutations(names, 2))
+    relations = ("born in", "spouse", "part of", "has part")
+    docs = [
+        doc(
+            f"d{i}",
+            *(
+                (s, relations[(i + j) % 4], o, 0.5 + (i * 7 + j * 3) % 5 / 10)
+                for j, (s, o) in enumerate(pairs)
+            ),
+        )
+        for i in range(6)
+    ]
+    rules = Rules("flip", "drop", "flag", "both", "one", "drop", "drop")
+    folder = tmp_path_factory.mktemp("order")
+    expected = graph(folder, docs, rules)
+    found = graph(folder, [docs[i] for i in order], rules, chunk_documents=chunk_documents)
+    assert found == expected
+    assert found[1]["violations.acyclic"] > 0
+    assert found[1]["violations.max_objects"] > 0
+
+
+def test_command(tmp_path, capsys):
+    docs = [doc("1", ("Rome", "born in", "Ada", 0.7), ("Ada", "spouse", "Bea", 0.7))]
+    directory = write_folder(tmp_path / "run", docs, label_schema=SCHEMA)
+    options = ["--direction-policy", "flip", "--symmetric-policy", "both", "--no-rdf"]
+    assert main(["build", directory, *options]) == 0
+    manifest = json.loads((Path(directory) / "manifest.json").read_text())
+    assert manifest["build"]["options"]["rules"] == Rules("flip", symmetric="both")._asdict()
+    assert manifest["build"]["counts"]["flipped"] == 1
+    assert len(rows(directory, "relations")) == 3
+    assert main(["build", directory, "--symmetric-policy", "three"]) == 2
+    assert "--symmetric-policy" in capsys.readouterr().err
+    config = tmp_path / "c.yaml"
+    config.write_text("acyclic-policy: never\n")
+    assert main(["build", directory, "--config", str(config)]) == 2
+    assert "--acyclic-policy: 'never' is not one of drop, flag, keep" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from apache_beam.io.filesystem import BeamIOError
 from pfn.readers.docred import GoldDocument
 from pipeline.build import BuildOptions, build
 from pipeline.extract import PreparedExtraction, extract, prepare_extraction
-from pipeline.graph_evaluation import by_document, score_graph
+from pipeline.graph_scores import by_document, score_graph
 from schemas.job import ExtractOptions
 from sinks.tables import parquet_bytes
 from transforms.files import join, make_folder, read_bytes, replace
@@ -88,7 +88,7 @@ def evaluate_graph(
         pipeline_args: Beam's own options.
 
     Returns:
-        As `pipeline.graph_evaluation.score_graph`, with `documents` and the `counts` of the build.
+        As `pipeline.graph_scores.score_graph`, with `documents` and the `counts` of the build.
     """
     extract(prepared, pipeline_args)
     directory = prepared.options.output

@@ -217,7 +217,8 @@ def main() -> None:
                     if number >= 0:
                         for name, seconds in found.items():
                             note(f"{loader}{again} {name}", seconds)
-                        note(f"{loader}{again} all", sum(found.values()))
+                        if "all" not in found:
+                            note(f"{loader}{again} all", sum(found.values()))
             print(f"round {number}", {k: round(v[-1], 2) for k, v in taken.items()}, flush=True)
         empty()
         for number in range(args.rounds):

@@ -1,6 +1,7 @@
 """Exports: what is written where, what passes the filters, and when a folder counts as whole."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -270,3 +271,20 @@ def test_a_schema_given_to_build_is_that_of_the_export(tmp_path, capsys):
     text = (tmp_path / "out" / "entities-00000-of-00001.ttl").read_text()
     assert "https://other.example/" in text
     assert "https://example.org" not in text
+
+
+def test_on_prism(run, tmp_path, monkeypatch):
+    binary = os.environ.get("PFN_KG_PRISM")
+    if not binary:
+        pytest.skip("PFN_KG_PRISM names no Prism binary")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    command = ["export", run.directory, "--to", "trig", "--provenance", "statement", "--output"]
+    assert main([*command, str(tmp_path / "local")]) == 0
+    beam_options = ["--runner=PrismRunner", f"--prism_location={binary}"]
+    assert main([*command, str(tmp_path / "prism"), "--", *beam_options]) == 0
+    local, prism = (
+        {p.name: p.read_bytes() for p in (tmp_path / name).iterdir() if p.name != "manifest.json"}
+        for name in ("local", "prism")
+    )
+    assert len(local) > 10
+    assert prism == local

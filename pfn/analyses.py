@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from pfn.evaluation import Counts, prf, resolved
+from pfn.evaluation import Counts, f1_of, prf, resolved
 from pfn.gold import GoldSentence, Span
 from pfn.resolution import HeadPolicy
 from schemas.records import HeadExtraction
@@ -123,7 +123,7 @@ def in_triple(
         scores[group] = {
             "precision": precision,
             "recall": recall,
-            "f1": 2 * precision * recall / (precision + recall) if precision + recall else 0.0,
+            "f1": f1_of(precision, recall),
             "support": support[group],
             "ratio": support[group] / support["total"] if support["total"] else 0.0,
         }

@@ -66,9 +66,18 @@ def prf(right: int, predicted: int, gold: int) -> dict[str, float | int]:
     """Precision, recall and F1 in [0, 1]; 0 where nothing was predicted or is gold."""
     precision = right / predicted if predicted else 0.0
     recall = right / gold if gold else 0.0
+    return {
+        "precision": precision,
+        "recall": recall,
+        "f1": f1_of(precision, recall),
+        "support": gold,
+    }
+
+
+def f1_of(precision: float, recall: float) -> float:
+    """The harmonic mean of both; 0 where both are."""
     total = precision + recall
-    f1 = 2 * precision * recall / total if total else 0.0
-    return {"precision": precision, "recall": recall, "f1": f1, "support": gold}
+    return 2 * precision * recall / total if total else 0.0
 
 
 def score(

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pfn.evaluation import Counts
+from pfn.evaluation import Counts, f1_of
 from pfn.readers.docred import GoldDocument
 
 #: Why a gold fact is missing in the graph; of several the first.
@@ -113,9 +113,12 @@ class _Sums:
         precision, recall = (
             r / n if n else 0.0 for r, n in zip(self._right, self._of, strict=True)
         )
-        total = precision + recall
-        f1 = 2 * precision * recall / total if total else 0.0
-        return {"precision": precision, "recall": recall, "f1": f1, "support": self._of[1]}
+        return {
+            "precision": precision,
+            "recall": recall,
+            "f1": f1_of(precision, recall),
+            "support": self._of[1],
+        }
 
 
 def _graph_clusters(found: GraphDocument) -> list[frozenset[Place]]:

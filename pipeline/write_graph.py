@@ -31,7 +31,7 @@ from sinks.tables import parquet_bytes
 from transforms.files import join, make_folder, read_bytes, replace
 from transforms.look_up import LookUp, Question, scatter
 from transforms.sentence_contents import SentenceContents, with_contents
-from transforms.shards import decode
+from transforms.shards import decode_all
 from transforms.table_parts import TablePart, read_part
 
 COUNTS_FILE = "counts.json"
@@ -126,14 +126,7 @@ class WriteGraph(beam.PTransform):
         counts, rejected = [], []
         for number, tables in enumerate(sink.stages):
             label = f"Stage{number}"
-            found: dict[str, beam.PCollection] = {
-                "part": parts
-                | f"{label}Parts" >> beam.Filter(lambda part, tables=tables: part.table in tables)
-                | f"{label}Key"
-                >> beam.Map(lambda part: ((part.table, part.number), part)).with_output_types(
-                    tuple[tuple[str, int], Any]
-                )
-            }
+            found: dict[str, beam.PCollection] = {"part": _keyed(parts, tables, label)}
             for table in tables:
                 for name, question in _questions(table, filters).items():
                     found[f"{table} {name}"] = parts | f"{label}{table}{name}" >> LookUp(question)
@@ -176,18 +169,23 @@ class WriteGraph(beam.PTransform):
         )
 
 
+def _keyed(parts: beam.PCollection, tables: Sequence[str], label: str) -> beam.PCollection:
+    """The files of some tables, each by its table and number."""
+    return (
+        parts
+        | f"{label}Parts" >> beam.Filter(lambda part: part.table in tables)
+        | f"{label}Key"
+        >> beam.Map(lambda part: ((part.table, part.number), part)).with_output_types(
+            tuple[tuple[str, int], Any]
+        )
+    )
+
+
 def _contents(parts: beam.PCollection, filters: Filters, label: str) -> dict[str, beam.PCollection]:
     """What must be known of mentions and triples to write sentences."""
     contents = {}
     for table, name in (("mentions", "values"), ("triples", "weak")):
-        found = {
-            "part": parts
-            | f"{label}{table}" >> beam.Filter(lambda part, table=table: part.table == table)
-            | f"{label}{table}Key"
-            >> beam.Map(lambda part: ((part.table, part.number), part)).with_output_types(
-                tuple[tuple[str, int], Any]
-            )
-        }
+        found = {"part": _keyed(parts, (table,), f"{label}{table}")}
         if (question := _questions(table, filters).get(name)) is not None:
             found["found"] = parts | f"{label}{table}{name}" >> LookUp(question)
         contents[f"sentences {table}"] = (
@@ -242,11 +240,11 @@ def read_rows(part: TablePart, found: Mapping[str, Iterable[bytes]], filters: Fi
     rows = read_part(part)
     table = part.table
     if table in _ENDS:
-        rows = _with_ends(rows, _answers(found.get(f"{table} ends", ())))
+        rows = _with_ends(rows, decode_all(found.get(f"{table} ends", ())))
         dropped = filters.not_wanted.get(table)
         if table == "relations" and filters.too_weak is not None:
             dropped = filters.too_weak if dropped is None else dropped | filters.too_weak
-        weak = _answers(found.get(f"{table} weak", ()))
+        weak = decode_all(found.get(f"{table} weak", ()))
         if weak is not None:
             row = pa.array(range(len(rows)), pa.int32())
             rows = rows.append_column("row", row).filter(
@@ -260,11 +258,6 @@ def read_rows(part: TablePart, found: Mapping[str, Iterable[bytes]], filters: Fi
             rows, found.get("sentences mentions", ()), found.get("sentences triples", ())
         )
     return Rows(table, part.number, part.of, rows.combine_chunks())
-
-
-def _answers(found: Iterable[bytes]) -> pa.Table | None:
-    tables = [decode(data) for data in found]
-    return pa.concat_tables(tables) if tables else None
 
 
 def _with_ends(rows: pa.Table, found: pa.Table | None) -> pa.Table:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, LiteralString, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -148,6 +149,16 @@ class Neo4jServer(NamedTuple):
             reason = f"{said} ({code})"
         return f"{self.uri}: {reason}"
 
+    @contextmanager
+    def _telling_what_is_too_large(self) -> Iterator[None]:
+        """Raises `BatchTooLargeError` where the server's memory was too small."""
+        try:
+            yield
+        except Neo4jError as error:
+            if (error.code or "").endswith(_TOO_LARGE):
+                raise BatchTooLargeError(self.explain(error)) from error
+            raise
+
     def write(
         self, session: Session, statement: str, parameters: dict[str, Any]
     ) -> list[dict[str, Any]]:
@@ -160,24 +171,20 @@ class Neo4jServer(NamedTuple):
         """
 
         def work(transaction: ManagedTransaction) -> list[dict[str, Any]]:
-            try:
+            # Within, so that the driver does not try again what never fits.
+            with self._telling_what_is_too_large():
                 return transaction.run(cast(LiteralString, statement), parameters).data()
-            except Neo4jError as error:
-                if is_too_large(error):
-                    raise BatchTooLargeError(self.explain(error)) from error
-                raise
 
         try:
             while True:
                 try:
-                    return session.execute_write(work)
+                    with self._telling_what_is_too_large():
+                        return session.execute_write(work)
                 except IncompleteCommit as error:
                     # Whether it was written nobody knows, so the driver leaves it at that.
                     # What we write may be written twice.
                     _logger.warning("written again: %s", self.explain(error))
         except Neo4jError as error:
-            if is_too_large(error):
-                raise BatchTooLargeError(self.explain(error)) from error
             if (error.code or "").startswith(_NOT_OF_A_ROW):
                 raise Neo4jUnavailableError(self.explain(error)) from error
             raise
@@ -195,22 +202,13 @@ class Neo4jServer(NamedTuple):
         """
 
         def work() -> list[dict[str, Any]]:
-            try:
+            with self._telling_what_is_too_large():
                 return session.run(Query(cast(LiteralString, statement)), parameters).data()
-            except Neo4jError as error:
-                if is_too_large(error):
-                    raise BatchTooLargeError(self.explain(error)) from error
-                raise
 
         try:
             return _with_retries(work)
         except (DriverError, Neo4jError, OSError) as error:
             raise Neo4jUnavailableError(self.explain(error)) from error
-
-
-def is_too_large(error: Neo4jError) -> bool:
-    """Whether a transaction did not fit into the server's memory."""
-    return (error.code or "").endswith(_TOO_LARGE)
 
 
 def _with_retries(work: Callable[[], _Result]) -> _Result:

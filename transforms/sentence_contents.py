@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from transforms.identity import shard_of_documents
 from transforms.look_up import FOUND_ROW, table_sizes
-from transforms.shards import decode, split
+from transforms.shards import decode, decode_all, split
 from transforms.table_parts import TablePart, read_part
 
 _COLUMNS = {
@@ -105,7 +105,7 @@ def with_contents(
         mentions: of their documents, as Arrow IPC bytes; in any order.
         triples: likewise.
     """
-    mentioned = _concat(mentions)
+    mentioned = decode_all(mentions)
     row, entity, kind = np.zeros(0, np.int64), pa.array([], pa.string()), pa.array([], pa.string())
     count = np.zeros(0, np.int64)
     if mentioned is not None:
@@ -124,7 +124,7 @@ def with_contents(
         "mentions",
         _lists(len(sentences), row, {"entity_id": entity, "kind": kind, "count": count}),
     )
-    return sentences.append_column("evidence", _evidence(sentences, _concat(triples)))
+    return sentences.append_column("evidence", _evidence(sentences, decode_all(triples)))
 
 
 def _evidence(sentences: pa.Table, triples: pa.Table | None) -> pa.Array:
@@ -147,11 +147,6 @@ def _evidence(sentences: pa.Table, triples: pa.Table | None) -> pa.Array:
         row = listed["row"].to_numpy()
         columns = {name: listed[name] for name in columns}
     return _lists(len(sentences), row, columns)
-
-
-def _concat(parts: Iterable[bytes]) -> pa.Table | None:
-    tables = [decode(data) for data in parts]
-    return pa.concat_tables(tables) if tables else None
 
 
 def _find(sentences: pa.Table, column: str, rows: pa.Table, named: str) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,12 @@ def decode(data: bytes) -> pa.Table:
     """The table of Arrow IPC bytes."""
     with pa.ipc.open_stream(data) as reader:
         return reader.read_all()
+
+
+def decode_all(parts: Iterable[bytes]) -> pa.Table | None:
+    """The rows of all parts as one table; None where there is no part."""
+    tables = [decode(data) for data in parts]
+    return pa.concat_tables(tables) if tables else None
 
 
 def split(table: pa.Table, shard: np.ndarray, shards: int) -> Iterator[tuple[int, bytes]]:

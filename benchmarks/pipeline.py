@@ -36,7 +36,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pfn.checkpoint import find_model, read_label_schema
-from schemas.records import HeadExtraction, HeadTriple, Mention
+from schemas.records import DocumentHeads, HeadExtraction, HeadTriple, Mention, Sentence
 
 SENTENCES, WORDS, MENTIONS, TRIPLES = 8, 24, 3, 2.4
 TEMPLATES, NAMES = 2000, 300_000
@@ -95,9 +95,24 @@ class ReadyMade:
             self.found[tag] = HeadExtraction(mentions, sorted(triples))
             self.templates.append((parts, chosen.tolist()))
 
-    def predict_heads(self, texts: list[str], *_: Any) -> list[HeadExtraction]:
-        found = self.found
-        return [found[text[:_TAG]] for text in texts]
+    def predict_documents(
+        self, texts: list[str], sentences: list[list[Sentence]], *_: Any
+    ) -> list[DocumentHeads]:
+        found = []
+        for text, of_text in zip(texts, sentences, strict=True):
+            mentions: list[Mention] = []
+            triples: list[HeadTriple] = []
+            for s in of_text:
+                ready = self.found[text[s.begin : s.begin + _TAG]]
+                mentions += [
+                    m._replace(begin=m.begin + s.begin, end=m.end + s.begin) for m in ready.mentions
+                ]
+                triples += [
+                    t._replace(subject=t.subject + s.begin, object=t.object + s.begin)
+                    for t in ready.head_triples
+                ]
+            found.append(DocumentHeads(mentions, triples, None, len(of_text), 0, {}))
+        return found
 
 
 def _letters(number: int, width: int) -> str:

@@ -54,6 +54,10 @@ class PFNConfig(PreTrainedConfig):
         window_pieces: longest run of word pieces read at once; longer sentences are read
             in overlapping windows.
         window_overlap: word pieces that neighbouring windows share.
+        window_tokens: word pieces of a window of consecutive sentences, which are read together,
+            so that a relation may hold between entities of two sentences; entities stay inside
+            one sentence. 0: one sentence at a time, as in the paper.
+        shared_sentences: sentences that neighbouring windows of sentences share at most.
         entity_threshold: lambda_e of eq. 13.
         relation_threshold: lambda_r of eq. 13.
         calibration: parameters that turn scores into probabilities; none yet.
@@ -86,6 +90,8 @@ class PFNConfig(PreTrainedConfig):
     segmentation: str = "bert-isolated"
     window_pieces: int = 192
     window_overlap: int = 48
+    window_tokens: int = 0
+    shared_sentences: int = 1
     entity_threshold: float = 0.5
     relation_threshold: float = 0.5
     calibration: dict[str, Any] | None = None

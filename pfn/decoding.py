@@ -58,7 +58,9 @@ def decode(
         Cells on the CPU; every head of a triple is the row of an entity.
     """
     read = model.project(**batch)
-    entities = accept(model.ner, read.ner, upper_triangle(read.mask), entity_floor)
+    entities = accept(
+        model.ner, read.ner, upper_triangle(read.mask, read.sentence_ids), entity_floor
+    )
     pairs = head_pairs(entities.places, read.mask, model.config.reflexive)
     found = [entities, accept(model.re, read.re, pairs, relation_floor)]
     if model.re_tail is not None and read.re_tail is not None:

@@ -14,8 +14,8 @@ from transformers.utils import logging
 
 from pfn.checkpoint import find_model
 from pfn.configuration import PFNConfig
-from pfn.decoding import Decoded, decode
-from pfn.inputs import InputEncoder, Window
+from pfn.head_reader import HeadReader
+from pfn.inputs import InputEncoder
 from pfn.modeling import PFNModel
 from pfn.packed_linear import pack_linears
 from pfn.resolution import HeadPolicy, resolve
@@ -24,10 +24,10 @@ from pfn.token_budget import default_token_budget
 from schemas.errors import ConfigurationError
 from schemas.records import (
     DocumentExtraction,
+    DocumentHeads,
     Extraction,
     HeadExtraction,
-    HeadTriple,
-    Mention,
+    Sentence,
 )
 
 Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
@@ -144,40 +144,88 @@ class Extractor:
         return found
 
     def extract_documents(
-        self, texts: Sequence[str], *, language: str = "en", **options
+        self,
+        texts: Sequence[str],
+        *,
+        language: str = "en",
+        entity_threshold: float | None = None,
+        relation_threshold: float | None = None,
+        head_policy: HeadPolicy = "all",
+        token_budget: int | None = None,
+        window_tokens: int | None = None,
     ) -> list[DocumentExtraction]:
         """Splits each text into sentences and reads those.
 
         Args:
             texts: documents.
             language: code of their language, for the sentence splitter.
-            options: of `extract`.
+            entity_threshold: as in `extract`.
+            relation_threshold: as in `extract`.
+            head_policy: as in `extract`.
+            token_budget: as in `extract`.
+            window_tokens: as in `predict_documents`.
 
         Returns:
             One extraction a document; offsets are those of the document.
         """
+        entity, relation = self.thresholds(entity_threshold, relation_threshold)
         split = [split_sentences(text, language) for text in texts]
-        flat = [
-            text[s.begin : s.end] for text, found in zip(texts, split, strict=True) for s in found
-        ]
-        extractions = iter(self.extract(flat, **options))
         documents = []
-        for sentences in split:
-            mentions: list[Mention] = []
-            triples = []
-            for sentence in sentences:
-                extraction = next(extractions)
-                first = len(mentions)
-                mentions += [
-                    m._replace(begin=m.begin + sentence.begin, end=m.end + sentence.begin)
-                    for m in extraction.mentions
-                ]
-                triples += [
-                    t._replace(subject=t.subject + first, object=t.object + first)
-                    for t in extraction.triples
-                ]
-            documents.append(DocumentExtraction(sentences, mentions, triples))
+        for sentences, heads in zip(
+            split,
+            self.predict_documents(texts, split, token_budget, entity, relation, window_tokens),
+            strict=True,
+        ):
+            for error in heads.errors.values():
+                raise error
+            found = resolve(
+                heads.mentions,
+                heads.head_triples,
+                entity_threshold=entity,
+                relation_threshold=relation,
+                head_policy=head_policy,
+                tail_triples=heads.tail_triples,
+            )
+            documents.append(DocumentExtraction(sentences, *found))
         return documents
+
+    def predict_documents(
+        self,
+        texts: Sequence[str],
+        sentences: Sequence[Sequence[Sentence]],
+        token_budget: int | None = None,
+        entity_floor: float = 0.1,
+        relation_floor: float = 0.1,
+        window_tokens: int | None = None,
+    ) -> list[DocumentHeads]:
+        """Reads the sentences of documents and keeps all that scores at least the floors.
+
+        May be called from several threads; they take turns.
+
+        Args:
+            texts: any texts.
+            sentences: those of each text, in order.
+            token_budget: most pieces in one batch, padding included.
+            entity_floor: least score of a mention.
+            relation_floor: least score of a head triple.
+            window_tokens: pieces of a window of consecutive sentences that are read together;
+                0 reads each sentence by itself. The model's own by default.
+
+        Returns:
+            One result a document, in order; what could not be read stands in its `errors`.
+        """
+        if window_tokens is None:
+            window_tokens = self.config.window_tokens
+        with self._lock:
+            reader = HeadReader(
+                self.model,
+                self.inputs,
+                token_budget or self.default_token_budget,
+                entity_floor,
+                relation_floor,
+                window_tokens,
+            )
+            return reader.read(texts, sentences)
 
     def predict_heads(
         self,
@@ -186,127 +234,19 @@ class Extractor:
         entity_floor: float = 0.1,
         relation_floor: float = 0.1,
     ) -> list[HeadExtraction | Exception]:
-        """Reads each text as one sentence and keeps all that scores at least the floors.
-
-        Texts are sorted by length and cut into batches of `count x longest <= budget`. A
-        batch that fails is halved, down to the one text that can't be read. May be called
-        from several threads; they take turns.
-
-        Args:
-            texts: any texts.
-            token_budget: most pieces in one batch, padding included.
-            entity_floor: least score of a mention.
-            relation_floor: least score of a head triple.
+        """Reads each text as one sentence; otherwise as `predict_documents`.
 
         Returns:
             One result a text, in order; for a text that can't be read, the exception.
         """
-        budget = token_budget or self.default_token_budget
-        results: list[HeadExtraction | Exception] = [HeadExtraction([], []) for _ in texts]
-        with self._lock:
-            encoded = self._encode(texts, results)
-            jobs = [(i, w) for i, windows in encoded.items() for w in windows]
-            # Ties by place: the same texts make the same batches.
-            jobs.sort(key=lambda job: -len(job[1].pieces))
-            parts: dict[int, list[HeadExtraction]] = {}
-            begin = 0
-            while begin < len(jobs):
-                size = max(1, budget // len(jobs[begin][1].pieces))
-                self._read(
-                    jobs[begin : begin + size], texts, entity_floor, relation_floor, parts, results
-                )
-                begin += size
-        for index, found in parts.items():
-            if not isinstance(results[index], Exception):
-                results[index] = found[0] if len(found) == 1 else _merge(found)
-        return results
-
-    def _encode(
-        self, texts: Sequence[str], results: list[HeadExtraction | Exception]
-    ) -> dict[int, list[Window]]:
-        try:
-            return dict(enumerate(self.inputs.encode(texts)))
-        except Exception:
-            pass
-        encoded = {}
-        for index, text in enumerate(texts):
-            try:
-                encoded[index] = self.inputs.encode([text])[0]
-            except Exception as error:
-                results[index] = error
-        return encoded
-
-    def _read(
-        self,
-        jobs: list[tuple[int, Window]],
-        texts: Sequence[str],
-        entity_floor: float,
-        relation_floor: float,
-        parts: dict[int, list[HeadExtraction]],
-        results: list[HeadExtraction | Exception],
-    ) -> None:
-        windows = [window for _, window in jobs]
-        try:
-            batch = self.inputs.collate(windows, self.model.device)
-            decoded = decode(self.model, batch, entity_floor, relation_floor)
-            found = self._heads(decoded, jobs, texts)
-        except Exception as error:
-            if self.model.device.type == "cuda":
-                torch.cuda.empty_cache()
-            if len(jobs) == 1:
-                results[jobs[0][0]] = error
-                return
-            middle = len(jobs) // 2
-            for half in (jobs[:middle], jobs[middle:]):
-                self._read(half, texts, entity_floor, relation_floor, parts, results)
-            return
-        for (index, _), heads in zip(jobs, found, strict=True):
-            parts.setdefault(index, []).append(heads)
-
-    def _heads(
-        self, decoded: Decoded, jobs: list[tuple[int, Window]], texts: Sequence[str]
-    ) -> list[HeadExtraction]:
-        types, relations = self.config.entity_types, self.config.relation_types
-        found = [
-            HeadExtraction([], [], tail_triples=None if decoded.tails is None else []) for _ in jobs
+        whole = [[Sentence(0, 0, len(text))] for text in texts]
+        return [
+            heads.errors.get(0)
+            or HeadExtraction(heads.mentions, heads.head_triples, heads.windows, heads.tail_triples)
+            for heads in self.predict_documents(
+                texts, whole, token_budget, entity_floor, relation_floor, 0
+            )
         ]
-        words = [
-            dict(zip(self.inputs.rows(window), window.words, strict=True)) for _, window in jobs
-        ]
-        for (place, first, last, type_), score in zip(
-            decoded.entities.places.tolist(), decoded.entities.scores.tolist(), strict=True
-        ):
-            # Where positions are pieces, a row may be a special token or inside a word.
-            if first not in words[place] or last not in words[place]:
-                continue
-            window = jobs[place][1]
-            if _is_cut(window, words[place][first], words[place][last]):
-                continue
-            begin, end = words[place][first][0], words[place][last][1]
-            text = texts[jobs[place][0]][begin:end]
-            found[place].mentions.append(Mention(begin, end, text, types[type_], score))
-        for places, scores, end, name in (
-            (decoded.triples.places, decoded.triples.scores, 0, "head_triples"),
-            *(((*decoded.tails, 1, "tail_triples"),) if decoded.tails is not None else ()),
-        ):
-            triples_of = [getattr(heads, name) for heads in found]
-            for (place, subject, object_, relation), score in zip(
-                places.tolist(), scores.tolist(), strict=True
-            ):
-                if subject in words[place] and object_ in words[place]:
-                    triples_of[place].append(
-                        HeadTriple(
-                            words[place][subject][end],
-                            relations[relation],
-                            words[place][object_][end],
-                            score,
-                        )
-                    )
-        for heads in found:
-            heads.mentions.sort(key=lambda m: (m.begin, m.end, m.type))
-            for triples in (heads.head_triples, heads.tail_triples or []):
-                triples.sort(key=lambda t: (t.subject, t.object, t.relation))
-        return found
 
     def thresholds(self, entity: float | None, relation: float | None) -> tuple[float, float]:
         """The given thresholds (lambda_e and lambda_r), the model's own where None."""
@@ -346,33 +286,3 @@ def find_device(device: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ConfigurationError(f"--device: {device!r} can't be used: {reason}") from None
     return place
-
-
-def _is_cut(window: Window, first: tuple[int, int], last: tuple[int, int]) -> bool:
-    """Whether a mention touches a cut edge: the neighbouring window sees it whole."""
-    if window.continues_before and first == window.words[0]:
-        return True
-    return window.continues_after and last == window.words[-1]
-
-
-def _merge(parts: list[HeadExtraction]) -> HeadExtraction:
-    """Merges what overlapping windows of one sentence say; the best score stays."""
-    mentions: dict[tuple, Mention] = {}
-    triples: dict[tuple, HeadTriple] = {}
-    tails: dict[tuple, HeadTriple] = {}
-    for part in parts:
-        for mention in part.mentions:
-            key = (mention.begin, mention.end, mention.type)
-            if key not in mentions or mentions[key].score < mention.score:
-                mentions[key] = mention
-        for best, found in ((triples, part.head_triples), (tails, part.tail_triples or [])):
-            for triple in found:
-                key = (triple.subject, triple.object, triple.relation)
-                if key not in best or best[key].score < triple.score:
-                    best[key] = triple
-    return HeadExtraction(
-        [mentions[k] for k in sorted(mentions)],
-        [triples[k] for k in sorted(triples)],
-        len(parts),
-        None if parts[0].tail_triples is None else [tails[k] for k in sorted(tails)],
-    )

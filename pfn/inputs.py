@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
@@ -19,7 +20,7 @@ WORD_PIECES = 64
 
 
 class Window(NamedTuple):
-    """A sentence, or a part of a long one, as the model reads it.
+    """What the model reads at once: a sentence, a part of a long one, or several in a row.
 
     Attributes:
         words: (begin, end) of each word in the text; words without a piece are left out.
@@ -28,6 +29,8 @@ class Window(NamedTuple):
         shapes: word shape of each piece.
         continues_before: whether the sentence goes on before the window.
         continues_after: whether the sentence goes on after the window.
+        sentences: of each word which of the window's sentences it is part of, from 0; None
+            where there is one.
     """
 
     words: list[tuple[int, int]]
@@ -36,6 +39,7 @@ class Window(NamedTuple):
     shapes: list[int]
     continues_before: bool
     continues_after: bool
+    sentences: list[int] | None = None
 
 
 class InputEncoder:
@@ -68,6 +72,11 @@ class InputEncoder:
         limit -= len(self._prefix) + len(self._suffix) + padding + 1
         self._window = max(1, min(config.window_pieces, limit))
         self._overlap = min(config.window_overlap, self._window // 2)
+
+    @property
+    def special_pieces(self) -> int:
+        """How many pieces of a window are no word's."""
+        return len(self._prefix) + len(self._suffix)
 
     def encode(
         self, texts: Sequence[str], words: Sequence[list[tuple[int, int]]] | None = None
@@ -131,6 +140,46 @@ class InputEncoder:
             )
         return windows
 
+    def join(self, sentences: Sequence[Window], begins: Sequence[int]) -> Window:
+        """One window of whole sentences that stand one after the other.
+
+        Args:
+            sentences: each in a window of its own.
+            begins: where each sentence begins in the text that they share.
+
+        Returns:
+            The window; the offsets of its words are those of the text.
+        """
+        before, after = len(self._prefix), len(self._suffix)
+        joined = Window([], [*self._prefix], [], [0] * before, False, False, [])
+        for number, (sentence, begin) in enumerate(zip(sentences, begins, strict=True)):
+            shift = len(joined.pieces) - before
+            joined.words.extend((b + begin, e + begin) for b, e in sentence.words)
+            joined.first_pieces.extend(piece + shift for piece in sentence.first_pieces)
+            end = len(sentence.pieces) - after
+            joined.pieces.extend(sentence.pieces[before:end])
+            joined.shapes.extend(sentence.shapes[before:end])
+            if joined.sentences is not None:
+                joined.sentences.extend([number] * len(sentence.words))
+        joined.pieces.extend(self._suffix)
+        joined.shapes.extend([0] * after)
+        return joined if len(sentences) > 1 else joined._replace(sentences=None)
+
+    def crop(self, window: Window, begin: int, end: int) -> Window:
+        """The part of a window of one sentence that holds words `begin` to `end`, as a text."""
+        before, after = len(self._prefix), len(self._suffix)
+        pieces = len(window.pieces) - after
+        first = window.first_pieces[begin]
+        last = window.first_pieces[end] if end < len(window.words) else pieces
+        return Window(
+            window.words[begin:end],
+            [*self._prefix, *window.pieces[first:last], *self._suffix],
+            [piece - first + before for piece in window.first_pieces[begin:end]],
+            [0] * before + window.shapes[first:last] + [0] * after,
+            False,
+            False,
+        )
+
     def rows(self, window: Window) -> list[int]:
         """The row (and column) of the tables that stands for each word of a window."""
         if self.config.positions == "words":
@@ -160,6 +209,10 @@ class InputEncoder:
                 [[True] * len(p) + [False] * (length - len(p)) for p in positions]
             ),
         }
+        if any(w.sentences for w in windows):
+            batch["sentence_ids"] = torch.tensor(
+                [_of_positions(w, p, length) for w, p in zip(windows, positions, strict=True)]
+            )
         if self.config.word_shapes:
             batch["shape_ids"] = torch.tensor(
                 [w.shapes + [0] * (longest - len(w.shapes)) for w in windows]
@@ -167,3 +220,16 @@ class InputEncoder:
         if device is None:
             return batch
         return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+
+
+def _of_positions(window: Window, positions: list[int], length: int) -> list[int]:
+    """The sentence of each position, 0 at padding; a special token is of the nearest sentence."""
+    if window.sentences is None:
+        return [0] * length
+    found = window.sentences
+    if len(positions) != len(window.words):
+        words = [0] * len(positions)
+        for first in window.first_pieces[1:]:
+            words[first] = 1
+        found = [window.sentences[word] for word in accumulate(words)]
+    return found + [0] * (length - len(found))

@@ -16,7 +16,7 @@ from pfn.loss import table_loss
 from pfn.lstm_encoders import LSTMEncoders
 from pfn.partition_filter import PartitionFeatures, PartitionFilterEncoder
 from pfn.stacked_partition_filter import StackedPartitionFilter
-from pfn.task_units import TaskUnit, UnitFeatures, upper_triangle
+from pfn.task_units import TaskUnit, UnitFeatures, same_sentence, upper_triangle
 from pfn.word_shape import WORD_SHAPES
 
 
@@ -50,6 +50,7 @@ class PFNProjections:
         re: what the RE unit fills its table from.
         mask: true at positions of the sentence, (batch, length).
         re_tail: what the tail table is filled from, if the model has one.
+        sentence_ids: in windows of several sentences that of each position, (batch, length).
     """
 
     features: PartitionFeatures
@@ -57,6 +58,7 @@ class PFNProjections:
     re: UnitFeatures
     mask: Tensor
     re_tail: UnitFeatures | None = None
+    sentence_ids: Tensor | None = None
 
 
 class PFNModel(PreTrainedModel):
@@ -115,6 +117,7 @@ class PFNModel(PreTrainedModel):
         position_index: Tensor,
         position_mask: Tensor,
         shape_ids: Tensor | None = None,
+        sentence_ids: Tensor | None = None,
     ) -> PFNProjections:
         """Reads a batch, up to what both task units fill tables from.
 
@@ -125,6 +128,8 @@ class PFNModel(PreTrainedModel):
                 (batch, length).
             position_mask: true at positions, false at padding, (batch, length).
             shape_ids: word shape of each piece, (batch, pieces), if the model uses them.
+            sentence_ids: where a window has several sentences: that of each position, from 0,
+                (batch, length).
         """
         if self.word_shapes is not None and shape_ids is not None:
             embeddings = self.encoder.get_input_embeddings()(input_ids)
@@ -142,6 +147,7 @@ class PFNModel(PreTrainedModel):
             None
             if self.re_tail is None
             else self.re_tail.project(features.relation, features.shared, position_mask),
+            sentence_ids,
         )
 
     def forward(
@@ -151,6 +157,7 @@ class PFNModel(PreTrainedModel):
         position_index: Tensor,
         position_mask: Tensor,
         shape_ids: Tensor | None = None,
+        sentence_ids: Tensor | None = None,
         entity_labels: Tensor | None = None,
         relation_labels: Tensor | None = None,
         tail_labels: Tensor | None = None,
@@ -158,20 +165,28 @@ class PFNModel(PreTrainedModel):
     ) -> PFNOutput:
         """Fills both tables; with labels, the loss as well.
 
+        In windows of several sentences spans are those inside a sentence. The loss is over all
+        pairs of positions inside a sentence, as in the paper, and over the pairs of heads of
+        different sentences, gold ones and accepted ones: other pairs across sentences are
+        too many, and eq. 13 never looks at them.
+
         Args:
             input_ids: as in `project`.
             attention_mask: as in `project`.
             position_index: as in `project`.
             position_mask: as in `project`.
             shape_ids: as in `project`.
+            sentence_ids: as in `project`.
             entity_labels: gold cells as (sentence, first, last, type), (n, 4).
             relation_labels: gold cells as (sentence, subject, object, relation), (n, 4).
             tail_labels: gold cells of the tail table as (sentence, last word of the subject,
                 of the object, relation), (n, 4), if the model has one.
             return_tables: whether the tables are returned; by default where no labels are.
         """
-        read = self.project(input_ids, attention_mask, position_index, position_mask, shape_ids)
-        cells = upper_triangle(position_mask)
+        read = self.project(
+            input_ids, attention_mask, position_index, position_mask, shape_ids, sentence_ids
+        )
+        cells = upper_triangle(position_mask, sentence_ids)
         entity_logits = self.ner.cells(read.ner, *cells)
         pairs = position_mask.unsqueeze(2) & position_mask.unsqueeze(1)
         has_labels = entity_labels is not None and relation_labels is not None
@@ -180,8 +195,9 @@ class PFNModel(PreTrainedModel):
         if self.re_tail is not None and read.re_tail is not None:
             units.append((self.re_tail, read.re_tail, tail_labels))
         selective = has_labels and self.config.decoding == "selective"
+        chosen_pairs = selective or (has_labels and sentence_ids is not None)
         tables = []
-        if with_tables or not selective:
+        if with_tables or not chosen_pairs:
             tables = [unit.table(features) for unit, features, _ in units]
         loss = None
         if entity_labels is not None and relation_labels is not None:
@@ -193,15 +209,21 @@ class PFNModel(PreTrainedModel):
                 if labels is None:
                     raise ValueError("a model with a tail table needs tail_labels")
                 gold = _gold(labels, (*shape, len(self.config.relation_types)))
-                if selective:
+                if chosen_pairs:
                     accepted = entity_logits.detach().sigmoid() >= self.config.entity_threshold
-                    chosen = _valid_pairs(cells, accepted.any(-1), position_mask, number)
+                    valid = accepted.any(-1)
+                    if sentence_ids is not None:
+                        valid = valid | entity_gold.any(-1)
+                    related = _valid_pairs(cells, valid, position_mask, number)
+                    if not selective:
+                        related = related | same_sentence(position_mask, sentence_ids)
+                    chosen = related.nonzero(as_tuple=True)
                     loss = loss + table_loss(unit.cells(features, *chosen), gold[chosen])
                 elif bool(pairs.all()):
                     loss = loss + table_loss(tables[number], gold)
                 else:
                     loss = loss + table_loss(tables[number][pairs], gold[pairs])
-            loss = loss / length
+            loss = loss / _longest(position_mask, sentence_ids)
         if not with_tables:
             return PFNOutput(loss=loss)
         entity_table = entity_logits.new_full(
@@ -243,19 +265,25 @@ def _task_encoder(config: PFNConfig) -> nn.Module:
 
 def _valid_pairs(
     cells: tuple[Tensor, Tensor, Tensor], valid: Tensor, mask: Tensor, end: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The pairs that selective decoding looks at: those of entities the NER unit accepts.
+) -> Tensor:
+    """The pairs of heads that valid spans begin at, (batch, length, length).
 
     Args:
         cells: sentence, first and last position of the spans.
-        valid: whether a span is accepted, (spans,).
+        valid: whether a span is an entity, (spans,).
         mask: true at positions of the sentence, (batch, length).
         end: 0 for pairs of first positions, 1 for pairs of last ones.
     """
     at = torch.zeros_like(mask)
     at[cells[0][valid], cells[1 + end][valid]] = True
-    sentence, first, second = (at.unsqueeze(2) & at.unsqueeze(1)).nonzero(as_tuple=True)
-    return sentence, first, second
+    return at.unsqueeze(2) & at.unsqueeze(1)
+
+
+def _longest(mask: Tensor, sentence_ids: Tensor | None) -> int:
+    """The length that eq. 12 divides by: the padded one; in windows that of a sentence."""
+    if sentence_ids is None:
+        return mask.shape[1]
+    return int(same_sentence(mask, sentence_ids).sum(2).max())
 
 
 def _gold(labels: Tensor, shape: tuple[int, ...]) -> Tensor:

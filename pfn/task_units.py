@@ -144,17 +144,29 @@ def _needed(places: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return occurs.nonzero().squeeze(1), (occurs.cumsum(0) - 1)[places]
 
 
-def upper_triangle(mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def upper_triangle(
+    mask: Tensor, sentence_ids: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """The cells of the NER table: first position <= last position, both in the sentence.
 
     Args:
         mask: true at positions of the sentence, (batch, length).
+        sentence_ids: where a window has several sentences: that of each position,
+            (batch, length).
 
     Returns:
         Sentence, row and column of each cell, sorted, each (cells,).
     """
     length = mask.shape[1]
     triangle = torch.ones(length, length, dtype=torch.bool, device=mask.device).triu()
-    cells = mask.unsqueeze(2) & mask.unsqueeze(1) & triangle
+    cells = same_sentence(mask, sentence_ids) & triangle
     sentence, first, second = cells.nonzero(as_tuple=True)
     return sentence, first, second
+
+
+def same_sentence(mask: Tensor, sentence_ids: Tensor | None = None) -> Tensor:
+    """The pairs of positions in one sentence, (batch, length, length); as `upper_triangle`."""
+    pairs = mask.unsqueeze(2) & mask.unsqueeze(1)
+    if sentence_ids is None:
+        return pairs
+    return pairs & (sentence_ids.unsqueeze(2) == sentence_ids.unsqueeze(1))

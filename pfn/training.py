@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -23,15 +25,23 @@ from transformers import (
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import get_last_checkpoint
 
+from pfn.checkpoint import find_model
 from pfn.configuration import PFNConfig
+from pfn.document_evaluation import (
+    annotated_texts,
+    predict_texts,
+    score_documents,
+    tune_document_thresholds,
+)
 from pfn.encoder import find_encoder
 from pfn.evaluation import THRESHOLD_GRID, evaluate, predict, tune_thresholds
 from pfn.extractor import Extractor
 from pfn.gold import GoldCells, GoldSentence, gold_cells, gold_sentence
 from pfn.inputs import InputEncoder
 from pfn.modeling import PFNModel
-from pfn.readers import AnnotatedSentence
-from pfn.training_options import ARCHITECTURE, TrainingOptions
+from pfn.readers import AnnotatedSentence, Reading
+from pfn.training_options import ARCHITECTURE, FREE, TrainingOptions
+from pfn.window_training import WindowBatches, WindowDataset, document_cells
 from schemas.errors import ConfigurationError
 from schemas.label_schema import LabelSchema
 
@@ -119,24 +129,60 @@ def build_model(
     return model, tokenizer
 
 
-class PFNTrainer(Trainer):
-    """Trains a PFN model; evaluates by strict F1 on gold sentences.
+def start_model(
+    name: str, schema: LabelSchema, options: TrainingOptions
+) -> tuple[PFNModel, PreTrainedTokenizerBase]:
+    """A trained model to go on from; its windows, dropout and decoding are those of the options.
 
     Args:
-        dev: gold sentences to select on.
+        name: a checkpoint folder or the name of a shipped model.
+        schema: the labels; must be those of the model.
+        options: hyper-parameters.
+
+    Raises:
+        ConfigurationError: if there is no such model, or it has other labels or another
+            architecture.
+    """
+    folder = find_model(name)
+    config = PFNConfig.from_pretrained(folder)
+    labels = [t.name for t in schema.entity_types], [r.name for r in schema.relations]
+    if labels != (list(config.entity_types), list(config.relation_types)):
+        raise ConfigurationError(f"--start-from: {name} has other types or relations than --train")
+    for option in ARCHITECTURE:
+        if option not in FREE and getattr(config, option) != getattr(options, option):
+            raise ConfigurationError(
+                f"--start-from: {name} has {option} {getattr(config, option)}, "
+                f"not {getattr(options, option)}"
+            )
+        setattr(config, option, getattr(options, option))
+    config.label_schema = schema.to_dict()
+    config.calibration = None
+    model = PFNModel.from_pretrained(folder, config=config, dtype=torch.float32)
+    return model, AutoTokenizer.from_pretrained(folder)
+
+
+class PFNTrainer(Trainer):
+    """Trains a PFN model; evaluates by `evaluate_model` after each epoch.
+
+    Args:
+        evaluate_model: gives entity F1, and that of triples or facts.
         extractor: around the model that is trained.
         options: hyper-parameters.
         kwargs: of `Trainer`.
     """
 
     def __init__(
-        self, dev: list[GoldSentence], extractor: Extractor, options: TrainingOptions, **kwargs
+        self,
+        evaluate_model: Callable[[], tuple[float, float]],
+        extractor: Extractor,
+        options: TrainingOptions,
+        **kwargs,
     ):
         super().__init__(**kwargs)
-        self._dev = dev
+        self._evaluate_model = evaluate_model
         self._extractor = extractor
-        self._lengths = [len(cells.window.pieces) for cells in kwargs["train_dataset"]]
         self._options = options
+        self._data: Any = kwargs["train_dataset"]
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW with a rate for the encoder and one for the heads."""
@@ -155,26 +201,42 @@ class PFNTrainer(Trainer):
                     "weight_decay": options.weight_decay if decays else 0.0,
                 }
                 for (in_encoder, decays), parameters in groups.items()
-            ]
+            ],
+            fused=True,
         )
         return self.optimizer
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Windows come in batches of about one size, sentences in batches of one number."""
+        if not isinstance(self._data, WindowDataset):
+            return super().get_train_dataloader()
+        batches = WindowBatches(
+            self._data.documents,
+            self._options.window_tokens,
+            self._options.batch_size,
+            self._options.seed,
+            lambda: round(self.state.epoch or 0),
+            # Only there is a row of the tables a word.
+            fragments=self._options.positions == "words",
+        )
+        return DataLoader(self._data, batch_sampler=batches, collate_fn=self.data_collator)
 
     def _get_train_sampler(self, train_dataset=None) -> LengthGroupedSampler:
         return LengthGroupedSampler(
             self.args.train_batch_size,
-            lengths=self._lengths,
+            lengths=[len(cells.window.pieces) for cells in self._data],
             generator=torch.Generator().manual_seed(self.args.seed + int(self.state.epoch or 0)),
         )
 
     def evaluate(self, *args, **kwargs) -> dict[str, float]:
-        """Strict entity and triple F1 on dev, and their sum, by which models are selected."""
+        """Entity F1 and triple or fact F1 on dev, and their sum, by which models are selected."""
         self._extractor.model.eval()
-        found = evaluate(self._extractor, self._dev)
-        entity, triple = found["entity"]["f1"], found["triple"]["f1"]
+        entity, other = self._evaluate_model()
+        name = "fact" if isinstance(self._data, WindowDataset) else "triple"
         metrics = {
             "eval_entity_f1": round(entity, 4),
-            "eval_triple_f1": round(triple, 4),
-            "eval_score": entity + triple,
+            f"eval_{name}_f1": round(other, 4),
+            "eval_score": entity + other,
         }
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(
@@ -184,24 +246,27 @@ class PFNTrainer(Trainer):
 
 
 def train(
-    train_data: Sequence[AnnotatedSentence],
-    dev_data: Sequence[AnnotatedSentence],
+    train_data: Reading,
+    dev_data: Reading,
     encoder: str,
     output: Path,
     options: TrainingOptions,
     schema: LabelSchema | None = None,
     resume: bool = False,
+    start_from: str | None = None,
 ) -> tuple[Extractor, dict[str, Any]]:
     """Trains a model and selects the best epoch on dev.
 
     Args:
-        train_data: training sentences.
-        dev_data: development sentences.
+        train_data: training sentences; with `window_tokens` of documents.
+        dev_data: development sentences; likewise.
         encoder: a folder, an installed package or a name on the hub.
         output: folder of the training's checkpoints (`output/checkpoints`).
         options: hyper-parameters.
-        schema: label schema; derived from the training data if None.
+        schema: label schema; if None that of the model to start from, or else derived from the
+            training data.
         resume: whether to go on from the last checkpoint there.
+        start_from: a model whose weights are the first ones, in the place of the encoder's.
 
     Returns:
         The extractor of the best epoch, with thresholds, and what was measured on dev.
@@ -214,15 +279,46 @@ def train(
     torch.manual_seed(options.seed)
     if options.threads:
         torch.set_num_threads(options.threads)
-    train_data = list(train_data)[: options.limit]
-    schema = derive_label_schema(train_data, schema)
+    for name, data in (("--train", train_data), ("--dev", dev_data)):
+        if options.window_tokens and not data.documents:
+            raise ConfigurationError(
+                f"--window-tokens: {name} has no facts of documents; the format docred has"
+            )
+    if start_from and schema is None:
+        known = PFNConfig.from_pretrained(find_model(start_from)).label_schema
+        schema = LabelSchema.from_dict(known) if known else None
+    schema = derive_label_schema(train_data[: options.limit], schema)
     dev = [gold_sentence(s) for s in dev_data]
-    model, tokenizer = build_model(encoder, schema, options)
+    model, tokenizer = (
+        start_model(start_from, schema, options)
+        if start_from
+        else build_model(encoder, schema, options)
+    )
     extractor = Extractor(model, tokenizer)
-    cells = training_cells([gold_sentence(s) for s in train_data], extractor.inputs)
+    documents = annotated_texts(dev_data)
+    dataset: Any
+    if options.window_tokens:
+        found = document_cells(train_data, extractor.inputs)
+        if options.limit:
+            sizes = accumulate(len(document.sentences) for document in found)
+            found = [d for d, size in zip(found, sizes, strict=True) if size <= options.limit]
+        dataset = WindowDataset(found, extractor.inputs)
+    else:
+        gold = [gold_sentence(s) for s in train_data[: options.limit]]
+        dataset = training_cells(gold, extractor.inputs)
+
+    def evaluate_model() -> tuple[float, float]:
+        if not options.window_tokens:
+            scores = evaluate(extractor, dev)
+            return scores["entity"]["f1"], scores["triple"]["f1"]
+        thresholds = extractor.thresholds(None, None)
+        predictions = predict_texts(extractor, documents, *thresholds)
+        scores = score_documents(predictions, documents, *thresholds)
+        return scores["entity"]["f1"], scores["fact"]["f1"]
+
     checkpoints = output / "checkpoints"
     trainer = PFNTrainer(
-        dev=dev,
+        evaluate_model=evaluate_model,
         extractor=extractor,
         options=options,
         model=model,
@@ -246,8 +342,9 @@ def train(
             report_to=[],
             dataloader_pin_memory=torch.cuda.is_available(),
         ),
-        train_dataset=cells,
-        eval_dataset=cells[:1],
+        train_dataset=dataset,
+        # Evaluation is our own; the trainer wants to see something.
+        eval_dataset=[None],
         data_collator=lambda batch: collate_gold(batch, extractor.inputs),
         callbacks=[EarlyStoppingCallback(options.patience)],
     )
@@ -258,8 +355,11 @@ def train(
     model.eval()
     if options.tune_thresholds:
         floor = min(THRESHOLD_GRID)
-        found = predict(extractor, dev, floor, floor)
-        entity, relation = tune_thresholds(found, dev)
+        if options.window_tokens:
+            read = predict_texts(extractor, documents, floor, floor)
+            entity, relation = tune_document_thresholds(read, documents)
+        else:
+            entity, relation = tune_thresholds(predict(extractor, dev, floor, floor), dev)
         model.config.entity_threshold, model.config.relation_threshold = entity, relation
     history = [entry for entry in trainer.state.log_history if "eval_score" in entry]
     return extractor, {"dev": evaluate(extractor, dev), "history": history}

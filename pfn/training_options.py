@@ -24,6 +24,20 @@ ARCHITECTURE = (
     "reflexive",
     "window_pieces",
     "window_overlap",
+    "window_tokens",
+    "shared_sentences",
+)
+
+#: Those of them that a model can change without losing a weight.
+FREE = (
+    "decoding",
+    "dropout",
+    "dropconnect",
+    "reflexive",
+    "window_pieces",
+    "window_overlap",
+    "window_tokens",
+    "shared_sentences",
 )
 
 
@@ -69,6 +83,12 @@ class TrainingOptions(BaseModel):
         96, gt=0, description="word pieces read at once; more than training shows do harm"
     )
     window_overlap: int = Field(32, ge=0, description="word pieces that windows share")
+    window_tokens: int = Field(
+        0, ge=0, description="word pieces of windows of sentences; 0: a sentence at a time"
+    )
+    shared_sentences: int = Field(
+        1, ge=0, description="sentences that such windows share when they are read"
+    )
     epochs: int = Field(10, gt=0, description="most passes over the training data")
     batch_size: int = Field(16, gt=0, description="sentences a step")
     encoder_learning_rate: float = Field(1e-4, ge=0, description="peak rate of the encoder")

@@ -1,4 +1,8 @@
-"""Windows: sentences longer than the encoder reads at once, cut on word borders."""
+"""Windows: what the encoder reads at once.
+
+A sentence that is longer is cut on word borders; sentences that are shorter are read
+together, so that relations across them can be found.
+"""
 
 from __future__ import annotations
 
@@ -41,3 +45,45 @@ def cut_windows(lengths: Sequence[int], size: int, overlap: int) -> list[tuple[i
             shared -= lengths[following]
             following += 1
         begin = following
+
+
+def join_sentences(
+    lengths: Sequence[int | None], budget: int, shared: int
+) -> list[tuple[int, int]]:
+    """Puts consecutive sentences together to windows.
+
+    Args:
+        lengths: number of pieces of each sentence; None for one that stands alone.
+        budget: most pieces in a window of more than one sentence.
+        shared: most sentences that neighbouring windows share, where the budget allows.
+
+    Returns:
+        (first sentence, one past the last) of each window; together they hold all sentences,
+        and each begins and ends later than the one before it.
+
+    Example:
+        >>> join_sentences([4, 4, 4, 4], budget=12, shared=1)
+        [(0, 3), (2, 4)]
+    """
+    windows: list[tuple[int, int]] = []
+    begin = 0
+    while begin < len(lengths):
+        pieces, end = lengths[begin], begin + 1
+        while pieces is not None and end < len(lengths):
+            following = lengths[end]
+            if following is None or pieces + following > budget:
+                break
+            pieces, end = pieces + following, end + 1
+        windows.append((begin, end))
+        following = lengths[end] if end < len(lengths) else None
+        begin = end
+        if following is None or pieces is None:
+            continue
+        # What is shared gives way to the next sentence, or the next window would end here.
+        room = budget - following
+        while begin - 1 > windows[-1][0] and end - begin < shared:
+            room -= lengths[begin - 1] or 0
+            if room < 0:
+                break
+            begin -= 1
+    return windows

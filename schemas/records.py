@@ -7,6 +7,7 @@ while the model reads, the whole document from the extraction files on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -84,6 +85,27 @@ class HeadExtraction(NamedTuple):
     head_triples: list[HeadTriple]
     windows: int = 1
     tail_triples: list[HeadTriple] | None = None
+
+
+class DocumentHeads(NamedTuple):
+    """What the model said of a document, unresolved: everything above a floor.
+
+    Attributes:
+        mentions: sorted by (begin, end, type); each inside one sentence.
+        head_triples: sorted by (subject, object, relation); subject and object may stand in
+            different sentences.
+        tail_triples: as in `HeadExtraction`.
+        windows: how many windows the document was read in.
+        cut_sentences: how many sentences are longer than the model reads at once.
+        errors: of each sentence that could not be read (by its place) why.
+    """
+
+    mentions: list[Mention]
+    head_triples: list[HeadTriple]
+    tail_triples: list[HeadTriple] | None
+    windows: int
+    cut_sentences: int
+    errors: Mapping[int, Exception]
 
 
 class Extraction(NamedTuple):

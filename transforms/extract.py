@@ -24,7 +24,7 @@ from apache_beam.ml.inference.base import ModelHandler, PredictionResult, RunInf
 
 from pfn.sentences import split_sentences
 from schemas.extraction import EXTRACTION_SCHEMA, Rejection
-from schemas.records import HeadExtraction, HeadTriple, Mention, Sentence
+from schemas.records import DocumentHeads, HeadTriple, Mention, Sentence
 from transforms.chunks import Chunk, ChunkRun, Document, read_chunks
 from transforms.extraction_files import ExtractionFolder
 from transforms.files import is_local, local_copy
@@ -41,14 +41,14 @@ class SplitChunk(NamedTuple):
     chunk: Chunk
     sentences: list[list[Sentence]]
 
-    def texts(self) -> list[str]:
-        """The text of all sentences, in order."""
-        return [
-            document.text[s.begin : s.end]
-            for document, sentences in zip(self.chunk.documents, self.sentences, strict=True)
-            if document.text is not None
-            for s in sentences
-        ]
+    def read(self) -> tuple[list[str], list[list[Sentence]]]:
+        """The texts that can be read, in order, and the sentences of each."""
+        texts, sentences = [], []
+        for document, found in zip(self.chunk.documents, self.sentences, strict=True):
+            if document.text is not None:
+                texts.append(document.text)
+                sentences.append(found)
+        return texts, sentences
 
 
 class ReadChunks(beam.DoFn):
@@ -139,7 +139,7 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         model: Extractor,
         inference_args: dict[str, Any] | None = None,
     ) -> list[PredictionResult]:
-        """Reads the sentences of each chunk.
+        """Reads the documents of each chunk; no window holds sentences of two of them.
 
         Args:
             batch: chunks.
@@ -147,11 +147,11 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
             inference_args: none are known.
 
         Returns:
-            For each chunk a result a sentence: a `HeadExtraction`, or the exception.
+            For each chunk the `DocumentHeads` of each document that can be read.
         """
         return [
             PredictionResult(
-                chunk, model.predict_heads(chunk.texts(), self._token_budget, *self._floors)
+                chunk, model.predict_documents(*chunk.read(), self._token_budget, *self._floors)
             )
             for chunk in batch
         ]
@@ -182,76 +182,80 @@ class WriteChunk(beam.DoFn):
     def process(self, result: PredictionResult) -> Iterator[str]:
         """Writes one chunk."""
         split = cast(SplitChunk, result.example)
-        found = cast("Sequence[HeadExtraction | Exception]", result.inference)
+        found = cast("Sequence[DocumentHeads]", result.inference)
         table, counters = extraction_table(split, found)
         ExtractionFolder(self._folder).write(split.chunk, table, counters)
         yield split.chunk.name
 
 
 def extraction_table(
-    split: SplitChunk, results: Sequence[HeadExtraction | Exception]
+    split: SplitChunk, results: Sequence[DocumentHeads]
 ) -> tuple[pa.Table, Counter[str]]:
     """The rows of a chunk's extraction file, as in `EXTRACTION_SCHEMA`, and what was counted.
 
     Args:
         split: the chunk.
-        results: of each sentence, in the order of `split.texts()`.
+        results: of each document, in the order of `split.read()`.
     """
     documents = split.chunk.documents
     counters: Counter[str] = Counter()
     rejected = [list(document.rejected) for document in documents]
-    sentences: list[Sentence] = []
     mentions: list[Mention] = []
     head_triples: list[HeadTriple] = []
-    # How many items each sentence has, and how many sentences each document.
-    sizes: dict[str, list[int]] = {"mentions": [], "head_triples": [], "sentences": []}
+    # How many items each document has.
+    sizes = {name: [0] * len(documents) for name in ("mentions", "head_triples")}
     found = iter(results)
-    for document, of_document, reasons in zip(documents, split.sentences, rejected, strict=True):
-        sizes["sentences"].append(len(of_document))
-        sentences += of_document
+    for row, (document, sentences) in enumerate(zip(documents, split.sentences, strict=True)):
         if document.text is None:
-            sizes["mentions"] += [0] * len(of_document)
-            sizes["head_triples"] += [0] * len(of_document)
             continue
-        for sentence in of_document:
-            heads = next(found)
-            if isinstance(heads, Exception):
-                payload = document.text[sentence.begin : sentence.end][:_PAYLOAD]
-                reasons.append(Rejection("extract", sentence.index, one_line(heads), payload))
-                heads = HeadExtraction([], [])
-            mentions += heads.mentions
-            head_triples += heads.head_triples
-            sizes["mentions"].append(len(heads.mentions))
-            sizes["head_triples"].append(len(heads.head_triples))
-            counters["windowed_sentences"] += heads.windows > 1
+        heads = next(found)
+        for place, error in sorted(heads.errors.items()):
+            sentence = sentences[place]
+            payload = document.text[sentence.begin : sentence.end][:_PAYLOAD]
+            rejected[row].append(Rejection("extract", sentence.index, one_line(error), payload))
+        mentions += heads.mentions
+        head_triples += heads.head_triples
+        sizes["mentions"][row] = len(heads.mentions)
+        sizes["head_triples"][row] = len(heads.head_triples)
+        counters["windowed_sentences"] += heads.cut_sentences
+        counters["windows"] += heads.windows
         counters["documents"] += 1
         counters["characters"] += len(document.text)
+    sentences = [s for of_document in split.sentences for s in of_document]
+    sizes["sentences"] = list(map(len, split.sentences))
     counters["sentences"] += len(sentences)
     counters["mentions"] += len(mentions)
     counters["head_triples"] += len(head_triples)
     counters["rejected"] += sum(map(len, rejected))
 
-    indices, begins, ends = _columns(sentences, 3)
+    _, begins, ends = _columns(sentences, 3)
     m_begin, m_end, _, m_type, m_score = _columns(mentions, 5)
     h_subject, h_relation, h_object, h_score = _columns(head_triples, 4)
-    of_mention = np.repeat(np.arange(len(sentences)), sizes["mentions"])
-    of_head = np.repeat(np.arange(len(sentences)), sizes["head_triples"])
-    index, begin = np.array(indices, np.int64), np.array(begins, np.int64)
+    # Sentences are numbered through a chunk by document and begin.
+    of_document = np.repeat(np.arange(len(documents)), sizes["sentences"])
+    places = of_document << 32 | np.array(begins, np.int64)
+    first_sentences = _offsets(sizes["sentences"])
+
+    def in_sentence(name: str, offsets: list[int]) -> np.ndarray:
+        rows = np.repeat(np.arange(len(documents)), sizes[name])
+        number = np.searchsorted(places, rows << 32 | np.array(offsets, np.int64), "right") - 1
+        return number - first_sentences[rows]
+
     items: dict[str, dict[str, Any]] = {
         "sentences": {"begin": begins, "end": ends},
         "mentions": {
-            "begin": np.array(m_begin, np.int64) + begin[of_mention],
-            "end": np.array(m_end, np.int64) + begin[of_mention],
+            "begin": m_begin,
+            "end": m_end,
             "type": m_type,
             "score": m_score,
-            "sentence": index[of_mention],
+            "sentence": in_sentence("mentions", m_begin),
         },
         "head_triples": {
-            "subject": np.array(h_subject, np.int64) + begin[of_head],
+            "subject": h_subject,
             "relation": h_relation,
-            "object": np.array(h_object, np.int64) + begin[of_head],
+            "object": h_object,
             "score": h_score,
-            "sentence": index[of_head],
+            "sentence": in_sentence("head_triples", h_subject),
         },
     }
     columns: dict[str, Any] = {
@@ -260,13 +264,12 @@ def extraction_table(
     }
     columns["source_file"] = [split.chunk.source_file] * len(documents)
     columns["rejected"] = [[r._asdict() for r in reasons] for reasons in rejected]
-    first_sentences = _offsets(sizes["sentences"])
     for name, fields in items.items():
         type_ = EXTRACTION_SCHEMA.field(name).type.value_type
         arrays = [pa.array(fields[f.name], f.type) for f in type_]
-        first = first_sentences if name == "sentences" else _offsets(sizes[name])[first_sentences]
         columns[name] = pa.ListArray.from_arrays(
-            pa.array(first, pa.int32()), pa.StructArray.from_arrays(arrays, fields=list(type_))
+            pa.array(_offsets(sizes[name]), pa.int32()),
+            pa.StructArray.from_arrays(arrays, fields=list(type_)),
         )
     table = pa.table(
         {name: columns[name] for name in EXTRACTION_SCHEMA.names}, schema=EXTRACTION_SCHEMA

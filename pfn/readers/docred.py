@@ -2,7 +2,8 @@
 
 A document's facts relate entities, that is clusters of mentions. In a sentence, a
 gold triple is every ordered pair of its mentions whose entities a fact relates;
-facts without such a pair reach over sentences and are counted as skipped.
+facts without such a pair reach over sentences and are counted as skipped. The entities
+and facts of whole documents, for windows of sentences, stand in `Reading.documents`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import orjson
 from pydantic import Field
 
 from pfn.readers.files import StrictRecord, read_records
-from pfn.readers.records import GoldEntity, GoldTriple, Reading
+from pfn.readers.records import AnnotatedDocument, GoldEntity, GoldTriple, Reading
 from schemas.errors import ConfigurationError
 from schemas.label_schema import slug
 
@@ -182,6 +183,12 @@ def read_docred(path: str | Path) -> Reading:
                             found = True
             if not found:
                 reading.skipped["fact without both arguments in one sentence"] += 1
+        begin = len(reading)
+        places: list[list[tuple[int, int]]] = [[] for _ in document.vertexSet]
         for index, tokens in enumerate(document.sents):
-            reading.add(document.title, index, tokens, entities[index], triples[index])
+            kept = reading.add(document.title, index, tokens, entities[index], triples[index])
+            for cluster, entity in zip(clusters[index], kept, strict=True):
+                places[cluster].append((index, entity))
+        facts = dict.fromkeys((f.h, names.get(f.r, f.r), f.t) for f in document.labels)
+        reading.documents.append(AnnotatedDocument(begin, len(reading), places, list(facts)))
     return reading

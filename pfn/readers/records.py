@@ -35,16 +35,35 @@ class AnnotatedSentence(NamedTuple):
     triples: list[GoldTriple]
 
 
+class AnnotatedDocument(NamedTuple):
+    """What is annotated of a whole document, over its sentences.
+
+    Attributes:
+        begin: place of its first sentence in the reading.
+        end: one past the place of its last sentence.
+        clusters: of each entity its mentions, as (sentence of the document, index in that
+            sentence's `entities`).
+        facts: (subject, relation, object), subject and object being places in `clusters`.
+    """
+
+    begin: int
+    end: int
+    clusters: list[list[tuple[int, int]]]
+    facts: list[tuple[int, str, int]]
+
+
 class Reading(list[AnnotatedSentence]):
     """The sentences of a file, in its order.
 
     Attributes:
         skipped: what the file says and a sentence can't hold, counted by reason.
+        documents: the documents, where the format has entities and facts of whole documents.
     """
 
     def __init__(self, sentences: Iterable[AnnotatedSentence] = ()) -> None:
         super().__init__(sentences)
         self.skipped: Counter[str] = Counter()
+        self.documents: list[AnnotatedDocument] = []
 
     def add(
         self,
@@ -55,7 +74,7 @@ class Reading(list[AnnotatedSentence]):
         triples: Iterable[GoldTriple],
         text: str | None = None,
         token_offsets: list[tuple[int, int]] | None = None,
-    ) -> None:
+    ) -> list[int]:
         """Adds a sentence; what is said twice is kept once.
 
         Args:
@@ -66,6 +85,9 @@ class Reading(list[AnnotatedSentence]):
             triples: as in `AnnotatedSentence`, indices into `entities` as given.
             text: the sentence's text; rebuilt from the tokens if None.
             token_offsets: places of the tokens in `text`; needed where `text` is given.
+
+        Returns:
+            Of each entity as given its index among those that are kept.
         """
         if text is None or token_offsets is None:
             text, token_offsets = detokenise(tokens)
@@ -79,6 +101,7 @@ class Reading(list[AnnotatedSentence]):
                 document_id, sentence_index, text, tokens, token_offsets, list(index_of), list(kept)
             )
         )
+        return renumbered
 
 
 def without_overlaps(reading: Reading) -> Reading:

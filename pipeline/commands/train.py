@@ -35,6 +35,7 @@ _OPTIONAL = (
     "overlapping_entities",
     "paper",
     "schema",
+    "start_from",
     "name",
     "data_description",
     "attribution",
@@ -74,6 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", help="docred, spert, dygie or triple-list")
     parser.add_argument(
         "--encoder", metavar="NAME_OR_DIR", help="folder, installed package or name on the hub"
+    )
+    parser.add_argument(
+        "--start-from",
+        metavar="MODEL",
+        help="a model to go on from; its encoder is named by --encoder, its weights are these",
     )
     parser.add_argument("--output", metavar="DIR", help="DIR/model is the model")
     parser.add_argument("--schema", metavar="FILE", help="label schema; default: from the data")
@@ -240,6 +246,7 @@ def _train(
             options,
             schema=schema,
             resume=resume,
+            start_from=given.get("start_from"),
         )
         figures = {"dev": measured["dev"]}
         if "test" in splits:

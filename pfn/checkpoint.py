@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,27 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     config.setdefault("entity_threshold", 0.5)
     config.setdefault("relation_threshold", 0.5)
     return config
+
+
+def window_tokens_of(config: Mapping[str, Any], given: int | None = None) -> int:
+    """The word pieces of a window of sentences: those given, or else a model's own.
+
+    Args:
+        config: a model's configuration, as from `read_config`.
+        given: what a user asks for.
+
+    Raises:
+        ConfigurationError: if it is negative, or more than the encoder reads.
+    """
+    window_tokens = int(config.get("window_tokens", 0) if given is None else given)
+    most = (config.get("encoder") or {}).get("max_position_embeddings")
+    if window_tokens < 0:
+        raise ConfigurationError(f"--window-tokens: {window_tokens} is negative")
+    if most is not None and window_tokens > most:
+        raise ConfigurationError(
+            f"--window-tokens: {window_tokens}, but the model's encoder reads {most} at once"
+        )
+    return window_tokens
 
 
 def read_label_schema(folder: str | Path) -> LabelSchema:

@@ -60,7 +60,8 @@ class PFNConfig(PreTrainedConfig):
         shared_sentences: sentences that neighbouring windows of sentences share at most.
         entity_threshold: lambda_e of eq. 13.
         relation_threshold: lambda_r of eq. 13.
-        calibration: parameters that turn scores into probabilities; none yet.
+        calibration: of `entity` and `relation` the parameters that turn logits into
+            probabilities (`pfn.calibration.Calibration`); None is the plain sigmoid.
     """
 
     model_type = "pfn"

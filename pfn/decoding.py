@@ -7,16 +7,18 @@ the same triples as from the full table, at a few per cent of its cells.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from pfn.calibration import Calibration, calibration_of
 from pfn.modeling import PFNModel, PFNOutput
 from pfn.task_units import TaskUnit, UnitFeatures, upper_triangle
 
 # Cells whose pair representations are in memory at once, to bound it on long sentences.
 _CELLS = 1 << 16
+_NONE = Calibration()
 
 
 class Cells(NamedTuple):
@@ -58,15 +60,17 @@ def decode(
         Cells on the CPU; every head of a triple is the row of an entity.
     """
     read = model.project(**batch)
-    entities = accept(
-        model.ner, read.ner, upper_triangle(read.mask, read.sentence_ids), entity_floor
+    of_entities, of_relations = (
+        calibration_of(model.config.calibration, table) for table in ("entity", "relation")
     )
+    spans = upper_triangle(read.mask, read.sentence_ids)
+    entities = accept(model.ner, read.ner, spans, entity_floor, of_entities)
     pairs = head_pairs(entities.places, read.mask, model.config.reflexive)
-    found = [entities, accept(model.re, read.re, pairs, relation_floor)]
+    found = [entities, accept(model.re, read.re, pairs, relation_floor, of_relations)]
     if model.re_tail is not None and read.re_tail is not None:
         # Entities with different heads may end together, so a tail may meet itself.
         pairs = head_pairs(entities.places[:, [0, 2]], read.mask)
-        found.append(accept(model.re_tail, read.re_tail, pairs, relation_floor))
+        found.append(accept(model.re_tail, read.re_tail, pairs, relation_floor, of_relations))
     return Decoded(*(Cells(c.places.cpu(), c.scores.float().cpu()) for c in found))
 
 
@@ -75,11 +79,12 @@ def accept(
     features: UnitFeatures,
     cells: tuple[Tensor, Tensor, Tensor],
     floor: float,
+    calibration: Calibration = _NONE,
 ) -> Cells:
     """Computes the given cells of a unit's table and keeps those at or above a floor."""
     places, scores = [], []
     for part in zip(*(c.split(_CELLS) for c in cells), strict=True):
-        found = unit.cells(features, *part).float().sigmoid()
+        found = calibration.probability(unit.cells(features, *part))
         cell, label = (found >= floor).nonzero(as_tuple=True)
         places.append(torch.stack((*(c[cell] for c in part), label), 1))
         scores.append(found[cell, label])
@@ -120,12 +125,18 @@ def head_pairs(
 
 
 def decode_tables(
-    tables: PFNOutput, entity_floor: float, relation_floor: float, reflexive: bool = True
+    tables: PFNOutput,
+    entity_floor: float,
+    relation_floor: float,
+    reflexive: bool = True,
+    calibration: dict[str, Any] | None = None,
 ) -> Decoded:
     """Decodes full tables, as eq. 13 says it; what `decode` is tested against."""
     if tables.entity_table is None or tables.relation_table is None:
         raise ValueError("the output has no tables")
-    entity, relation = tables.entity_table.sigmoid(), tables.relation_table.sigmoid()
+    of_relations = calibration_of(calibration, "relation")
+    entity = calibration_of(calibration, "entity").probability(tables.entity_table)
+    relation = of_relations.probability(tables.relation_table)
     entities = (entity >= entity_floor).nonzero()
     heads = (entity >= entity_floor).any(-1).any(-1)
     accepted = (relation >= relation_floor) & (heads.unsqueeze(2) & heads.unsqueeze(1)).unsqueeze(
@@ -139,7 +150,7 @@ def decode_tables(
     )
     if tables.tail_table is None:
         return found
-    tail = tables.tail_table.sigmoid()
+    tail = of_relations.probability(tables.tail_table)
     last = (entity >= entity_floor).any(-1).any(1)
     tails = (
         (tail >= relation_floor) & (last.unsqueeze(2) & last.unsqueeze(1)).unsqueeze(-1)

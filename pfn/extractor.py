@@ -12,7 +12,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from pfn.checkpoint import find_model
+from pfn.checkpoint import find_model, window_tokens_of
 from pfn.configuration import PFNConfig
 from pfn.head_reader import HeadReader
 from pfn.inputs import InputEncoder
@@ -213,9 +213,11 @@ class Extractor:
 
         Returns:
             One result a document, in order; what could not be read stands in its `errors`.
+
+        Raises:
+            ConfigurationError: if the encoder can't read such windows.
         """
-        if window_tokens is None:
-            window_tokens = self.config.window_tokens
+        window_tokens = window_tokens_of(self.config.to_dict(), window_tokens)
         with self._lock:
             reader = HeadReader(
                 self.model,

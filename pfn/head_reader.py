@@ -56,7 +56,7 @@ class HeadReader:
         self._inputs = inputs
         self._budget = token_budget
         self._floors = (entity_floor, relation_floor)
-        self._window_tokens = window_tokens
+        self._window_tokens = min(window_tokens, inputs.longest)
         self._parts: dict[int, list[_Part]] = {}
         self._errors: dict[int, dict[int, Exception]] = {}
         #: Of each text and sentence its windows; more than one if it is long.

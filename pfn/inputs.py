@@ -69,7 +69,9 @@ class InputEncoder:
         limit = getattr(config.encoder, "max_position_embeddings", None) or config.window_pieces
         # RoBERTa and its kin lose the positions up to the padding's.
         padding = getattr(config.encoder, "pad_token_id", None) or 0
-        limit -= len(self._prefix) + len(self._suffix) + padding + 1
+        #: Most pieces of a window, special ones included.
+        self.longest = limit - padding - 1
+        limit = self.longest - self.special_pieces
         self._window = max(1, min(config.window_pieces, limit))
         self._overlap = min(config.window_overlap, self._window // 2)
 

@@ -25,7 +25,7 @@ from transformers import (
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import get_last_checkpoint
 
-from pfn.checkpoint import find_model
+from pfn.checkpoint import find_model, window_tokens_of
 from pfn.configuration import PFNConfig
 from pfn.document_evaluation import (
     annotated_texts,
@@ -294,6 +294,7 @@ def train(
         if start_from
         else build_model(encoder, schema, options)
     )
+    window_tokens_of(model.config.to_dict())
     extractor = Extractor(model, tokenizer)
     documents = annotated_texts(dev_data)
     dataset: Any

@@ -18,7 +18,14 @@ import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from pfn.checkpoint import SHIPPED, find_model, model_hash, read_config, read_label_schema
+from pfn.checkpoint import (
+    SHIPPED,
+    find_model,
+    model_hash,
+    read_config,
+    read_label_schema,
+    window_tokens_of,
+)
 from pfn.token_budget import default_token_budget
 from pipeline.manifest import (
     MANIFEST_VERSION,
@@ -53,7 +60,7 @@ class PreparedExtraction(NamedTuple):
     """All that was checked and fixed before any work is done.
 
     Attributes:
-        options: with token budget and floors set.
+        options: with token budget, windows and floors set.
         model: what workers load: a folder, or the name of a shipped model.
         model_hash: of configuration, weights and tokenizer.
         thresholds: of the model, entity and relation.
@@ -119,6 +126,7 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
     options = options.model_copy(
         update={
             "output": output,
+            "window_tokens": window_tokens_of(config, options.window_tokens),
             "entity_floor": min(options.entity_floor, thresholds[0]),
             "relation_floor": min(options.relation_floor, thresholds[1]),
         }
@@ -155,7 +163,7 @@ def _as_recorded(options: ExtractOptions, manifest: dict[str, Any]) -> ExtractOp
         taken["model"] = manifest["model"]["name"]
     options = options.model_copy(update=taken)
     # What one document says would else depend on when it came.
-    for name in ("language", "entity_floor", "relation_floor"):
+    for name in ("language", "window_tokens", "entity_floor", "relation_floor"):
         if name in recorded and getattr(options, name) != recorded[name]:
             raise ConfigurationError(
                 f"--{name.replace('_', '-')}: {getattr(options, name)!r}, but the graph in "
@@ -251,6 +259,7 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
         options.token_budget,
         options.entity_floor,
         options.relation_floor,
+        options.window_tokens,
     )
     known = [folder.file(chunk["name"]) for chunk in (added_to or {}).get("chunks", ())]
     progress = (

@@ -71,6 +71,8 @@ class ExtractOptions(BaseModel):
         precision: `auto`, `fp32`, `bf16` ...
         token_budget: number of sentences times longest sentence of a batch, in
             tokens; None takes the model's default.
+        window_tokens: word pieces of a window of consecutive sentences that are read together; 0
+            reads one sentence at a time; None takes the model's own.
         chunk_documents: documents in a chunk at most.
         entity_floor: mentions below this score are not kept.
         relation_floor: head triples below this score are not kept.
@@ -91,6 +93,7 @@ class ExtractOptions(BaseModel):
     device: str = "auto"
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     token_budget: int | None = Field(default=None, ge=1)
+    window_tokens: int | None = Field(default=None, ge=0)
     chunk_documents: int = Field(default=500, ge=1)
     entity_floor: float = Field(default=DEFAULT_FLOOR, ge=0, le=1)
     relation_floor: float = Field(default=DEFAULT_FLOOR, ge=0, le=1)
@@ -129,6 +132,7 @@ RECORDED_OPTIONS = (
     "language",
     "precision",
     "token_budget",
+    "window_tokens",
     "chunk_documents",
     "entity_floor",
     "relation_floor",

@@ -101,6 +101,7 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         token_budget: most word pieces in one batch.
         entity_floor: least score of a mention.
         relation_floor: least score of a head triple.
+        window_tokens: see `Extractor.predict_documents`.
     """
 
     def __init__(
@@ -111,12 +112,14 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         token_budget: int,
         entity_floor: float,
         relation_floor: float,
+        window_tokens: int | None = None,
     ):
         self._model = model
         self._device = device
         self._precision = precision
         self._token_budget = token_budget
         self._floors = (entity_floor, relation_floor)
+        self._window_tokens = window_tokens
 
     def load_model(self) -> Extractor:
         """Loads the model, once a process.
@@ -151,7 +154,10 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         """
         return [
             PredictionResult(
-                chunk, model.predict_documents(*chunk.read(), self._token_budget, *self._floors)
+                chunk,
+                model.predict_documents(
+                    *chunk.read(), self._token_budget, *self._floors, self._window_tokens
+                ),
             )
             for chunk in batch
         ]

@@ -14,7 +14,7 @@ from schemas.job import DEFAULT_FLOOR
 
 TAKES_BEAM_OPTIONS = True
 
-_EXTRACT = ("model", "device", "precision", "token_budget", "language")
+_EXTRACT = ("model", "device", "precision", "token_budget", "window_tokens", "language")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--device", help="auto (default), cpu, cuda ...")
     group.add_argument("--precision", help="auto (default), fp32, fp16 or bf16")
     group.add_argument("--token-budget", type=int, metavar="N", help="word pieces in a batch")
+    group.add_argument(
+        "--window-tokens",
+        type=int,
+        metavar="N",
+        help="word pieces of sentences that are read together; 0: one sentence at a time; "
+        "default: the model's own",
+    )
     group.add_argument("--language", metavar="CODE", help="of the texts; default: en")
     add_policy_arguments(parser)
     # Of a graph that is only scored nothing else is written.

@@ -15,6 +15,13 @@ from schemas.records import DocumentExtraction
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `predict`."""
     parser.add_argument("text", nargs="+", metavar="TEXT", help="a text; - reads standard input")
+    parser.add_argument(
+        "--window-tokens",
+        type=int,
+        metavar="N",
+        help="word pieces of sentences that are read together; 0: one sentence at a time; "
+        "default: the model's own",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a text")
     parser.add_argument("--language", default="en", metavar="CODE", help="of the texts")
     add_model_arguments(parser)
@@ -74,6 +81,7 @@ def main(args: argparse.Namespace) -> int:
         relation_threshold=args.relation_threshold,
         head_policy=args.head_policy,
         token_budget=args.token_budget,
+        window_tokens=args.window_tokens,
     )
     for number, extraction in enumerate(extractions):
         if args.json:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pfn.extractor import Extractor
 from pfn.gold import GoldSentence, Span
@@ -138,6 +138,46 @@ def resolved(
     )
     spans = [(m.begin, m.end, m.type) for m in mentions]
     return set(spans), {(spans[t.subject], t.relation, spans[t.object]) for t in triples}
+
+
+class Judged(NamedTuple):
+    """Scores of what was found, and whether each is right: of mentions and of triples."""
+
+    mentions: tuple[list[float], list[bool]]
+    triples: tuple[list[float], list[bool]]
+
+
+def judge(
+    predictions: Sequence[HeadExtraction], gold: Sequence[GoldSentence], entity_threshold: float
+) -> Judged:
+    """Which of all predictions are right, whatever their score.
+
+    Args:
+        predictions: what was found in each sentence.
+        gold: the sentences, in the same order.
+        entity_threshold: triples are those between mentions that score at least this.
+    """
+    judged = Judged(([], []), ([], []))
+    for found, sentence in zip(predictions, gold, strict=True):
+        for mention in found.mentions:
+            judged.mentions[0].append(mention.score)
+            judged.mentions[1].append(
+                (mention.begin, mention.end, mention.type) in sentence.entities
+            )
+        mentions, triples = resolve(
+            found.mentions,
+            found.head_triples,
+            entity_threshold=entity_threshold,
+            relation_threshold=0.0,
+            tail_triples=found.tail_triples,
+        )
+        spans = [(m.begin, m.end, m.type) for m in mentions]
+        for triple in triples:
+            judged.triples[0].append(triple.score)
+            judged.triples[1].append(
+                (spans[triple.subject], triple.relation, spans[triple.object]) in sentence.triples
+            )
+    return judged
 
 
 def evaluate(

@@ -6,7 +6,6 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -25,34 +24,45 @@ from transformers import (
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import get_last_checkpoint
 
+from pfn.calibration import fit_calibration
 from pfn.checkpoint import find_model, window_tokens_of
 from pfn.configuration import PFNConfig
 from pfn.document_evaluation import (
     annotated_texts,
+    evaluate_reading,
+    judge_documents,
+    predict_reading,
     predict_texts,
     score_documents,
     tune_document_thresholds,
 )
 from pfn.encoder import find_encoder
-from pfn.evaluation import THRESHOLD_GRID, evaluate, predict, tune_thresholds
+from pfn.evaluation import evaluate, judge, tune_thresholds
 from pfn.extractor import Extractor
 from pfn.gold import GoldCells, GoldSentence, gold_cells, gold_sentence
 from pfn.inputs import InputEncoder
 from pfn.modeling import PFNModel
 from pfn.readers import AnnotatedSentence, Reading
+from pfn.readers.records import AnnotatedDocument
 from pfn.training_options import ARCHITECTURE, FREE, TrainingOptions
 from pfn.window_training import WindowBatches, WindowDataset, document_cells
 from schemas.errors import ConfigurationError
 from schemas.label_schema import LabelSchema
 
+# Calibration looks at what scores at least this; below it nearly all is wrong.
+_CALIBRATION_FLOOR = 0.02
+
 
 def derive_label_schema(
-    sentences: Sequence[AnnotatedSentence], schema: LabelSchema | None = None
+    sentences: Sequence[AnnotatedSentence],
+    schema: LabelSchema | None = None,
+    documents: Sequence[AnnotatedDocument] = (),
 ) -> LabelSchema:
     """The label schema of training data.
 
     Args:
         sentences: the training data.
+        documents: whose facts across sentences count too.
         schema: what is known of the labels; must know each. Made from the data if None.
 
     Returns:
@@ -67,6 +77,16 @@ def derive_label_schema(
         for subject, relation, object_ in sentence.triples:
             pair = (sentence.entities[subject][2], sentence.entities[object_][2])
             counts.setdefault(relation, Counter())[pair] += 1
+    for document in documents:
+        mentions = [
+            [(place, sentences[document.begin + place].entities[i][2]) for place, i in cluster]
+            for cluster in document.clusters
+        ]
+        for subject, relation, object_ in document.facts:
+            subjects, objects = mentions[subject], mentions[object_]
+            if subjects and objects and not {s for s, _ in subjects} & {s for s, _ in objects}:
+                pair = (subjects[0][1], objects[0][1])
+                counts.setdefault(relation, Counter())[pair] += 1
     if not types or not counts:
         raise ConfigurationError("--train: no entity or no triple is annotated")
     known: dict[str, Any] = (
@@ -287,7 +307,10 @@ def train(
     if start_from and schema is None:
         known = PFNConfig.from_pretrained(find_model(start_from)).label_schema
         schema = LabelSchema.from_dict(known) if known else None
-    schema = derive_label_schema(train_data[: options.limit], schema)
+    train_data = train_data.first(options.limit)
+    schema = derive_label_schema(
+        train_data, schema, train_data.documents if options.window_tokens else ()
+    )
     dev = [gold_sentence(s) for s in dev_data]
     model, tokenizer = (
         start_model(start_from, schema, options)
@@ -299,13 +322,9 @@ def train(
     documents = annotated_texts(dev_data)
     dataset: Any
     if options.window_tokens:
-        found = document_cells(train_data, extractor.inputs)
-        if options.limit:
-            sizes = accumulate(len(document.sentences) for document in found)
-            found = [d for d, size in zip(found, sizes, strict=True) if size <= options.limit]
-        dataset = WindowDataset(found, extractor.inputs)
+        dataset = WindowDataset(document_cells(train_data, extractor.inputs), extractor.inputs)
     else:
-        gold = [gold_sentence(s) for s in train_data[: options.limit]]
+        gold = [gold_sentence(s) for s in train_data]
         dataset = training_cells(gold, extractor.inputs)
 
     def evaluate_model() -> tuple[float, float]:
@@ -352,18 +371,49 @@ def train(
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     if last and not resume:
         raise ConfigurationError(f"--output: {output} holds a training; --resume goes on with it")
-    trainer.train(resume_from_checkpoint=last if resume else None)
+    if options.epochs:
+        trainer.train(resume_from_checkpoint=last if resume else None)
     model.eval()
-    if options.tune_thresholds:
-        floor = min(THRESHOLD_GRID)
-        if options.window_tokens:
-            read = predict_texts(extractor, documents, floor, floor)
-            entity, relation = tune_document_thresholds(read, documents)
-        else:
-            entity, relation = tune_thresholds(predict(extractor, dev, floor, floor), dev)
-        model.config.entity_threshold, model.config.relation_threshold = entity, relation
+    choose_thresholds(extractor, dev_data, options)
     history = [entry for entry in trainer.state.log_history if "eval_score" in entry]
-    return extractor, {"dev": evaluate(extractor, dev), "history": history}
+    return extractor, {"dev": evaluate_reading(extractor, dev_data), "history": history}
+
+
+def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptions) -> None:
+    """Chooses thresholds and calibration on development data, as the options say.
+
+    Args:
+        extractor: whose configuration is changed.
+        dev: the development data.
+        options: of the training.
+    """
+    config = extractor.config
+    config.calibration = None
+    floor = _CALIBRATION_FLOOR
+    read = predict_reading(extractor, dev, floor, floor)
+    gold = [gold_sentence(sentence) for sentence in dev]
+    if options.tune_thresholds:
+        config.entity_threshold, config.relation_threshold = (
+            tune_document_thresholds(read.documents, read.texts)
+            if read.texts
+            else tune_thresholds(read.sentences, gold)
+        )
+    if not options.calibrate:
+        return
+    judged = (
+        judge_documents(read.documents, read.texts, config.entity_threshold)
+        if read.texts
+        else judge(read.sentences, gold, config.entity_threshold)
+    )
+    calibration = {}
+    for table, (scores, right) in (("entity", judged.mentions), ("relation", judged.triples)):
+        if 0 < sum(right) < len(right):
+            fitted = fit_calibration(scores, right)
+            calibration[table] = fitted._asdict()
+            # What is accepted stays the same.
+            threshold = fitted.of_score(getattr(config, f"{table}_threshold"))
+            setattr(config, f"{table}_threshold", round(threshold, 4))
+    config.calibration = calibration or None
 
 
 def training_cells(gold: Sequence[GoldSentence], encoder: InputEncoder) -> list[GoldCells]:

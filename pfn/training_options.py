@@ -89,7 +89,9 @@ class TrainingOptions(BaseModel):
     shared_sentences: int = Field(
         1, ge=0, description="sentences that such windows share when they are read"
     )
-    epochs: int = Field(10, gt=0, description="most passes over the training data")
+    epochs: int = Field(
+        10, ge=0, description="most passes over the training data; 0 only chooses thresholds on dev"
+    )
     batch_size: int = Field(16, gt=0, description="sentences a step")
     encoder_learning_rate: float = Field(1e-4, ge=0, description="peak rate of the encoder")
     head_learning_rate: float = Field(1e-3, gt=0, description="peak rate of all other weights")
@@ -106,6 +108,9 @@ class TrainingOptions(BaseModel):
     threads: int | None = Field(None, gt=0, description="CPU threads")
     limit: int | None = Field(None, gt=0, description="train on the first N sentences only")
     tune_thresholds: bool = Field(True, description="whether thresholds are chosen on dev")
+    calibrate: bool = Field(
+        True, description="whether scores are turned into probabilities, fitted on dev"
+    )
 
     @field_validator("chunk_size")
     @classmethod

@@ -65,6 +65,17 @@ class Reading(list[AnnotatedSentence]):
         self.skipped: Counter[str] = Counter()
         self.documents: list[AnnotatedDocument] = []
 
+    def first(self, limit: int | None) -> Reading:
+        """The first so many sentences, and the documents that are whole among them."""
+        if limit is None:
+            return self
+        found = Reading(self[:limit])
+        found.skipped = self.skipped
+        found.documents = [d for d in self.documents if d.end <= limit]
+        if found.documents:
+            del found[found.documents[-1].end :]
+        return found
+
     def add(
         self,
         document_id: str,

@@ -8,9 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pfn.checkpoint import window_tokens_of
 from pipeline.commands.analyses import as_text, robustness_as_text
-from pipeline.commands.predict import add_model_arguments, load_extractor
+from pipeline.commands.predict import (
+    add_model_arguments,
+    add_window_argument,
+    load_extractor,
+)
 from schemas.errors import ConfigurationError
+from schemas.job import DEFAULT_FLOOR
 
 if TYPE_CHECKING:
     from pfn.readers import Reading
@@ -46,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=13, metavar="N", help="of the changes of --robustness"
     )
     add_model_arguments(parser)
+    add_window_argument(parser)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -75,9 +82,7 @@ def main(args: argparse.Namespace) -> int:
         find_data_set(args.paper)
 
     def sentences_of(path: str, option: str) -> Reading:
-        reading = read(path, args.format, args.overlapping_entities)
-        if args.limit is not None:
-            del reading[args.limit :]
+        reading = read(path, args.format, args.overlapping_entities).first(args.limit)
         if not reading:
             raise ConfigurationError(f"{option}: {path} has no sentence")
         return reading
@@ -90,7 +95,7 @@ def main(args: argparse.Namespace) -> int:
     extractor = load_extractor(args)
 
     from pfn.analyses import analyse
-    from pfn.evaluation import predict, score
+    from pfn.document_evaluation import predict_reading, score_reading
     from pfn.gold import gold_sentence
 
     gold = [gold_sentence(sentence) for sentence in reading]
@@ -100,18 +105,29 @@ def main(args: argparse.Namespace) -> int:
     entity_threshold, relation_threshold = extractor.thresholds(
         args.entity_threshold, args.relation_threshold
     )
-    predictions = predict(extractor, gold, entity_threshold, relation_threshold, args.token_budget)
+    window_tokens = window_tokens_of(config.to_dict(), args.window_tokens)
+    if args.window_tokens and not reading.documents:
+        raise ConfigurationError(f"--window-tokens: {args.format} has no documents, docred has")
+    predictions = predict_reading(
+        extractor,
+        reading,
+        min(entity_threshold, DEFAULT_FLOOR),
+        min(relation_threshold, DEFAULT_FLOOR),
+        args.token_budget,
+        window_tokens,
+    )
     options = {
         "entity_threshold": entity_threshold,
         "relation_threshold": relation_threshold,
         "head_policy": args.head_policy,
     }
-    found = score(predictions, gold, **options)
+    found = score_reading(predictions, reading, **options)
     found |= {
-        "analyses": analyse(predictions, gold, **options),
+        "analyses": analyse(predictions.sentences, gold, **options),
         "sentences": len(gold),
         "entity_threshold": entity_threshold,
         "relation_threshold": relation_threshold,
+        "window_tokens": window_tokens if predictions.texts else 0,
         "skipped": dict(reading.skipped),
         "unknown_labels": sorted(labels),
     }

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from pipeline.commands.build import add_policy_arguments, build_options
+from pipeline.commands.predict import add_window_argument
 from schemas.errors import ConfigurationError
 from schemas.job import DEFAULT_FLOOR
 
@@ -33,13 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--device", help="auto (default), cpu, cuda ...")
     group.add_argument("--precision", help="auto (default), fp32, fp16 or bf16")
     group.add_argument("--token-budget", type=int, metavar="N", help="word pieces in a batch")
-    group.add_argument(
-        "--window-tokens",
-        type=int,
-        metavar="N",
-        help="word pieces of sentences that are read together; 0: one sentence at a time; "
-        "default: the model's own",
-    )
+    add_window_argument(group)
     group.add_argument("--language", metavar="CODE", help="of the texts; default: en")
     add_policy_arguments(parser)
     # Of a graph that is only scored nothing else is written.

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.commands.predict import add_window_argument
 from schemas.errors import ConfigurationError
 from schemas.job import ExtractOptions
 
@@ -41,13 +42,7 @@ def add_extract_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--device", help="auto (default), cpu, cuda ...")
     group.add_argument("--precision", help="auto (default), fp32, fp16 or bf16")
     group.add_argument("--token-budget", type=int, metavar="N", help="word pieces in a batch")
-    group.add_argument(
-        "--window-tokens",
-        type=int,
-        metavar="N",
-        help="word pieces of sentences that are read together; 0: one sentence at a time; "
-        "default: the model's own",
-    )
+    add_window_argument(group)
     group.add_argument("--chunk-documents", type=int, metavar="N", help="default: 500")
     group.add_argument(
         "--entity-floor", type=float, metavar="P", help="keep mentions from this score on"

@@ -15,13 +15,7 @@ from schemas.records import DocumentExtraction
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `predict`."""
     parser.add_argument("text", nargs="+", metavar="TEXT", help="a text; - reads standard input")
-    parser.add_argument(
-        "--window-tokens",
-        type=int,
-        metavar="N",
-        help="word pieces of sentences that are read together; 0: one sentence at a time; "
-        "default: the model's own",
-    )
+    add_window_argument(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a text")
     parser.add_argument("--language", default="en", metavar="CODE", help="of the texts")
     add_model_arguments(parser)
@@ -43,6 +37,17 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         default="all",
         metavar="POLICY",
         help="which of several mentions at one head take part: all (default), best or longest",
+    )
+
+
+def add_window_argument(parser: Any) -> None:
+    """Adds the option that says how many sentences are read together."""
+    parser.add_argument(
+        "--window-tokens",
+        type=int,
+        metavar="N",
+        help="word pieces of sentences that are read together; 0: one sentence at a time; "
+        "default: the model's own",
     )
 
 

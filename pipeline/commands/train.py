@@ -226,8 +226,7 @@ def _train(
     resume: bool,
 ) -> dict[str, Any]:
     """Trains on `train`, selects on `dev`, scores on `test`; writes model and figures."""
-    from pfn.evaluation import evaluate
-    from pfn.gold import gold_sentence
+    from pfn.document_evaluation import evaluate_reading
     from pfn.model_card import model_card
     from pfn.training import save_checkpoint, train
 
@@ -250,7 +249,7 @@ def _train(
         )
         figures = {"dev": measured["dev"]}
         if "test" in splits:
-            figures["test"] = evaluate(extractor, [gold_sentence(s) for s in splits["test"]])
+            figures["test"] = evaluate_reading(extractor, splits["test"])
     config = extractor.config
     name = given.get("name") or output.resolve().name
     last = list(figures)[-1]

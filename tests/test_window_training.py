@@ -1,0 +1,238 @@
+"""Training on windows of sentences, calibration, and going on from a trained model."""
+
+import json
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_training import DOCUMENT, options
+
+from pfn import Extractor
+from pfn.calibration import Calibration, fit_calibration, reliability
+from pfn.document_evaluation import annotated_texts, evaluate_reading, sentence_heads
+from pfn.gold import gold_sentence
+from pfn.readers import read
+from pfn.training import training_cells
+from pfn.window_training import WindowBatches, WindowDataset, document_cells
+from pipeline.cli import main
+
+# John Smith lives in London, which the sentence before names; and so does Anna Bell.
+ACROSS = DOCUMENT | {
+    "labels": [
+        *DOCUMENT["labels"],
+        {"h": 2, "t": 1, "r": "lives_in", "evidence": []},
+        {"h": 3, "t": 5, "r": "seat", "evidence": []},
+    ]
+}
+
+
+def long_document(sentences):
+    """Each sentence has an entity, and each entity is related to the one before."""
+    return {
+        "title": "Long",
+        "sents": [["Anna", "Bell", "was", "born", "in", "London", "."]] * sentences,
+        "vertexSet": [
+            [{"name": "London", "sent_id": i, "pos": [5, 6], "type": "LOC"}]
+            for i in range(sentences)
+        ],
+        "labels": [{"h": i, "t": i - 1, "r": "after", "evidence": []} for i in range(1, sentences)],
+    }
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "train.json"
+    path.write_text(json.dumps([ACROSS]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    output = tmp_path_factory.mktemp("trained") / "made-up"
+    more = {"epochs": 250, "patience": 250, "window-tokens": 60, "test": data}
+    assert main(["train", *options(data, output, **more)]) == 0
+    return output
+
+
+def test_it_learns_facts_across_sentences(trained, data, capsys):
+    extractor = Extractor.from_pretrained(trained / "model")
+    assert extractor.config.window_tokens == 60
+    reading = read(data, "docred")
+    found = evaluate_reading(extractor, reading)
+    assert found["fact"]["f1"] == 1
+    assert found["fact"]["support"] == 5
+    assert found["entity"]["f1"] == 1
+    (text,) = annotated_texts(reading)
+    (extraction,) = extractor.extract_documents([text.text])
+    said = {
+        (extraction.mentions[t.subject].text, t.relation, extraction.mentions[t.object].text)
+        for t in extraction.triples
+    }
+    assert ("John Smith", "lives_in", "London") in said
+    assert main(["evaluate", "--model", str(trained / "model"), "--data", str(data),
+                 "--format", "docred", "--json"]) == 0  # fmt: skip
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["fact"] == found["fact"]
+    assert printed["window_tokens"] == 60
+    assert printed["triple"]["support"] == 3
+    # A sentence at a time nothing can be found across sentences.
+    assert main(["evaluate", "--model", str(trained / "model"), "--data", str(data),
+                 "--format", "docred", "--window-tokens", "0", "--json"]) == 0  # fmt: skip
+    printed = json.loads(capsys.readouterr().out)
+    assert "fact" not in printed
+    assert printed["window_tokens"] == 0
+
+
+def test_going_on_from_a_model_without_a_step(trained, data, tmp_path):
+    more = {"epochs": 0, "window-tokens": 40, "start-from": trained / "model"}
+    assert main(["train", *options(data, tmp_path / "on", **more)]) == 0
+    ours = Extractor.from_pretrained(tmp_path / "on" / "model")
+    theirs = Extractor.from_pretrained(trained / "model")
+    assert ours.config.window_tokens == 40
+    for name, weight in theirs.model.state_dict().items():
+        assert weight.equal(ours.model.state_dict()[name]), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden-size": 20}, "has hidden_size 16, not 20"),
+        ({"start-from": "no such model"}, "no such model is neither"),
+        ({"window-tokens": 65}, "--window-tokens: 65, but the model's encoder reads 64"),
+    ],
+)
+def test_wrong_starts(trained, data, tmp_path, capsys, changes, message):
+    more = {"epochs": 0, "start-from": trained / "model"} | changes
+    assert main(["train", *options(data, tmp_path / "on", **more)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_other_labels_are_no_start(trained, tmp_path, capsys):
+    path = tmp_path / "long.json"
+    path.write_text(json.dumps([long_document(3)]))
+    more = {"epochs": 0, "start-from": trained / "model", "window-tokens": 60}
+    assert main(["train", *options(path, tmp_path / "on", **more)]) == 2
+    assert "lacks 'after', which the data has" in capsys.readouterr().err
+
+
+def test_windows_need_documents(tmp_path, capsys):
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps([{"tokens": ["Anna", "sings"], "entities": [], "relations": []}]))
+    more = {"window-tokens": 60, "format": "spert"}
+    assert main(["train", *options(path, tmp_path / "on", **more)]) == 2
+    assert "--window-tokens: --train has no facts of documents" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("positions", ["words", "pieces"])
+def test_a_window_has_the_cells_of_its_sentences(random_extractor, tmp_path, positions):
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps([ACROSS]))
+    reading = read(path, "docred")
+    inputs = random_extractor(positions=positions).inputs
+    inputs.config.entity_types = ["LOC", "ORG", "PER"]
+    inputs.config.relation_types = ["born_in", "capital_of", "lives_in", "seat", "works_for"]
+    documents = document_cells(reading, inputs)
+    alone = training_cells([gold_sentence(s) for s in reading], inputs)
+    dataset = WindowDataset(documents, inputs)
+    assert len(dataset) == 3
+
+    def said(cells):
+        """Cells as texts and labels, wherever their rows are."""
+        words = dict(zip(inputs.rows(cells.window), range(len(cells.window.words)), strict=True))
+        pieces = [
+            cells.window.pieces[cells.window.first_pieces[words[row]]]
+            for row in inputs.rows(cells.window)
+        ]
+        at = dict(zip(inputs.rows(cells.window), pieces, strict=True))
+        entities = Counter((at[b], at[e], label) for b, e, label in cells.entities)
+        relations = Counter((at[s], at[o], label) for s, o, label in cells.relations)
+        return entities, relations
+
+    for batch in WindowBatches(documents, 0, 3, 1, lambda: 0):
+        for key in batch:
+            assert dataset[key] == alone[key.begin]
+    (key,) = next(iter(WindowBatches(documents, 60, 3, 5, lambda: 0)))
+    assert (key.begin, key.end) == (0, 3)
+    whole = dataset[key]
+    entities, relations = said(whole)
+    assert entities == sum((said(cells)[0] for cells in alone), Counter())
+    inside = sum((said(cells)[1] for cells in alone), Counter())
+    assert sum((relations - inside).values()) == 2
+    assert not inside - relations
+    ids = whole.window.sentences
+    rows = dict(zip(inputs.rows(whole.window), ids, strict=True))
+    assert all(rows[b] == rows[e] for b, e, _ in whole.entities)
+    assert sum(rows[s] != rows[o] for s, o, _ in whole.relations) == 2
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.integers(1, 8), st.data())
+def test_every_sentence_is_in_one_window_an_epoch(
+    random_extractor, tmp_path_factory, sizes, size, data
+):
+    path = tmp_path_factory.mktemp("data") / "train.json"
+    path.write_text(json.dumps([long_document(count) for count in sizes]))
+    inputs = random_extractor().inputs
+    inputs.config.entity_types = ["LOC"]
+    inputs.config.relation_types = ["after"]
+    documents = document_cells(read(path, "docred"), inputs)
+    tokens = data.draw(st.integers(0, 60))
+    epoch = data.draw(st.integers(0, 9))
+    sampler = WindowBatches(documents, tokens, size, 7, lambda: epoch, fragments=True)
+    batches = list(sampler)
+    assert len(sampler) == max(1, round(sum(sizes) / size))
+    assert len(batches) == min(len(sampler), sum(map(len, batches)))
+    assert all(batches)
+    seen = Counter(
+        (key.document, s) for batch in batches for key in batch for s in range(key.begin, key.end)
+    )
+    assert seen == Counter((d, s) for d, count in enumerate(sizes) for s in range(count))
+    assert batches == list(WindowBatches(documents, tokens, size, 7, lambda: epoch, fragments=True))
+    dataset = WindowDataset(documents, inputs)
+    for batch in batches:
+        for key in batch:
+            cells = dataset[key]
+            # A fragment keeps the mention that it was cut around.
+            assert cells.entities
+            rows = len(cells.window.words)
+            for first, last, _ in (*cells.entities, *cells.relations):
+                assert 0 <= first < rows
+                assert 0 <= last < rows
+            if key.end - key.begin > 1:
+                assert len(cells.window.pieces) <= max(tokens, 0)
+                assert len(cells.relations) == key.end - key.begin - 1
+
+
+def test_sentences_of_a_document_have_what_was_found_in_them(tiny_extractor):
+    texts = ["Anna Bell was born in London.", "John Smith moved from Rome to Paris in 1990."]
+    from schemas.records import Sentence
+
+    joined = " ".join(texts)
+    sentences = [Sentence(0, 0, len(texts[0])), Sentence(1, len(texts[0]) + 1, len(joined))]
+    (heads,) = tiny_extractor.predict_documents([joined], [sentences], None, 0.1, 0.1, 0)
+    expected = tiny_extractor.predict_heads(texts, None, 0.1, 0.1)
+    for found, alone in zip(sentence_heads(heads, sentences), expected, strict=True):
+        assert [m[:4] for m in found.mentions] == [m[:4] for m in alone.mentions]
+        assert [t[:3] for t in found.head_triples] == [t[:3] for t in alone.head_triples]
+
+
+@settings(max_examples=15, deadline=None)
+@given(temperature=st.floats(0.4, 3), bias=st.floats(-1, 1), seed=st.integers(0, 100))
+def test_calibration_finds_what_scores_mean(temperature, bias, seed):
+    rng = random.Random(seed)
+    scores = [rng.uniform(0.02, 0.98) for _ in range(4000)]
+    true = Calibration(temperature, bias)
+    right = [rng.random() < true.of_score(score) for score in scores]
+    fitted = fit_calibration(scores, right)
+    calibrated = [fitted.of_score(score) for score in scores]
+    assert reliability(calibrated, right).error < 0.04
+    assert sorted(scores) == [s for _, s in sorted(zip(calibrated, scores, strict=True))]
+
+
+def test_reliability():
+    found = reliability([0.85, 0.95, 0.15, 1.0], [True, False, False, True])
+    assert found.bins == [(0.15, 0.0, 1), (0.85, 1.0, 1), (0.975, 0.5, 2)]
+    assert found.error == pytest.approx((0.15 + 0.15 + 2 * 0.475) / 4)
+    assert reliability([], []).error == 0

@@ -26,12 +26,15 @@ def model_card(
     language: str = "en",
     hyper_parameters: Mapping[str, Any] | None = None,
     command: str | None = None,
+    limits: str | None = None,
+    window_tokens: int = 0,
+    calibrated: bool = False,
 ) -> str:
     """Writes a model card.
 
     Args:
         name: of the model.
-        figures: for each split what `pfn.evaluation.score` returns.
+        figures: for each split what `pfn.document_evaluation.score_reading` returns.
         encoder: the pretrained encoder.
         entity_types: names of the entity types.
         relation_types: names of the relations.
@@ -41,6 +44,9 @@ def model_card(
         language: code of the texts' language.
         hyper_parameters: of the training.
         command: shows the figures again.
+        limits: what the model is bad at, with examples; Markdown.
+        window_tokens: word pieces of the windows of sentences it reads, if any.
+        calibrated: whether its scores are calibrated.
 
     Returns:
         Markdown with YAML front matter.
@@ -55,15 +61,27 @@ def model_card(
     if licence:
         front["license"] = licence
     front["model-index"] = [{"name": name, "results": _results(figures, data)}]
+    reads = (
+        f"in windows of consecutive sentences of up to {window_tokens} word pieces, so that the "
+        "two entities of a relation may stand in different sentences"
+        if window_tokens
+        else "a sentence at a time"
+    )
+    scores = (
+        "Its scores are calibrated: of what it says with 0.8, about 8 in 10 are right on text of "
+        "that kind."
+        if calibrated
+        else "Its scores are not calibrated probabilities."
+    )
     parts = [
         f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n\n# {name}",
         "A Partition Filter Network (Yan et al., EMNLP 2021): finds entities and the relations "
-        f"between them at once, a sentence at a time, over the encoder {encoder}.",
+        f"between them at once, {reads}, over the encoder {encoder}.",
         "## Use\n\n"
         "Made to fill knowledge graphs from text of the kind it was trained on. On other kinds, "
         "or in another language, look at what it finds before you rely on it: it misses facts, "
-        "and says wrong ones with confidence. Its scores are not calibrated probabilities. It is "
-        "not made for decisions about people.\n\n"
+        f"and says wrong ones with confidence. {scores} It is not made for decisions about "
+        "people.\n\n"
         f'```sh\npfn-kg predict "Ada Lovelace was born in London." --model {name}\n```',
         f"## Training data\n\n{data}",
     ]
@@ -75,8 +93,16 @@ def model_card(
             "if its relation and both arguments, borders and types, are. Micro-averaged, in "
             f"percent.\n\n{_table(figures)}"
         )
+        if any("fact" in found for found in figures.values()):
+            parts[-1] += (
+                "\n\nFacts are those of whole documents, each once; an argument stands for the "
+                "annotated entity that has a mention with its borders."
+            )
+        parts[-1] += f"\n\nExpected calibration error:\n\n{_errors(figures)}"
         if command:
             parts[-1] += f"\n\n```sh\n{command}\n```"
+    if limits:
+        parts.append(f"## What it is bad at\n\n{limits.strip()}")
     if hyper_parameters:
         rows = "\n".join(f"| {key} | {value} |" for key, value in hyper_parameters.items())
         parts.append(f"## Hyper-parameters\n\n| | |\n| --- | --- |\n{rows}")
@@ -93,11 +119,21 @@ def _table(figures: Mapping[str, Mapping[str, Any]]) -> str:
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
     for split, found in figures.items():
-        for key, label, _ in _METRICS:
+        for key, label, _ in (*_METRICS, ("fact", "facts", "")):
+            if key not in found:
+                continue
             p, r, f1 = (100 * found[key][metric] for metric in ("precision", "recall", "f1"))
             lines.append(
                 f"| {split} | {label} | {p:.1f} | {r:.1f} | {f1:.1f} | {found[key]['support']} |"
             )
+    return "\n".join(lines)
+
+
+def _errors(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = ["| split | entities | triples |", "| --- | ---: | ---: |"]
+    for split, found in figures.items():
+        entity, triple = (found["calibration"][name]["error"] for name in ("entity", "triple"))
+        lines.append(f"| {split} | {entity:.3f} | {triple:.3f} |")
     return "\n".join(lines)
 
 

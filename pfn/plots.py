@@ -1,9 +1,9 @@
-"""Figures 3 and 4 of the paper, and Table 3 as a figure, as PNG and SVG."""
+"""Figures 3 and 4 of the paper, Table 3 as a figure, and reliability, as PNG and SVG."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,18 @@ _TITLES = {
 }
 
 
-def check_plotting() -> None:
-    """Makes sure that figures can be drawn, before anything is computed for them.
+def check_plots_folder(folder: str) -> None:
+    """Makes sure that figures can be drawn there, before anything is computed for them.
 
     Raises:
-        ConfigurationError: if matplotlib is not installed.
+        ConfigurationError: if matplotlib is not installed, or the folder is a file.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise ConfigurationError(
             '--plots: matplotlib is not installed: pip install "pfn-kg[plots]"'
         )
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise ConfigurationError(f"--plots: {folder} is no folder")
 
 
 def write_plots(analyses: Mapping[str, Any], folder: Path, title: str) -> list[Path]:
@@ -78,12 +80,59 @@ def write_plots(analyses: Mapping[str, Any], folder: Path, title: str) -> list[P
                 fontsize=8,
                 frameon=False,
             )
-            for side in ("top", "right"):
-                axes.spines[side].set_visible(False)
-            for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
-                path = folder / f"{name}.{kind}"
-                figure.savefig(path, dpi=150, metadata=metadata)
-                paths.append(path)
+            paths += _save(figure, axes, folder, name)
+    return paths
+
+
+def write_reliability(
+    bins: Sequence[tuple[float, float, int]], error: float, folder: Path, title: str
+) -> list[Path]:
+    """Draws how often what has about one confidence is right (a reliability diagram).
+
+    Args:
+        bins: of each its mean confidence, the share that is right, and the number of items.
+        error: expected calibration error.
+        folder: made if it is not there.
+        title: what was read, such as a data set's name.
+
+    Returns:
+        The files, as `write_plots`.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    title = title.replace("$", r"\$")
+    with rc_context({"svg.hashsalt": "pfn-kg", "svg.fonttype": "none"}):
+        figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+        axes = figure.add_subplot()
+        axes.plot((0, 1), (0, 1), color="#bbbbbb", linewidth=1)
+        axes.plot(
+            [confidence for confidence, _, _ in bins],
+            [share for _, share, _ in bins],
+            color=_COLOURS["f1"],
+            marker="o",
+        )
+        for confidence, share, count in bins:
+            axes.annotate(
+                f"{count:,}", (confidence, share), (5, -11), textcoords="offset points", fontsize=7
+            )
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        axes.set_xlabel("confidence")
+        axes.set_ylabel("share that is right")
+        axes.set_title(f"Expected calibration error {error:.3f}\n{title}", fontsize=10)
+        return _save(figure, axes, folder, "reliability")
+
+
+def _save(figure: Any, axes: Any, folder: Path, name: str) -> list[Path]:
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    paths = []
+    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+        path = folder / f"{name}.{kind}"
+        figure.savefig(path, dpi=150, metadata=metadata)
+        paths.append(path)
     return paths
 
 

@@ -20,7 +20,7 @@ from transforms.table_parts import find_parts, read_part
 _CORPUS = "gold.parquet"
 _MENTIONS = ("document_id", "begin", "end", "type", "entity_id")
 _TRIPLES = (
-    *("document_id", "relation", "subject_entity_id", "object_entity_id"),
+    *("document_id", "relation", "relation_id", "subject_entity_id", "object_entity_id"),
     *("subject_begin", "subject_end", "object_begin", "object_end"),
 )
 
@@ -98,6 +98,11 @@ def evaluate_graph(
         parts = find_parts(directory, [table])
         return [row for part in parts for row in read_part(part, columns).to_pylist()]
 
-    graph = by_document(rows("mentions", _MENTIONS), rows("triples", _TRIPLES))
+    relations = rows("relations", ("relation_id", "confidence"))
+    confidence = {row["relation_id"]: row["confidence"] for row in relations}
+    triples = [
+        row | {"confidence": confidence[row["relation_id"]]} for row in rows("triples", _TRIPLES)
+    ]
+    graph = by_document(rows("mentions", _MENTIONS), triples)
     found = score_graph(dict(zip(document_ids(gold), gold, strict=True)), graph)
     return found | {"documents": len(gold), "counts": counts}

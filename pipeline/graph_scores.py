@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pfn.calibration import reliability
 from pfn.evaluation import Counts, f1_of
 from pfn.readers.docred import GoldDocument
 
@@ -33,7 +34,10 @@ Fact = tuple[Argument, str, Argument]
 
 
 class GraphDocument(NamedTuple):
-    """What a graph says of one document: rows of its tables `mentions` and `triples`."""
+    """What a graph says of one document: rows of its tables `mentions` and `triples`.
+
+    A triple has the `confidence` of its relation too.
+    """
 
     mentions: Sequence[Mapping[str, Any]]
     triples: Sequence[Mapping[str, Any]]
@@ -61,13 +65,17 @@ def score_graph(gold: Mapping[str, GoldDocument], graph: Mapping[str, GraphDocum
     Returns:
         `mention`, `entity_cluster` (clusters that are equal, as sets of borders; with
         `b_cubed` and `pairwise` in it) and `fact`, each with precision, recall, f1 and
-        support; `per_relation`, the same for the facts of each relation; and
-        `loss_by_stage`, for each of `LOSSES` how many gold facts are missing for that
+        support; `per_relation`, the same for the facts of each relation; `calibration`, how
+        reliable the confidence of the graph's relations is (`error` and `bins` of
+        `pfn.calibration.reliability`, each relation once a document); and `loss_by_stage`, for
+        each of `LOSSES` how many gold facts are missing for that
         reason and their share of all that are.
     """
     mentions, clusters, facts = Counts(), Counts(), Counts()
     b_cubed, pairwise = _Sums(), _Sums()
     losses: Counter[str] = Counter()
+    confidences: list[float] = []
+    right: list[bool] = []
     for id_, document in gold.items():
         found = graph.get(id_, GraphDocument([], []))
         mentions.add(
@@ -81,8 +89,10 @@ def score_graph(gold: Mapping[str, GoldDocument], graph: Mapping[str, GraphDocum
         b_cubed.add(*_b_cubed(said, meant))
         pairwise.add(*_pairwise(said, meant))
         stated = _facts(document, found)
-        facts.add(stated, set(document.facts), 1)
-        losses.update(_losses(document, found, stated))
+        facts.add(set(stated), set(document.facts), 1)
+        losses.update(_losses(document, found, set(stated)))
+        confidences += stated.values()
+        right += [fact in document.facts for fact in stated]
     missing = losses.total()
     return {
         "mention": mentions.scores(),
@@ -94,6 +104,7 @@ def score_graph(gold: Mapping[str, GoldDocument], graph: Mapping[str, GraphDocum
             for name in LOSSES
         },
         "per_relation": facts.by_class(),
+        "calibration": reliability(confidences, right)._asdict(),
     }
 
 
@@ -155,16 +166,16 @@ def _pairwise(
     return (right, right), (len(ours), len(theirs))
 
 
-def _facts(document: GoldDocument, found: GraphDocument) -> set[Fact]:
-    """What the graph says, between gold entities where it can be told which."""
+def _facts(document: GoldDocument, found: GraphDocument) -> dict[Fact, float]:
+    """What the graph says, between gold entities where it can be told which, and how surely."""
     of_place = _entities_at(document)
-    said: set[Fact] = set()
+    said: dict[Fact, float] = {}
     for row in found.triples:
         subjects, objects = (_stands_for(row, end, of_place) for end in ("subject", "object"))
         possible = [(s, row["relation"], o) for s in subjects for o in objects]
         # Should two gold entities share a mention, the one that makes it right is meant.
-        right = [fact for fact in possible if fact in document.facts]
-        said.add(right[0] if right else possible[0])
+        fact = next((f for f in possible if f in document.facts), possible[0])
+        said[fact] = max(said.get(fact, 0.0), row["confidence"])
     return said
 
 

@@ -24,7 +24,7 @@ def gold_document(clusters, facts):
     )
 
 
-def graph_document(clusters, triples):
+def graph_document(clusters, triples, confidence=0.5):
     """Entities by name with their (place, type), and (place, relation, place) between them."""
     entity_of = {place: name for name, found in clusters.items() for place, _ in found}
     return GraphDocument(
@@ -42,6 +42,7 @@ def graph_document(clusters, triples):
                 "subject_end": subject + 2,
                 "object_begin": object_,
                 "object_end": object_ + 2,
+                "confidence": confidence,
             }
             for subject, relation, object_ in triples
         ],
@@ -87,6 +88,9 @@ def test_figures_by_hand():
     assert found["per_relation"]["r"]["support"] == 2
     assert found["per_relation"]["t"]["precision"] == 0
     assert losses(found) == {"wrong_relation": 1, "beyond_sentence": 1}
+    # One of three facts is right, and each was said with 0.5.
+    assert found["calibration"]["bins"] == [(0.5, pytest.approx(1 / 3), 3)]
+    assert found["calibration"]["error"] == pytest.approx(1 / 6)
 
 
 @pytest.mark.parametrize(
@@ -205,8 +209,13 @@ def test_command(tmp_path, gold_file, tiny_model, capsys):
     assert strict["fact"]["recall"] == 0
     assert strict["mention"] == found["mention"]
     assert chunk.stat().st_mtime_ns == written
-    assert main(call) == 0
+    assert main([*call, "--plots", str(tmp_path / "plots")]) == 0
     said = capsys.readouterr().out
+    assert "calibration error of the confidence of facts" in said
+    assert {p.name for p in (tmp_path / "plots").iterdir()} == {
+        "reliability.png",
+        "reliability.svg",
+    }
     assert said.splitlines()[1].startswith("mentions")
     assert "beyond sentence" in said
     assert not list(Path(output / "run").glob("rdf"))

@@ -12,7 +12,7 @@ def as_text(found: Mapping[str, Any]) -> str:
     """The figures as tables, in percent.
 
     Args:
-        found: what `pfn.evaluation.score` returns, with `analyses`.
+        found: what `pfn.document_evaluation.score_reading` returns, with `analyses`.
     """
     parts = [
         _table(
@@ -22,10 +22,13 @@ def as_text(found: Mapping[str, Any]) -> str:
                 ("triples, official code", found["official"]["triple"]),
                 ("entities, macro", found["macro"]["entity"]),
                 ("triples, macro", found["macro"]["triple"]),
+                *([("facts of documents", found["fact"])] if "fact" in found else []),
             ],
             "",
         )
     ]
+    errors = (f"{name} {of['error']:.3f}" for name, of in found["calibration"].items())
+    parts.append(f"expected calibration error: {', '.join(errors)}")
     for kind, heading in (("entity", "entity type"), ("triple", "relation")):
         of_kind = found["per_type"][kind]
         if of_kind:

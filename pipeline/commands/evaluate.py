@@ -71,11 +71,9 @@ def main(args: argparse.Namespace) -> int:
     if args.robustness is not None and (args.plots or args.paper):
         raise ConfigurationError("--robustness: goes without --plots and --paper")
     if args.plots:
-        from pfn.plots import check_plotting
+        from pfn.plots import check_plots_folder
 
-        check_plotting()
-        if Path(args.plots).exists() and not Path(args.plots).is_dir():
-            raise ConfigurationError(f"--plots: {args.plots} is no folder")
+        check_plots_folder(args.plots)
     if args.paper:
         from pfn.paper_results import find_data_set
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from pipeline.commands.build import add_policy_arguments, build_options
@@ -24,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", required=True, help="docred")
     parser.add_argument("--limit", type=int, metavar="N", help="the first N documents only")
     parser.add_argument("--json", action="store_true", help="all figures, as JSON")
+    parser.add_argument(
+        "--plots", metavar="FOLDER", help="draw how reliable confidences are, as PNG and SVG"
+    )
     parser.add_argument(
         "--output",
         metavar="DIR",
@@ -55,6 +60,10 @@ def main(args: argparse.Namespace) -> int:
     if args.limit is not None and args.limit < 1:
         raise ConfigurationError(f"--limit: {args.limit} is not at least 1")
     options = build_options(args)
+    if args.plots:
+        from pfn.plots import check_plots_folder
+
+        check_plots_folder(args.plots)
     from pfn.readers.docred import read_docred_documents
 
     gold = read_docred_documents(args.gold)[: args.limit]
@@ -76,6 +85,14 @@ def main(args: argparse.Namespace) -> int:
                 extracted[f"{name}_floor"] = threshold
         prepared = prepare_evaluation(gold, directory, extracted)
         found = evaluate_graph(gold, prepared, options, args.beam)
+    if args.plots:
+        from pfn.plots import write_reliability
+
+        calibration = found["calibration"]
+        for path in write_reliability(
+            calibration["bins"], calibration["error"], Path(args.plots), Path(args.gold).name
+        ):
+            print(path, file=sys.stderr)
     print(json.dumps(found, ensure_ascii=False) if args.json else as_text(found))
     return 0
 
@@ -93,6 +110,10 @@ def as_text(found: dict[str, Any]) -> str:
     ):
         figures = "".join(f"{100 * scores[m]:10.2f}" for m in ("precision", "recall", "f1"))
         lines.append(f"{name:24}{figures}{scores['support']:10}")
+    lines += [
+        "",
+        f"calibration error of the confidence of facts: {found['calibration']['error']:.3f}",
+    ]
     lines += ["", f"{'missing facts':24}{'share':>10}{'facts':>10}"]
     lines += [
         f"{name.replace('_', ' '):24}{100 * loss['share']:10.2f}{loss['facts']:10}"

@@ -41,6 +41,7 @@ _OPTIONAL = (
     "attribution",
     "licence",
     "language",
+    "limits",
 )
 _SWITCHES = ("half_precision",)
 
@@ -94,6 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     card.add_argument("--data-description", metavar="TEXT", help="what the data is")
     card.add_argument("--attribution", metavar="TEXT", help="what the data's licence asks for")
     card.add_argument("--licence", metavar="NAME", help="of the model, such as cc-by-sa-4.0")
+    card.add_argument("--limits", metavar="TEXT", help="what it is bad at, as Markdown")
     card.add_argument("--language", metavar="CODE", help="of the texts; default: en")
     group = parser.add_argument_group("hyper-parameters")
     for name, field in TrainingOptions.model_fields.items():
@@ -265,6 +267,9 @@ def _train(
         licence=given.get("licence"),
         language=given.get("language") or "en",
         hyper_parameters=options.model_dump(),
+        limits=given.get("limits"),
+        window_tokens=config.window_tokens,
+        calibrated=config.calibration is not None,
         # A fold's test sentences are no file of their own.
         command=f"pfn-kg evaluate --model {name} --data {Path(given[last]).name} "
         f"--format {given['format']}"

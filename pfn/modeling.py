@@ -186,9 +186,6 @@ class PFNModel(PreTrainedModel):
         read = self.project(
             input_ids, attention_mask, position_index, position_mask, shape_ids, sentence_ids
         )
-        cells = upper_triangle(position_mask, sentence_ids)
-        entity_logits = self.ner.cells(read.ner, *cells)
-        pairs = position_mask.unsqueeze(2) & position_mask.unsqueeze(1)
         has_labels = entity_labels is not None and relation_labels is not None
         with_tables = return_tables or (return_tables is None and not has_labels)
         units = [(self.re, read.re, relation_labels)]
@@ -196,6 +193,16 @@ class PFNModel(PreTrainedModel):
             units.append((self.re_tail, read.re_tail, tail_labels))
         selective = has_labels and self.config.decoding == "selective"
         chosen_pairs = selective or (has_labels and sentence_ids is not None)
+        if any(labels is None for *_, labels in units) and has_labels:
+            raise ValueError("a model with a tail table needs tail_labels")
+        if has_labels and not with_tables and not chosen_pairs and _blocks_pay(read.re.task):
+            loss = self.ner.table_loss(read.ner, position_mask, entity_labels, triangle=True)
+            for unit, features, labels in units:
+                loss = loss + unit.table_loss(features, position_mask, labels, triangle=False)
+            return PFNOutput(loss=loss / position_mask.shape[1])
+        cells = upper_triangle(position_mask, sentence_ids)
+        entity_logits = self.ner.cells(read.ner, *cells)
+        pairs = position_mask.unsqueeze(2) & position_mask.unsqueeze(1)
         tables = []
         if with_tables or not chosen_pairs:
             tables = [unit.table(features) for unit, features, _ in units]
@@ -206,8 +213,6 @@ class PFNModel(PreTrainedModel):
             entity_gold = _gold(entity_labels, (*shape, len(self.config.entity_types)))[cells]
             loss = table_loss(entity_logits, entity_gold)
             for number, (unit, features, labels) in enumerate(units):
-                if labels is None:
-                    raise ValueError("a model with a tail table needs tail_labels")
                 gold = _gold(labels, (*shape, len(self.config.relation_types)))
                 if chosen_pairs:
                     accepted = entity_logits.detach().sigmoid() >= self.config.entity_threshold
@@ -284,6 +289,14 @@ def _longest(mask: Tensor, sentence_ids: Tensor | None) -> int:
     if sentence_ids is None:
         return mask.shape[1]
     return int(same_sentence(mask, sentence_ids).sum(2).max())
+
+
+def _blocks_pay(features: Tensor) -> bool:
+    """Whether the loss is made in blocks that stay in cache: a GPU has no use for them.
+
+    Nor do they know of mixed precision.
+    """
+    return features.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 
 
 def _gold(labels: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -37,6 +37,16 @@ class PackedLinear(nn.Linear):
         # A packed weight can't be copied or pickled.
         return {**self.__dict__, "_packed": None}
 
+    def train(self, mode: bool = True) -> PackedLinear:
+        """As in `nn.Module`; forgets the packed weight where training begins.
+
+        A fused optimizer changes weights without a trace in their version.
+        """
+        if mode:
+            self._packed = None
+        super().train(mode)
+        return self
+
     def forward(self, x: Tensor) -> Tensor:
         """As in `nn.Linear`."""
         if not _packs(self.weight) or x.dtype != torch.float32:

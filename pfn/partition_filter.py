@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 
@@ -141,17 +142,15 @@ class PartitionFilterEncoder(nn.Module):
         if self.training and self.dropconnect:
             weight = weight * torch.empty_like(weight).bernoulli_(keep)
 
-        def of_hidden(hidden: Tensor) -> Tensor:
-            if self.training:
-                return functional.linear(hidden, weight, self.hidden_transform.bias)
-            # Scaling the state is scaling the weights, at a fraction of the cost.
-            return self.hidden_transform(hidden * keep)
-
+        of_gates = _StepLinear(self.hidden_transform, weight, sizes)
+        of_cell = _StepLinear(self.cell_transform, self.cell_transform.weight, sizes)
         hidden = cell = x.new_zeros(sizes[0] if sizes else 0, hidden_size)
         memories, states = [], []
-        for projected in self.input_transform(x).split(sizes):
+        for step, projected in enumerate(self.input_transform(x).split(sizes)):
             size = len(projected)
-            gates = of_hidden(hidden[:size]) + projected
+            # Scaling the state is scaling the weights, at a fraction of the cost.
+            read = hidden[:size] if self.training else hidden[:size] * keep
+            gates = of_gates(step, read) + projected
             candidate = _tanh(gates[:, :hidden_size])  # eq. 1
             # eq. 2, both gates of both cells: (size, cell, gate, chunk)
             gate = cummax(gates[:, hidden_size:].view(size, 2, 2, chunk_size))
@@ -168,10 +167,58 @@ class PartitionFilterEncoder(nn.Module):
                 gate[:, 0] * cell[:size].unsqueeze(1), gate[:, 1], candidate.unsqueeze(1)
             ).view(size, 3 * hidden_size)
             memories.append(memory)
-            cell = self.cell_transform(memory)  # eq. 7
+            cell = of_cell(step, memory)  # eq. 7
             hidden = _tanh(cell)
             states.append(hidden)
         return torch.cat(memories), states
+
+
+class _StepLinear:
+    """A Linear that the steps of a recurrence call one after the other.
+
+    Its weight's gradient is one product over all steps, once they are through. Automatic
+    differentiation adds up a product for each step, of few rows and as large as the weight:
+    on a CPU half of the backward pass.
+
+    Args:
+        linear: the layer.
+        weight: its weight in this pass, (outputs, inputs).
+        sizes: number of rows of each step.
+    """
+
+    def __init__(self, linear: nn.Linear, weight: Tensor, sizes: list[int]):
+        self._linear, self._weight = linear, weight
+        self._inputs: list[Tensor] = []
+        self._steps: tuple[Tensor, ...] | None = None
+        if torch.is_grad_enabled() and weight.requires_grad:
+            rows = linear.bias.expand(sum(sizes), -1)
+            self._steps = _WeightGradient.apply(rows, weight, self._inputs).split(sizes)
+
+    def __call__(self, step: int, x: Tensor) -> Tensor:
+        """The outputs of a step, (rows, outputs)."""
+        if self._steps is not None:
+            self._inputs.append(x.detach())
+            return torch.addmm(self._steps[step], x, self._weight.detach().t())
+        if self._weight is self._linear.weight:
+            return self._linear(x)
+        return functional.linear(x, self._weight, self._linear.bias)
+
+
+class _WeightGradient(torch.autograd.Function):
+    """Passes on what is added to all outputs; its gradient, theirs, makes the weight's.
+
+    `inputs` may be filled until the backward pass.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, inputs: list[Tensor]) -> Tensor:
+        ctx.inputs = inputs
+        return rows.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        return gradient, gradient.t() @ torch.cat(ctx.inputs), None
 
 
 def _tanh(x: Tensor) -> Tensor:

@@ -49,6 +49,21 @@ def test_a_changed_weight_is_packed_again():
         torch.testing.assert_close(packed(x), nn.functional.linear(x, packed.weight, packed.bias))
 
 
+def test_a_weight_that_a_fused_optimizer_changed_is_packed_again():
+    """Such an optimizer leaves no trace in a weight's version."""
+    _, packed = pair(8, 4)
+    x = torch.randn(3, 8)
+    optimizer = torch.optim.AdamW(packed.parameters(), lr=0.1, fused=True)
+    for _ in range(2):
+        packed.eval()
+        with torch.no_grad():
+            found = packed(x)
+        torch.testing.assert_close(found, nn.functional.linear(x, packed.weight, packed.bias))
+        packed.train()
+        packed(x).sum().backward()
+        optimizer.step()
+
+
 def test_gradients_copies_and_other_precisions():
     plain, packed = pair(8, 4)
     x = torch.randn(3, 8)

@@ -110,3 +110,21 @@ def test_dropconnect_is_random_in_training_alone(model):
     model.dropconnect = 0.0
     in_training = model(x).shared
     assert torch.equal(in_training, model.eval()(x).shared)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("chunk_size", [None, 2])
+def test_gradients_are_those_of_the_features(training, chunk_size):
+    """Against differences of the features, the same weights being dropped each time."""
+    torch.manual_seed(2)
+    model = PartitionFilterEncoder(3, HIDDEN, 0.3, chunk_size=chunk_size).double().train(training)
+    x = torch.randn(3, 4, 3, dtype=torch.float64, requires_grad=True)
+    mask = torch.arange(4) < torch.tensor([2, 4, 1])[:, None]
+    parameters = dict(model.named_parameters())
+
+    def features(x, *values):
+        torch.manual_seed(3)
+        replaced = dict(zip(parameters, values, strict=True))
+        return tuple(torch.func.functional_call(model, replaced, (x, mask)))
+
+    assert torch.autograd.gradcheck(features, (x, *parameters.values()))

@@ -31,6 +31,9 @@ MIRROR_POLICIES: tuple[MirrorPolicy, ...] = ("keep", "one", "both")
 #: What becomes of a triple whose types fit its relation only the other way round.
 DirectionPolicy: TypeAlias = Literal["keep", "flip"]
 DIRECTION_POLICIES: tuple[DirectionPolicy, ...] = ("keep", "flip")
+#: Which triples of a fact in a document stay: those whose arguments stand nearest, or all.
+EvidencePolicy: TypeAlias = Literal["nearest", "all"]
+EVIDENCE_POLICIES: tuple[EvidencePolicy, ...] = ("nearest", "all")
 
 
 class Rules(NamedTuple):
@@ -44,6 +47,7 @@ class Rules(NamedTuple):
         inverse: of those of relations with an inverse.
         max_objects: of relations of the graph beyond the best of a subject.
         acyclic: of relations of the graph that close a cycle.
+        evidence: which triples of a fact stay where a document says it several times.
     """
 
     direction: DirectionPolicy = "keep"
@@ -53,6 +57,7 @@ class Rules(NamedTuple):
     inverse: MirrorPolicy = "keep"
     max_objects: ConstraintPolicy = "flag"
     acyclic: ConstraintPolicy = "flag"
+    evidence: EvidencePolicy = "nearest"
 
 
 class ExtractOptions(BaseModel):

@@ -31,6 +31,7 @@ from transforms.identity import (
     spelt_id,
     to_hex,
 )
+from transforms.nearest import is_nearest
 from transforms.rules import LocalRules, Spans, TripleColumns, flag_lists
 
 #: One row a name of an entity in a chunk. The documents of the entity stand in one of them.
@@ -274,6 +275,8 @@ def _graph_rows(
         [entity.id for entity in mentions.entities],
         counts,
     )
+    if options.rules.evidence == "nearest":
+        ruled = _nearest(ruled, mentions, len(relations), counts)
     counts["triples"] = len(ruled.subjects)
     triples, support = _triple_rows(documents, mentions, ruled, relations)
     return {
@@ -282,6 +285,23 @@ def _graph_rows(
         "triples": triples,
         "relations": support,
     }
+
+
+def _nearest(
+    found: TripleColumns, mentions: _Mentions, relations: int, counts: Counter[str]
+) -> TripleColumns:
+    """The triples of each fact and document whose arguments stand nearest to each other."""
+    subjects, objects = found.subjects, found.objects
+    entities = max(len(mentions.entities), 1)
+    said_of, said = mentions.entity_numbers[subjects], mentions.entity_numbers[objects]
+    nearest = is_nearest(
+        mentions.rows[subjects],
+        (said_of * max(relations, 1) + found.relations) * entities + said,
+        mentions.sentences[subjects],
+        mentions.sentences[objects],
+    )
+    counts["distant_triples"] = int(np.count_nonzero(~nearest))
+    return found.at(nearest)
 
 
 def _codes(names: pa.Array, known: list[str]) -> np.ndarray:

@@ -15,7 +15,13 @@ from pipeline.commands.neo4j import (
 )
 from pipeline.commands.rdf import add_rdf_arguments, rdf_options
 from schemas.errors import ConfigurationError
-from schemas.job import CONSTRAINT_POLICIES, DIRECTION_POLICIES, MIRROR_POLICIES, Rules
+from schemas.job import (
+    CONSTRAINT_POLICIES,
+    DIRECTION_POLICIES,
+    EVIDENCE_POLICIES,
+    MIRROR_POLICIES,
+    Rules,
+)
 
 if TYPE_CHECKING:
     from pipeline.build import BuildOptions
@@ -32,6 +38,7 @@ RULE_OPTIONS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("inverse", MIRROR_POLICIES, "directions in which relations with an inverse are said"),
     ("max-objects", CONSTRAINT_POLICIES, "relations beyond the best max_objects of a subject"),
     ("acyclic", CONSTRAINT_POLICIES, "acyclic relations that close a cycle"),
+    ("evidence", EVIDENCE_POLICIES, "triples of one fact in one document, by sentences between"),
 )
 
 

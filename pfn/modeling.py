@@ -177,27 +177,28 @@ class PFNModel(PreTrainedModel):
         if self.re_tail is not None and read.re_tail is not None:
             units.append((self.re_tail, read.re_tail, tail_labels))
         selective = has_labels and self.config.decoding == "selective"
-        if any(labels is None for *_, labels in units) and has_labels:
-            raise ValueError("a model with a tail table needs tail_labels")
-        if has_labels and not with_tables and not selective and _blocks_pay(read.re.task):
+        blocked = not with_tables and not selective and _blocks_pay(read.re.task)
+        if blocked and entity_labels is not None and relation_labels is not None:
             loss = self.ner.table_loss(read.ner, position_mask, entity_labels, triangle=True)
             for unit, features, labels in units:
-                loss = loss + unit.table_loss(features, position_mask, labels, triangle=False)
-            return PFNOutput(loss=loss / position_mask.shape[1])
+                loss = loss + unit.table_loss(
+                    features, position_mask, _needed(labels), triangle=False
+                )
+            return PFNOutput(loss / position_mask.shape[1])
         cells = upper_triangle(position_mask)
         entity_logits = self.ner.cells(read.ner, *cells)
         pairs = position_mask.unsqueeze(2) & position_mask.unsqueeze(1)
         tables = []
         if with_tables or not selective:
             tables = [unit.table(features) for unit, features, _ in units]
-        loss = None
+        total = None
         if entity_labels is not None and relation_labels is not None:
             batch, length = position_mask.shape
             shape = (batch, length, length)
             entity_gold = _gold(entity_labels, (*shape, len(self.config.entity_types)))[cells]
             loss = table_loss(entity_logits, entity_gold)
             for number, (unit, features, labels) in enumerate(units):
-                gold = _gold(labels, (*shape, len(self.config.relation_types)))
+                gold = _gold(_needed(labels), (*shape, len(self.config.relation_types)))
                 if selective:
                     accepted = entity_logits.detach().sigmoid() >= self.config.entity_threshold
                     chosen = _valid_pairs(cells, accepted.any(-1), position_mask, number)
@@ -206,15 +207,15 @@ class PFNModel(PreTrainedModel):
                     loss = loss + table_loss(tables[number], gold)
                 else:
                     loss = loss + table_loss(tables[number][pairs], gold[pairs])
-            loss = loss / length
+            total = loss / length
         if not with_tables:
-            return PFNOutput(loss=loss)
+            return PFNOutput(total)
         entity_table = entity_logits.new_full(
             (*pairs.shape, entity_logits.shape[-1]), float("-inf")
         )
         entity_table[cells] = entity_logits
         return PFNOutput(
-            loss,
+            total,
             entity_table,
             *(table.masked_fill(~pairs.unsqueeze(-1), float("-inf")) for table in tables),
         )
@@ -269,6 +270,12 @@ def _blocks_pay(features: Tensor) -> bool:
     Nor do they know of mixed precision.
     """
     return features.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+
+
+def _needed(labels: Tensor | None) -> Tensor:
+    if labels is None:
+        raise ValueError("a model with a tail table needs tail_labels")
+    return labels
 
 
 def _gold(labels: Tensor, shape: tuple[int, ...]) -> Tensor:

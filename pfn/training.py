@@ -20,7 +20,6 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
-from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import get_last_checkpoint
 
 from pfn.configuration import PFNConfig
@@ -29,6 +28,7 @@ from pfn.evaluation import THRESHOLD_GRID, evaluate, predict, tune_thresholds
 from pfn.extractor import Extractor
 from pfn.gold import GoldCells, GoldSentence, gold_cells, gold_sentence
 from pfn.inputs import InputEncoder
+from pfn.length_sampler import LengthSampler
 from pfn.modeling import PFNModel
 from pfn.readers import AnnotatedSentence
 from pfn.training_options import ARCHITECTURE, TrainingOptions
@@ -161,11 +161,11 @@ class PFNTrainer(Trainer):
         )
         return self.optimizer
 
-    def _get_train_sampler(self, train_dataset=None) -> LengthGroupedSampler:
-        return LengthGroupedSampler(
+    def _get_train_sampler(self, train_dataset=None) -> LengthSampler:
+        return LengthSampler(
             self.args.train_batch_size,
-            lengths=self._lengths,
-            generator=torch.Generator().manual_seed(self.args.seed + int(self.state.epoch or 0)),
+            self._lengths,
+            self.args.seed + int(self.state.epoch or 0),
         )
 
     def evaluate(self, *args, **kwargs) -> dict[str, float]:

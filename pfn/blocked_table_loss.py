@@ -96,9 +96,10 @@ class _BlockedTableLoss(torch.autograd.Function):
         aten = torch.ops.aten
         hidden = rows.shape[-1]
         loss = 0.0
-        read_from = (rows, columns, label_weight, label_bias, norm_weight, norm_bias)
-        gradients = [None if of is None else torch.zeros_like(of) for of in read_from]
-        d_rows, d_columns, d_weight, d_bias, d_norm_weight, d_norm_bias = gradients
+        d_rows, d_columns = torch.zeros_like(rows), torch.zeros_like(columns)
+        d_weight, d_bias = torch.zeros_like(label_weight), torch.zeros_like(label_bias)
+        # Without normalisation of no use.
+        d_norm_weight, d_norm_bias = rows.new_zeros(2, hidden)
         for block in _blocks(cells, len(label_weight)):
             of_rows = (block.sentence, slice(block.first, block.last))
             of_columns = (block.sentence, slice(block.left, block.right))
@@ -141,13 +142,15 @@ class _BlockedTableLoss(torch.autograd.Function):
             d_sums = d_sums.view(block.last - block.first, block.right - block.left, hidden)
             d_rows[of_rows] += d_sums.sum(1)
             d_columns[of_columns] += d_sums.sum(0)
-        ctx.save_for_backward(*gradients)
+        ctx.save_for_backward(d_rows, d_columns, d_weight, d_bias, d_norm_weight, d_norm_bias)
         return rows.new_tensor(loss)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        found = [None if of is None else of * gradient for of in ctx.saved_tensors]
+        found: list[Tensor | None] = [of * gradient for of in ctx.saved_tensors]
+        if not any(ctx.needs_input_grad[4:6]):
+            found[4:6] = [None, None]
         return (*found, None, None, None)
 
 

@@ -186,60 +186,76 @@ class PFNModel(PreTrainedModel):
         read = self.project(
             input_ids, attention_mask, position_index, position_mask, shape_ids, sentence_ids
         )
-        has_labels = entity_labels is not None and relation_labels is not None
-        with_tables = return_tables or (return_tables is None and not has_labels)
-        units = [(self.re, read.re, relation_labels)]
-        if self.re_tail is not None and read.re_tail is not None:
-            units.append((self.re_tail, read.re_tail, tail_labels))
-        selective = has_labels and self.config.decoding == "selective"
-        chosen_pairs = selective or (has_labels and sentence_ids is not None)
-        if any(labels is None for *_, labels in units) and has_labels:
-            raise ValueError("a model with a tail table needs tail_labels")
-        if has_labels and not with_tables and not chosen_pairs and _blocks_pay(read.re.task):
-            loss = self.ner.table_loss(read.ner, position_mask, entity_labels, triangle=True)
-            for unit, features, labels in units:
-                loss = loss + unit.table_loss(features, position_mask, labels, triangle=False)
-            return PFNOutput(loss=loss / position_mask.shape[1])
-        cells = upper_triangle(position_mask, sentence_ids)
-        entity_logits = self.ner.cells(read.ner, *cells)
-        pairs = position_mask.unsqueeze(2) & position_mask.unsqueeze(1)
-        tables = []
-        if with_tables or not chosen_pairs:
-            tables = [unit.table(features) for unit, features, _ in units]
         loss = None
         if entity_labels is not None and relation_labels is not None:
-            batch, length = position_mask.shape
-            shape = (batch, length, length)
-            entity_gold = _gold(entity_labels, (*shape, len(self.config.entity_types)))[cells]
-            loss = table_loss(entity_logits, entity_gold)
-            for number, (unit, features, labels) in enumerate(units):
-                gold = _gold(labels, (*shape, len(self.config.relation_types)))
-                if chosen_pairs:
-                    accepted = entity_logits.detach().sigmoid() >= self.config.entity_threshold
-                    valid = accepted.any(-1)
-                    if sentence_ids is not None:
-                        valid = valid | entity_gold.any(-1)
-                    related = _valid_pairs(cells, valid, position_mask, number)
-                    if not selective:
-                        related = related | same_sentence(position_mask, sentence_ids)
-                    chosen = related.nonzero(as_tuple=True)
-                    loss = loss + table_loss(unit.cells(features, *chosen), gold[chosen])
-                elif bool(pairs.all()):
-                    loss = loss + table_loss(tables[number], gold)
-                else:
-                    loss = loss + table_loss(tables[number][pairs], gold[pairs])
-            loss = loss / _longest(position_mask, sentence_ids)
-        if not with_tables:
-            return PFNOutput(loss=loss)
-        entity_table = entity_logits.new_full(
-            (*pairs.shape, entity_logits.shape[-1]), float("-inf")
-        )
-        entity_table[cells] = entity_logits
-        return PFNOutput(
-            loss,
+            related = [relation_labels]
+            if self.re_tail is not None:
+                if tail_labels is None:
+                    raise ValueError("a model with a tail table needs tail_labels")
+                related.append(tail_labels)
+            loss = self._loss(read, entity_labels, related)
+        if return_tables or (return_tables is None and loss is None):
+            return PFNOutput(loss, *self._tables(read))
+        return PFNOutput(loss)
+
+    def _relation_units(self, read: PFNProjections) -> list[tuple[TaskUnit, UnitFeatures]]:
+        """The RE unit and, if there is one, that of the tail table, with their features."""
+        units = [(self.re, read.re)]
+        if self.re_tail is not None and read.re_tail is not None:
+            units.append((self.re_tail, read.re_tail))
+        return units
+
+    def _tables(self, read: PFNProjections) -> list[Tensor]:
+        """The logits of all tables, minus infinity where no cell is."""
+        pairs = same_sentence(read.mask)
+        cells = upper_triangle(read.mask, read.sentence_ids)
+        logits = self.ner.cells(read.ner, *cells)
+        entity_table = logits.new_full((*pairs.shape, logits.shape[-1]), float("-inf"))
+        entity_table[cells] = logits
+        outside = ~pairs.unsqueeze(-1)
+        return [
             entity_table,
-            *(table.masked_fill(~pairs.unsqueeze(-1), float("-inf")) for table in tables),
-        )
+            *(
+                unit.table(features).masked_fill(outside, float("-inf"))
+                for unit, features in self._relation_units(read)
+            ),
+        ]
+
+    def _loss(self, read: PFNProjections, entity_labels: Tensor, related: list[Tensor]) -> Tensor:
+        """The loss of a batch (eq. 12).
+
+        Args:
+            read: the batch.
+            entity_labels: gold cells of the NER table.
+            related: gold cells of the RE table and, if there is one, of the tail table.
+        """
+        mask, sentence_ids = read.mask, read.sentence_ids
+        selective = self.config.decoding == "selective"
+        units = self._relation_units(read)
+        if sentence_ids is None and not selective and _blocks_pay(read.re.task):
+            loss = self.ner.table_loss(read.ner, mask, entity_labels, triangle=True)
+            for (unit, features), labels in zip(units, related, strict=True):
+                loss = loss + unit.table_loss(features, mask, labels, triangle=False)
+            return loss / mask.shape[1]
+        shape = (*mask.shape, mask.shape[1])
+        cells = upper_triangle(mask, sentence_ids)
+        logits = self.ner.cells(read.ner, *cells)
+        gold = _gold(entity_labels, (*shape, len(self.config.entity_types)))[cells]
+        loss = table_loss(logits, gold)
+        valid = (logits.detach().sigmoid() >= self.config.entity_threshold).any(-1)
+        if sentence_ids is not None:
+            valid = valid | gold.any(-1)
+        inside = same_sentence(mask, sentence_ids)
+        for end, ((unit, features), labels) in enumerate(zip(units, related, strict=True)):
+            pairs = inside
+            if selective or sentence_ids is not None:
+                of_heads = _valid_pairs(cells, valid, mask, end)
+                pairs = of_heads if selective else inside | of_heads
+            chosen = pairs.nonzero(as_tuple=True)
+            gold = _gold(labels, (*shape, len(self.config.relation_types)))[chosen]
+            loss = loss + table_loss(unit.cells(features, *chosen), gold)
+        # The padded length; in windows that of the longest sentence.
+        return loss / (mask.shape[1] if sentence_ids is None else inside.sum(2).max())
 
 
 def _task_encoder(config: PFNConfig) -> nn.Module:
@@ -282,13 +298,6 @@ def _valid_pairs(
     at = torch.zeros_like(mask)
     at[cells[0][valid], cells[1 + end][valid]] = True
     return at.unsqueeze(2) & at.unsqueeze(1)
-
-
-def _longest(mask: Tensor, sentence_ids: Tensor | None) -> int:
-    """The length that eq. 12 divides by: the padded one; in windows that of a sentence."""
-    if sentence_ids is None:
-        return mask.shape[1]
-    return int(same_sentence(mask, sentence_ids).sum(2).max())
 
 
 def _blocks_pay(features: Tensor) -> bool:

@@ -115,16 +115,16 @@ class TaskUnit(nn.Module):
             triangle: whether cells below the diagonal are left out.
         """
         first, second = self._weights()
-        normalises = isinstance(self.layer_norm, nn.LayerNorm)
+        norm = self.layer_norm if isinstance(self.layer_norm, nn.LayerNorm) else None
         return blocked_table_loss(
             functional.linear(features.task, first) + features.constant.unsqueeze(1),
             functional.linear(features.task, second),
             self.label.weight,
             self.label.bias,
             Cells(mask.sum(1).tolist(), gold, triangle),
-            self.layer_norm.weight if normalises else None,
-            self.layer_norm.bias if normalises else None,
-            self.layer_norm.eps if normalises else 0,
+            norm.weight if norm else None,
+            norm.bias if norm else None,
+            norm.eps if norm else 0,
             self.dropout.p if self.training else 0,
         )
 

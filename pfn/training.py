@@ -21,7 +21,6 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
-from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import get_last_checkpoint
 
 from pfn.calibration import fit_calibration
@@ -41,6 +40,7 @@ from pfn.evaluation import evaluate, judge, tune_thresholds
 from pfn.extractor import Extractor
 from pfn.gold import GoldCells, GoldSentence, gold_cells, gold_sentence
 from pfn.inputs import InputEncoder
+from pfn.length_sampler import LengthSampler
 from pfn.modeling import PFNModel
 from pfn.readers import AnnotatedSentence, Reading
 from pfn.readers.records import AnnotatedDocument
@@ -242,11 +242,11 @@ class PFNTrainer(Trainer):
         )
         return DataLoader(self._data, batch_sampler=batches, collate_fn=self.data_collator)
 
-    def _get_train_sampler(self, train_dataset=None) -> LengthGroupedSampler:
-        return LengthGroupedSampler(
+    def _get_train_sampler(self, train_dataset=None) -> LengthSampler:
+        return LengthSampler(
             self.args.train_batch_size,
-            lengths=[len(cells.window.pieces) for cells in self._data],
-            generator=torch.Generator().manual_seed(self.args.seed + int(self.state.epoch or 0)),
+            [len(cells.window.pieces) for cells in self._data],
+            self.args.seed + int(self.state.epoch or 0),
         )
 
     def evaluate(self, *args, **kwargs) -> dict[str, float]:

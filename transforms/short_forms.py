@@ -72,6 +72,8 @@ def form_of(text: str, key: str, names: NameKind | None) -> Form:
 
 
 def _acronym(text: str) -> str:
+    if text[1:].islower():
+        return ""  # most names, told quickly
     letters = "".join(filter(str.isalnum, text))
     if not _LEAST <= len(letters) <= _MOST or sum(map(str.isupper, letters)) < _LEAST:
         return ""
@@ -293,7 +295,8 @@ def _groups(
     """The names of one document and type, where both short and long forms are among them."""
     width, count = len(mentions.kinds), len(mentions.texts)
     places = mentions.rows.astype(np.int64) * width + mentions.types[mentions.name_numbers]
-    pairs = np.unique(places * count + mentions.name_numbers)
+    is_of_account = (may_be_short | is_long)[mentions.name_numbers]
+    pairs = np.unique((places * count + mentions.name_numbers)[is_of_account])
     places, names = np.divmod(pairs, count)
     begins = np.flatnonzero(np.diff(places, prepend=-1))
     both = np.logical_or.reduceat(may_be_short[names], begins)

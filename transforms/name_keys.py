@@ -28,7 +28,7 @@ _LEGAL_FORMS = frozenset((
 _WRITTEN_FORMS = frozenset(("a/s", "a.s.", "e.v.", "s.p.a.", "s.r.o.", "d.o.o."))
 _PHRASES = (" public limited company", " limited liability company", " kabushiki kaisha")
 
-_POSSESSIVE = re.compile(r"\s?['’]s$|(?<=s)\s?['’]$")
+_POSSESSIVES = ("'s", "’s", "'", "’")
 _LINKS = re.compile(r"(?:[\s,&+]|\sand)+$")
 
 
@@ -59,9 +59,11 @@ def _shorter(key: str, names: NameKind | None, rules: NameRules) -> str:
     """The key with one thing less; as it is where there is nothing to take off."""
     if rules.articles and key.startswith("the "):
         return key[4:]
-    if rules.possessives and key[-1:] in "s'’":
-        shorter = _POSSESSIVE.sub("", key).rstrip()
-        if shorter != key:
+    if rules.possessives and key.endswith(_POSSESSIVES):
+        shorter = key.rstrip("'’") if key[-1] != "s" else key[:-2]
+        shorter = shorter.rstrip()
+        # A quotation mark after another letter closes a quotation.
+        if key[-1] == "s" or shorter.endswith("s"):
             return shorter
     if rules.legal_suffixes and names == "organization":
         return _without_legal_form(key)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ _SMALL = frozenset((
     "the", "to", "und", "van", "von", "y",
 ))  # fmt: skip
 _GENERATIONS = frozenset(("jr", "sr", "ii", "iii", "iv", "junior", "senior"))
+#: The rules; where several send a short form to the same long one, the first is counted.
+_RULES = ("bracketed", "initials", "last_names", "first_names", "first_words")
 #: Letters of an acronym. One letter is an initial, and what is longer is a word in capitals.
 _LEAST, _MOST = 2, 10
 
@@ -38,7 +41,7 @@ class Form(NamedTuple):
         acronym: the folded letters of a name that is written like an acronym, else empty.
         first: the first word of a name of several; empty for one of one.
         last: likewise the last, "Jr." and the like left out.
-        initials: the first letters of its words, with small words and without.
+        text: as it stands in the document.
         names: what the names of its type are like.
     """
 
@@ -46,7 +49,7 @@ class Form(NamedTuple):
     acronym: str
     first: str
     last: str
-    initials: tuple[str, ...]
+    text: str
     names: NameKind | None
 
 
@@ -60,7 +63,7 @@ def form_of(text: str, key: str, names: NameKind | None) -> Form:
     """
     words = key.split()
     if len(words) == 1:
-        return Form(words[0], _acronym(text), "", "", (), names)
+        return Form(words[0], _acronym(text), "", "", text, names)
     end = len(words)
     while end > 1 and words[end - 1].strip(".,") in _GENERATIONS:
         end -= 1
@@ -68,7 +71,7 @@ def form_of(text: str, key: str, names: NameKind | None) -> Form:
     if end == 1:
         # Of "Carol II" nobody can tell whether it is the first name or the last.
         first = last = ""
-    return Form("", "", first, last, _initials(text), names)
+    return Form("", "", first, last, text, names)
 
 
 def _acronym(text: str) -> str:
@@ -80,7 +83,9 @@ def _acronym(text: str) -> str:
     return letters.casefold()
 
 
+@lru_cache(maxsize=1 << 14)
 def _initials(text: str) -> tuple[str, ...]:
+    """The first letters of the words of a name, with small words and without."""
     words = [word for word in _APART.split(text.casefold()) if word[:1].isalnum()]
     if words[:1] == ["the"]:
         del words[0]
@@ -138,49 +143,49 @@ def find_long_forms(
         is moved itself.
     """
     found = LongForms({}, Counter())
-    shorts = [(entity, form) for entity, form in names if form.word]
-    if len(shorts) == len(names):
-        return found
-    long_forms = [(entity, form) for entity, form in names if not form.word]
     introduced: dict[int, set[int]] = {}
-    for entity, long in bracketed:
-        introduced.setdefault(entity, set()).add(long)
-    initials: dict[str, set[int]] = {}
-    first: dict[str, set[int]] = {}
-    last: dict[str, set[int]] = {}
-    for entity, form in long_forms:
-        for letters in form.initials:
-            initials.setdefault(letters, set()).add(entity)
-        if form.first:
-            first.setdefault(form.first, set()).add(entity)
-            last.setdefault(form.last, set()).add(entity)
-    # One entity may have several names of one word: what any of them stands for counts.
-    possible: dict[int, dict[int, str]] = {}
-    for entity, form in shorts:
-        meant = possible.setdefault(entity, {})
-        if entity in introduced:
-            # What the document itself says goes before what looks alike.
-            meant.update(dict.fromkeys(introduced[entity], "bracketed"))
+    for short, long in bracketed:
+        introduced.setdefault(short, set()).add(long)
+    by_letters: dict[str, list[int]] = {}
+    by_word: dict[str, list[int]] = {}
+    of_people = rules.last_names or rules.first_names
+    for entity, form in names:
+        # What the document itself says goes before what looks alike.
+        if not form.word or entity in introduced:
             continue
         if rules.initials and form.acronym:
-            for long in initials.get(form.acronym, ()):
-                meant.setdefault(long, "initials")
-        if form.names == "person" and (rules.last_names or rules.first_names):
-            # "James" beside LeBron James and James Harden is ambiguous by either rule.
-            for long in last.get(form.word, ()):
-                meant.setdefault(long, "last_names")
-            for long in first.get(form.word, ()):
-                meant.setdefault(long, "first_names")
-        elif form.names == "organization" and rules.first_words:
-            for long in first.get(form.word, ()):
-                meant.setdefault(long, "first_words")
-    for entity, meant in possible.items():
+            by_letters.setdefault(form.acronym, []).append(entity)
+        if (form.names == "person" and of_people) or (
+            form.names == "organization" and rules.first_words
+        ):
+            by_word.setdefault(form.word, []).append(entity)
+    # Of each short form the long ones that it may stand for, and the rules that say so.
+    possible: dict[int, dict[int, set[str]]] = {}
+    for short, longs in introduced.items():
+        possible[short] = {long: {"bracketed"} for long in longs}
+    for entity, form in names:
+        if form.word:
+            continue
+        for letters in _initials(form.text) if by_letters else ():
+            for short in by_letters.get(letters, ()):
+                possible.setdefault(short, {}).setdefault(entity, set()).add("initials")
+        # "James" beside LeBron James and James Harden is ambiguous, be one rule off.
+        person = form.names == "person"
+        for short in by_word.get(form.last, ()) if person else ():
+            possible.setdefault(short, {}).setdefault(entity, set()).add("last_names")
+        for short in by_word.get(form.first, ()):
+            rule = "first_names" if person else "first_words"
+            possible.setdefault(short, {}).setdefault(entity, set()).add(rule)
+    for short, meant in possible.items():
         if len(meant) > 1:
             found.counts["ambiguous"] += 1
-        for long, rule in meant.items():
-            if len(meant) == 1 and getattr(rules, rule):
-                found.entities[entity] = long
+            continue
+        ((long, said_by),) = meant.items()
+        for rule in _RULES:
+            if rule in said_by and getattr(rules, rule):
+                found.entities[short] = long
                 found.counts[rule] += 1
+                break
     return found
 
 
@@ -245,22 +250,41 @@ def take_long_forms(mentions: NamedMentions, rules: NameRules) -> tuple[np.ndarr
     """
     exact = mentions.entities[mentions.name_numbers]
     counts: Counter[str] = Counter()
-    may_be_short = np.fromiter(_may_be_short(mentions, rules), dtype=bool)
+    by_word = [
+        (kind == "person" and (rules.last_names or rules.first_names))
+        or (kind == "organization" and rules.first_words)
+        for kind in mentions.kinds
+    ]
+    by_letters = rules.initials or rules.bracketed
+    types, entities = mentions.types.tolist(), mentions.entities.tolist()
+    is_word = [key is not None and " " not in key for key in mentions.keys]
+    acronyms = [
+        _acronym(text) if is_one and by_letters else ""
+        for text, is_one in zip(mentions.texts, is_word, strict=True)
+    ]
+    may_be_short = np.array(
+        [
+            is_one and (letters != "" or by_word[type_])
+            for letters, is_one, type_ in zip(acronyms, is_word, types, strict=True)
+        ],
+        dtype=bool,
+    )
     if not may_be_short.any():
         return exact, counts
     is_long = np.array([key is not None and " " in key for key in mentions.keys], dtype=bool)
-    bracketed = _bracketed(mentions, may_be_short, is_long) if rules.bracketed else {}
-    forms: dict[int, Form] = {}
+    bracketed = _bracketed(mentions, acronyms, is_long) if rules.bracketed else {}
+    forms: dict[int, tuple[int, Form]] = {}
     moved: dict[int, int] = {}
     for place, names in _groups(mentions, may_be_short, is_long):
-        described = []
         for name in names:
             if name not in forms:
-                kind = mentions.kinds[mentions.types[name]]
-                forms[name] = form_of(mentions.texts[name], mentions.keys[name] or "", kind)
-            described.append((int(mentions.entities[name]), forms[name]))
+                kind = mentions.kinds[types[name]]
+                form = form_of(mentions.texts[name], mentions.keys[name] or "", kind)
+                forms[name] = entities[name], form
+        described = [forms[name] for name in names]
         found = find_long_forms(described, bracketed.get(place, ()), rules)
-        counts.update({f"short_forms.{rule}": count for rule, count in found.counts.items()})
+        for rule, count in found.counts.items():
+            counts[f"short_forms.{rule}"] += count
         for entity, long in found.entities.items():
             moved[place[0] << 32 | entity] = long
     if not moved:
@@ -272,21 +296,6 @@ def take_long_forms(mentions: NamedMentions, rules: NameRules) -> tuple[np.ndarr
     is_moved = keys[at] == wanted
     counts["short_forms"] = int(np.count_nonzero(is_moved))
     return np.where(is_moved, heirs[at], exact), counts
-
-
-def _may_be_short(mentions: NamedMentions, rules: NameRules) -> Iterator[bool]:
-    """Of each name whether a rule may hold it for a short form, cheaply."""
-    by_word = [
-        (kind == "person" and (rules.last_names or rules.first_names))
-        or (kind == "organization" and rules.first_words)
-        for kind in mentions.kinds
-    ]
-    by_letters = rules.initials or rules.bracketed
-    for text, key, type_ in zip(
-        mentions.texts, mentions.keys, mentions.types.tolist(), strict=True
-    ):
-        is_word = key is not None and " " not in key
-        yield is_word and (by_word[type_] or (by_letters and _acronym(text) != ""))
 
 
 def _groups(
@@ -307,30 +316,32 @@ def _groups(
 
 
 def _bracketed(
-    mentions: NamedMentions, may_be_short: np.ndarray, is_long: np.ndarray
+    mentions: NamedMentions, acronyms: Sequence[str], is_long: np.ndarray
 ) -> dict[tuple[int, int], set[tuple[int, int]]]:
     """By document and type the pairs of entities that brackets tell of."""
     found: dict[tuple[int, int], set[tuple[int, int]]] = {}
     numbers, entities, types = mentions.name_numbers, mentions.entities, mentions.types
-    for index in np.flatnonzero(may_be_short[numbers]).tolist():
-        row, name = int(mentions.rows[index]), int(numbers[index])
-        letters = _acronym(mentions.texts[name])
-        if not letters:
+    is_acronym = np.array([letters != "" for letters in acronyms], dtype=bool)
+    indices = np.flatnonzero(is_acronym[numbers])
+    places = (
+        column[indices].tolist() for column in (mentions.rows, mentions.begins, mentions.ends)
+    )
+    for index, row, begin, end in zip(indices.tolist(), *places, strict=True):
+        until = long_form_end(mentions.documents[row], begin, end)
+        if until < 0:
             continue
-        end = long_form_end(
-            mentions.documents[row], int(mentions.begins[index]), int(mentions.ends[index])
-        )
+        short = int(numbers[index])
         # The name before is one of the last few, of which some may overlap.
-        before = index - 1
-        while end >= 0 and before >= 0 and mentions.rows[before] == row and index - before <= 8:
+        for before in range(index - 1, max(index - 9, -1), -1):
+            if mentions.rows[before] != row:
+                break
             long = int(numbers[before])
             if (
-                mentions.ends[before] == end
-                and types[long] == types[name]
+                mentions.ends[before] == until
+                and types[long] == types[short]
                 and is_long[long]
-                and abbreviates(letters, mentions.texts[long])
+                and abbreviates(acronyms[short], mentions.texts[long])
             ):
-                pair = int(entities[name]), int(entities[long])
-                found.setdefault((row, int(types[name])), set()).add(pair)
-            before -= 1
+                pair = int(entities[short]), int(entities[long])
+                found.setdefault((row, int(types[short])), set()).add(pair)
     return found

@@ -31,7 +31,7 @@ from pipeline.options import pipeline_options
 from pipeline.write_graph import OWN_FILES, WriteGraph, sum_counts
 from schemas.errors import ConfigurationError
 from schemas.extraction import read_counters
-from schemas.job import ConstraintPolicy, Rules
+from schemas.job import ConstraintPolicy, NameRules, Rules
 from schemas.label_schema import LabelSchema
 from schemas.tables import SORTED_BY, TABLE_SCHEMAS
 from sinks.rdf import RdfOptions, RdfSink
@@ -88,6 +88,7 @@ class BuildOptions(NamedTuple):
         constraint_policy: what becomes of triples between types that the label
             schema does not give their relation.
         rules: what becomes of triples that other rules of the label schema speak of.
+        names: which names are held for one.
         base_iri: namespace of the graph's IRIs, in place of the label schema's.
         rdf: how to write Turtle; None is not at all. Its language is of no account.
         label_language: language tag of names in RDF; None is the corpus's language, and
@@ -102,6 +103,7 @@ class BuildOptions(NamedTuple):
     head_policy: HeadPolicy = "all"
     constraint_policy: ConstraintPolicy = "flag"
     rules: Rules = Rules()
+    names: NameRules = NameRules()
     base_iri: str | None = None
     rdf: RdfOptions | None = RdfOptions()
     label_language: str | None = None
@@ -158,6 +160,7 @@ def build(
         delete_folder(temporary)
     settings = resolve._asdict() | {
         "rules": options.rules._asdict(),
+        "names": options.names._asdict(),
         "base_iri": label_schema.base_iri,
         "label_language": options.label_language,
         "shard_rows": options.shard_rows,
@@ -180,9 +183,11 @@ def recorded_options(directory: str, manifest: dict[str, Any]) -> BuildOptions:
         ConfigurationError: if the label schema that it was given is gone.
     """
     recorded = manifest.get("build", {}).get("options", {})
-    known = set(BuildOptions._fields) - {"rdf", "label_schema", "rules"}
+    known = set(BuildOptions._fields) - {"rdf", "label_schema", "rules", "names"}
     options = BuildOptions(**{name: recorded[name] for name in known & recorded.keys()})
-    options = options._replace(rules=Rules(**recorded.get("rules", {})))
+    options = options._replace(
+        rules=Rules(**recorded.get("rules", {})), names=NameRules(**recorded.get("names", {}))
+    )
     if "rdf" in recorded:
         rdf = recorded["rdf"]
         options = options._replace(rdf=None if rdf is None else RdfOptions(**rdf))
@@ -241,6 +246,7 @@ def _resolve_options(manifest: dict[str, Any], options: BuildOptions) -> Resolve
         options.constraint_policy,
         options.sentences,
         options.rules,
+        options.names,
     )
 
 

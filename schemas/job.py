@@ -1,4 +1,4 @@
-"""The configuration of the extract phase."""
+"""The configuration of both phases: what is read, and by which rules the graph is made."""
 
 from __future__ import annotations
 
@@ -58,6 +58,33 @@ class Rules(NamedTuple):
     max_objects: ConstraintPolicy = "flag"
     acyclic: ConstraintPolicy = "flag"
     evidence: EvidencePolicy = "nearest"
+
+
+class NameRules(NamedTuple):
+    """Which names are held for one, without a model: each a switch (docs/entities.md).
+
+    The first three are of keys, so they hold for all documents; the others send a short
+    form to the long one that the same document has.
+
+    Attributes:
+        possessives: "Google's" is Google.
+        legal_suffixes: of organisations: "Google LLC" is Google.
+        articles: "the United States" is United States.
+        bracketed: in "European Union (EU)", "EU" is the European Union.
+        initials: "EU" is the European Union, wherever both stand.
+        last_names: of people: "Lovelace" is Ada Lovelace.
+        first_names: of people: "Ada" is Ada Lovelace.
+        first_words: of organisations: "Enron" is Enron Corporation of Texas.
+    """
+
+    possessives: bool = True
+    legal_suffixes: bool = True
+    articles: bool = True
+    bracketed: bool = True
+    initials: bool = True
+    last_names: bool = True
+    first_names: bool = False
+    first_words: bool = False
 
 
 class ExtractOptions(BaseModel):

@@ -23,6 +23,15 @@ DEFAULT_BASE_IRI = "https://pfn-kg.example/"
 #: The datatypes that values are normalised to; what does not parse stays a string.
 Datatype = Literal["xsd:string", "xsd:date", "xsd:gYear", "xsd:decimal", "xsd:integer"]
 
+#: What the names of a type are like: some rules hold for names of people or organisations alone.
+NameKind = Literal["person", "organization", "other"]
+
+#: What data sets commonly call such types; for others the label schema says it.
+_NAME_KINDS: dict[str, NameKind] = {
+    **dict.fromkeys(("per", "person", "people", "peop"), "person"),
+    **dict.fromkeys(("org", "organization", "organisation", "company"), "organization"),
+}
+
 _ABSOLUTE_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|\\^`]*")
 _NEO4J_NAME = re.compile(r"[^\W\d]\w*")
 
@@ -85,6 +94,9 @@ class EntityType(_Frozen):
         kind: `entity`, a thing that many documents may speak of, or `value`, such
             as a number or a time, which never merges anything.
         datatype: of values alone, what they are normalised to.
+        names: of entities, whether they are named as people or organisations are;
+            told by name and Neo4j label where it is not given and those are common
+            ones, hence `other` to say neither.
         neo4j_label: label of its nodes; derived from the name where not given.
         iri: its class; base + `type/` + name where not given.
         description: for people.
@@ -93,6 +105,7 @@ class EntityType(_Frozen):
     name: Name
     kind: Literal["entity", "value"] = "entity"
     datatype: Datatype | None = None
+    names: NameKind | None = None
     neo4j_label: Neo4jName = ""
     iri: Iri | None = None
     description: str | None = None
@@ -106,12 +119,18 @@ class EntityType(_Frozen):
                 data["neo4j_label"] = neo4j_label_name(data["name"])
             if data.get("kind") == "value" and data.get("datatype") is None:
                 data["datatype"] = "xsd:string"
+            if "names" not in data and data.get("kind", "entity") == "entity":
+                called = (data["name"], data["neo4j_label"])
+                known = [_NAME_KINDS.get(str(name).casefold()) for name in called]
+                data["names"] = next(filter(None, known), None)
         return data
 
     @model_validator(mode="after")
-    def _datatype_is_of_values(self) -> EntityType:
+    def _fields_are_of_its_kind(self) -> EntityType:
         if self.kind == "entity" and self.datatype is not None:
             raise ValueError("datatype is of kind 'value' alone")
+        if self.kind == "value" and self.names is not None:
+            raise ValueError("names is of kind 'entity' alone")
         return self
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from rdflib import OWL, RDF, RDFS, SH, SKOS, VOID, XSD, Graph, Literal, Namespace, URIRef
 
+from schemas.datatypes import MONEY, OF_NUMBERS, OF_TIMES, datatype_iri
 from schemas.label_schema import EntityType, LabelSchema, RelationType
 from sinks.rdf_names import RdfNames
 
@@ -47,6 +48,14 @@ def ontology_turtle(
         node = URIRef(names.classes[type_.name])
         graph.add((node, RDF.type, OWL.Class))
         _describe(graph, node, type_.name, type_.description)
+    if any(t.datatype in _NUMBERS for t in names.label_schema.entity_types):
+        node = URIRef(datatype_iri(MONEY, names.term))
+        graph.add((node, RDF.type, RDFS.Datatype))
+        comment = (
+            "An amount of money: a decimal, a space, and the ISO 4217 code of the currency, or "
+            "its sign where the text says no more and several currencies have it."
+        )
+        _describe(graph, node, "money", comment)
     for relation in names.label_schema.relations:
         _add_property(graph, names, relation)
         _add_text_property(graph, names, relation, counts)
@@ -97,13 +106,12 @@ def ranges(names: RdfNames, type_: EntityType) -> Iterator[URIRef]:
     """The class of an entity type, or the datatypes that values of a value type can have."""
     if type_.kind == "entity":
         yield URIRef(names.classes[type_.name])
-    elif type_.datatype in _NUMBERS:
-        yield XSD.decimal
     elif type_.datatype == "xsd:string":
         yield XSD.string
     else:
-        # A date is as exact as the text says it.
-        yield from (XSD.date, XSD.gYearMonth, XSD.gYear)
+        # A date is as exact as the text says it, and a number has the unit that it has there.
+        datatypes = OF_NUMBERS if type_.datatype in _NUMBERS else OF_TIMES
+        yield from (URIRef(datatype_iri(name, names.term)) for name in datatypes)
 
 
 def _add_text_property(

@@ -16,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.datatypes import XSD, datatype_iri
 from sinks.columns import translate
 from sinks.ntriples import TEXT, RowLines, column, escape, iris, join, lines, literals, text
-from sinks.rdf_names import RDF, RDFS, SKOS, XSD, RdfNames
+from sinks.rdf_names import RDF, RDFS, SKOS, RdfNames
 
 
 class Facts(NamedTuple):
@@ -93,15 +94,15 @@ def facts(rows: pa.Table, names: RdfNames) -> Facts:
     return Facts(
         iris(names.entity, rows[subject]),
         column(properties),
-        pc.coalesce(_values(rows), iris(names.entity, rows[object_])),
+        pc.coalesce(_values(rows, names), iris(names.entity, rows[object_])),
     )
 
 
-def _values(rows: pa.Table) -> pa.Array:
+def _values(rows: pa.Table, names: RdfNames) -> pa.Array:
     """Literals; null where the object is an entity."""
     datatypes = pc.unique(rows["object_datatype"])
     ends = [
-        None if name is None else f'"^^<{XSD}{name.removeprefix("xsd:")}>'
+        None if name is None else f'"^^<{datatype_iri(name, names.term)}>'
         for name in datatypes.to_pylist()
     ]
     ends = ['"' if end == f'"^^<{XSD}string>' else end for end in ends]

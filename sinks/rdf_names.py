@@ -11,12 +11,12 @@ from urllib.parse import quote, unquote
 
 from pyoxigraph import NamedNode
 
+from schemas.datatypes import XSD
 from schemas.errors import ConfigurationError
 from schemas.label_schema import LabelSchema, RelationType
 
 RelationIris: TypeAlias = Literal["own", "match"]
 
-XSD = "http://www.w3.org/2001/XMLSchema#"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 SKOS = "http://www.w3.org/2004/02/skos/core#"

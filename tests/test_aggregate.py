@@ -29,6 +29,7 @@ def name_rows(rows):
                 "type": "PER",
                 "name": name,
                 "mentions": mentions,
+                "own": mentions,
                 "documents": documents,
             }
             for entity, name, mentions, documents in rows

@@ -45,7 +45,8 @@ def test_ontology():
     assert graph.value(born, SCHEMA.rangeIncludes) == TYPE.loc
     assert (born, RDF.type, OWL.ObjectProperty) in graph
     dates = set(graph.objects(RELATION.date_of_birth, SCHEMA.rangeIncludes))
-    assert dates == {XSD.date, XSD.gYearMonth, XSD.gYear}
+    periods = {URIRef("http://id.loc.gov/datatypes/edtf/EDTF"), XSD.duration}
+    assert dates == {XSD.date, XSD.gYearMonth, XSD.gYear} | periods
     assert (RELATION.date_of_birth, RDF.type, OWL.DatatypeProperty) in graph
     assert (RELATION["date_of_birth-text"], RDF.type, OWL.DatatypeProperty) in graph
     assert (RELATION.spouse, RDF.type, OWL.SymmetricProperty) in graph

@@ -23,7 +23,8 @@ def aggregate_entities(names: pa.Table, base_iri: str) -> pa.Table:
     """Entities from their names.
 
     The name of an entity is the most frequent one, of these the longest, of these
-    the first; the others are its aliases, in that order.
+    the first; the others are its aliases, in that order. Short forms come after
+    names that have the entity's own key, however frequent they are.
 
     Args:
         names: as in `transforms.resolve.NAME_SCHEMA`, all rows of the entities.
@@ -34,11 +35,13 @@ def aggregate_entities(names: pa.Table, base_iri: str) -> pa.Table:
     """
     keys = ["entity_id", "kind", "type", "value", "datatype", "name"]
     found = names.group_by(keys, use_threads=False).aggregate(
-        [("mentions", "sum"), ("documents", "sum")]
+        [("mentions", "sum"), ("own", "sum"), ("documents", "sum")]
     )
-    found = found.append_column("length", pc.utf8_length(found["name"])).sort_by(
+    found = found.append_column("length", pc.utf8_length(found["name"]))
+    found = found.append_column("is_own", pc.greater(found["own_sum"], 0)).sort_by(
         [
             ("entity_id", "ascending"),
+            ("is_own", "descending"),
             ("mentions_sum", "descending"),
             ("length", "descending"),
             ("name", "ascending"),

@@ -1,7 +1,8 @@
 """Entities by canonical key: which mentions are of one entity, without looking at others.
 
-The key of an entity is its type and its name in canonical form; that of a value is
-its type, datatype and canonical lexical form, which never meets the key of an entity.
+The key of an entity is its type and its name in canonical form, less what
+`transforms.name_keys` takes off; that of a value is its type, datatype and canonical
+lexical form, which never meets the key of an entity.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class CanonicalEntity(NamedTuple):
     datatype: str | None
 
 
-def canonicalise(text: str, type_name: str, kind: str, datatype: str | None) -> CanonicalEntity:
+def canonicalise(
+    text: str, type_name: str, kind: str, datatype: str | None, key: str | None = None
+) -> CanonicalEntity:
     """The entity or value that a mention of this text and type stands for.
 
     Args:
@@ -46,11 +49,13 @@ def canonicalise(text: str, type_name: str, kind: str, datatype: str | None) -> 
         type_name: its type in the label schema.
         kind: `entity` or `value`, as the label schema says of the type.
         datatype: the datatype that the label schema gives a value type.
+        key: of the name of an entity, from `transforms.name_keys.name_key`; without,
+            its canonical form.
     """
     if kind == "value":
         value, found = normalise_value(text, datatype)
         id_ = content_id("value", type_name, found, value)
         return CanonicalEntity(id_, kind, type_name, value, found)
     # A name of nothing but white space has an empty key, and would meet all others.
-    id_ = content_id("entity", type_name, canonical_name(text) or text)
+    id_ = content_id("entity", type_name, key or canonical_name(text) or text)
     return CanonicalEntity(id_, kind, type_name, None, None)

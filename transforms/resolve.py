@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfn.resolution import HeadPolicy, resolve_columns
-from schemas.job import ConstraintPolicy, Rules
+from schemas.job import ConstraintPolicy, NameRules, Rules
 from schemas.label_schema import LabelSchema
 from schemas.tables import TABLE_SCHEMAS
 from transforms.canonicalise import CanonicalEntity, canonical_name, canonicalise
@@ -31,8 +31,10 @@ from transforms.identity import (
     spelt_id,
     to_hex,
 )
+from transforms.name_keys import name_key
 from transforms.nearest import is_nearest
 from transforms.rules import LocalRules, Spans, TripleColumns, flag_lists
+from transforms.short_forms import NamedMentions, take_long_forms
 
 #: One row a name of an entity in a chunk. The documents of the entity stand in one of them.
 NAME_SCHEMA = pa.schema(
@@ -44,6 +46,8 @@ NAME_SCHEMA = pa.schema(
         "datatype": pa.string(),
         "name": pa.string(),
         "mentions": pa.int64(),
+        # Mentions that have the entity's own key, as short forms of its name have not.
+        "own": pa.int64(),
         "documents": pa.int64(),
     }
 )
@@ -76,6 +80,7 @@ class ResolveOptions(NamedTuple):
     constraint_policy: ConstraintPolicy = "flag"
     sentences: bool = False
     rules: Rules = Rules()
+    names: NameRules = NameRules()
 
 
 class ChunkRows(NamedTuple):
@@ -258,8 +263,10 @@ def _graph_rows(
         type_codes[accepted],
         m_scores[accepted],
         sentence[accepted],
+        options.names,
     )
     counts["mentions"] = len(accepted)
+    counts.update(mentions.counts)
 
     subjects, objects, heads = found.subjects, found.objects, found.head_triples
     rules = LocalRules(label_schema, types, relations, options.constraint_policy, options.rules)
@@ -324,6 +331,7 @@ class _Mentions:
         types: np.ndarray,
         scores: np.ndarray,
         sentences: np.ndarray,
+        rules: NameRules,
     ):
         self.rows, self.types, self.sentences = rows, types, sentences
         begin_list, end_list = begins.tolist(), ends.tolist()
@@ -341,25 +349,44 @@ class _Mentions:
             )
         ]
 
-        keys = {t.name: (t.kind, t.datatype) for t in label_schema.entity_types}
+        schema_types = {t.name: t for t in label_schema.entity_types}
         # Each text and type once, in the order of their first mentions; each entity likewise.
         numbers: dict[tuple[str, str], int] = {}
         of_mention = [
             numbers.setdefault(key, len(numbers)) for key in zip(texts, names, strict=True)
         ]
         entities: dict[CanonicalEntity, int] = {}
+        keys: list[str | None] = []
+        of_name: list[int] = []
+        for text, name in numbers:
+            type_ = schema_types[name]
+            key = None if type_.kind == "value" else name_key(text, type_.names, rules)
+            found = canonicalise(text, name, type_.kind, type_.datatype, key)
+            keys.append(key)
+            of_name.append(entities.setdefault(found, len(entities)))
         self._texts = [text for text, _ in numbers]
-        self._entity_of_text = np.array(
-            [
-                entities.setdefault(canonicalise(*key, *keys[key[1]]), len(entities))
-                for key in numbers
-            ],
-            dtype=np.int64,
-        )
-        #: The entities, and which of them each mention is of.
-        self.entities = list(entities)
         self._text_numbers = np.array(of_mention, dtype=np.int64)
-        self.entity_numbers = self._entity_of_text[self._text_numbers]
+        entity_of_name = np.array(of_name, dtype=np.int64)
+        #: The entities, and of each mention which of them it is of by its own key
+        #: (`exact_numbers`) and after short forms went to their long ones.
+        self.entities = list(entities)
+        self.exact_numbers = entity_of_name[self._text_numbers]
+        codes = {name: code for code, name in enumerate(type_names)}
+        self.entity_numbers, self.counts = take_long_forms(
+            NamedMentions(
+                documents.texts,
+                rows,
+                begins,
+                ends,
+                self._text_numbers,
+                self._texts,
+                keys,
+                np.array([codes[name] for _, name in numbers], dtype=np.int64),
+                [schema_types[name].names for name in type_names],
+                entity_of_name,
+            ),
+            rules,
+        )
 
         self.entity_ids = pa.array([e.id for e in self.entities], ID_TYPE)
         self.table = pa.table(
@@ -378,20 +405,30 @@ class _Mentions:
 
     def names(self) -> pa.Table:
         """One row an entity and name."""
-        mentions: Counter[tuple[int, str]] = Counter()
-        counts = np.bincount(self._text_numbers, minlength=len(self._texts)).tolist()
-        for number, text, count in zip(
-            self._entity_of_text.tolist(), self._texts, counts, strict=True
+        # Each entity and text once, with the entity that the text alone would be of.
+        texts = max(len(self._texts), 1)
+        pairs, first, counts = np.unique(
+            self.entity_numbers * texts + self._text_numbers, return_index=True, return_counts=True
+        )
+        own = counts * (self.exact_numbers == self.entity_numbers)[first]
+        of_entity, of_text = np.divmod(pairs, texts)
+        mentions: dict[tuple[int, str], tuple[int, int]] = {}
+        for number, text, count, of_own in zip(
+            of_entity.tolist(), of_text.tolist(), counts.tolist(), own.tolist(), strict=True
         ):
             # A name that is broken over two lines is the same name.
-            mentions[number, " ".join(text.split()) or text] += count
+            name = " ".join(self._texts[text].split()) or self._texts[text]
+            if (number, name) in mentions:
+                others = mentions[number, name]
+                count, of_own = count + others[0], of_own + others[1]
+            mentions[number, name] = count, of_own
         width = int(self.rows.max(initial=0)) + 1
         pairs = np.unique(self.entity_numbers * width + self.rows)
         # A document counts once for an entity, by whichever of its names.
         documents = np.bincount(pairs // width, minlength=len(self.entities)).tolist()
         rows = []
-        for (number, name), count in mentions.items():
-            rows.append((*self.entities[number], name, count, documents[number]))
+        for (number, name), found in mentions.items():
+            rows.append((*self.entities[number], name, *found, documents[number]))
             documents[number] = 0
         return _from_tuples(rows, NAME_SCHEMA)
 

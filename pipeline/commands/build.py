@@ -20,6 +20,7 @@ from schemas.job import (
     DIRECTION_POLICIES,
     EVIDENCE_POLICIES,
     MIRROR_POLICIES,
+    NameRules,
     Rules,
 )
 
@@ -39,6 +40,18 @@ RULE_OPTIONS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("max-objects", CONSTRAINT_POLICIES, "relations beyond the best max_objects of a subject"),
     ("acyclic", CONSTRAINT_POLICIES, "acyclic relations that close a cycle"),
     ("evidence", EVIDENCE_POLICIES, "triples of one fact in one document, by sentences between"),
+)
+
+#: Which names are held for one: option, what it does.
+NAME_OPTIONS: tuple[tuple[str, str], ...] = (
+    ("possessives", "take a possessive off: Google's"),
+    ("legal-suffixes", "take the legal form off organisations: Google LLC"),
+    ("articles", "take the article off: the Thames"),
+    ("bracketed", "acronyms that the document introduces in brackets: European Union (EU)"),
+    ("initials", "acronyms of a name in the document: EU"),
+    ("last-names", "people by the last name, named in full in the document"),
+    ("first-names", "people by the first name, likewise"),
+    ("first-words", "organisations by the first word, likewise"),
 )
 
 
@@ -86,6 +99,11 @@ def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
     for name, allowed, help_ in RULE_OPTIONS:
         default = getattr(Rules(), name.replace("-", "_"))
         group.add_argument(f"--{name}-policy", choices=allowed, help=f"{help_}; default: {default}")
+    for name, help_ in NAME_OPTIONS:
+        default = "on" if getattr(NameRules(), name.replace("-", "_")) else "off"
+        group.add_argument(
+            f"--{name}", action=argparse.BooleanOptionalAction, help=f"{help_}; default: {default}"
+        )
     group.add_argument("--aliases", metavar="FILE", help="table of names of one entity")
     group.add_argument("--base-iri", metavar="IRI", help="namespace of the graph's IRIs")
 
@@ -130,6 +148,13 @@ def build_options(args: argparse.Namespace, last: BuildOptions | None = None) ->
         if value is not None and not (isinstance(value, float | int) and 0 <= value <= 1):
             option = f"--{name.replace('_', '-')}"
             raise ConfigurationError(f"{option}: {value!r} is not between 0 and 1")
+    name_rules = {}
+    for name, _ in NAME_OPTIONS:
+        value = getattr(args, name.replace("-", "_"))
+        if value is not None and not isinstance(value, bool):
+            raise ConfigurationError(f"--{name}: {value!r} is not true or false")
+        if value is not None:
+            name_rules[name.replace("-", "_")] = value
     from pipeline.build import BuildOptions
     from schemas.label_schema import LabelSchema
 
@@ -154,6 +179,7 @@ def build_options(args: argparse.Namespace, last: BuildOptions | None = None) ->
         for name, _, _ in RULE_OPTIONS
     }
     given["rules"] = options.rules._replace(**{k: v for k, v in policies.items() if v is not None})
+    given["names"] = options.names._replace(**name_rules)
     if args.sentences or args.neo4j_lexical:
         given["sentences"] = True
     rdf = rdf_options(args, None)

@@ -1,0 +1,98 @@
+"""Keys of names: what is taken off, and that nothing else is."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from schemas.job import NameRules
+from schemas.label_schema import LabelSchema
+from transforms.canonicalise import canonical_name
+from transforms.name_keys import name_key
+
+OFF = NameRules(*[False] * len(NameRules._fields))
+WORDS = (
+    "the",
+    "Acme",
+    "'s",
+    "Jones'",
+    "Co.",
+    "& Co.",
+    "Ltd",
+    ",",
+    "S.A.",
+    "GmbH",
+    "and",
+    "’",
+    "of",
+)
+NAMES = st.text() | st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
+RULES = st.builds(NameRules, *[st.booleans()] * len(NameRules._fields))
+KINDS = st.sampled_from([None, "person", "organization", "other"])
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "key_of_organization"),
+    [
+        ("Microsoft 's", "microsoft", "microsoft"),
+        ("Google’s", "google", "google"),
+        ("Jones'", "jones", "jones"),
+        ("the Thames", "thames", "thames"),
+        ("The The", "the", "the"),
+        ("Theater", "theater", "theater"),
+        ("Apple, Inc.", "apple, inc.", "apple"),
+        ("The Google LLC 's", "google llc", "google"),
+        ("Grand Wing Co. , Ltd.", "grand wing co. , ltd.", "grand wing"),
+        ("Haus GmbH & Co. KG", "haus gmbh & co. kg", "haus"),
+        ("Orange S.A.", "orange s.a.", "orange"),
+        ("Tiffany and Company", "tiffany and company", "tiffany"),
+        ("Foo Public Limited Company", "foo public limited company", "foo"),
+        # What would leave nothing, and what only looks like a legal form.
+        ("GmbH", "gmbh", "gmbh"),
+        ("The Company", "company", "company"),
+        ("Waffen-SS", "waffen-ss", "waffen-ss"),
+        ("EU", "eu", "eu"),
+        ("'s", "'s", "'s"),
+    ],
+)
+def test_keys(text, key, key_of_organization):
+    assert name_key(text, None, NameRules()) == key
+    assert name_key(text, "organization", NameRules()) == key_of_organization
+
+
+def test_each_part_has_a_switch():
+    text = "The Jones Ltd 's"
+    assert name_key(text, "organization", OFF) == canonical_name(text)
+    assert name_key(text, "organization", OFF._replace(articles=True)) == "jones ltd 's"
+    assert name_key(text, "organization", OFF._replace(possessives=True)) == "the jones ltd"
+    legal = OFF._replace(legal_suffixes=True, possessives=True)
+    assert name_key(text, "organization", legal) == "the jones"
+
+
+@given(NAMES, KINDS, RULES)
+@example("the 's", "organization", NameRules())
+@example("the co", "organization", OFF._replace(legal_suffixes=True))
+def test_a_key_is_its_own_and_part_of_the_name(text, kind, rules):
+    key = name_key(text, kind, rules)
+    assert name_key(key, kind, rules) == key
+    assert key in canonical_name(text)
+    assert bool(key) == bool(canonical_name(text))
+    assert name_key(text, kind, OFF) == canonical_name(text)
+
+
+def test_label_schemas_say_how_a_type_is_named():
+    schema = LabelSchema.from_dict(
+        {
+            "entity_types": [
+                {"name": "PER"},
+                {"name": "firm", "names": "organization"},
+                {"name": "Z", "neo4j_label": "Organization"},
+                {"name": "people", "names": "other"},
+                {"name": "LOC"},
+                {"name": "NUM", "kind": "value"},
+            ],
+            "relations": [],
+        }
+    )
+    kinds = ["person", "organization", "organization", "other", None, None]
+    assert [t.names for t in schema.entity_types] == kinds
+    assert LabelSchema.from_yaml(schema.to_yaml()) == schema

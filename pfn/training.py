@@ -237,6 +237,7 @@ class PFNTrainer(Trainer):
             self._options.batch_size,
             self._options.seed,
             lambda: round(self.state.epoch or 0),
+            self._options.window_pieces,
             # Only there is a row of the tables a word.
             fragments=self._options.positions == "words",
         )

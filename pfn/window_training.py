@@ -19,10 +19,12 @@ from pfn.inputs import InputEncoder
 from pfn.readers.records import Reading
 from pfn.windows import join_sentences
 
-# Of the documents in an epoch: so many are read a sentence at a time, so many in windows as
-# long as they get; the others in windows of a length that is drawn.
-_SINGLE = 0.2
-_FULL = 0.5
+# Of the documents in an epoch: so many are read a sentence at a time, so many as if a splitter
+# had missed the ends of sentences, so many in windows as long as they get; the others in windows
+# of a length that is drawn.
+_SINGLE = 0.15
+_MERGED = 0.15
+_FULL = 0.4
 # Of sentences that are read alone so many are cut to a mention with a few words around, as in
 # titles, lists and cells of tables.
 _FRAGMENTS = 0.15
@@ -58,6 +60,8 @@ class WindowKey(NamedTuple):
         end: one past the last sentence.
         part: of a long sentence which window.
         words: the words that are left of a sentence; all of them if None.
+        merged: whether its sentences pass for one. No span in a window reaches over the end of
+            a sentence, so without such windows a model never learns that none does.
     """
 
     document: int
@@ -65,6 +69,7 @@ class WindowKey(NamedTuple):
     end: int
     part: int = 0
     words: tuple[int, int] | None = None
+    merged: bool = False
 
 
 def document_cells(reading: Reading, encoder: InputEncoder) -> list[DocumentCells]:
@@ -183,7 +188,10 @@ class WindowDataset(Dataset):
         if key.end - key.begin == 1:
             cells = document.sentences[key.begin][key.part]
             return cells if key.words is None else crop_cells(cells, *key.words, self._encoder)
-        return join_cells(document, key.begin, key.end, self._encoder)
+        cells = join_cells(document, key.begin, key.end, self._encoder)
+        if key.merged:
+            return cells._replace(window=cells.window._replace(sentences=None))
+        return cells
 
 
 class WindowBatches:
@@ -198,6 +206,7 @@ class WindowBatches:
         batch_size: about how many sentences a batch holds.
         seed: of the windows' lengths and the order.
         epoch: says which epoch begins.
+        sentence_pieces: most pieces of a sentence that is read in one window.
         fragments: whether some sentences are cut to a mention with a few words around.
     """
 
@@ -208,12 +217,14 @@ class WindowBatches:
         batch_size: int,
         seed: int,
         epoch: Callable[[], int],
+        sentence_pieces: int,
         fragments: bool = False,
     ):
         self._documents = documents
         self._window_tokens = window_tokens
         self._seed = seed
         self._epoch = epoch
+        self._sentence_pieces = min(sentence_pieces, window_tokens)
         self._fragments = fragments
         self._size = max(1, round(sum(len(d.sentences) for d in documents) / batch_size))
 
@@ -246,8 +257,11 @@ class WindowBatches:
         for number, document in enumerate(self._documents):
             drawn = rng.random()
             budget = self._window_tokens
+            merged = _SINGLE <= drawn < _SINGLE + _MERGED
             if drawn < _SINGLE:
                 budget = 0
+            elif merged:
+                budget = rng.randint(min(self._sentence_pieces, budget) // 3, self._sentence_pieces)
             elif drawn < 1 - _FULL:
                 budget = rng.randint(int(_SHORTEST * budget), budget)
             lengths = document.lengths()
@@ -265,4 +279,4 @@ class WindowBatches:
                         )
                 else:
                     pieces = sum(length or 0 for length in lengths[begin:end])
-                    yield WindowKey(number, begin, end), pieces
+                    yield WindowKey(number, begin, end, merged=merged), pieces

@@ -150,10 +150,10 @@ def test_a_window_has_the_cells_of_its_sentences(random_extractor, tmp_path, pos
         relations = Counter((at[s], at[o], label) for s, o, label in cells.relations)
         return entities, relations
 
-    for batch in WindowBatches(documents, 0, 3, 1, lambda: 0):
+    for batch in WindowBatches(documents, 0, 3, 1, lambda: 0, 40):
         for key in batch:
             assert dataset[key] == alone[key.begin]
-    (key,) = next(iter(WindowBatches(documents, 60, 3, 5, lambda: 0)))
+    (key,) = next(iter(WindowBatches(documents, 60, 3, 5, lambda: 0, 40)))
     assert (key.begin, key.end) == (0, 3)
     whole = dataset[key]
     entities, relations = said(whole)
@@ -180,7 +180,7 @@ def test_every_sentence_is_in_one_window_an_epoch(
     documents = document_cells(read(path, "docred"), inputs)
     tokens = data.draw(st.integers(0, 60))
     epoch = data.draw(st.integers(0, 9))
-    sampler = WindowBatches(documents, tokens, size, 7, lambda: epoch, fragments=True)
+    sampler = WindowBatches(documents, tokens, size, 7, lambda: epoch, 40, fragments=True)
     batches = list(sampler)
     assert len(sampler) == max(1, round(sum(sizes) / size))
     assert len(batches) == min(len(sampler), sum(map(len, batches)))
@@ -189,7 +189,9 @@ def test_every_sentence_is_in_one_window_an_epoch(
         (key.document, s) for batch in batches for key in batch for s in range(key.begin, key.end)
     )
     assert seen == Counter((d, s) for d, count in enumerate(sizes) for s in range(count))
-    assert batches == list(WindowBatches(documents, tokens, size, 7, lambda: epoch, fragments=True))
+    assert batches == list(
+        WindowBatches(documents, tokens, size, 7, lambda: epoch, 40, fragments=True)
+    )
     dataset = WindowDataset(documents, inputs)
     for batch in batches:
         for key in batch:

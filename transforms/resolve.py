@@ -8,7 +8,7 @@ and triples, and per chunk one row an entity's name and one a relation and docum
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfn.resolution import HeadPolicy, resolve_columns
+from schemas.extraction import EXTRACTION_SCHEMA
 from schemas.job import ConstraintPolicy, Rules
 from schemas.label_schema import LabelSchema
 from schemas.tables import TABLE_SCHEMAS
@@ -34,6 +35,7 @@ from transforms.identity import (
 from transforms.rules import LocalRules, Spans, TripleColumns, flag_lists
 
 #: One row a name of an entity in a chunk. The documents of the entity stand in one of them.
+#: The last two columns are of names that the alias table gives, which may have no mention.
 NAME_SCHEMA = pa.schema(
     {
         "entity_id": ID_TYPE,
@@ -44,6 +46,8 @@ NAME_SCHEMA = pa.schema(
         "name": pa.string(),
         "mentions": pa.int64(),
         "documents": pa.int64(),
+        "is_canonical": pa.bool_(),
+        "same_as": pa.string(),
     }
 )
 
@@ -60,6 +64,9 @@ SUPPORT_SCHEMA = pa.schema(
         "sentence_key": ID_TYPE,
     }
 )
+
+#: One row an entity that mentions of another entity's key went to, in a chunk.
+MOVED_SCHEMA = pa.schema({"old_id": ID_TYPE, "entity_id": ID_TYPE, "mentions": pa.int64()})
 
 
 # What is counted of rows that are left out and not rejected.
@@ -84,10 +91,12 @@ class ChunkRows(NamedTuple):
         tables: by name; `entities` as in NAME_SCHEMA, `relations` as in
             SUPPORT_SCHEMA, the others as in TABLE_SCHEMAS with ids as bytes.
         counts: what was read, kept and left out, by name.
+        moved: which mentions are not of the entity of their own key, as in MOVED_SCHEMA.
     """
 
     tables: dict[str, pa.Table]
     counts: Counter[str]
+    moved: pa.Table
 
 
 def resolve_chunk(
@@ -96,6 +105,7 @@ def resolve_chunk(
     losers: Sequence[Loser],
     label_schema: LabelSchema,
     options: ResolveOptions,
+    heirs: Mapping[bytes, bytes] | None = None,
 ) -> ChunkRows:
     """Turns the rows of one extraction file into rows of the graph.
 
@@ -105,6 +115,7 @@ def resolve_chunk(
         losers: rows that are left out: others have their document id, or it was removed.
         label_schema: types, relations and which types relations hold between.
         options: thresholds and policies.
+        heirs: for the id that a name's own key gives, the entity that it is of instead.
     """
     counts: Counter[str] = Counter()
     rejected = _rejected_rows(chunk, losers, counts)
@@ -119,8 +130,39 @@ def resolve_chunk(
     tables = {"rejected": rejected, "documents": documents.table(model_hash)}
     if options.sentences:
         tables["sentences"] = documents.sentence_table()
-    tables |= _graph_rows(documents, label_schema, options, counts)
-    return ChunkRows(tables, counts)
+    found, moved = _graph_rows(documents, label_schema, options, heirs or {}, counts)
+    return ChunkRows(tables | found, counts, moved)
+
+
+#: What of an extraction file `chunk_names` looks at.
+NAME_COLUMNS = ("document_id", "text", "sentences", "mentions")
+
+
+def chunk_names(
+    chunk: pa.Table,
+    losers: Sequence[Loser],
+    label_schema: LabelSchema,
+    options: ResolveOptions,
+) -> pa.Table:
+    """The names of entities in a chunk, each of the entity of its own key.
+
+    Args:
+        chunk: of its rows the columns NAME_COLUMNS.
+        losers: as `resolve_chunk` takes them.
+        label_schema: likewise.
+        options: likewise.
+
+    Returns:
+        Rows as in NAME_SCHEMA.
+    """
+    columns = {
+        f.name: chunk[f.name] if f.name in NAME_COLUMNS else pa.nulls(len(chunk), f.type)
+        for f in EXTRACTION_SCHEMA
+    }
+    rows = pa.table(columns, schema=EXTRACTION_SCHEMA)
+    found = resolve_chunk(rows, "", losers, label_schema, options._replace(sentences=False))
+    names = found.tables["entities"]
+    return names.filter(pc.equal(names["kind"], "entity"))
 
 
 def _rejected_rows(chunk: pa.Table, losers: Sequence[Loser], counts: Counter[str]) -> pa.Table:
@@ -206,8 +248,9 @@ def _graph_rows(
     documents: _Documents,
     label_schema: LabelSchema,
     options: ResolveOptions,
+    heirs: Mapping[bytes, bytes],
     counts: Counter[str],
-) -> dict[str, pa.Table]:
+) -> tuple[dict[str, pa.Table], pa.Table]:
     # Codes are ordered like names, as resolution asks.
     types = sorted(t.name for t in label_schema.entity_types)
     relations = sorted(r.name for r in label_schema.relations)
@@ -257,6 +300,7 @@ def _graph_rows(
         type_codes[accepted],
         m_scores[accepted],
         sentence[accepted],
+        heirs,
     )
     counts["mentions"] = len(accepted)
 
@@ -276,12 +320,13 @@ def _graph_rows(
     )
     counts["triples"] = len(ruled.subjects)
     triples, support = _triple_rows(documents, mentions, ruled, relations)
-    return {
+    tables = {
         "mentions": mentions.table,
         "entities": mentions.names(),
         "triples": triples,
         "relations": support,
     }
+    return tables, mentions.moved()
 
 
 def _codes(names: pa.Array, known: list[str]) -> np.ndarray:
@@ -304,6 +349,7 @@ class _Mentions:
         types: np.ndarray,
         scores: np.ndarray,
         sentences: np.ndarray,
+        heirs: Mapping[bytes, bytes],
     ):
         self.rows, self.types, self.sentences = rows, types, sentences
         begin_list, end_list = begins.tolist(), ends.tolist()
@@ -329,12 +375,12 @@ class _Mentions:
         ]
         entities: dict[CanonicalEntity, int] = {}
         self._texts = [text for text, _ in numbers]
+        exact = [canonicalise(*key, *keys[key[1]]) for key in numbers]
+        self._exact_ids = [entity.id for entity in exact]
+        if heirs:
+            exact = [e._replace(id=heirs[e.id]) if e.id in heirs else e for e in exact]
         self._entity_of_text = np.array(
-            [
-                entities.setdefault(canonicalise(*key, *keys[key[1]]), len(entities))
-                for key in numbers
-            ],
-            dtype=np.int64,
+            [entities.setdefault(entity, len(entities)) for entity in exact], dtype=np.int64
         )
         #: The entities, and which of them each mention is of.
         self.entities = list(entities)
@@ -371,9 +417,20 @@ class _Mentions:
         documents = np.bincount(pairs // width, minlength=len(self.entities)).tolist()
         rows = []
         for (number, name), count in mentions.items():
-            rows.append((*self.entities[number], name, count, documents[number]))
+            rows.append((*self.entities[number], name, count, documents[number], False, None))
             documents[number] = 0
         return _from_tuples(rows, NAME_SCHEMA)
+
+    def moved(self) -> pa.Table:
+        """One row an entity's key and the other entity that its mentions went to."""
+        found: Counter[tuple[bytes, bytes]] = Counter()
+        counts = np.bincount(self._text_numbers, minlength=len(self._texts)).tolist()
+        for exact, number, count in zip(
+            self._exact_ids, self._entity_of_text.tolist(), counts, strict=True
+        ):
+            if self.entities[number].id != exact:
+                found[exact, self.entities[number].id] += count
+        return _from_tuples([(*ids, count) for ids, count in found.items()], MOVED_SCHEMA)
 
 
 def _triple_rows(

@@ -297,7 +297,9 @@ def _last_graph(directory: str, manifest: Mapping[str, Any]) -> list[TablePart]:
     if "build" not in manifest:
         return []
     try:
-        return find_parts(directory, ["mentions", "redirects"])
+        # Mostly there are none, and then there is nothing to follow.
+        had_redirects = manifest["build"].get("counts", {}).get("redirects")
+        return find_parts(directory, ["mentions", *(["redirects"] if had_redirects else [])])
     except ConfigurationError as error:
         _logger.warning("redirects do not go back to the last build: %s", error)
         return []
@@ -367,7 +369,7 @@ class BuildGraph(beam.PTransform):
         shard_rows: about how many rows a file holds.
         removed: the documents that are left out.
         merge: what makes entities of different keys one; None is nothing.
-        old: the files of `mentions` and `redirects` of the last build.
+        old: the files of `mentions` of the last build, and those of `redirects` if it had any.
     """
 
     def __init__(

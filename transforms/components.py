@@ -2,9 +2,9 @@
 
 Large star and small star by turns (Kiveris et al., Connected Components in MapReduce and
 Beyond, 2014): every node links its larger neighbours to its smallest one, then its
-smaller ones. Each round about halves distances, so what this many rounds don't bring
-together is a chain of hundreds, which no cluster would hold anyway. What a round gives
-depends on the edges alone, not on order or shards.
+smaller ones. Each round about halves distances; what these rounds don't bring together
+are chains of more than twenty near names, of which the ends say nothing of each other.
+What a round gives depends on the edges alone, not on order or shards.
 
 ```
 edges -> (large star -> small star) x ROUNDS -> (node, the least node that it is tied to)

@@ -189,7 +189,8 @@ class _JoinAliases(beam.DoFn):
         if self._fuzzy is not None:
             rows = _block_rows(_entities_of(names), aliases, self._fuzzy.words)
             shards = _BLOCK_SHARDS * plan[_SIZE]
-            for shard, data in split(rows, _block_numbers(rows) % shards, shards):
+            of_block = (_block_numbers(rows) % np.uint64(shards)).astype(np.int64)
+            for shard, data in split(rows, of_block, shards):
                 yield beam.pvalue.TaggedOutput(self.BLOCKS, (shard, data))
 
 
@@ -287,9 +288,7 @@ def _block_rows(
 
 
 def _block_numbers(rows: pa.Table) -> np.ndarray:
-    blocks = b"".join(rows["block"].to_pylist())
-    # Of 63 bits, so that what is made of them is an integer with a sign.
-    return (np.frombuffer(blocks, dtype=">u8") >> np.uint64(1)).astype(np.int64)
+    return np.frombuffer(b"".join(rows["block"].to_pylist()), dtype=">u8").astype(np.uint64)
 
 
 class CappedBlocks(beam.CombineFn):

@@ -58,7 +58,8 @@ class FindRedirects(beam.PTransform):
 
     Args:
         votes: (part of the old id, VOTE_SCHEMA as bytes), from `own_votes`.
-        old: the files of `mentions` and `redirects` of the last build, if there was one.
+        old: the files of `mentions` of the last build, if there was one, and those of
+            `redirects`, if it had any.
         plan: side input: how many files each new table has.
     """
 
@@ -77,16 +78,17 @@ class FindRedirects(beam.PTransform):
         """Applies the transform to a collection of `TablePart`."""
         entities = _files(parts, "entities")
         votes = self._votes
-        if self._old:
-            old = parts.pipeline | "OldFiles" >> beam.Create(self._old, reshuffle=True)
-            old_mentions = (
-                old
-                | "OldMentions" >> beam.Filter(lambda part: part.table == "mentions")
+        old_mentions = [part for part in self._old if part.table == "mentions"]
+        old_redirects = [part for part in self._old if part.table == "redirects"]
+        if old_mentions:
+            read = (
+                parts.pipeline
+                | "OldMentions" >> beam.Create(old_mentions, reshuffle=True)
                 | "ReadOldMentions"
                 >> beam.FlatMap(_old_mentions, self._plan).with_output_types(tuple[int, Any])
             )
             changed = (
-                {"old": old_mentions, "file": _files(parts, "mentions")}
+                {"old": read, "file": _files(parts, "mentions")}
                 | "GroupByMention" >> beam.CoGroupByKey()
                 | "Changed" >> beam.FlatMap(_changed, self._plan).with_output_types(tuple[int, Any])
             )
@@ -94,25 +96,25 @@ class FindRedirects(beam.PTransform):
         heirs = (
             {"votes": votes, "file": entities}
             | "GroupVotes" >> beam.CoGroupByKey()
-            | "Elect" >> beam.FlatMap(_elect).with_output_types(tuple[int, Any])
+            | "Elect" >> beam.Map(_elect).with_output_types(tuple[int, Any])
         )
-        found = {"heirs": heirs, "file": entities}
-        if self._old:
-            old_redirects = (
-                old
-                | "OldRedirects" >> beam.Filter(lambda part: part.table == "redirects")
-                | "ReadOldRedirects"
-                >> beam.FlatMap(_old_redirects, self._plan).with_output_types(tuple[int, Any])
-            )
-            found["carried"] = (
-                {"redirects": old_redirects, "heirs": heirs, "file": entities}
-                | "GroupByTarget" >> beam.CoGroupByKey()
-                | "Carry" >> beam.FlatMap(_carry, self._plan).with_output_types(tuple[int, Any])
-            )
+        if not old_redirects:
+            return heirs
+        read = (
+            parts.pipeline
+            | "OldRedirects" >> beam.Create(old_redirects, reshuffle=True)
+            | "ReadOldRedirects"
+            >> beam.FlatMap(_old_redirects, self._plan).with_output_types(tuple[int, Any])
+        )
+        carried = (
+            {"redirects": read, "heirs": heirs, "file": entities}
+            | "GroupByTarget" >> beam.CoGroupByKey()
+            | "Carry" >> beam.FlatMap(_carry, self._plan).with_output_types(tuple[int, Any])
+        )
         return (
-            found
+            {"heirs": heirs, "carried": carried, "file": entities}
             | "GroupByOldId" >> beam.CoGroupByKey()
-            | "Redirects" >> beam.FlatMap(_redirects).with_output_types(tuple[int, bytes])
+            | "Redirects" >> beam.Map(_redirects).with_output_types(tuple[int, bytes])
         )
 
 
@@ -193,12 +195,10 @@ def elect(votes: pa.Table, entity_ids: pa.Array) -> dict[str, str]:
     return heirs
 
 
-def _elect(group: tuple[int, Mapping[str, Iterable[Any]]]) -> Iterator[tuple[int, bytes]]:
+def _elect(group: tuple[int, Mapping[str, Iterable[Any]]]) -> tuple[int, bytes]:
     votes = decode_all(group[1]["votes"])
-    if votes is not None:
-        heirs = elect(votes, _entity_ids(group[1]["file"]))
-        if heirs:
-            yield group[0], encode(_table(heirs))
+    heirs = {} if votes is None else elect(votes, _entity_ids(group[1]["file"]))
+    return group[0], encode(_table(heirs))
 
 
 def _carry(
@@ -219,10 +219,10 @@ def _carry(
         yield from _by_id(_table(found), "old_id", plan["entities"])
 
 
-def _redirects(group: tuple[int, Mapping[str, Iterable[Any]]]) -> Iterator[tuple[int, bytes]]:
+def _redirects(group: tuple[int, Mapping[str, Iterable[Any]]]) -> tuple[int, bytes]:
     entities = set(_entity_ids(group[1]["file"]).to_pylist())
-    found = _pairs(group[1].get("carried", ())) | _pairs(group[1]["heirs"])
-    yield group[0], encode(_table({old: id_ for old, id_ in found.items() if old not in entities}))
+    found = _pairs(group[1]["carried"]) | _pairs(group[1]["heirs"])
+    return group[0], encode(_table({old: id_ for old, id_ in found.items() if old not in entities}))
 
 
 def _pairs(parts: Iterable[bytes]) -> dict[str, str]:

@@ -45,6 +45,7 @@ from sinks.tables import parquet_bytes
 from transforms.aggregate import aggregate_entities, aggregate_relations
 from transforms.alias_table import AliasTable, read_alias_table
 from transforms.deduplicate import FindLosers, Loser, ProjectDocuments, Removed, removed_rows
+from transforms.entity_keys import EntityKeys
 from transforms.extraction_files import ExtractionFolder
 from transforms.extractions import ChunkFile, read_columns
 from transforms.files import absolute, join, make_folder, read_bytes, replace
@@ -283,13 +284,13 @@ def _merge_options(
     fuzzy: FuzzyOptions | None,
 ) -> MergeOptions | None:
     """What makes entities of different keys one; None if nothing does."""
+    keys = EntityKeys.of(label_schema)
     if aliases is None:
-        return None if fuzzy is None else MergeOptions(fuzzy=fuzzy)
+        return None if fuzzy is None else MergeOptions(keys, fuzzy=fuzzy)
     path = join(temporary, _ALIAS_KEYS_FILE)
     make_folder(temporary)
     replace(path, parquet_bytes(aliases.keys, _ALIAS_GROUP_ROWS))
-    types = tuple(t.name for t in label_schema.entity_types if t.kind == "entity")
-    return MergeOptions(path, -(-len(aliases.keys) // _ALIAS_GROUP_ROWS), types, fuzzy)
+    return MergeOptions(keys, path, -(-len(aliases.keys) // _ALIAS_GROUP_ROWS), fuzzy)
 
 
 def _last_graph(directory: str, manifest: Mapping[str, Any]) -> list[TablePart]:
@@ -451,9 +452,12 @@ class BuildGraph(beam.PTransform):
             ).with_outputs(_WriteShard.COUNTS, main="parts")
         )
         spoken = verdicts | "CountVerdicts" >> beam.Map(lambda v: {f"violations.{v.rule}": 1})
+        moved = resolved[_Resolve.MOVED] | "MovedTypes" >> beam.Map(_identity).with_output_types(
+            tuple[int, bytes]
+        )
         redirects = (
             written["parts"]
-            | "FindRedirects" >> FindRedirects(resolved[_Resolve.MOVED], self._old, plan)
+            | "FindRedirects" >> FindRedirects(moved, self._old, plan)
             | "WriteRedirects" >> beam.Map(_write_redirects, self._folder, plan)
         )
         counts += [resolved[_Resolve.COUNTS], written[_WriteShard.COUNTS], spoken, redirects]

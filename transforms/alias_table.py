@@ -22,7 +22,7 @@ from apache_beam.io.filesystem import BeamIOError
 from schemas.errors import ConfigurationError
 from schemas.label_schema import LabelSchema
 from transforms.aggregate import one_array
-from transforms.canonicalise import canonical_name, canonicalise
+from transforms.entity_keys import EntityKeys
 from transforms.files import read_bytes
 from transforms.identity import ID_TYPE
 
@@ -153,6 +153,7 @@ class _Checker:
     def __init__(self, path: str, label_schema: LabelSchema):
         self._path = path
         self._kinds = {t.name: t.kind for t in label_schema.entity_types}
+        self._keys = EntityKeys.of(label_schema)
 
     def keys(self, rows: pa.Table) -> pa.Table:
         """The table KEY_SCHEMA of sound rows."""
@@ -162,14 +163,17 @@ class _Checker:
                 self._fail(f"column {name!r}, row {row + 1}: is empty")
         self._check_types(rows["type"])
         self._check_iris(rows["iri"])
-        aliases = [canonical_name(text) for text in rows["alias"].to_pylist()]
-        canonical = [canonical_name(text) for text in rows["canonical_name"].to_pylist()]
+        types_of = rows["type"].to_pylist()
+        aliases, canonical = (
+            list(map(self._keys.key, rows[name].to_pylist(), types_of))
+            for name in ("alias", "canonical_name")
+        )
         # One code a name, whichever column it is in; one a type, 0 where there is none.
         of_name = _codes([*aliases, *canonical])
         alias, heir = of_name[: len(rows)], of_name[len(rows) :]
         names = [" ".join(name.split()) for name in rows["canonical_name"].to_pylist()]
         spelling = _codes(names)
-        type_ = _codes([name or "" for name in rows["type"].to_pylist()])
+        type_ = _codes([name or "" for name in types_of])
         is_typed = pc.is_valid(rows["type"]).to_numpy()
 
         for codes, column in ((alias, "alias"), (heir, "canonical_name")):
@@ -280,20 +284,19 @@ def _contradiction(groups: np.ndarray, values: np.ndarray) -> tuple[int, int] | 
     return int(first[number[row]]), row
 
 
-def expand_keys(keys: pa.Table, types: Sequence[str]) -> pa.Table:
+def expand_keys(table: pa.Table, keys: EntityKeys) -> pa.Table:
     """What a join by id needs, as in JOIN_SCHEMA.
 
     Args:
-        keys: as in KEY_SCHEMA.
-        types: those of entities, which a row without a type speaks of.
+        table: as in KEY_SCHEMA.
+        keys: of names; its types are those that a row without one speaks of.
     """
     found: list[tuple[bytes, bytes, str, str, str | None]] = []
-    for row in zip(*(keys[name].to_pylist() for name in KEY_SCHEMA.names), strict=True):
+    for row in zip(*(table[name].to_pylist() for name in KEY_SCHEMA.names), strict=True):
         alias, of_type, name, same_as = row
-        for type_ in types if of_type is None else (of_type,):
-            id_ = canonicalise(alias, type_, "entity", None).id
-            heir = canonicalise(name, type_, "entity", None).id
-            found.append((id_, heir, type_, name, same_as))
+        for type_ in keys.types if of_type is None else (of_type,):
+            ids = keys.id(alias, type_), keys.id(name, type_)
+            found.append((*ids, type_, name, same_as))
     columns = zip(*found, strict=True) if found else [()] * len(JOIN_SCHEMA)
     arrays = [pa.array(c, f.type) for c, f in zip(columns, JOIN_SCHEMA, strict=True)]
     return pa.table(arrays, schema=JOIN_SCHEMA)

@@ -25,9 +25,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from transforms.alias_table import expand_keys
-from transforms.canonicalise import canonical_name, canonicalise
 from transforms.clusters import Candidate, Pair, cluster
 from transforms.components import LINK_SCHEMA, ConnectedComponents, by_shard, link_table, links_of
+from transforms.entity_keys import EntityKeys
 from transforms.files import open_raw
 from transforms.fuzzy import (
     BLOCK_NAMES,
@@ -62,15 +62,15 @@ class MergeOptions(NamedTuple):
     """What makes entities of different keys one.
 
     Attributes:
+        keys: of names.
         alias_keys: a Parquet file of `transforms.alias_table.KEY_SCHEMA`, if any.
         alias_groups: how many row groups it has.
-        types: those of entities, which a row of it without a type speaks of.
         fuzzy: how alike names must be; None compares none.
     """
 
+    keys: EntityKeys
     alias_keys: str | None = None
     alias_groups: int = 0
-    types: tuple[str, ...] = ()
     fuzzy: FuzzyOptions | None = None
 
 
@@ -114,7 +114,7 @@ class MergeEntities(beam.PTransform):
             {"names": names, "aliases": aliases}
             | "GroupById" >> beam.CoGroupByKey()
             | "JoinAliases"
-            >> beam.ParDo(_JoinAliases(options.fuzzy), plan).with_outputs(
+            >> beam.ParDo(_JoinAliases(options), plan).with_outputs(
                 _JoinAliases.NAMES, _JoinAliases.BLOCKS, _JoinAliases.COUNTS, main="moves"
             )
         )
@@ -142,8 +142,8 @@ def _read_aliases(
 ) -> Iterator[tuple[int, bytes]]:
     assert options.alias_keys is not None  # since it has row groups
     with open_raw(options.alias_keys) as file:
-        keys = pq.ParquetFile(file).read_row_group(group, use_threads=False)
-    yield from by_shard(expand_keys(keys, options.types), "entity_id", plan[_SIZE])
+        table = pq.ParquetFile(file).read_row_group(group, use_threads=False)
+    yield from by_shard(expand_keys(table, options.keys), "entity_id", plan[_SIZE])
 
 
 class _Entity(NamedTuple):
@@ -166,8 +166,9 @@ class _JoinAliases(beam.DoFn):
 
     NAMES, BLOCKS, COUNTS = "names", "blocks", "counts"
 
-    def __init__(self, fuzzy: FuzzyOptions | None):
-        self._fuzzy = fuzzy
+    def __init__(self, options: MergeOptions):
+        self._fuzzy = options.fuzzy
+        self._keys = options.keys
 
     def process(
         self, group: tuple[int, Mapping[str, Iterable[bytes]]], plan: Mapping[str, int]
@@ -187,7 +188,8 @@ class _JoinAliases(beam.DoFn):
             for shard, data in by_shard(_canonical(aliases.values()), "entity_id", shards):
                 yield beam.pvalue.TaggedOutput(self.NAMES, ((_SIZE, shard), data))
         if self._fuzzy is not None:
-            rows = _block_rows(_entities_of(names), aliases, self._fuzzy.words)
+            entities = _entities_of(names, self._keys)
+            rows = _block_rows(entities, aliases, self._keys, self._fuzzy.words)
             shards = _BLOCK_SHARDS * plan[_SIZE]
             of_block = (_block_numbers(rows) % np.uint64(shards)).astype(np.int64)
             for shard, data in split(rows, of_block, shards):
@@ -230,7 +232,7 @@ def _canonical(aliases: Iterable[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist([rows[id_] for id_ in sorted(rows)], NAME_SCHEMA)
 
 
-def _entities_of(names: pa.Table) -> Iterator[_Entity]:
+def _entities_of(names: pa.Table, keys: EntityKeys) -> Iterator[_Entity]:
     """The entities that some names are of, each with its most frequent spelling."""
     found = names.group_by(["entity_id", "type", "name"], use_threads=False).aggregate(
         [("mentions", "sum")]
@@ -249,34 +251,39 @@ def _entities_of(names: pa.Table) -> Iterator[_Entity]:
     for id_, type_, name, count in zip(*(found[c].to_pylist() for c in columns), strict=True):
         if at != (id_, type_):
             if at is not None:
-                yield _entity(*at, spellings)
+                yield _entity(*at, spellings, keys)
             at, spellings = (id_, type_), []
         spellings.append((name, count))
     if at is not None:
-        yield _entity(*at, spellings)
+        yield _entity(*at, spellings, keys)
 
 
-def _entity(id_: bytes, type_: str, spellings: Sequence[tuple[str, int]]) -> _Entity:
-    key = canonical_name(spellings[0][0])
-    if len(spellings) > 1 and any(canonical_name(name) != key for name, _ in spellings):
+def _entity(
+    id_: bytes, type_: str, spellings: Sequence[tuple[str, int]], keys: EntityKeys
+) -> _Entity:
+    key = keys.key(spellings[0][0], type_)
+    if len(spellings) > 1 and any(keys.key(name, type_) != key for name, _ in spellings):
         # A short form is a name of its entity, but not the one that its key is made of.
-        own = (n for n, _ in spellings if canonicalise(n, type_, "entity", None).id == id_)
-        key = canonical_name(next(own, spellings[0][0]))
+        own = (name for name, _ in spellings if keys.id(name, type_) == id_)
+        key = keys.key(next(own, spellings[0][0]), type_)
     return _Entity(id_, type_, key, *spellings[0])
 
 
 def _block_rows(
-    entities: Iterable[_Entity], aliases: Mapping[bytes, dict[str, Any]], least_words: int
+    entities: Iterable[_Entity],
+    aliases: Mapping[bytes, dict[str, Any]],
+    keys: EntityKeys,
+    least_words: int,
 ) -> pa.Table:
     """The names that are to be compared, once for each of their blocks."""
     rows: list[tuple[bytes, bytes, str, str, int, bool]] = []
     for entity in entities:
         alias = aliases.get(entity.id)
-        id_, keys = entity.id, [entity.key]
+        id_, names = entity.id, [entity.key]
         if alias is not None:
             id_ = alias["heir_id"]
-            keys = list(dict.fromkeys([entity.key, canonical_name(alias["name"])]))
-        for key in keys:
+            names = list(dict.fromkeys([entity.key, keys.key(alias["name"], entity.type)]))
+        for key in names:
             words = words_of(key)
             if len(words) < least_words or not words:
                 continue

@@ -20,16 +20,15 @@ import logging
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
 
 from pfn.resolution import HeadPolicy
+from pipeline.alias_files import keep_aliases, kept_aliases, merge_options
 from pipeline.finished_run import GRAPH_SCHEMA_FILE
 from pipeline.folders import delete_folder, delete_temporary, move_files
 from pipeline.manifest import chunk_files, read_extracted, write_manifest
@@ -43,12 +42,11 @@ from schemas.tables import SORTED_BY, TABLE_SCHEMAS
 from sinks.rdf import RdfOptions, RdfSink
 from sinks.tables import parquet_bytes
 from transforms.aggregate import aggregate_entities, aggregate_relations
-from transforms.alias_table import AliasTable, read_alias_table
+from transforms.alias_table import read_alias_table
 from transforms.deduplicate import FindLosers, Loser, ProjectDocuments, Removed, removed_rows
-from transforms.entity_keys import EntityKeys
 from transforms.extraction_files import ExtractionFolder
 from transforms.extractions import ChunkFile, read_columns
-from transforms.files import absolute, join, make_folder, read_bytes, replace
+from transforms.files import absolute, join, read_bytes, replace
 from transforms.fuzzy import FuzzyOptions
 from transforms.graph_rules import FindVerdicts, GraphRules, Verdict, judge
 from transforms.identity import (
@@ -88,13 +86,7 @@ _BOUNDED_BY = {
     "relations": "head_triples",
     "rejected": "documents",
 }
-#: The alias table that the graph was built with, so that the next build has it too.
-ALIASES_FILE = "aliases.parquet"
-
 _COUNTS_FILE = "counts.json"
-_ALIAS_KEYS_FILE = "alias_keys.parquet"
-# Rows that one worker reads of the alias table at a time.
-_ALIAS_GROUP_ROWS = 50_000
 _TEMPORARY = ".build-"
 
 
@@ -169,7 +161,7 @@ def build(
     delete_temporary(directory, _TEMPORARY)
     temporary = join(directory, f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
-        merge = _merge_options(temporary, label_schema, aliases, options.fuzzy)
+        merge = merge_options(temporary, label_schema, aliases, options.fuzzy)
         with beam.Pipeline(options=pipeline_options(pipeline_args)) as pipeline:
             _ = (
                 pipeline
@@ -188,7 +180,7 @@ def build(
             )
         counts: dict[str, int] = json.loads(read_bytes(join(temporary, _COUNTS_FILE)))
         _swap(temporary, directory)
-        alias_hash = _keep_aliases(directory, aliases)
+        alias_hash = keep_aliases(directory, aliases)
         replace(join(directory, GRAPH_SCHEMA_FILE), label_schema.to_yaml().encode())
     except BaseException:
         write_manifest(directory, manifest | {"state": "failed"})
@@ -230,12 +222,7 @@ def recorded_options(directory: str, manifest: dict[str, Any]) -> BuildOptions:
     if recorded.get("fuzzy") is not None:
         options = options._replace(fuzzy=FuzzyOptions(**recorded["fuzzy"]))
     if recorded.get("aliases") is not None:
-        path = join(directory, ALIASES_FILE)
-        if _hash_of_file(path) != recorded["aliases"]:
-            raise ConfigurationError(
-                f"{path}: not the alias table of the last build; name one by --aliases"
-            )
-        options = options._replace(aliases=path)
+        options = options._replace(aliases=kept_aliases(directory, recorded["aliases"]))
     if recorded.get("label_schema") == "given":
         options = options._replace(label_schema=_read_schema(directory, GRAPH_SCHEMA_FILE))
     return options
@@ -257,40 +244,6 @@ def check_aliases(
     if options.aliases is not None:
         known = options.label_schema or label_schema or _label_schema(absolute(directory), options)
         read_alias_table(options.aliases, known)
-
-
-def _hash_of_file(path: str) -> str | None:
-    try:
-        return blake2b(read_bytes(path), digest_size=16).hexdigest()
-    except (OSError, BeamIOError):
-        return None
-
-
-def _keep_aliases(directory: str, aliases: AliasTable | None) -> str | None:
-    """Puts the alias table beside the graph, or takes the last one away; gives its hash."""
-    path = join(directory, ALIASES_FILE)
-    if aliases is None:
-        if FileSystems.exists(path):
-            FileSystems.delete([path])
-        return None
-    replace(path, parquet_bytes(aliases.rows))
-    return _hash_of_file(path)
-
-
-def _merge_options(
-    temporary: str,
-    label_schema: LabelSchema,
-    aliases: AliasTable | None,
-    fuzzy: FuzzyOptions | None,
-) -> MergeOptions | None:
-    """What makes entities of different keys one; None if nothing does."""
-    keys = EntityKeys.of(label_schema)
-    if aliases is None:
-        return None if fuzzy is None else MergeOptions(keys, fuzzy=fuzzy)
-    path = join(temporary, _ALIAS_KEYS_FILE)
-    make_folder(temporary)
-    replace(path, parquet_bytes(aliases.keys, _ALIAS_GROUP_ROWS))
-    return MergeOptions(keys, path, -(-len(aliases.keys) // _ALIAS_GROUP_ROWS), fuzzy)
 
 
 def _last_graph(directory: str, manifest: Mapping[str, Any]) -> list[TablePart]:

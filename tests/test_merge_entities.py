@@ -13,7 +13,8 @@ from extraction_folders import Doc, write_folder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.build import ALIASES_FILE, BuildOptions, build
+from pipeline.alias_files import ALIASES_FILE
+from pipeline.build import BuildOptions, build
 from pipeline.cli import main
 from schemas.errors import ConfigurationError
 from sinks.rdf import RdfOptions

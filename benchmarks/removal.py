@@ -80,8 +80,9 @@ def main() -> None:
                 f"{counts['entities']:,} entities, {counts['redirects']:,} redirects",
                 flush=True,
             )
-        for step in STEPS[1:]:
-            print(f"{step} / build: {found[step]['cpu'] / found['build']['cpu']:.2f}")
+        # The first build has no former one whose ids it looks for.
+        for step, base in (("remove", "build"), ("remove", "again"), ("again", "build")):
+            print(f"{step} / {base}: {found[step]['cpu'] / found[base]['cpu']:.2f}")
 
 
 if __name__ == "__main__":

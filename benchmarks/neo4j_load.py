@@ -66,6 +66,7 @@ def synthetic_graph(entities: int, relations: int) -> dict[str, pa.Table]:
         "value": pa.nulls(entities, pa.string()),
         "datatype": pa.nulls(entities, pa.string()),
         "iri": [f"https://pfn-kg.example/entity/{i}" for i in ids],
+        "same_as": pa.nulls(entities, pa.string()),
         "aliases": [[f"E. {i}"] if i % 4 == 0 else [] for i in range(entities)],
         "mentions": random.integers(1, 50, entities),
         "documents": random.integers(1, 20, entities),

@@ -8,11 +8,15 @@ last build's when all of them are there.
 chunks -> ids -> which rows lose, how many rows there are
 chunks -> rows of each table, by shard -> merge -> one file a shard
 ```
+
+With an alias table or fuzzy matching the chunks' names are read before, to find out which
+entities are one; without, nothing of that is in the pipeline.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +28,7 @@ import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
 
 from pfn.resolution import HeadPolicy
+from pipeline.alias_files import keep_aliases, kept_aliases, merge_options
 from pipeline.finished_run import GRAPH_SCHEMA_FILE
 from pipeline.folders import delete_folder, delete_temporary, move_files
 from pipeline.manifest import chunk_files, read_extracted, write_manifest
@@ -37,10 +42,12 @@ from schemas.tables import SORTED_BY, TABLE_SCHEMAS
 from sinks.rdf import RdfOptions, RdfSink
 from sinks.tables import parquet_bytes
 from transforms.aggregate import aggregate_entities, aggregate_relations
+from transforms.alias_table import read_alias_table
 from transforms.deduplicate import FindLosers, Loser, ProjectDocuments, Removed, removed_rows
 from transforms.extraction_files import ExtractionFolder
 from transforms.extractions import ChunkFile, read_columns
 from transforms.files import absolute, join, read_bytes, replace
+from transforms.fuzzy import FuzzyOptions
 from transforms.graph_rules import FindVerdicts, GraphRules, Verdict, judge
 from transforms.identity import (
     ID_TYPE,
@@ -51,14 +58,20 @@ from transforms.identity import (
     shard_of_documents,
     to_hex,
 )
+from transforms.merge_entities import CHUNK_NAME_SCHEMA, MergeEntities, MergeOptions, Move
+from transforms.redirects import FindRedirects, own_votes
 from transforms.resolve import (
+    NAME_COLUMNS,
     NAME_SCHEMA,
     SUPPORT_SCHEMA,
     ResolveOptions,
+    chunk_names,
     resolve_chunk,
 )
 from transforms.shards import decode, encode, split
-from transforms.table_parts import TablePart, part_name
+from transforms.table_parts import TablePart, find_parts, part_name
+
+_logger = logging.getLogger(__name__)
 
 #: How many rows a file of a table is planned to hold; texts are long, so fewer of those.
 SHARD_ROWS = 200_000
@@ -94,6 +107,9 @@ class BuildOptions(NamedTuple):
         label_language: language tag of names in RDF; None is the corpus's language, and
             `none` is no tag.
         sentences: whether to write the table `sentences`.
+        aliases: a file that says which names are of one entity, as in
+            `transforms.alias_table`.
+        fuzzy: how alike names are that are of one entity; None compares none.
         shard_rows: about how many rows a file holds.
     """
 
@@ -108,6 +124,8 @@ class BuildOptions(NamedTuple):
     rdf: RdfOptions | None = RdfOptions()
     label_language: str | None = None
     sentences: bool = False
+    aliases: str | None = None
+    fuzzy: FuzzyOptions | None = None
     shard_rows: int = SHARD_ROWS
 
 
@@ -134,6 +152,12 @@ def build(
     label_schema = _label_schema(directory, options)
     resolve = _resolve_options(manifest, options)
     rdf = _rdf_sink(manifest, label_schema, options)
+    aliases = (
+        None
+        if options.aliases is None
+        else read_alias_table(options.aliases, label_schema, options.names)
+    )
+    old = _last_graph(directory, manifest)
     folder = ExtractionFolder(join(directory, "extractions"))
     chunks = chunk_files(folder, manifest)
     removed = manifest.get("removed", {})
@@ -143,15 +167,26 @@ def build(
     delete_temporary(directory, _TEMPORARY)
     temporary = join(directory, f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
+        merge = merge_options(temporary, label_schema, options.names, aliases, options.fuzzy)
         with beam.Pipeline(options=pipeline_options(pipeline_args)) as pipeline:
             _ = (
                 pipeline
                 | "Chunks" >> beam.Create(chunks, reshuffle=True)
                 | "Graph"
-                >> BuildGraph(temporary, label_schema, resolve, rdf, options.shard_rows, removed)
+                >> BuildGraph(
+                    temporary,
+                    label_schema,
+                    resolve,
+                    rdf,
+                    options.shard_rows,
+                    removed,
+                    merge,
+                    old,
+                )
             )
         counts: dict[str, int] = json.loads(read_bytes(join(temporary, _COUNTS_FILE)))
         _swap(temporary, directory)
+        alias_hash = keep_aliases(directory, aliases)
         replace(join(directory, GRAPH_SCHEMA_FILE), label_schema.to_yaml().encode())
     except BaseException:
         write_manifest(directory, manifest | {"state": "failed"})
@@ -163,6 +198,8 @@ def build(
         "names": options.names._asdict(),
         "base_iri": label_schema.base_iri,
         "label_language": options.label_language,
+        "aliases": alias_hash,
+        "fuzzy": options.fuzzy._asdict() if options.fuzzy else None,
         "shard_rows": options.shard_rows,
         "label_schema": "given" if options.label_schema else "label_schema.yaml",
         "rdf": rdf.options._asdict() if rdf else None,
@@ -180,10 +217,11 @@ def recorded_options(directory: str, manifest: dict[str, Any]) -> BuildOptions:
     """The options of the last build of a folder; the defaults where there was none.
 
     Raises:
-        ConfigurationError: if the label schema that it was given is gone.
+        ConfigurationError: if the label schema or the alias table that it was given is gone.
     """
     recorded = manifest.get("build", {}).get("options", {})
-    known = set(BuildOptions._fields) - {"rdf", "label_schema", "rules", "names"}
+    taken_apart = {"rdf", "label_schema", "rules", "names", "aliases", "fuzzy"}
+    known = set(BuildOptions._fields) - taken_apart
     options = BuildOptions(**{name: recorded[name] for name in known & recorded.keys()})
     options = options._replace(
         rules=Rules(**recorded.get("rules", {})), names=NameRules(**recorded.get("names", {}))
@@ -191,9 +229,44 @@ def recorded_options(directory: str, manifest: dict[str, Any]) -> BuildOptions:
     if "rdf" in recorded:
         rdf = recorded["rdf"]
         options = options._replace(rdf=None if rdf is None else RdfOptions(**rdf))
+    if recorded.get("fuzzy") is not None:
+        options = options._replace(fuzzy=FuzzyOptions(**recorded["fuzzy"]))
+    if recorded.get("aliases") is not None:
+        options = options._replace(aliases=kept_aliases(directory, recorded["aliases"]))
     if recorded.get("label_schema") == "given":
         options = options._replace(label_schema=_read_schema(directory, GRAPH_SCHEMA_FILE))
     return options
+
+
+def check_aliases(
+    directory: str, options: BuildOptions, label_schema: LabelSchema | None = None
+) -> None:
+    """Refuses an alias table that the build would refuse, before anything else is done.
+
+    Args:
+        directory: the output folder.
+        options: of the build.
+        label_schema: of the model, if nothing was extracted there yet.
+
+    Raises:
+        ConfigurationError: if the table is wrong.
+    """
+    if options.aliases is not None:
+        known = options.label_schema or label_schema or _label_schema(absolute(directory), options)
+        read_alias_table(options.aliases, known, options.names)
+
+
+def _last_graph(directory: str, manifest: Mapping[str, Any]) -> list[TablePart]:
+    """The files of the last build that say where ids of entities were."""
+    if "build" not in manifest:
+        return []
+    try:
+        # Mostly there are none, and then there is nothing to follow.
+        had_redirects = manifest["build"].get("counts", {}).get("redirects")
+        return find_parts(directory, ["mentions", *(["redirects"] if had_redirects else [])])
+    except ConfigurationError as error:
+        _logger.warning("redirects do not go back to the last build: %s", error)
+        return []
 
 
 def _read_schema(directory: str, name: str) -> LabelSchema:
@@ -260,6 +333,8 @@ class BuildGraph(beam.PTransform):
         rdf: what writes Turtle; None is not at all.
         shard_rows: about how many rows a file holds.
         removed: the documents that are left out.
+        merge: what makes entities of different keys one; None is nothing.
+        old: the files of `mentions` of the last build, and those of `redirects` if it had any.
     """
 
     def __init__(
@@ -270,8 +345,12 @@ class BuildGraph(beam.PTransform):
         rdf: RdfSink | None = None,
         shard_rows: int = SHARD_ROWS,
         removed: Removed | None = None,
+        merge: MergeOptions | None = None,
+        old: Sequence[TablePart] = (),
     ):
         super().__init__()
+        self._merge = merge
+        self._old = old
         self._removed = removed or {}
         self._folder = folder
         self._label_schema = label_schema
@@ -296,11 +375,25 @@ class BuildGraph(beam.PTransform):
             | "PlanShards" >> beam.Map(_plan_shards, tables, self._shard_rows)
         )
         plan = beam.pvalue.AsSingleton(shards)
+        losers = beam.pvalue.AsMultiMap(found["losers"])
+        moves, canonical, counts = [], [], []
+        if self._merge is not None:
+            merged = (
+                chunks
+                # FnApiRunner holds back what is joined of a collection until all who read
+                # that collection are done, and `Resolve` waits for what is joined here.
+                | "ChunksAgain" >> beam.Reshuffle()
+                | "Names"
+                >> beam.ParDo(
+                    _Names(self._label_schema, self._options, self._removed), losers, plan
+                ).with_output_types(tuple[int, bytes])
+                | "MergeEntities" >> MergeEntities(self._merge, plan)
+            )
+            moves, canonical = [beam.pvalue.AsMultiMap(merged.moves)], [merged.names]
+            counts.append(merged.counts)
         resolved = chunks | "Resolve" >> beam.ParDo(
-            _Resolve(self._label_schema, self._options, self._removed),
-            beam.pvalue.AsMultiMap(found["losers"]),
-            plan,
-        ).with_outputs(_Resolve.COUNTS, main="rows")
+            _Resolve(self._label_schema, self._options, self._removed), losers, plan, *moves
+        ).with_outputs(_Resolve.COUNTS, _Resolve.MOVED, main="rows")
         # Every planned file is written, be it empty: no gap in the numbers, no table missing.
         rules = GraphRules(self._label_schema, self._options.rules)
         verdicts = (
@@ -311,7 +404,7 @@ class BuildGraph(beam.PTransform):
         )
         empty = shards | "EmptyShards" >> beam.FlatMap(_empty_shards)
         written = (
-            (resolved["rows"], empty)
+            (resolved["rows"], empty, *canonical)
             | beam.Flatten()
             | "KeyTypes" >> beam.Map(_identity).with_output_types(tuple[tuple[str, int], bytes])
             | "GroupByShard" >> beam.GroupByKey()
@@ -323,7 +416,15 @@ class BuildGraph(beam.PTransform):
             ).with_outputs(_WriteShard.COUNTS, main="parts")
         )
         spoken = verdicts | "CountVerdicts" >> beam.Map(lambda v: {f"violations.{v.rule}": 1})
-        counts = [resolved[_Resolve.COUNTS], written[_WriteShard.COUNTS], spoken]
+        moved = resolved[_Resolve.MOVED] | "MovedTypes" >> beam.Map(_identity).with_output_types(
+            tuple[int, bytes]
+        )
+        redirects = (
+            written["parts"]
+            | "FindRedirects" >> FindRedirects(moved, self._old, plan)
+            | "WriteRedirects" >> beam.Map(_write_redirects, self._folder, plan)
+        )
+        counts += [resolved[_Resolve.COUNTS], written[_WriteShard.COUNTS], spoken, redirects]
         if self._rdf is not None:
             # What is written is read again: the same sink serves every graph, whoever built it.
             graph = written["parts"] | "Rdf" >> WriteGraph(self._rdf, join(self._folder, "rdf"))
@@ -370,29 +471,67 @@ def _empty_shards(plan: dict[str, int]) -> Iterator[tuple[tuple[str, int], bytes
         yield from (((table, shard), empty) for shard in range(shards))
 
 
-class _Resolve(beam.DoFn):
-    """Turns a chunk into rows, keyed by table and shard; on `counts` what it counted."""
-
-    COUNTS = "counts"
+class _ReadChunk(beam.DoFn):
+    """What reads chunks less the rows that are left out."""
 
     def __init__(self, label_schema: LabelSchema, options: ResolveOptions, removed: Removed):
         self._label_schema = label_schema
         self._options = options
         self._removed = removed
 
-    def process(
-        self, chunk: ChunkFile, losers: Mapping[int, Iterable[list[Loser]]], plan: dict[str, int]
-    ) -> Iterator[tuple[tuple[str, int], bytes] | beam.pvalue.TaggedOutput]:
-        rows = read_columns(chunk.path)
+    def _read(
+        self,
+        chunk: ChunkFile,
+        losers: Mapping[int, Iterable[list[Loser]]],
+        columns: Sequence[str] | None = None,
+    ) -> tuple[pa.Table, list[Loser]]:
+        rows = read_columns(chunk.path, columns)
         read_counters(rows.schema)  # refuses a format that is not ours
         lost = [loser for found in losers[chunk.number] for loser in found]
         gone = removed_rows(rows["document_id"], chunk.generation, self._removed)
-        lost += [Loser(row, "removed") for row in np.flatnonzero(gone).tolist()]
-        found = resolve_chunk(rows, chunk.model_hash, lost, self._label_schema, self._options)
+        return rows, lost + [Loser(row, "removed") for row in np.flatnonzero(gone).tolist()]
+
+
+class _Names(_ReadChunk):
+    """Gives the names of a chunk's entities, by part of their ids."""
+
+    def process(
+        self, chunk: ChunkFile, losers: Mapping[int, Iterable[list[Loser]]], plan: dict[str, int]
+    ) -> Iterator[tuple[int, bytes]]:
+        rows, lost = self._read(chunk, losers, NAME_COLUMNS)
+        names = chunk_names(rows, lost, self._label_schema, self._options)
+        number = pa.array([chunk.number] * len(names), pa.int64())
+        names = names.append_column("chunk", number).cast(CHUNK_NAME_SCHEMA)
+        shards = plan["entities"]
+        yield from split(names, _shards_of("entities", names, shards), shards)
+
+
+class _Resolve(_ReadChunk):
+    """Turns a chunk into rows, keyed by table and shard.
+
+    On `counts` is what it counted, on `moved` the keys whose mentions other entities took.
+    """
+
+    COUNTS, MOVED = "counts", "moved"
+
+    def process(
+        self,
+        chunk: ChunkFile,
+        losers: Mapping[int, Iterable[list[Loser]]],
+        plan: dict[str, int],
+        moves: Mapping[int, Iterable[list[Move]]] | None = None,
+    ) -> Iterator[tuple[tuple[str, int], bytes] | beam.pvalue.TaggedOutput]:
+        rows, lost = self._read(chunk, losers)
+        heirs = {} if moves is None else dict(m for found in moves[chunk.number] for m in found)
+        found = resolve_chunk(
+            rows, chunk.model_hash, lost, self._label_schema, self._options, heirs
+        )
         for table, part in found.tables.items():
             shards = plan[table]
             for shard, data in split(part, _shards_of(table, part, shards), shards):
                 yield (table, shard), data
+        for vote in own_votes(found.moved, plan["entities"]):
+            yield beam.pvalue.TaggedOutput(self.MOVED, vote)
         yield beam.pvalue.TaggedOutput(self.COUNTS, dict(found.counts))
 
 
@@ -459,6 +598,15 @@ def _in_hexadecimal(rows: pa.Table) -> pa.Table:
     return rows
 
 
+def _write_redirects(
+    part: tuple[int, bytes], folder: str, plan: Mapping[str, int]
+) -> dict[str, int]:
+    number, redirects = part[0], decode(part[1])
+    path = join(folder, "redirects", part_name(number, plan["entities"]))
+    replace(path, parquet_bytes(redirects))
+    return {"redirects": len(redirects)}
+
+
 def _write_counts(counts: dict[str, int], path: str) -> str:
     replace(path, json.dumps(counts).encode())
     return path
@@ -466,8 +614,6 @@ def _write_counts(counts: dict[str, int], path: str) -> str:
 
 def _swap(temporary: str, directory: str) -> None:
     """Puts the new files in the place of the old ones, of which none stays."""
-    empty = TABLE_SCHEMAS["redirects"].empty_table()
-    replace(join(temporary, "redirects", part_name(0, 1)), parquet_bytes(empty))
     for name in (*TABLE_SCHEMAS, "rdf"):
         delete_folder(join(directory, name))
         move_files(join(temporary, name), join(directory, name), OWN_FILES)

@@ -45,6 +45,8 @@ _ENDS = {
 }
 _PREDICATE = {"relations": "predicate", "triples": "relation"}
 _VALUE_COLUMNS = ("type", "value", "datatype")
+# What an entity is by itself is known from its id; of most there is nothing to look up.
+_TELLING = (pc.field("kind") == "value") | pc.field("same_as").is_valid()
 
 
 class Filters(NamedTuple):
@@ -210,8 +212,8 @@ def _questions(table: str, filters: Filters) -> dict[str, Question]:
             _ENDS[table],
             "entities",
             "entity_id",
-            _VALUE_COLUMNS,
-            pc.field("kind") == "value",
+            (*_VALUE_COLUMNS, "same_as"),
+            _TELLING,
         )
     if table == "triples" and filters.too_weak is not None:
         questions["weak"] = Question(
@@ -263,11 +265,13 @@ def read_rows(part: TablePart, found: Mapping[str, Iterable[bytes]], filters: Fi
 def _with_ends(rows: pa.Table, found: pa.Table | None) -> pa.Table:
     for position, end in enumerate(("subject", "object")):
         nothing = pa.nulls(len(rows), pa.string())
-        columns = dict.fromkeys(_VALUE_COLUMNS, nothing)
+        columns = dict.fromkeys((*_VALUE_COLUMNS, "same_as"), nothing)
         if found is not None:
-            columns = {name: scatter(len(rows), found, position, name) for name in _VALUE_COLUMNS}
-        kind = pc.if_else(pc.is_null(columns["datatype"]), "entity", "value")
-        rows = rows.append_column(f"{end}_kind", kind)
+            columns = {name: scatter(len(rows), found, position, name) for name in columns}
+        is_entity = pc.is_null(columns["datatype"])
+        columns["type"] = pc.if_else(is_entity, pa.scalar(None, pa.string()), columns["type"])
+        rows = rows.append_column(f"{end}_kind", pc.if_else(is_entity, "entity", "value"))
+        rows = rows.append_column(f"{end}_same_as", columns["same_as"])
         if end == "object":
             for name in _VALUE_COLUMNS:
                 if f"{end}_{name}" not in rows.column_names:

@@ -79,6 +79,7 @@ TABLE_SCHEMAS: dict[str, pa.Schema] = {
             "value": pa.string(),  # of values alone: the canonical lexical form
             "datatype": pa.string(),
             "iri": pa.string(),  # of entities alone
+            "same_as": pa.string(),  # IRI of the same thing elsewhere, from the alias table
             "aliases": pa.list_(pa.string()),  # other names, most frequent first
             "mentions": pa.int64(),
             "documents": pa.int64(),

@@ -15,9 +15,9 @@ from typing import ClassVar, NamedTuple
 import pyarrow as pa
 
 #: What `relations` and `triples` carry beside their own columns: of their ends, what a
-#: sink must know to write them. `kind` is `entity` or `value`; the other three are those
-#: of a value in the place of the object and null otherwise, except that `triples` has an
-#: `object_type` of its own, which stays.
+#: sink must know to write them. `kind` is `entity` or `value`; `same_as` is that of an
+#: entity; the other three are those of a value in the place of the object and null
+#: otherwise, except that `triples` has an `object_type` of its own, which stays.
 JOINED_COLUMNS = pa.schema(
     {
         "subject_kind": pa.string(),
@@ -25,6 +25,8 @@ JOINED_COLUMNS = pa.schema(
         "object_type": pa.string(),
         "object_value": pa.string(),
         "object_datatype": pa.string(),
+        "subject_same_as": pa.string(),
+        "object_same_as": pa.string(),
     }
 )
 

@@ -186,7 +186,7 @@ class Neo4jSink(Sink):
         for name, label in self._labels.items():
             of_type = rows.filter(pc.equal(rows["type"], name))
             entities = of_type.filter(pc.equal(of_type["kind"], "entity"))
-            yield merge_nodes("Entity", entities.select(columns), [label, *lexical])
+            yield merge_nodes("Entity", entities.select([*columns, "same_as"]), [label, *lexical])
             values = of_type.filter(pc.equal(of_type["kind"], "value"))
             yield merge_nodes("Value", values.select([*columns, "value", "datatype"]), [label])
 

@@ -30,7 +30,7 @@ _NODES = ["id:ID(node)", "name", "aliases:string[]", "mentions:long", "documents
 _VALUES = [*_NODES, "value", "datatype"]
 _GRAPH = ["graph", "version"]
 _HEADERS = {
-    "entities": [*_NODES, *_GRAPH, ":LABEL"],
+    "entities": [*_NODES, "same_as", *_GRAPH, ":LABEL"],
     "values": [*_VALUES, *_GRAPH, ":LABEL"],
     "relations": [
         ":START_ID(node)",
@@ -138,6 +138,8 @@ class Neo4jImportSink(Sink):
         ]
         if label == "Value":
             columns += [rows["value"], rows["datatype"]]
+        else:
+            columns.append(rows["same_as"])
         return self._with_graph(columns, types)
 
     def _relations(self, rows: pa.Table) -> pa.Table:

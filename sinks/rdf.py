@@ -28,8 +28,8 @@ from schemas.errors import ConfigurationError
 from schemas.label_schema import LabelSchema
 from sinks.interface import Rows, Sink, Written
 from sinks.ntriples import RowLines, blocks, count, written
-from sinks.rdf_facts import distinct_lines, entity_lines, facts
-from sinks.rdf_names import PROV, RdfNames, RelationIris
+from sinks.rdf_facts import distinct_lines, entity_lines, entity_terms, facts
+from sinks.rdf_names import PROV, AliasIris, RdfNames, RelationIris
 from sinks.rdf_provenance import (
     Provenance,
     document_lines,
@@ -56,6 +56,8 @@ class RdfOptions(NamedTuple):
             same nodes as RDF 1.2 reifiers.
         language: tag of names; None is none.
         relation_iris: whether properties are the graph's own or matching ones elsewhere.
+        alias_iris: whether entities are called by the graph's own IRIs or by those of the
+            alias table.
         gzip: whether the files are compressed.
     """
 
@@ -63,6 +65,7 @@ class RdfOptions(NamedTuple):
     provenance: Provenance = "none"
     language: str | None = None
     relation_iris: RelationIris = "own"
+    alias_iris: AliasIris = "same-as"
     gzip: bool = False
 
 
@@ -86,7 +89,7 @@ class RdfSink(Sink):
         options = options or RdfOptions()
         self.label_schema = label_schema
         self.options = options
-        self.names = RdfNames(label_schema, options.relation_iris)
+        self.names = RdfNames(label_schema, options.relation_iris, options.alias_iris)
         self._by_document = options.format == "trig"
         self.has_documents = self._by_document or options.provenance != "none"
         self.stages = (
@@ -125,7 +128,8 @@ class RdfSink(Sink):
         if len(rows):
             # The one that most is said of, as an example for whoever reads the description.
             best = pc.index(rows["mentions"], pc.max(rows["mentions"])).as_py()
-            example = f"example:{self.names.entity}{rows['entity_id'][best]}"
+            term = entity_terms(rows["entity_id"], rows["same_as"], self.names)[best].as_py()
+            example = f"example:{term[1:-1]}"
             output.counts[example] += rows["mentions"][best].as_py()
         return output.written()
 

@@ -1,7 +1,7 @@
 """Entities and relations as RDF: what holds, whoever says it.
 
 ```
-entity:E  a type:T ;  rdfs:label "name" ;  skos:altLabel "other name" .
+entity:E  a type:T ;  rdfs:label "name" ;  skos:altLabel "other name" ;  owl:sameAs <IRI> .
 entity:E  relation:R  entity:F .
 entity:E  relation:R  "2004-05-04"^^xsd:date .
 entity:E  relation:R-text  "early in the war" .
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from schemas.datatypes import XSD, datatype_iri
 from sinks.columns import translate
 from sinks.ntriples import TEXT, RowLines, column, escape, iris, join, lines, literals, text
-from sinks.rdf_names import RDF, RDFS, SKOS, RdfNames
+from sinks.rdf_names import OWL, RDF, RDFS, SKOS, RdfNames
 
 
 class Facts(NamedTuple):
@@ -53,11 +53,18 @@ def entity_lines(entities: pa.Table, names: RdfNames, language: str | None) -> R
         names: of the graph.
         language: tag of their names.
     """
-    subject = iris(names.entity, entities["entity_id"])
-    found = RowLines(subject)
+    own = iris(names.entity, entities["entity_id"])
+    elsewhere = _elsewhere(entities["same_as"])
+    is_called_otherwise = names.alias_iris == "subject"
+    found = RowLines(pc.coalesce(elsewhere, own) if is_called_otherwise else own)
     classes = {type_: f"<{iri}>" for type_, iri in names.classes.items()}
     found.add(f"{RDF}type", column(translate(entities["type"], classes)))
     found.add(f"{RDFS}label", literals(entities["name"], language))
+    if elsewhere.null_count < len(elsewhere):
+        # Either way the one leads to the other.
+        nothing = pa.scalar(None, TEXT)
+        linked = pc.if_else(pc.is_valid(elsewhere), own, nothing)
+        found.add(f"{OWL}sameAs", linked if is_called_otherwise else elsewhere)
     aliases = entities["aliases"].combine_chunks()
     row = pc.list_parent_indices(aliases)
     predicate = pa.repeat(text(f"{SKOS}altLabel"), len(row))
@@ -92,10 +99,30 @@ def facts(rows: pa.Table, names: RdfNames) -> Facts:
     if pc.any(is_text).as_py():
         properties = pc.if_else(is_text, translate(relation, names.text_properties), properties)
     return Facts(
-        iris(names.entity, rows[subject]),
+        entity_terms(rows[subject], rows["subject_same_as"], names),
         column(properties),
-        pc.coalesce(_values(rows, names), iris(names.entity, rows[object_])),
+        pc.coalesce(
+            _values(rows, names), entity_terms(rows[object_], rows["object_same_as"], names)
+        ),
     )
+
+
+def entity_terms(ids: pa.ChunkedArray, same_as: pa.ChunkedArray, names: RdfNames) -> pa.Array:
+    """What entities are called.
+
+    Args:
+        ids: of the entities.
+        same_as: their IRIs elsewhere, or null.
+        names: of the graph.
+    """
+    own = iris(names.entity, ids)
+    if names.alias_iris != "subject" or same_as.null_count == len(same_as):
+        return own
+    return pc.coalesce(_elsewhere(same_as), own)
+
+
+def _elsewhere(same_as: pa.ChunkedArray | pa.Array) -> pa.Array:
+    return join(text("<"), column(same_as), text(">"))
 
 
 def _values(rows: pa.Table, names: RdfNames) -> pa.Array:

@@ -16,8 +16,11 @@ from schemas.errors import ConfigurationError
 from schemas.label_schema import LabelSchema, RelationType
 
 RelationIris: TypeAlias = Literal["own", "match"]
+#: What an entity is called that has an IRI elsewhere: its own, or that one.
+AliasIris: TypeAlias = Literal["same-as", "subject"]
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+OWL = "http://www.w3.org/2002/07/owl#"
 RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 SKOS = "http://www.w3.org/2004/02/skos/core#"
 PROV = "http://www.w3.org/ns/prov#"
@@ -40,13 +43,21 @@ class RdfNames:
         label_schema: of the graph.
         relation_iris: `own`, or `match` for the first of a relation's matching IRIs that
             can be a property, its own where there is none.
+        alias_iris: `same-as` calls entities by IRIs of the graph's own, `subject` by those
+            of the alias table where it has one.
 
     Raises:
         ConfigurationError: if an IRI of the label schema is none by RFC 3987.
     """
 
-    def __init__(self, label_schema: LabelSchema, relation_iris: RelationIris = "own"):
+    def __init__(
+        self,
+        label_schema: LabelSchema,
+        relation_iris: RelationIris = "own",
+        alias_iris: AliasIris = "same-as",
+    ):
         self.label_schema = label_schema
+        self.alias_iris: AliasIris = alias_iris
         self.base = label_schema.base_iri
         self.entity = f"{self.base}entity/"
         self.statement = f"{self.base}statement/"
@@ -108,6 +119,7 @@ class RdfNames:
         """
         found = {
             "entity": self.entity,
+            "owl": OWL,
             "rdf": RDF,
             "rdfs": RDFS,
             "relation": f"{self.base}relation/",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from rdflib import RDF, RDFS, SH, SKOS, XSD, Literal, Namespace, URIRef
+from rdflib import OWL, RDF, RDFS, SH, SKOS, XSD, Literal, Namespace, URIRef
 from rdflib.collection import Collection
 from rdflib.term import BNode, Node
 
@@ -61,6 +61,7 @@ class _Shapes:
         self.graph.add((shape, SH.nodeKind, SH.IRI))
         self._property(shape, RDFS.label, least=1, most=1)
         self._property(shape, SKOS.altLabel, facets={SH.nodeKind: SH.Literal})
+        self._property(shape, OWL.sameAs, facets={SH.nodeKind: SH.IRI})
 
     def add_texts(self, relation: RelationType) -> None:
         iri = URIRef(self._names.text_properties[relation.name])

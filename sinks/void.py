@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rdflib import RDF, RDFS, SKOS, VOID, XSD, Literal, URIRef
+from rdflib import OWL, RDF, RDFS, SKOS, VOID, XSD, Literal, URIRef
 from rdflib.term import BNode
 
 from sinks.ontology import turtle, vocabulary_graph
@@ -16,7 +16,7 @@ from sinks.rdf_names import DCTERMS, FOAF, OA, PROV, RdfNames
 
 _EXAMPLES = 3
 _FORMATS = {"turtle": "Turtle", "ntriples": "N-Triples", "trig": "TriG"}
-_VOCABULARIES = (str(RDF), str(RDFS), str(SKOS), DCTERMS, FOAF, OA, PROV)
+_VOCABULARIES = (str(OWL), str(RDF), str(RDFS), str(SKOS), DCTERMS, FOAF, OA, PROV)
 
 
 def void_turtle(names: RdfNames, counts: Mapping[str, int], format_: str = "turtle") -> bytes:

@@ -325,7 +325,7 @@ def test_command(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--aliases", "x"], "--aliases: this option is not built yet"),
+        (["--aliases", "x"], "--aliases: x: No such file or directory"),
         (["--neo4j-uri", "x"], "--neo4j-uri: 'x' is not like neo4j://HOST:7687"),
         (["--entity-threshold", "1.5"], "--entity-threshold: 1.5 is not between 0 and 1"),
         (["--base-iri", "no iri"], "--base-iri: base_iri: must be an absolute IRI"),

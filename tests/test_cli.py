@@ -51,18 +51,6 @@ def test_commands_that_are_not_built(refused, command):
 
 
 @pytest.mark.parametrize(
-    "option",
-    [
-        ("--aliases", "x.parquet"),
-    ],
-)
-def test_options_that_are_not_built(refused, tmp_path, option):
-    line = refused("run", "corpus", "--output", tmp_path / "out", *option)
-    assert option[0] in line
-    assert "not built yet" in line
-
-
-@pytest.mark.parametrize(
     "arguments",
     [
         ["no-such-command"],

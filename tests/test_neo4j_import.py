@@ -45,6 +45,8 @@ def run(tmp_path_factory):
         row["name"] = f"{row['name']} {names[number % len(names)]}"
         if number % 3 == 0:
             row["aliases"] = names[number % 5 :]
+        if row["kind"] == "entity" and number % 2:
+            row["same_as"] = f"http://www.wikidata.org/entity/Q{number}"
         if row["kind"] == "value":
             row["value"] = names[number % len(names)]
     pq.write_table(pa.Table.from_pylist(rows, pq.read_schema(path)), path)

@@ -81,6 +81,48 @@ def test_any_name_comes_back(format_, language):
     check()
 
 
+@pytest.mark.parametrize("table", ["relations", "triples"])
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("provenance", ["none", "statement", "rdf12"])
+def test_entities_are_called_by_iris_of_the_alias_table(table, format_, provenance):
+    ends = (
+        ("subject_id", "object_id")
+        if table == "relations"
+        else ("subject_entity_id", "object_entity_id")
+    )
+    row = relation(
+        relation_id="0c",
+        triple_id="0d",
+        document_id="d",
+        evidence_begin=0,
+        evidence_end=1,
+        evidence_text="x",
+        score=0.5,
+        relation="spouse",
+        predicate="spouse",
+        subject_same_as="http://elsewhere/a",
+        **dict(zip(ends, ("0a", "0b"), strict=True)),
+    )
+    known = {field.name for field in rows(table, []).rows.schema}
+    part = rows(table, [{name: value for name, value in row.items() if name in known}])
+    for alias_iris, subject in (("same-as", KG["entity/0a"]), ("subject", "http://elsewhere/a")):
+        files, _ = write(part, format=format_, provenance=provenance, alias_iris=alias_iris)
+        found = [
+            quad
+            for name, data in files.items()
+            for quad in pyoxigraph.parse(
+                data, format=pyoxigraph.RdfFormat.from_extension(name.rpartition(".")[2])
+            )
+        ]
+        facts = [q for q in found if q.predicate.value == str(KG["relation/spouse"])]
+        assert all(q.subject.value == str(subject) for q in facts)
+        assert all(q.object.value == str(KG["entity/0b"]) for q in facts)
+        assert bool(facts) == ((table == "triples") == (format_ == "trig"))
+        said = {str(q.object) for q in found}
+        if table == "relations" and provenance != "none":
+            assert any(f"<{subject}>" in term for term in said)
+
+
 @pytest.mark.parametrize("provenance", ["none", "statement"])
 def test_any_value_comes_back(provenance):
     @hostile

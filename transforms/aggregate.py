@@ -22,9 +22,10 @@ EVIDENCE_LISTED = 5
 def aggregate_entities(names: pa.Table, base_iri: str) -> pa.Table:
     """Entities from their names.
 
-    The name of an entity is the most frequent one, of these the longest, of these
-    the first; the others are its aliases, in that order. Short forms come after
-    names that have the entity's own key, however frequent they are.
+    The name of an entity is the one that the alias table gives, else the most frequent
+    one, of these the longest, of these the first; the others are its aliases, in that
+    order. Short forms come after names that have a key of the entity, however frequent
+    they are.
 
     Args:
         names: as in `transforms.resolve.NAME_SCHEMA`, all rows of the entities.
@@ -35,12 +36,13 @@ def aggregate_entities(names: pa.Table, base_iri: str) -> pa.Table:
     """
     keys = ["entity_id", "kind", "type", "value", "datatype", "name"]
     found = names.group_by(keys, use_threads=False).aggregate(
-        [("mentions", "sum"), ("own", "sum"), ("documents", "sum")]
+        [("mentions", "sum"), ("own", "sum"), ("documents", "sum"), ("is_canonical", "max")]
     )
     found = found.append_column("length", pc.utf8_length(found["name"]))
     found = found.append_column("is_own", pc.greater(found["own_sum"], 0)).sort_by(
         [
             ("entity_id", "ascending"),
+            ("is_canonical_max", "descending"),
             ("is_own", "descending"),
             ("mentions_sum", "descending"),
             ("length", "descending"),
@@ -64,6 +66,7 @@ def aggregate_entities(names: pa.Table, base_iri: str) -> pa.Table:
         "aliases": pa.ListArray.from_arrays(
             pa.array(offsets), one_array(found["name"].filter(pa.array(is_alias)))
         ),
+        "same_as": _same_as(names, rows["entity_id"]),
         "mentions": _sums(found["mentions_sum"], first),
         "documents": _sums(found["documents_sum"], first),
     }
@@ -121,6 +124,15 @@ def aggregate_relations(support: pa.Table) -> pa.Table:
         "evidence": pa.ListArray.from_arrays(pa.array(offsets), to_hex(triples[listed])),
     }
     return pa.table(columns, schema=TABLE_SCHEMAS["relations"])
+
+
+def _same_as(names: pa.Table, ids: pa.ChunkedArray) -> pa.Array:
+    """The IRIs that the alias table gives entities, which stand in the rows of its names."""
+    named = names.filter(pc.is_valid(names["same_as"]))
+    if not len(named):
+        return pa.nulls(len(ids), pa.string())
+    index = pc.index_in(one_array(ids), value_set=one_array(named["entity_id"]))
+    return one_array(named["same_as"]).take(index)
 
 
 def one_array(column: pa.ChunkedArray) -> pa.Array:

@@ -8,7 +8,7 @@ and triples, and per chunk one row an entity's name and one a relation and docum
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfn.resolution import HeadPolicy, resolve_columns
+from schemas.extraction import EXTRACTION_SCHEMA
 from schemas.job import ConstraintPolicy, NameRules, Rules
 from schemas.label_schema import LabelSchema
 from schemas.tables import TABLE_SCHEMAS
@@ -37,6 +38,7 @@ from transforms.rules import LocalRules, Spans, TripleColumns, flag_lists
 from transforms.short_forms import NamedMentions, take_long_forms
 
 #: One row a name of an entity in a chunk. The documents of the entity stand in one of them.
+#: The last two columns are of names that the alias table gives, which may have no mention.
 NAME_SCHEMA = pa.schema(
     {
         "entity_id": ID_TYPE,
@@ -49,6 +51,8 @@ NAME_SCHEMA = pa.schema(
         # Mentions that have the entity's own key, as short forms of its name have not.
         "own": pa.int64(),
         "documents": pa.int64(),
+        "is_canonical": pa.bool_(),
+        "same_as": pa.string(),
     }
 )
 
@@ -65,6 +69,9 @@ SUPPORT_SCHEMA = pa.schema(
         "sentence_key": ID_TYPE,
     }
 )
+
+#: One row an entity that mentions of another entity's key went to, in a chunk.
+MOVED_SCHEMA = pa.schema({"old_id": ID_TYPE, "entity_id": ID_TYPE, "mentions": pa.int64()})
 
 
 # What is counted of rows that are left out and not rejected.
@@ -90,10 +97,12 @@ class ChunkRows(NamedTuple):
         tables: by name; `entities` as in NAME_SCHEMA, `relations` as in
             SUPPORT_SCHEMA, the others as in TABLE_SCHEMAS with ids as bytes.
         counts: what was read, kept and left out, by name.
+        moved: which mentions are not of the entity of their own key, as in MOVED_SCHEMA.
     """
 
     tables: dict[str, pa.Table]
     counts: Counter[str]
+    moved: pa.Table
 
 
 def resolve_chunk(
@@ -102,6 +111,7 @@ def resolve_chunk(
     losers: Sequence[Loser],
     label_schema: LabelSchema,
     options: ResolveOptions,
+    heirs: Mapping[bytes, bytes] | None = None,
 ) -> ChunkRows:
     """Turns the rows of one extraction file into rows of the graph.
 
@@ -111,6 +121,7 @@ def resolve_chunk(
         losers: rows that are left out: others have their document id, or it was removed.
         label_schema: types, relations and which types relations hold between.
         options: thresholds and policies.
+        heirs: for the id that a name's own key gives, the entity that it is of instead.
     """
     counts: Counter[str] = Counter()
     rejected = _rejected_rows(chunk, losers, counts)
@@ -125,8 +136,39 @@ def resolve_chunk(
     tables = {"rejected": rejected, "documents": documents.table(model_hash)}
     if options.sentences:
         tables["sentences"] = documents.sentence_table()
-    tables |= _graph_rows(documents, label_schema, options, counts)
-    return ChunkRows(tables, counts)
+    found, moved = _graph_rows(documents, label_schema, options, heirs or {}, counts)
+    return ChunkRows(tables | found, counts, moved)
+
+
+#: What of an extraction file `chunk_names` looks at.
+NAME_COLUMNS = ("document_id", "text", "sentences", "mentions")
+
+
+def chunk_names(
+    chunk: pa.Table,
+    losers: Sequence[Loser],
+    label_schema: LabelSchema,
+    options: ResolveOptions,
+) -> pa.Table:
+    """The names of entities in a chunk, each of the entity of its own key.
+
+    Args:
+        chunk: of its rows the columns NAME_COLUMNS.
+        losers: as `resolve_chunk` takes them.
+        label_schema: likewise.
+        options: likewise.
+
+    Returns:
+        Rows as in NAME_SCHEMA.
+    """
+    columns = {
+        f.name: chunk[f.name] if f.name in NAME_COLUMNS else pa.nulls(len(chunk), f.type)
+        for f in EXTRACTION_SCHEMA
+    }
+    rows = pa.table(columns, schema=EXTRACTION_SCHEMA)
+    found = resolve_chunk(rows, "", losers, label_schema, options._replace(sentences=False))
+    names = found.tables["entities"]
+    return names.filter(pc.equal(names["kind"], "entity"))
 
 
 def _rejected_rows(chunk: pa.Table, losers: Sequence[Loser], counts: Counter[str]) -> pa.Table:
@@ -212,8 +254,9 @@ def _graph_rows(
     documents: _Documents,
     label_schema: LabelSchema,
     options: ResolveOptions,
+    heirs: Mapping[bytes, bytes],
     counts: Counter[str],
-) -> dict[str, pa.Table]:
+) -> tuple[dict[str, pa.Table], pa.Table]:
     # Codes are ordered like names, as resolution asks.
     types = sorted(t.name for t in label_schema.entity_types)
     relations = sorted(r.name for r in label_schema.relations)
@@ -264,6 +307,7 @@ def _graph_rows(
         m_scores[accepted],
         sentence[accepted],
         options.names,
+        heirs,
     )
     counts["mentions"] = len(accepted)
     counts.update(mentions.counts)
@@ -286,12 +330,13 @@ def _graph_rows(
         ruled = _nearest(ruled, mentions, len(relations), counts)
     counts["triples"] = len(ruled.subjects)
     triples, support = _triple_rows(documents, mentions, ruled, relations)
-    return {
+    tables = {
         "mentions": mentions.table,
         "entities": mentions.names(),
         "triples": triples,
         "relations": support,
     }
+    return tables, mentions.moved()
 
 
 def _nearest(
@@ -332,6 +377,7 @@ class _Mentions:
         scores: np.ndarray,
         sentences: np.ndarray,
         rules: NameRules,
+        heirs: Mapping[bytes, bytes],
     ):
         self.rows, self.types, self.sentences = rows, types, sentences
         begin_list, end_list = begins.tolist(), ends.tolist()
@@ -355,7 +401,7 @@ class _Mentions:
         of_mention = [
             numbers.setdefault(key, len(numbers)) for key in zip(texts, names, strict=True)
         ]
-        entities: dict[CanonicalEntity, int] = {}
+        exact: dict[CanonicalEntity, int] = {}
         keys: list[str | None] = []
         of_name: list[int] = []
         for text, name in numbers:
@@ -363,16 +409,12 @@ class _Mentions:
             key = None if type_.kind == "value" else name_key(text, type_.names, rules)
             found = canonicalise(text, name, type_.kind, type_.datatype, key)
             keys.append(key)
-            of_name.append(entities.setdefault(found, len(entities)))
+            of_name.append(exact.setdefault(found, len(exact)))
         self._texts = [text for text, _ in numbers]
         self._text_numbers = np.array(of_mention, dtype=np.int64)
         entity_of_name = np.array(of_name, dtype=np.int64)
-        #: The entities, and of each mention which of them it is of by its own key
-        #: (`exact_numbers`) and after short forms went to their long ones.
-        self.entities = list(entities)
-        self.exact_numbers = entity_of_name[self._text_numbers]
         codes = {name: code for code, name in enumerate(type_names)}
-        self.entity_numbers, self.counts = take_long_forms(
+        long_forms, self.counts = take_long_forms(
             NamedMentions(
                 documents.texts,
                 rows,
@@ -387,6 +429,20 @@ class _Mentions:
             ),
             rules,
         )
+        #: Of each mention the entity of its own key, and whether it is of that one, whatever
+        #: short forms there are.
+        self._exact_ids = [entity.id for entity in exact]
+        self._exact_numbers = entity_of_name[self._text_numbers]
+        self._is_own = long_forms == self._exact_numbers
+        # Several of them may have one heir.
+        entities: dict[CanonicalEntity, int] = {}
+        of_exact = [
+            entities.setdefault(e._replace(id=heirs[e.id]) if e.id in heirs else e, len(entities))
+            for e in exact
+        ]
+        #: The entities, and which of them each mention is of.
+        self.entities = list(entities)
+        self.entity_numbers = np.array(of_exact, dtype=np.int64)[long_forms]
 
         self.entity_ids = pa.array([e.id for e in self.entities], ID_TYPE)
         self.table = pa.table(
@@ -410,7 +466,7 @@ class _Mentions:
         pairs, first, counts = np.unique(
             self.entity_numbers * texts + self._text_numbers, return_index=True, return_counts=True
         )
-        own = counts * (self.exact_numbers == self.entity_numbers)[first]
+        own = counts * self._is_own[first]
         of_entity, of_text = np.divmod(pairs, texts)
         mentions: dict[tuple[int, str], tuple[int, int]] = {}
         for number, text, count, of_own in zip(
@@ -428,9 +484,26 @@ class _Mentions:
         documents = np.bincount(pairs // width, minlength=len(self.entities)).tolist()
         rows = []
         for (number, name), found in mentions.items():
-            rows.append((*self.entities[number], name, *found, documents[number]))
+            rows.append((*self.entities[number], name, *found, documents[number], False, None))
             documents[number] = 0
         return _from_tuples(rows, NAME_SCHEMA)
+
+    def moved(self) -> pa.Table:
+        """One row an entity's key and the other entity that its mentions went to."""
+        entities = max(len(self.entities), 1)
+        pairs, counts = np.unique(
+            self._exact_numbers * entities + self.entity_numbers, return_counts=True
+        )
+        rows = [
+            (self._exact_ids[exact], self.entities[number].id, count)
+            for exact, number, count in zip(
+                (pairs // entities).tolist(),
+                (pairs % entities).tolist(),
+                counts.tolist(),
+                strict=True,
+            )
+        ]
+        return _from_tuples([row for row in rows if row[0] != row[1]], MOVED_SCHEMA)
 
 
 def _triple_rows(

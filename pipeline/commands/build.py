@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from pfn.resolution import HEAD_POLICIES
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from pipeline.load import LoadOptions
 
 TAKES_BEAM_OPTIONS = True
+
+#: Below this, names that are alike say nothing any more.
+LEAST_SIMILARITY = 0.7
 
 #: The rules of the label schema but for argument types: option, policies, what it speaks of.
 RULE_OPTIONS: tuple[tuple[str, tuple[str, ...], str], ...] = (
@@ -104,7 +108,24 @@ def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
         group.add_argument(
             f"--{name}", action=argparse.BooleanOptionalAction, help=f"{help_}; default: {default}"
         )
-    group.add_argument("--aliases", metavar="FILE", help="table of names of one entity")
+    group.add_argument(
+        "--aliases",
+        metavar="FILE",
+        help="Parquet or CSV of names of one entity: alias, canonical_name and, where wanted, "
+        "type and iri; none: without the last build's",
+    )
+    group.add_argument(
+        "--fuzzy",
+        metavar="P",
+        help="names that are this similar are of one entity, such as 0.92; none (default): only "
+        "equal ones",
+    )
+    group.add_argument(
+        "--fuzzy-words",
+        type=int,
+        metavar="N",
+        help="fewer words of a name are not compared by --fuzzy; default: 2",
+    )
     group.add_argument("--base-iri", metavar="IRI", help="namespace of the graph's IRIs")
 
 
@@ -130,10 +151,8 @@ def build_options(args: argparse.Namespace, last: BuildOptions | None = None) ->
         last: what holds where the command line says nothing; the defaults without.
 
     Raises:
-        ConfigurationError: if one is wrong, or not built yet.
+        ConfigurationError: if one is wrong.
     """
-    if args.aliases is not None:
-        raise ConfigurationError("--aliases: this option is not built yet")
     for name, allowed in (
         ("head_policy", HEAD_POLICIES),
         ("constraint_policy", CONSTRAINT_POLICIES),
@@ -178,6 +197,7 @@ def build_options(args: argparse.Namespace, last: BuildOptions | None = None) ->
         name.replace("-", "_"): getattr(args, f"{name.replace('-', '_')}_policy")
         for name, _, _ in RULE_OPTIONS
     }
+    given |= _merge_options(args, options)
     given["rules"] = options.rules._replace(**{k: v for k, v in policies.items() if v is not None})
     given["names"] = options.names._replace(**name_rules)
     if args.sentences or args.neo4j_lexical:
@@ -186,7 +206,8 @@ def build_options(args: argparse.Namespace, last: BuildOptions | None = None) ->
     if args.rdf is False:
         given["rdf"] = None
     elif args.rdf or options.rdf is not None:
-        names = [n for n in ("provenance", "relation_iris") if getattr(args, n) is not None]
+        known = ("provenance", "relation_iris", "alias_iris")
+        names = [name for name in known if getattr(args, name) is not None]
         given["rdf"] = (options.rdf or rdf)._replace(**{n: getattr(rdf, n) for n in names})
     options = options._replace(**given)
     if args.schema is not None and args.base_iri is None:
@@ -200,6 +221,48 @@ def build_options(args: argparse.Namespace, last: BuildOptions | None = None) ->
         reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(f"--schema: {args.schema}: {reason}") from None
     return options._replace(label_schema=LabelSchema.from_yaml(text, f"--schema: {args.schema}"))
+
+
+def _merge_options(args: argparse.Namespace, last: BuildOptions) -> dict[str, Any]:
+    """The options that say which entities of different names are one, where they are given."""
+    from transforms.fuzzy import FuzzyOptions
+
+    given: dict[str, Any] = {}
+    if args.aliases is not None:
+        if not isinstance(args.aliases, str) or not args.aliases:
+            raise ConfigurationError(f"--aliases: {args.aliases!r} is no file")
+        given["aliases"] = None if args.aliases == "none" else args.aliases
+    fuzzy = last.fuzzy
+    if args.fuzzy is not None:
+        similarity = _similarity(args.fuzzy)
+        fuzzy = (
+            None
+            if similarity is None
+            else (fuzzy or FuzzyOptions(1.0))._replace(similarity=similarity)
+        )
+    if args.fuzzy_words is not None:
+        if type(args.fuzzy_words) is not int or args.fuzzy_words < 1:
+            raise ConfigurationError(f"--fuzzy-words: {args.fuzzy_words!r} is not 1 or more")
+        if fuzzy is None:
+            raise ConfigurationError("--fuzzy-words: only together with --fuzzy")
+        fuzzy = fuzzy._replace(words=args.fuzzy_words)
+    if fuzzy is not None and importlib.util.find_spec("rapidfuzz") is None:
+        raise ConfigurationError('--fuzzy: rapidfuzz is not installed: pip install "pfn-kg[fuzzy]"')
+    return given | {"fuzzy": fuzzy}
+
+
+def _similarity(value: Any) -> float | None:
+    if value == "none":
+        return None
+    try:
+        similarity = float(value)
+    except (TypeError, ValueError):
+        similarity = 0.0
+    if isinstance(value, bool) or not LEAST_SIMILARITY <= similarity <= 1:
+        raise ConfigurationError(
+            f"--fuzzy: {value!r} is not between {LEAST_SIMILARITY} and 1, nor none"
+        )
+    return similarity
 
 
 def load_target(args: argparse.Namespace, options: BuildOptions) -> LoadOptions | None:

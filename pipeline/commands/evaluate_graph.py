@@ -69,6 +69,7 @@ def main(args: argparse.Namespace) -> int:
     gold = read_docred_documents(args.gold)[: args.limit]
     if not gold:
         raise ConfigurationError(f"--gold: {args.gold} has no document")
+    from pipeline.build import check_aliases
     from pipeline.evaluate_graph import evaluate_graph, prepare_evaluation
     from pipeline.options import pipeline_options
     from transforms.files import absolute
@@ -84,6 +85,7 @@ def main(args: argparse.Namespace) -> int:
             if threshold is not None and threshold < DEFAULT_FLOOR:
                 extracted[f"{name}_floor"] = threshold
         prepared = prepare_evaluation(gold, directory, extracted)
+        check_aliases(prepared.options.output, options, prepared.label_schema)
         found = evaluate_graph(gold, prepared, options, args.beam)
     if args.plots:
         from pfn.plots import write_reliability

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 PROVENANCE = ("none", "statement", "rdf12")
 RELATION_IRIS = ("own", "match")
+ALIAS_IRIS = ("same-as", "subject")
 
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
 
@@ -29,6 +30,12 @@ def add_rdf_arguments(parser: argparse.ArgumentParser) -> None:
         "--relation-iris",
         choices=RELATION_IRIS,
         help="IRIs of the graph's own, or the matching ones of the label schema; default: own",
+    )
+    group.add_argument(
+        "--alias-iris",
+        choices=ALIAS_IRIS,
+        help="IRIs of the alias table as owl:sameAs, or as what entities are called; default: "
+        "same-as",
     )
     group.add_argument(
         "--label-language",
@@ -49,7 +56,11 @@ def rdf_options(args: argparse.Namespace, language: str | None) -> RdfOptions:
     """
     from sinks.rdf import RdfOptions
 
-    for name, allowed in (("provenance", PROVENANCE), ("relation_iris", RELATION_IRIS)):
+    for name, allowed in (
+        ("provenance", PROVENANCE),
+        ("relation_iris", RELATION_IRIS),
+        ("alias_iris", ALIAS_IRIS),
+    ):
         value = getattr(args, name)
         if value is not None and value not in allowed:
             option = f"--{name.replace('_', '-')}"
@@ -65,5 +76,6 @@ def rdf_options(args: argparse.Namespace, language: str | None) -> RdfOptions:
     return RdfOptions(
         provenance=args.provenance or "none",
         relation_iris=args.relation_iris or "own",
+        alias_iris=args.alias_iris or "same-as",
         language=None if tag == "none" else tag,
     )

@@ -71,9 +71,11 @@ def main(args: argparse.Namespace) -> int:
     ids = document_ids(args.documents)
     options = build_options(args, last_build(args.directory))
     target = load_target(args, options)
+    from pipeline.build import check_aliases
     from pipeline.options import pipeline_options
     from pipeline.remove import remove_documents
 
     pipeline_options(args.beam)
+    check_aliases(args.directory, options)
     removed = remove_documents(args.directory, ids)
     return write_graph(args, options, target, f"{removed} documents removed; ")

@@ -39,12 +39,13 @@ def main(args: argparse.Namespace) -> int:
         rdf_options(args, extract_opts.language)
     extract_opts = _with_floors(extract_opts, build_opts)
     target = load_target(args, build_opts)
-    from pipeline.build import build
+    from pipeline.build import build, check_aliases
     from pipeline.extract import extract, prepare_extraction
     from pipeline.options import pipeline_options
 
     pipeline_options(args.beam)
     prepared = prepare_extraction(extract_opts)
+    check_aliases(prepared.options.output, build_opts, prepared.label_schema)
     if args.dry_run:
         print_plan(prepared, args.beam)
         return 0

@@ -1,0 +1,86 @@
+"""The alias table beside a graph: kept for the next build, and cut for workers of this one."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
+
+from schemas.errors import ConfigurationError
+from schemas.job import NameRules
+from schemas.label_schema import LabelSchema
+from sinks.tables import parquet_bytes
+from transforms.alias_table import AliasTable
+from transforms.entity_keys import EntityKeys
+from transforms.files import join, make_folder, read_bytes, replace
+from transforms.fuzzy import FuzzyOptions
+from transforms.merge_entities import MergeOptions
+
+#: The alias table that the graph was built with, so that the next build has it too.
+ALIASES_FILE = "aliases.parquet"
+
+_ALIAS_KEYS_FILE = "alias_keys.parquet"
+# Rows that one worker reads of the alias table at a time.
+_ALIAS_GROUP_ROWS = 50_000
+
+
+def kept_aliases(directory: str, recorded: str) -> str:
+    """The path of the alias table of a folder's last build.
+
+    Args:
+        directory: the output folder.
+        recorded: the hash that `keep_aliases` gave.
+
+    Raises:
+        ConfigurationError: if there is another one there, or none.
+    """
+    path = join(directory, ALIASES_FILE)
+    if _hash_of_file(path) != recorded:
+        raise ConfigurationError(
+            f"{path}: not the alias table of the last build; name one by --aliases"
+        )
+    return path
+
+
+def _hash_of_file(path: str) -> str | None:
+    try:
+        return blake2b(read_bytes(path), digest_size=16).hexdigest()
+    except (OSError, BeamIOError):
+        return None
+
+
+def keep_aliases(directory: str, aliases: AliasTable | None) -> str | None:
+    """Puts the alias table beside the graph, or takes the last one away; gives its hash."""
+    path = join(directory, ALIASES_FILE)
+    if aliases is None:
+        if FileSystems.exists(path):
+            FileSystems.delete([path])
+        return None
+    replace(path, parquet_bytes(aliases.rows))
+    return _hash_of_file(path)
+
+
+def merge_options(
+    temporary: str,
+    label_schema: LabelSchema,
+    names: NameRules,
+    aliases: AliasTable | None,
+    fuzzy: FuzzyOptions | None,
+) -> MergeOptions | None:
+    """What makes entities of different keys one; None if nothing does.
+
+    Args:
+        temporary: a folder that workers read, where what they join with goes.
+        label_schema: of the graph.
+        names: what is taken off a name.
+        aliases: the alias table, if any.
+        fuzzy: how alike names must be.
+    """
+    keys = EntityKeys.of(label_schema, names)
+    if aliases is None:
+        return None if fuzzy is None else MergeOptions(keys, fuzzy=fuzzy)
+    path = join(temporary, _ALIAS_KEYS_FILE)
+    make_folder(temporary)
+    replace(path, parquet_bytes(aliases.keys, _ALIAS_GROUP_ROWS))
+    return MergeOptions(keys, path, -(-len(aliases.keys) // _ALIAS_GROUP_ROWS), fuzzy)

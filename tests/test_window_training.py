@@ -15,7 +15,7 @@ from pfn.document_evaluation import annotated_texts, evaluate_reading, sentence_
 from pfn.gold import gold_sentence
 from pfn.readers import read
 from pfn.training import training_cells
-from pfn.window_training import WindowBatches, WindowDataset, document_cells
+from pfn.window_training import WindowBatches, WindowDataset, WindowKey, document_cells
 from pipeline.cli import main
 
 # John Smith lives in London, which the sentence before names; and so does Anna Bell.
@@ -153,9 +153,9 @@ def test_a_window_has_the_cells_of_its_sentences(random_extractor, tmp_path, pos
     for batch in WindowBatches(documents, 0, 3, 1, lambda: 0, 40):
         for key in batch:
             assert dataset[key] == alone[key.begin]
-    (key,) = next(iter(WindowBatches(documents, 60, 3, 5, lambda: 0, 40)))
-    assert (key.begin, key.end) == (0, 3)
-    whole = dataset[key]
+    whole = dataset[WindowKey(0, 0, 3)]
+    merged = dataset[WindowKey(0, 0, 3, merged=True)]
+    assert merged == whole._replace(window=whole.window._replace(sentences=None))
     entities, relations = said(whole)
     assert entities == sum((said(cells)[0] for cells in alone), Counter())
     inside = sum((said(cells)[1] for cells in alone), Counter())

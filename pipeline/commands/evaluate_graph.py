@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         neo4j_lexical=None,
         provenance=None,
         relation_iris=None,
+        alias_iris=None,
         label_language=None,
     )
 

@@ -50,6 +50,9 @@ class PFNConfig(PreTrainedConfig):
         reflexive: whether both heads of a triple may be the same position, as in the paper;
             a model that hardly saw such triples says nonsense there, on one-word sentences
             above all.
+        max_span: most positions of an entity, where there is a bound. The paper has none; a model
+            that hardly saw longer ones says nonsense there, above all where what is read as a
+            sentence is several.
         segmentation: name of the word segmentation (`pfn.segmentation`).
         window_pieces: longest run of word pieces read at once; longer sentences are read
             in overlapping windows.
@@ -88,6 +91,7 @@ class PFNConfig(PreTrainedConfig):
     dropconnect: float = 0.1
     word_shapes: bool = False
     reflexive: bool = True
+    max_span: int | None = None
     segmentation: str = "bert-isolated"
     window_pieces: int = 192
     window_overlap: int = 48

@@ -63,7 +63,7 @@ def decode(
     of_entities, of_relations = (
         calibration_of(model.config.calibration, table) for table in ("entity", "relation")
     )
-    spans = upper_triangle(read.mask, read.sentence_ids)
+    spans = upper_triangle(read.mask, read.sentence_ids, model.config.max_span)
     entities = accept(model.ner, read.ner, spans, entity_floor, of_entities)
     pairs = head_pairs(entities.places, read.mask, model.config.reflexive)
     found = [entities, accept(model.re, read.re, pairs, relation_floor, of_relations)]

@@ -173,7 +173,7 @@ def _needed(places: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def upper_triangle(
-    mask: Tensor, sentence_ids: Tensor | None = None
+    mask: Tensor, sentence_ids: Tensor | None = None, max_span: int | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The cells of the NER table: first position <= last position, both in the sentence.
 
@@ -181,12 +181,15 @@ def upper_triangle(
         mask: true at positions of the sentence, (batch, length).
         sentence_ids: where a window has several sentences: that of each position,
             (batch, length).
+        max_span: most positions of a span, if there is a bound.
 
     Returns:
         Sentence, row and column of each cell, sorted, each (cells,).
     """
     length = mask.shape[1]
     triangle = torch.ones(length, length, dtype=torch.bool, device=mask.device).triu()
+    if max_span is not None:
+        triangle = triangle.tril(max_span - 1)
     cells = same_sentence(mask, sentence_ids) & triangle
     sentence, first, second = cells.nonzero(as_tuple=True)
     return sentence, first, second

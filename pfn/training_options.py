@@ -22,6 +22,7 @@ ARCHITECTURE = (
     "dropconnect",
     "layer_norm",
     "reflexive",
+    "max_span",
     "window_pieces",
     "window_overlap",
     "window_tokens",
@@ -34,6 +35,7 @@ FREE = (
     "dropout",
     "dropconnect",
     "reflexive",
+    "max_span",
     "window_pieces",
     "window_overlap",
     "window_tokens",
@@ -78,6 +80,9 @@ class TrainingOptions(BaseModel):
     layer_norm: bool = Field(True, description="whether the task units normalise before ELU")
     reflexive: bool = Field(
         True, description="whether both heads of a triple may be the same position"
+    )
+    max_span: int | None = Field(
+        None, gt=0, description="most positions of an entity that is found; default: no bound"
     )
     window_pieces: int = Field(
         96, gt=0, description="word pieces read at once; more than training shows do harm"

@@ -257,3 +257,19 @@ def test_calibrated_scores_keep_their_order(random_extractor):
         assert [o[:-1] for o in ours] == [t[:-1] for t in theirs]
         for o, t in zip(ours, theirs, strict=True):
             assert o.score == pytest.approx(calibration.of_score(t.score), abs=1e-5)
+
+
+def test_no_entity_is_longer_than_the_bound(random_extractor):
+    extractor = random_extractor()
+    whole = extractor.predict_heads([TEXT], None, 0.3, 0.3)[0]
+    extractor.config.max_span = 3
+    found = extractor.predict_heads([TEXT], None, 0.3, 0.3)[0]
+    (window,) = extractor.inputs.encode([TEXT])[0]
+    begins = [begin for begin, _ in window.words]
+
+    def words(mention):
+        return sum(mention.begin <= begin < mention.end for begin in begins)
+
+    assert max(map(words, whole.mentions)) > 3
+    kept = [m for m in whole.mentions if words(m) <= 3]
+    assert [m[:4] for m in found.mentions] == [m[:4] for m in kept]

@@ -6,30 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-#: The options that say what model is trained, as they are called in `PFNConfig` too.
-ARCHITECTURE = (
-    "hidden_size",
-    "encoding",
-    "layers",
-    "bidirectional",
-    "global_representation",
-    "chunk_size",
-    "decoding",
-    "tail_table",
-    "positions",
-    "word_shapes",
-    "dropout",
-    "dropconnect",
-    "layer_norm",
-    "reflexive",
-    "max_span",
-    "window_pieces",
-    "window_overlap",
-    "window_tokens",
-    "shared_sentences",
-)
-
-#: Those of them that a model can change without losing a weight.
+#: What a trained model can change without losing a weight.
 FREE = (
     "decoding",
     "dropout",
@@ -40,6 +17,21 @@ FREE = (
     "window_overlap",
     "window_tokens",
     "shared_sentences",
+)
+
+#: The options that say what model is trained, as they are called in `PFNConfig` too.
+ARCHITECTURE = (
+    "hidden_size",
+    "encoding",
+    "layers",
+    "bidirectional",
+    "global_representation",
+    "chunk_size",
+    "tail_table",
+    "positions",
+    "word_shapes",
+    "layer_norm",
+    *FREE,
 )
 
 

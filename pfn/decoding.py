@@ -130,12 +130,17 @@ def decode_tables(
     relation_floor: float,
     reflexive: bool = True,
     calibration: dict[str, Any] | None = None,
+    max_span: int | None = None,
 ) -> Decoded:
     """Decodes full tables, as eq. 13 says it; what `decode` is tested against."""
     if tables.entity_table is None or tables.relation_table is None:
         raise ValueError("the output has no tables")
     of_relations = calibration_of(calibration, "relation")
     entity = calibration_of(calibration, "entity").probability(tables.entity_table)
+    if max_span is not None:
+        # Also where the floor is 0 nothing is longer.
+        longer = torch.ones_like(entity[0, :, :, 0], dtype=torch.bool).triu(max_span)
+        entity = entity.masked_fill(longer.unsqueeze(-1), -1.0)
     relation = of_relations.probability(tables.relation_table)
     entities = (entity >= entity_floor).nonzero()
     heads = (entity >= entity_floor).any(-1).any(-1)

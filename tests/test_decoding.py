@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pfn.calibration import calibration_of
 from pfn.checkpoint import DEFAULT_MODEL, shipped_models
 from pfn.decoding import decode, decode_tables, head_pairs
 
@@ -33,10 +34,16 @@ def check(extractor, texts, wanted_entity, wanted_relation):
     batch = extractor.inputs.collate(windows)
     with torch.no_grad():
         tables = extractor.model(**batch)
-    entity = clear_floor(tables.entity_table.sigmoid(), wanted_entity)
-    relation = clear_floor(tables.relation_table.sigmoid(), wanted_relation)
+    config = extractor.config
+    of_entities, of_relations = (
+        calibration_of(config.calibration, table) for table in ("entity", "relation")
+    )
+    entity = clear_floor(of_entities.probability(tables.entity_table), wanted_entity)
+    relation = clear_floor(of_relations.probability(tables.relation_table), wanted_relation)
     pruned = decode(extractor.model, batch, entity, relation)
-    full = decode_tables(tables, entity, relation, extractor.config.reflexive)
+    full = decode_tables(
+        tables, entity, relation, config.reflexive, config.calibration, config.max_span
+    )
     for found, expected in zip(pruned[:2], full[:2], strict=True):
         assert found.places.tolist() == expected.places.tolist()
         torch.testing.assert_close(found.scores, expected.scores, atol=1e-5, rtol=0)

@@ -17,11 +17,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -31,6 +28,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.processes import in_process
 from pfn.checkpoint import find_model, read_label_schema
 from schemas.extraction import EXTRACTION_SCHEMA, with_counters
 
@@ -138,18 +136,6 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _in_process(folder: Path, kind: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.canonicalise", "--folder", str(folder), "--kind", kind],
-        cwd=Path(__file__).parent.parent,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -170,7 +156,7 @@ def main() -> None:
             for kind in args.kinds.split(","):
                 folder = Path(temporary) / kind
                 shutil.copytree(corpus, folder)
-                found = _in_process(folder, kind)
+                found = in_process("benchmarks.canonicalise", "--folder", folder, "--kind", kind)
                 counts = found["counts"]
                 said = {
                     name: counts[name]

@@ -20,8 +20,6 @@ import argparse
 import json
 import os
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -35,6 +33,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.processes import in_process
 from pfn.checkpoint import find_model, read_label_schema
 from schemas.records import DocumentHeads, HeadExtraction, HeadTriple, Mention, Sentence
 
@@ -242,21 +241,6 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
     return {"wall": wall, "cpu": cpu, "peak_mib": peak, "stages": found, "counts": counts}
 
 
-def _in_process(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.pipeline", "--phase", phase]
-    command += ["--folder", str(folder), "--corpus", str(corpus)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command,
-        cwd=Path(__file__).parent.parent,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def report(sizes: list[int], found: dict[str, list[dict[str, Any]]], clock: str) -> None:
     sentences = [size * SENTENCES for size in sizes]
     between = list(zip(range(len(sizes)), range(1, len(sizes)), strict=False)) or [(0, 0)]
@@ -307,7 +291,8 @@ def main() -> None:
                 make_corpus(corpus, size)
             folder = Path(tempfile.mkdtemp(dir=temporary)) / "run"
             for phase, runs in found.items():
-                runs.append(_in_process(phase, folder, corpus))
+                options = ("--phase", phase, "--folder", folder, "--corpus", corpus)
+                runs.append(in_process("benchmarks.pipeline", *options))
                 run = runs[-1]
                 print(
                     f"{size:,} documents, {phase}: wall {run['wall']:.2f} s, cpu "

@@ -14,15 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks.pipeline import make_corpus
+from benchmarks.processes import in_process
 
 STEPS = ("build", "remove", "again")
 
@@ -41,18 +39,6 @@ def run(step: str, folder: Path, documents: int) -> dict[str, Any]:
     return {"wall": wall, "cpu": cpu, "removed": removed, "counts": counts}
 
 
-def _in_process(module: str, *arguments: object) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", module, *map(str, arguments)],
-        cwd=Path(__file__).parent.parent,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -68,11 +54,11 @@ def main() -> None:
         corpus, folder = Path(temporary) / "corpus.parquet", Path(temporary) / "run"
         make_corpus(corpus, args.documents)
         extract = ("--phase", "extract", "--folder", folder, "--corpus", corpus)
-        _in_process("benchmarks.pipeline", *extract)
+        in_process("benchmarks.pipeline", *extract)
         found = {}
         for step in STEPS:
             arguments = ("--folder", folder, "--step", step, "--documents", args.documents)
-            found[step] = _in_process("benchmarks.removal", *arguments)
+            found[step] = in_process("benchmarks.removal", *arguments)
             counts = found[step]["counts"]
             print(
                 f"{step:8} wall {found[step]['wall']:7.1f} s, cpu {found[step]['cpu']:7.1f} s, "

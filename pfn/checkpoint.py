@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,18 +81,16 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     return config
 
 
-def window_tokens_of(config: Mapping[str, Any], given: int | None = None) -> int:
-    """The word pieces of a window of sentences: those given, or else a model's own.
+def check_window_tokens(window_tokens: int, most: int | None) -> int:
+    """The word pieces of a window of sentences, if an encoder can read so many.
 
     Args:
-        config: a model's configuration, as from `read_config`.
-        given: what a user asks for.
+        window_tokens: the pieces; 0 is one sentence at a time.
+        most: what the encoder reads at once, where that is known.
 
     Raises:
-        ConfigurationError: if it is negative, or more than the encoder reads.
+        ConfigurationError: if they are negative or too many.
     """
-    window_tokens = int(config.get("window_tokens", 0) if given is None else given)
-    most = (config.get("encoder") or {}).get("max_position_embeddings")
     if window_tokens < 0:
         raise ConfigurationError(f"--window-tokens: {window_tokens} is negative")
     if most is not None and window_tokens > most:

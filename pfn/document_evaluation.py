@@ -7,15 +7,16 @@ was found. An argument stands for the annotated entity that has a mention with i
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence, Set
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 from pfn.calibration import reliability
 from pfn.evaluation import THRESHOLD_GRID, Counts, Judged, judge, predict, score
 from pfn.extractor import Extractor
-from pfn.gold import Span, gold_sentence
+from pfn.gold import Span, entity_spans, gold_sentence
 from pfn.readers.records import Reading
-from pfn.resolution import HeadPolicy, resolve
+from pfn.resolution import HeadPolicy, resolve_heads
 from schemas.job import DEFAULT_FLOOR
 from schemas.records import (
     DocumentHeads,
@@ -23,8 +24,12 @@ from schemas.records import (
     HeadTriple,
     Mention,
     Sentence,
-    Triple,
 )
+
+#: What an argument stands for: an annotated entity, by its number, or else something by name.
+Argument: TypeAlias = int | str
+#: Subject, relation and object.
+Fact: TypeAlias = tuple[Argument, str, Argument]
 
 
 class AnnotatedText(NamedTuple):
@@ -42,7 +47,7 @@ class AnnotatedText(NamedTuple):
     sentences: list[Sentence]
     entities: set[Span]
     entity_at: dict[tuple[int, int], list[int]]
-    facts: set[tuple[int, str, int]]
+    facts: set[Fact]
 
 
 def annotated_texts(reading: Reading) -> list[AnnotatedText]:
@@ -55,13 +60,7 @@ def annotated_texts(reading: Reading) -> list[AnnotatedText]:
         for number in range(document.begin, document.end):
             annotated = reading[number]
             sentences.append(Sentence(len(sentences), begin, begin + len(annotated.text)))
-            offsets = annotated.token_offsets
-            spans.append(
-                [
-                    (offsets[first][0] + begin, offsets[last - 1][1] + begin, type_)
-                    for first, last, type_ in annotated.entities
-                ]
-            )
+            spans.append([(b + begin, e + begin, t) for b, e, t in entity_spans(annotated)])
             begin += len(annotated.text) + 1
         entity_at: dict[tuple[int, int], list[int]] = {}
         for cluster, mentions in enumerate(document.clusters):
@@ -265,16 +264,12 @@ def score_documents(
     """
     entity, fact = Counts(), Counts()
     for found, document in zip(predictions, documents, strict=True):
-        mentions, triples = resolve(
-            found.mentions,
-            found.head_triples,
-            entity_threshold=entity_threshold,
-            relation_threshold=relation_threshold,
-            head_policy=head_policy,
-            tail_triples=found.tail_triples,
-        )
+        mentions, triples = resolve_heads(found, entity_threshold, relation_threshold, head_policy)
         entity.add({(m.begin, m.end, m.type) for m in mentions}, document.entities, 2)
-        fact.add({_fact(t, mentions, document) for t in triples}, set(document.facts), 1)
+        said = {
+            _fact(document, mentions[t.subject], t.relation, mentions[t.object]) for t in triples
+        }
+        fact.add(said, document.facts, 1)
     return {"entity": entity.scores(), "fact": fact.scores()}
 
 
@@ -286,35 +281,37 @@ def judge_documents(
     """Which of all predictions are right; a triple is if it says a fact of the document."""
     judged = Judged(([], []), ([], []))
     for found, document in zip(predictions, documents, strict=True):
-        for mention in found.mentions:
-            judged.mentions[0].append(mention.score)
-            judged.mentions[1].append(
-                (mention.begin, mention.end, mention.type) in document.entities
-            )
-        mentions, triples = resolve(
-            found.mentions,
-            found.head_triples,
-            entity_threshold=entity_threshold,
-            relation_threshold=0.0,
-            tail_triples=found.tail_triples,
-        )
-        for triple in triples:
-            judged.triples[0].append(triple.score)
-            judged.triples[1].append(_fact(triple, mentions, document) in document.facts)
+        judged.add(found, document.entities, entity_threshold, partial(_is_fact, document))
     return judged
 
 
-def _fact(
-    triple: Triple, mentions: Sequence[Mention], document: AnnotatedText
-) -> tuple[int | str, str, int | str]:
-    """The fact that a triple says; one of the document, should its mentions be of several."""
+def _is_fact(document: AnnotatedText, subject: Mention, relation: str, object_: Mention) -> bool:
+    return _fact(document, subject, relation, object_) in document.facts
 
-    def stands_for(mention: Mention) -> Sequence[int | str]:
+
+def _fact(document: AnnotatedText, subject: Mention, relation: str, object_: Mention) -> Fact:
+    """The fact that is said of two mentions."""
+
+    def stands_for(mention: Mention) -> Sequence[Argument]:
         return document.entity_at.get((mention.begin, mention.end)) or [mention.text]
 
-    subjects, objects = (stands_for(mentions[i]) for i in (triple.subject, triple.object))
-    possible = [(s, triple.relation, o) for s in subjects for o in objects]
-    return next((f for f in possible if f in document.facts), possible[0])
+    return fact_between(stands_for(subject), relation, stands_for(object_), document.facts)
+
+
+def fact_between(
+    subjects: Sequence[Argument], relation: str, objects: Sequence[Argument], facts: Set[Fact]
+) -> Fact:
+    """The fact that a triple says.
+
+    Args:
+        subjects: what its subject may stand for, at least one.
+        relation: of the triple.
+        objects: what its object may stand for, at least one.
+        facts: the gold ones: should two entities share a mention, the one that makes it right is
+            meant.
+    """
+    possible = [(subject, relation, object_) for subject in subjects for object_ in objects]
+    return next((fact for fact in possible if fact in facts), possible[0])
 
 
 def tune_document_thresholds(

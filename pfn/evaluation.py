@@ -9,13 +9,14 @@ entity begins at each head.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
+from functools import partial
 from typing import Any, NamedTuple
 
 from pfn.extractor import Extractor
 from pfn.gold import GoldSentence, Span
-from pfn.resolution import HeadPolicy, resolve
-from schemas.records import HeadExtraction
+from pfn.resolution import HeadPolicy, resolve_heads
+from schemas.records import DocumentHeads, HeadExtraction, Mention
 
 #: Thresholds that are tried on a development set.
 THRESHOLD_GRID = tuple(percent / 100 for percent in range(20, 81, 5))
@@ -128,14 +129,7 @@ def resolved(
     head_policy: HeadPolicy = "all",
 ) -> tuple[set[Span], set[tuple[Span, str, Span]]]:
     """Entities and triples that a prediction comes to, as `GoldSentence` has them."""
-    mentions, triples = resolve(
-        found.mentions,
-        found.head_triples,
-        entity_threshold=entity_threshold,
-        relation_threshold=relation_threshold,
-        head_policy=head_policy,
-        tail_triples=found.tail_triples,
-    )
+    mentions, triples = resolve_heads(found, entity_threshold, relation_threshold, head_policy)
     spans = [(m.begin, m.end, m.type) for m in mentions]
     return set(spans), {(spans[t.subject], t.relation, spans[t.object]) for t in triples}
 
@@ -145,6 +139,30 @@ class Judged(NamedTuple):
 
     mentions: tuple[list[float], list[bool]]
     triples: tuple[list[float], list[bool]]
+
+    def add(
+        self,
+        found: HeadExtraction | DocumentHeads,
+        entities: Set[Span],
+        entity_threshold: float,
+        is_right: Callable[[Mention, str, Mention], bool],
+    ) -> None:
+        """Adds all that was found in a text, whatever its score.
+
+        Args:
+            found: in the text.
+            entities: the gold ones.
+            entity_threshold: triples are those between mentions that score at least this.
+            is_right: whether a relation between two mentions holds.
+        """
+        for mention in found.mentions:
+            self.mentions[0].append(mention.score)
+            self.mentions[1].append((mention.begin, mention.end, mention.type) in entities)
+        mentions, triples = resolve_heads(found, entity_threshold, 0.0)
+        for triple in triples:
+            self.triples[0].append(triple.score)
+            subject, object_ = mentions[triple.subject], mentions[triple.object]
+            self.triples[1].append(is_right(subject, triple.relation, object_))
 
 
 def judge(
@@ -159,25 +177,13 @@ def judge(
     """
     judged = Judged(([], []), ([], []))
     for found, sentence in zip(predictions, gold, strict=True):
-        for mention in found.mentions:
-            judged.mentions[0].append(mention.score)
-            judged.mentions[1].append(
-                (mention.begin, mention.end, mention.type) in sentence.entities
-            )
-        mentions, triples = resolve(
-            found.mentions,
-            found.head_triples,
-            entity_threshold=entity_threshold,
-            relation_threshold=0.0,
-            tail_triples=found.tail_triples,
-        )
-        spans = [(m.begin, m.end, m.type) for m in mentions]
-        for triple in triples:
-            judged.triples[0].append(triple.score)
-            judged.triples[1].append(
-                (spans[triple.subject], triple.relation, spans[triple.object]) in sentence.triples
-            )
+        judged.add(found, sentence.entities, entity_threshold, partial(_is_gold, sentence))
     return judged
+
+
+def _is_gold(sentence: GoldSentence, subject: Mention, relation: str, object_: Mention) -> bool:
+    one, other = ((m.begin, m.end, m.type) for m in (subject, object_))
+    return (one, relation, other) in sentence.triples
 
 
 def evaluate(

@@ -12,13 +12,13 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from pfn.checkpoint import find_model, window_tokens_of
+from pfn.checkpoint import check_window_tokens, find_model
 from pfn.configuration import PFNConfig
 from pfn.head_reader import HeadReader
 from pfn.inputs import InputEncoder
 from pfn.modeling import PFNModel
 from pfn.packed_linear import pack_linears
-from pfn.resolution import HeadPolicy, resolve
+from pfn.resolution import HeadPolicy, resolve_heads
 from pfn.sentences import split_sentences
 from pfn.token_budget import default_token_budget
 from schemas.errors import ConfigurationError
@@ -129,18 +129,7 @@ class Extractor:
         for heads in self.predict_heads(texts, token_budget, entity, relation):
             if isinstance(heads, Exception):
                 raise heads
-            found.append(
-                Extraction(
-                    *resolve(
-                        heads.mentions,
-                        heads.head_triples,
-                        entity_threshold=entity,
-                        relation_threshold=relation,
-                        head_policy=head_policy,
-                        tail_triples=heads.tail_triples,
-                    )
-                )
-            )
+            found.append(Extraction(*resolve_heads(heads, entity, relation, head_policy)))
         return found
 
     def extract_documents(
@@ -178,14 +167,7 @@ class Extractor:
         ):
             for error in heads.errors.values():
                 raise error
-            found = resolve(
-                heads.mentions,
-                heads.head_triples,
-                entity_threshold=entity,
-                relation_threshold=relation,
-                head_policy=head_policy,
-                tail_triples=heads.tail_triples,
-            )
+            found = resolve_heads(heads, entity, relation, head_policy)
             documents.append(DocumentExtraction(sentences, *found))
         return documents
 
@@ -217,7 +199,7 @@ class Extractor:
         Raises:
             ConfigurationError: if the encoder can't read such windows.
         """
-        window_tokens = window_tokens_of(self.config.to_dict(), window_tokens)
+        window_tokens = self.window_tokens(window_tokens)
         with self._lock:
             reader = HeadReader(
                 self.model,
@@ -249,6 +231,16 @@ class Extractor:
                 texts, whole, token_budget, entity_floor, relation_floor, 0
             )
         ]
+
+    def window_tokens(self, given: int | None) -> int:
+        """The given word pieces of a window of sentences, the model's own where None.
+
+        Raises:
+            ConfigurationError: if the encoder can't read such windows.
+        """
+        own = self.config.window_tokens if given is None else given
+        most = getattr(self.config.encoder, "max_position_embeddings", None)
+        return check_window_tokens(own, most)
 
     def thresholds(self, entity: float | None, relation: float | None) -> tuple[float, float]:
         """The given thresholds (lambda_e and lambda_r), the model's own where None."""

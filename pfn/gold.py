@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pfn.inputs import InputEncoder, Window
@@ -24,10 +25,15 @@ class GoldSentence(NamedTuple):
     triples: set[tuple[Span, str, Span]]
 
 
+def entity_spans(sentence: AnnotatedSentence) -> list[Span]:
+    """The entities of a sentence, in their order, as typed spans of characters."""
+    offsets = sentence.token_offsets
+    return [(offsets[b][0], offsets[e - 1][1], type_) for b, e, type_ in sentence.entities]
+
+
 def gold_sentence(sentence: AnnotatedSentence) -> GoldSentence:
     """The annotation of a sentence as typed spans of characters."""
-    offsets = sentence.token_offsets
-    spans = [(offsets[b][0], offsets[e - 1][1], type_) for b, e, type_ in sentence.entities]
+    spans = entity_spans(sentence)
     return GoldSentence(
         sentence.text, set(spans), {(spans[s], r, spans[o]) for s, r, o in sentence.triples}
     )
@@ -49,25 +55,32 @@ class GoldCells(NamedTuple):
     tails: list[tuple[int, int, int]]
 
 
-def gold_cells(gold: GoldSentence, windows: list[Window], encoder: InputEncoder) -> list[GoldCells]:
-    """Places gold spans in the tables of a sentence's windows.
+def placed_spans(
+    spans: Iterable[Span], window: Window, encoder: InputEncoder
+) -> dict[Span, tuple[int, int]]:
+    """The rows of the first and the last word of spans in a window's tables.
 
     A span is placed where a word begins at its begin and a word ends at its end; one that
     begins or ends inside a word can't be said by the tables and is left out.
     """
+    rows = encoder.rows(window)
+    begins = {begin: row for (begin, _), row in zip(window.words, rows, strict=True)}
+    ends = {end: row for (_, end), row in zip(window.words, rows, strict=True)}
+    return {
+        span: (begins[span[0]], ends[span[1]])
+        for span in spans
+        if span[0] in begins and span[1] in ends
+    }
+
+
+def gold_cells(gold: GoldSentence, windows: list[Window], encoder: InputEncoder) -> list[GoldCells]:
+    """Places gold spans in the tables of a sentence's windows; see `placed_spans`."""
     config = encoder.config
     types = {name: index for index, name in enumerate(config.entity_types)}
     relations = {name: index for index, name in enumerate(config.relation_types)}
     found = []
     for window in windows:
-        rows = encoder.rows(window)
-        begins = {begin: row for (begin, _), row in zip(window.words, rows, strict=True)}
-        ends = {end: row for (_, end), row in zip(window.words, rows, strict=True)}
-        placed = {
-            span: (begins[span[0]], ends[span[1]])
-            for span in gold.entities
-            if span[0] in begins and span[1] in ends
-        }
+        placed = placed_spans(gold.entities, window, encoder)
         pairs = [
             (placed[s], placed[o], relations[r])
             for s, r, o in gold.triples

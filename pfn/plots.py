@@ -15,6 +15,8 @@ _GROUPS = {
     "overlap": {"normal": "Normal", "seo": "SEO", "epo": "EPO"},
     "in_triple": {"total": "total", "in_triple": "in-triple", "out_of_triple": "out-of-triple"},
 }
+# Figures of the same figures are the same bytes.
+_STYLE: Any = {"svg.hashsalt": "pfn-kg", "svg.fonttype": "none"}
 _TITLES = {
     "overlap": "Triples by overlapping pattern",
     "triples_per_sentence": "Triples by number in the sentence",
@@ -54,7 +56,7 @@ def write_plots(analyses: Mapping[str, Any], folder: Path, title: str) -> list[P
     paths = []
     # A file's name can hold what matplotlib would read as mathematics.
     title = title.replace("$", r"\$")
-    with rc_context({"svg.hashsalt": "pfn-kg", "svg.fonttype": "none"}):
+    with rc_context(_STYLE):
         for name, heading in _TITLES.items():
             names = _GROUPS.get(name) or {key: key for key in analyses[name]}
             figure = Figure(figsize=(6, 4), layout="constrained")
@@ -103,7 +105,7 @@ def write_reliability(
 
     folder.mkdir(parents=True, exist_ok=True)
     title = title.replace("$", r"\$")
-    with rc_context({"svg.hashsalt": "pfn-kg", "svg.fonttype": "none"}):
+    with rc_context(_STYLE):
         figure = Figure(figsize=(4.5, 4.5), layout="constrained")
         axes = figure.add_subplot()
         axes.plot((0, 1), (0, 1), color="#bbbbbb", linewidth=1)

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from schemas.records import HeadTriple, Mention, Triple
+from schemas.records import DocumentHeads, HeadExtraction, HeadTriple, Mention, Triple
 
 HeadPolicy: TypeAlias = Literal["all", "best", "longest"]
 HEAD_POLICIES: tuple[HeadPolicy, ...] = ("all", "best", "longest")
@@ -87,6 +87,23 @@ def resolve(
         ]
     triples.sort(key=lambda t: (t.subject, t.object, t.relation))
     return accepted, triples
+
+
+def resolve_heads(
+    heads: HeadExtraction | DocumentHeads,
+    entity_threshold: float,
+    relation_threshold: float,
+    head_policy: HeadPolicy = "all",
+) -> tuple[list[Mention], list[Triple]]:
+    """As `resolve`, of all that a model said of one text."""
+    return resolve(
+        heads.mentions,
+        heads.head_triples,
+        entity_threshold=entity_threshold,
+        relation_threshold=relation_threshold,
+        head_policy=head_policy,
+        tail_triples=heads.tail_triples,
+    )
 
 
 class ResolvedColumns(NamedTuple):

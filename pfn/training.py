@@ -24,7 +24,7 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from pfn.calibration import fit_calibration
-from pfn.checkpoint import find_model, window_tokens_of
+from pfn.checkpoint import find_model
 from pfn.configuration import PFNConfig
 from pfn.document_evaluation import (
     annotated_texts,
@@ -36,7 +36,7 @@ from pfn.document_evaluation import (
     tune_document_thresholds,
 )
 from pfn.encoder import find_encoder
-from pfn.evaluation import evaluate, judge, tune_thresholds
+from pfn.evaluation import THRESHOLD_GRID, evaluate, judge, tune_thresholds
 from pfn.extractor import Extractor
 from pfn.gold import GoldCells, GoldSentence, gold_cells, gold_sentence
 from pfn.inputs import InputEncoder
@@ -319,8 +319,8 @@ def train(
         if start_from
         else build_model(encoder, schema, options)
     )
-    window_tokens_of(model.config.to_dict())
     extractor = Extractor(model, tokenizer)
+    extractor.window_tokens(None)  # refuses what the encoder can't read
     documents = annotated_texts(dev_data)
     dataset: Any
     if options.window_tokens:
@@ -391,7 +391,9 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
     """
     config = extractor.config
     config.calibration = None
-    floor = _CALIBRATION_FLOOR
+    if not options.tune_thresholds and not options.calibrate:
+        return
+    floor = _CALIBRATION_FLOOR if options.calibrate else min(THRESHOLD_GRID)
     read = predict_reading(extractor, dev, floor, floor)
     gold = [gold_sentence(sentence) for sentence in dev]
     if options.tune_thresholds:

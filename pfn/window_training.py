@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from torch.utils.data import Dataset
 
-from pfn.gold import GoldCells, gold_cells, gold_sentence
+from pfn.gold import GoldCells, entity_spans, gold_cells, gold_sentence, placed_spans
 from pfn.inputs import InputEncoder
 from pfn.readers.records import Reading
 from pfn.windows import join_sentences
@@ -91,16 +91,11 @@ def document_cells(reading: Reading, encoder: InputEncoder) -> list[DocumentCell
             if not windows[number]:
                 continue
             if len(windows[number]) == 1:
-                (window,) = windows[number]
-                rows = encoder.rows(window)
-                begins = {b: row for (b, _), row in zip(window.words, rows, strict=True)}
-                ends = {e: row for (_, e), row in zip(window.words, rows, strict=True)}
-                offsets = reading[number].token_offsets
-                for index, (first, last, _) in enumerate(reading[number].entities):
-                    begin, end = offsets[first][0], offsets[last - 1][1]
-                    if begin in begins and end in ends:
-                        at = len(sentences), (begins[begin], ends[end])
-                        placed[number - document.begin, index] = at
+                spans = entity_spans(reading[number])
+                rows = placed_spans(spans, windows[number][0], encoder)
+                for index, span in enumerate(spans):
+                    if span in rows:
+                        placed[number - document.begin, index] = len(sentences), rows[span]
             sentences.append(gold_cells(gold[number], windows[number], encoder))
         across = {
             (*placed[s], *placed[o], relations[relation])
@@ -261,7 +256,7 @@ class WindowBatches:
             if drawn < _SINGLE:
                 budget = 0
             elif merged:
-                budget = rng.randint(min(self._sentence_pieces, budget) // 3, self._sentence_pieces)
+                budget = rng.randint(self._sentence_pieces // 3, self._sentence_pieces)
             elif drawn < 1 - _FULL:
                 budget = rng.randint(int(_SHORTEST * budget), budget)
             lengths = document.lengths()

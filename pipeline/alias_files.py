@@ -36,18 +36,19 @@ def kept_aliases(directory: str, recorded: str) -> str:
         ConfigurationError: if there is another one there, or none.
     """
     path = join(directory, ALIASES_FILE)
-    if _hash_of_file(path) != recorded:
+    try:
+        found = _digest(read_bytes(path))
+    except (OSError, BeamIOError):
+        found = None
+    if found != recorded:
         raise ConfigurationError(
             f"{path}: not the alias table of the last build; name one by --aliases"
         )
     return path
 
 
-def _hash_of_file(path: str) -> str | None:
-    try:
-        return blake2b(read_bytes(path), digest_size=16).hexdigest()
-    except (OSError, BeamIOError):
-        return None
+def _digest(data: bytes) -> str:
+    return blake2b(data, digest_size=16).hexdigest()
 
 
 def keep_aliases(directory: str, aliases: AliasTable | None) -> str | None:
@@ -57,8 +58,9 @@ def keep_aliases(directory: str, aliases: AliasTable | None) -> str | None:
         if FileSystems.exists(path):
             FileSystems.delete([path])
         return None
-    replace(path, parquet_bytes(aliases.rows))
-    return _hash_of_file(path)
+    data = parquet_bytes(aliases.rows)
+    replace(path, data)
+    return _digest(data)
 
 
 def merge_options(

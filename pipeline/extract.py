@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from hashlib import blake2b
@@ -20,11 +20,11 @@ from apache_beam.io.filesystems import FileSystems
 
 from pfn.checkpoint import (
     SHIPPED,
+    check_window_tokens,
     find_model,
     model_hash,
     read_config,
     read_label_schema,
-    window_tokens_of,
 )
 from pfn.token_budget import default_token_budget
 from pipeline.manifest import (
@@ -126,7 +126,7 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
     options = options.model_copy(
         update={
             "output": output,
-            "window_tokens": window_tokens_of(config, options.window_tokens),
+            "window_tokens": _window_tokens(config, options.window_tokens),
             "entity_floor": min(options.entity_floor, thresholds[0]),
             "relation_floor": min(options.relation_floor, thresholds[1]),
         }
@@ -177,6 +177,13 @@ def _live_version(manifest: dict[str, Any]) -> str:
     names = [chunk["name"] for chunk in manifest["chunks"]]
     spelt = json.dumps([names, manifest.get("removed", {})], sort_keys=True)
     return blake2b(spelt.encode(), digest_size=16).hexdigest()
+
+
+def _window_tokens(config: Mapping[str, Any], given: int | None) -> int:
+    # As the extractor has it, without loading one.
+    own = config.get("window_tokens", 0) if given is None else given
+    most = (config.get("encoder") or {}).get("max_position_embeddings")
+    return check_window_tokens(int(own), most)
 
 
 def _token_budget(device: str) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pfn.calibration import reliability
+from pfn.document_evaluation import Argument, Fact, fact_between
 from pfn.evaluation import Counts, f1_of
 from pfn.readers.docred import GoldDocument
 
@@ -28,9 +29,6 @@ LOSSES = (
 )
 
 Place = tuple[int, int]
-#: What an argument stands for: a gold entity, or else an entity of the graph.
-Argument = int | str
-Fact = tuple[Argument, str, Argument]
 
 
 class GraphDocument(NamedTuple):
@@ -172,9 +170,7 @@ def _facts(document: GoldDocument, found: GraphDocument) -> dict[Fact, float]:
     said: dict[Fact, float] = {}
     for row in found.triples:
         subjects, objects = (_stands_for(row, end, of_place) for end in ("subject", "object"))
-        possible = [(s, row["relation"], o) for s in subjects for o in objects]
-        # Should two gold entities share a mention, the one that makes it right is meant.
-        fact = next((f for f in possible if f in document.facts), possible[0])
+        fact = fact_between(subjects, row["relation"], objects, document.facts)
         said[fact] = max(said.get(fact, 0.0), row["confidence"])
     return said
 

@@ -252,27 +252,12 @@ def _entities_of(names: pa.Table, keys: EntityKeys) -> Iterator[_Entity]:
         ]
     )
     columns = ("entity_id", "type", "name", "mentions_sum")
-    spellings: list[tuple[str, int]] = []
-    at: tuple[bytes, str] | None = None
+    last: bytes | None = None
     for id_, type_, name, count in zip(*(found[c].to_pylist() for c in columns), strict=True):
-        if at != (id_, type_):
-            if at is not None:
-                yield _entity(*at, spellings, keys)
-            at, spellings = (id_, type_), []
-        spellings.append((name, count))
-    if at is not None:
-        yield _entity(*at, spellings, keys)
-
-
-def _entity(
-    id_: bytes, type_: str, spellings: Sequence[tuple[str, int]], keys: EntityKeys
-) -> _Entity:
-    key = keys.key(spellings[0][0], type_)
-    if len(spellings) > 1 and any(keys.key(name, type_) != key for name, _ in spellings):
-        # A short form is a name of its entity, but not the one that its key is made of.
-        own = (name for name, _ in spellings if keys.id(name, type_) == id_)
-        key = keys.key(next(own, spellings[0][0]), type_)
-    return _Entity(id_, type_, key, *spellings[0])
+        if id_ != last:
+            # An entity has a name of its own key: a short form goes to one that is there.
+            yield _Entity(id_, type_, keys.key(name, type_), name, count)
+        last = id_
 
 
 def _block_rows(

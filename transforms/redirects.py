@@ -205,13 +205,13 @@ def _carry(
     group: tuple[int, Mapping[str, Iterable[Any]]], plan: Mapping[str, int]
 ) -> Iterator[tuple[int, bytes]]:
     """Old redirects, to where they lead now; those that lead nowhere end."""
-    redirects = decode_all(group[1]["redirects"])
-    if redirects is None:
+    redirects = _pairs(group[1]["redirects"])
+    if not redirects:
         return
     entities = set(_entity_ids(group[1]["file"]).to_pylist())
     heirs = _pairs(group[1]["heirs"])
     found = {}
-    for old, target in _pairs([encode(redirects)]).items():
+    for old, target in redirects.items():
         target_now = target if target in entities else heirs.get(target)
         if target_now is not None:
             found[old] = target_now

@@ -66,14 +66,21 @@ class Reading(list[AnnotatedSentence]):
         self.documents: list[AnnotatedDocument] = []
 
     def first(self, limit: int | None) -> Reading:
-        """The first so many sentences, and the documents that are whole among them."""
+        """The first so many sentences, and what is annotated of documents over those."""
         if limit is None:
             return self
         found = Reading(self[:limit])
         found.skipped = self.skipped
-        found.documents = [d for d in self.documents if d.end <= limit]
-        if found.documents:
-            del found[found.documents[-1].end :]
+        for document in self.documents:
+            if document.begin >= limit:
+                break
+            end = min(document.end, limit)
+            clusters = [
+                [mention for mention in cluster if document.begin + mention[0] < end]
+                for cluster in document.clusters
+            ]
+            facts = [fact for fact in document.facts if clusters[fact[0]] and clusters[fact[2]]]
+            found.documents.append(AnnotatedDocument(document.begin, end, clusters, facts))
         return found
 
     def add(

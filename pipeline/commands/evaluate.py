@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pfn.checkpoint import window_tokens_of
 from pipeline.commands.analyses import as_text, robustness_as_text
 from pipeline.commands.predict import (
     add_model_arguments,
@@ -103,7 +102,7 @@ def main(args: argparse.Namespace) -> int:
     entity_threshold, relation_threshold = extractor.thresholds(
         args.entity_threshold, args.relation_threshold
     )
-    window_tokens = window_tokens_of(config.to_dict(), args.window_tokens)
+    window_tokens = extractor.window_tokens(args.window_tokens)
     if args.window_tokens and not reading.documents:
         raise ConfigurationError(f"--window-tokens: {args.format} has no documents, docred has")
     predictions = predict_reading(

@@ -182,6 +182,22 @@ class InputEncoder:
             False,
         )
 
+    def hide_words(self, window: Window, rate: float) -> Window:
+        """A window some of whose words the encoder can't read: word dropout (Iyyer et al., 2015).
+
+        Their pieces are the tokenizer's mask token; where they stand and their shapes stay.
+
+        Args:
+            window: any window.
+            rate: which part of the words is hidden, drawn by torch's generator.
+        """
+        ends = [*window.first_pieces[1:], len(window.pieces) - len(self._suffix)]
+        pieces = list(window.pieces)
+        for word in (torch.rand(len(ends)) < rate).nonzero().flatten().tolist():
+            for place in range(window.first_pieces[word], ends[word]):
+                pieces[place] = self.tokenizer.mask_token_id
+        return window._replace(pieces=pieces)
+
     def rows(self, window: Window) -> list[int]:
         """The row (and column) of the tables that stands for each word of a window."""
         if self.config.positions == "words":

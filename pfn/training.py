@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 from collections import Counter
@@ -45,6 +46,7 @@ from pfn.modeling import PFNModel
 from pfn.readers import AnnotatedSentence, Reading
 from pfn.readers.records import AnnotatedDocument
 from pfn.training_options import ARCHITECTURE, FREE, TrainingOptions
+from pfn.weight_average import WeightAverage
 from pfn.window_training import WindowBatches, WindowDataset, document_cells
 from schemas.errors import ConfigurationError
 from schemas.label_schema import LabelSchema
@@ -321,6 +323,8 @@ def train(
     )
     extractor = Extractor(model, tokenizer)
     extractor.window_tokens(None)  # refuses what the encoder can't read
+    if options.word_dropout and tokenizer.mask_token_id is None:
+        raise ConfigurationError(f"--word-dropout: the tokenizer of {encoder} has no mask token")
     documents = annotated_texts(dev_data)
     dataset: Any
     if options.window_tokens:
@@ -338,9 +342,15 @@ def train(
         scores = score_documents(predictions, documents, *thresholds)
         return scores["entity"]["f1"], scores["fact"]["f1"]
 
+    average = WeightAverage(model, options.ema_decay) if options.ema_decay else None
+
+    def evaluate_kept() -> tuple[float, float]:
+        with average.applied() if average else contextlib.nullcontext():
+            return evaluate_model()
+
     checkpoints = output / "checkpoints"
     trainer = PFNTrainer(
-        evaluate_model=evaluate_model,
+        evaluate_model=evaluate_kept,
         extractor=extractor,
         options=options,
         model=model,
@@ -367,14 +377,17 @@ def train(
         train_dataset=dataset,
         # Evaluation is our own; the trainer wants to see something.
         eval_dataset=[None],
-        data_collator=lambda batch: collate_gold(batch, extractor.inputs),
-        callbacks=[EarlyStoppingCallback(options.patience)],
+        data_collator=lambda batch: collate_gold(batch, extractor.inputs, options.word_dropout),
+        callbacks=[EarlyStoppingCallback(options.patience), *([average] if average else [])],
     )
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     if last and not resume:
         raise ConfigurationError(f"--output: {output} holds a training; --resume goes on with it")
     if options.epochs:
         trainer.train(resume_from_checkpoint=last if resume else None)
+        best = trainer.state.best_model_checkpoint
+        if average and best:
+            average.apply(Path(best))
     model.eval()
     choose_thresholds(extractor, dev_data, options)
     history = [entry for entry in trainer.state.log_history if "eval_score" in entry]
@@ -430,9 +443,20 @@ def training_cells(gold: Sequence[GoldSentence], encoder: InputEncoder) -> list[
     ]
 
 
-def collate_gold(batch: Sequence[GoldCells], encoder: InputEncoder) -> dict[str, torch.Tensor]:
-    """A batch with its gold cells, as `PFNModel.forward` takes it."""
-    tensors = encoder.collate([cells.window for cells in batch])
+def collate_gold(
+    batch: Sequence[GoldCells], encoder: InputEncoder, word_dropout: float = 0.0
+) -> dict[str, torch.Tensor]:
+    """A batch with its gold cells, as `PFNModel.forward` takes it.
+
+    Args:
+        batch: at least one window.
+        encoder: of the model.
+        word_dropout: rate of the words that are hidden.
+    """
+    windows = [cells.window for cells in batch]
+    if word_dropout:
+        windows = [encoder.hide_words(window, word_dropout) for window in windows]
+    tensors = encoder.collate(windows)
     labels = {"entity_labels": "entities", "relation_labels": "relations"}
     if encoder.config.tail_table:
         labels["tail_labels"] = "tails"

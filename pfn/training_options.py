@@ -69,6 +69,12 @@ class TrainingOptions(BaseModel):
     dropconnect: float = Field(
         0.1, ge=0, lt=1, description="rate of the recurrent weights that a pass drops"
     )
+    word_dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="rate of the words that the encoder reads as its mask token in training",
+    )
     layer_norm: bool = Field(True, description="whether the task units normalise before ELU")
     reflexive: bool = Field(
         True, description="whether both heads of a triple may be the same position"
@@ -100,6 +106,13 @@ class TrainingOptions(BaseModel):
     )
     weight_decay: float = Field(0.0, ge=0, description="of weights, not of biases")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    ema_decay: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay a step of the weights' moving average that is evaluated and kept; "
+        "0: the weights themselves",
+    )
     patience: int = Field(5, gt=0, description="epochs without a better dev score before it stops")
     seed: int = Field(13, description="of initialisation, order and dropout")
     threads: int | None = Field(None, gt=0, description="CPU threads")

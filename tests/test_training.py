@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 
 from pfn import Extractor
 from pfn.checkpoint import read_label_schema
@@ -208,3 +210,39 @@ def test_without_accelerate(data, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert main(["train", *options(data, tmp_path / "out")]) == 2
     assert 'pip install "pfn-kg[train]"' in capsys.readouterr().err
+
+
+def test_the_average_of_weights_is_kept_and_resumed(data, tmp_path):
+    def arguments(name, epochs):
+        averaged = {"ema-decay": 0.5, "hidden-size": 8, "schedule": "constant", "warmup": 0}
+        return ["train", *options(data, tmp_path / name, epochs=epochs, **averaged)]
+
+    assert main(arguments("once", 2)) == 0
+    # All sentences are one batch, so an epoch is a step.
+    first, second = sorted((tmp_path / "once" / "checkpoints").glob("checkpoint-*"))
+    before, after = (load_file(folder / "average.safetensors") for folder in (first, second))
+    for name, tensor in load_file(second / "model.safetensors").items():
+        torch.testing.assert_close(after[f"module.{name}"], (before[f"module.{name}"] + tensor) / 2)
+    assert main(arguments("parts", 1)) == 0
+    assert main([*arguments("parts", 2), "--resume"]) == 0
+    (last,) = (tmp_path / "parts" / "checkpoints").glob("checkpoint-2")
+    resumed = load_file(last / "average.safetensors")
+    for name, tensor in after.items():
+        torch.testing.assert_close(resumed[name], tensor)
+
+
+def test_what_is_kept_is_the_average(data, tmp_path):
+    output = tmp_path / "averaged"
+    arguments = options(data, output, epochs=90, patience=90, **{"ema-decay": 0.8})
+    assert main(["train", *arguments]) == 0
+    (last,) = (output / "checkpoints").glob("checkpoint-90")
+    best = json.loads((last / "trainer_state.json").read_text())["best_model_checkpoint"]
+    average = load_file(Path(best) / "average.safetensors")
+    own = load_file(Path(best) / "model.safetensors")
+    kept = load_file(output / "model" / "model.safetensors")
+    assert all(torch.equal(average[f"module.{name}"], tensor) for name, tensor in kept.items())
+    assert not all(torch.equal(own[name], tensor) for name, tensor in kept.items())
+    # Those of the kept model are the scores of the best epoch.
+    metrics = json.loads((output / "metrics.json").read_text())
+    scores = max(metrics["history"], key=lambda entry: entry["eval_score"])
+    assert metrics["dev"]["entity"]["f1"] >= scores["eval_entity_f1"] > 0

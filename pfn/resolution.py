@@ -106,6 +106,22 @@ def resolve_heads(
     )
 
 
+class TailColumns(NamedTuple):
+    """What a tail table says of many documents, as `resolve_columns` takes it.
+
+    Attributes:
+        subjects: the end of each one's subject, one integer with its document (int64).
+        relations: a code for its relation.
+        objects: the end of its object, likewise.
+        scores: their scores.
+    """
+
+    subjects: np.ndarray
+    relations: np.ndarray
+    objects: np.ndarray
+    scores: np.ndarray
+
+
 class ResolvedColumns(NamedTuple):
     """Resolution of many documents, as indices into the arrays that were given.
 
@@ -115,6 +131,7 @@ class ResolvedColumns(NamedTuple):
         head_triples: for each triple the index of its head triple.
         objects: for each triple the position in `mentions` of its object.
         unresolved: number of accepted head triples without an entity at a head.
+        without_tails: number of triples that a tail table left out.
     """
 
     mentions: np.ndarray
@@ -122,6 +139,7 @@ class ResolvedColumns(NamedTuple):
     head_triples: np.ndarray
     objects: np.ndarray
     unresolved: int
+    without_tails: int
 
 
 def resolve_columns(
@@ -137,11 +155,13 @@ def resolve_columns(
     entity_threshold: float,
     relation_threshold: float,
     head_policy: HeadPolicy = "all",
+    tails: TailColumns | None = None,
 ) -> ResolvedColumns:
     """Does what `resolve` does for many documents at once.
 
     A head is one integer that names a document and an offset in it, for example
-    `row << 32 | begin`; ends need only be comparable at one head.
+    `row << 32 | begin`; ends need only be comparable at one head, and with tails of the
+    same kind as theirs.
 
     Args:
         heads: the head of each mention (int64).
@@ -155,6 +175,7 @@ def resolve_columns(
         entity_threshold: as in `resolve`.
         relation_threshold: as in `resolve`.
         head_policy: as in `resolve`.
+        tails: what a tail table says, if the model has one.
 
     Returns:
         Indices; triples are sorted by (subject, object, relation).
@@ -191,6 +212,14 @@ def resolve_columns(
     subjects = candidates[subject_from[source] + number // np.maximum(width, 1)]
     objects = candidates[object_from[source] + number % np.maximum(width, 1)]
     head_triples = kept[source]
+    resolved = len(source)
+    if tails is not None:
+        ends = ends[accepted]
+        fires = _rows_in(
+            (ends[subjects], relations[head_triples], ends[objects]),
+            [column[tails.scores >= relation_threshold] for column in tails[:3]],
+        )
+        subjects, head_triples, objects = subjects[fires], head_triples[fires], objects[fires]
     order = np.lexsort((relations[head_triples], objects, subjects))
     return ResolvedColumns(
         accepted,
@@ -198,4 +227,15 @@ def resolve_columns(
         head_triples[order],
         objects[order],
         int(np.count_nonzero(counts == 0)),
+        resolved - len(order),
     )
+
+
+def _rows_in(columns: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> np.ndarray:
+    """Which rows of some columns are rows of others too, as a mask."""
+
+    def as_items(found: Sequence[np.ndarray]) -> np.ndarray:
+        rows = np.stack([column.astype(np.int64) for column in found], axis=1)
+        return np.ascontiguousarray(rows).view([("", np.int64)] * len(found)).ravel()
+
+    return np.isin(as_items(columns), as_items(others))

@@ -35,7 +35,7 @@ from pipeline.manifest import chunk_files, read_extracted, write_manifest
 from pipeline.options import pipeline_options
 from pipeline.write_graph import OWN_FILES, WriteGraph, sum_counts
 from schemas.errors import ConfigurationError
-from schemas.extraction import read_counters
+from schemas.extraction import read_counters, with_all_columns
 from schemas.job import ConstraintPolicy, NameRules, Rules
 from schemas.label_schema import LabelSchema
 from schemas.tables import SORTED_BY, TABLE_SCHEMAS
@@ -487,6 +487,8 @@ class _ReadChunk(beam.DoFn):
     ) -> tuple[pa.Table, list[Loser]]:
         rows = read_columns(chunk.path, columns)
         read_counters(rows.schema)  # refuses a format that is not ours
+        if columns is None:
+            rows = with_all_columns(rows)
         lost = [loser for found in losers[chunk.number] for loser in found]
         gone = removed_rows(rows["document_id"], chunk.generation, self._removed)
         return rows, lost + [Loser(row, "removed") for row in np.flatnonzero(gone).tolist()]

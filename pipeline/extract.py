@@ -106,11 +106,6 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
     except FileNotFoundError as error:
         raise ConfigurationError(f"--model: {error}") from None
     config = read_config(folder)
-    if config.get("tail_table"):
-        raise ConfigurationError(
-            f"--model: {options.model} has a tail table, whose scores extraction files can't hold "
-            "yet; predict and evaluate use it"
-        )
     thresholds = (float(config["entity_threshold"]), float(config["relation_threshold"]))
     if remote:
         model = str(options.model)

@@ -3,7 +3,8 @@
 One immutable Parquet file a chunk, one row a row of the source. Offsets are code
 points of the document's text, begin inclusive, end exclusive; the text of spans
 is not stored again. Mentions and head triples are kept from a floor on, so that
-thresholds can move without the model. Readers refuse a version they don't know.
+thresholds can move without the model. Readers know all versions up to their own and
+refuse later ones.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from typing import NamedTuple
 import pyarrow as pa
 
 #: Raised whenever the columns or their meaning change.
-EXTRACTION_VERSION = 1
+EXTRACTION_VERSION = 2
+
+# What files of earlier versions lack.
+_ADDED = ("tail_triples",)
 
 _VERSION_KEY = b"pfn_kg.extraction_version"
 _COUNTERS_KEY = b"pfn_kg.counters"
@@ -37,6 +41,14 @@ HEAD_TRIPLE_TYPE = pa.struct(
         "object": pa.int32(),
         "score": pa.float32(),
         "sentence": pa.int32(),
+    }
+)
+TAIL_TRIPLE_TYPE = pa.struct(
+    {
+        "subject": pa.int32(),
+        "relation": pa.string(),
+        "object": pa.int32(),
+        "score": pa.float32(),
     }
 )
 REJECTED_TYPE = pa.struct(
@@ -62,6 +74,7 @@ EXTRACTION_SCHEMA = pa.schema(
         "sentences": pa.list_(SENTENCE_TYPE),
         "mentions": pa.list_(MENTION_TYPE),
         "head_triples": pa.list_(HEAD_TRIPLE_TYPE),
+        "tail_triples": pa.list_(TAIL_TRIPLE_TYPE),  # null where the model has no tail table
         "rejected": pa.list_(REJECTED_TYPE),
     }
 )
@@ -97,12 +110,22 @@ def read_counters(schema: pa.Schema) -> dict[str, int]:
     """The counters in the metadata of an extraction file's schema.
 
     Raises:
-        ValueError: if the file is not an extraction file of this version.
+        ValueError: if the file is not an extraction file, or one of a later version.
     """
     metadata = schema.metadata or {}
     version = metadata.get(_VERSION_KEY, b"none").decode()
-    if version != str(EXTRACTION_VERSION):
+    if not version.isdecimal() or int(version) not in range(1, EXTRACTION_VERSION + 1):
         raise ValueError(
-            f"extraction format version {version}, but this program reads {EXTRACTION_VERSION}"
+            f"extraction format version {version}, but this program reads up to "
+            f"{EXTRACTION_VERSION}"
         )
     return json.loads(metadata[_COUNTERS_KEY])
+
+
+def with_all_columns(rows: pa.Table) -> pa.Table:
+    """The rows of a file of any version, with columns of nulls for what it lacks."""
+    for name in _ADDED:
+        if name not in rows.column_names:
+            field = EXTRACTION_SCHEMA.field(name)
+            rows = rows.append_column(field, pa.nulls(len(rows), field.type))
+    return rows

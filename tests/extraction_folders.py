@@ -104,6 +104,7 @@ def row(doc, source_file, source_row):
         "sentences": sentences,
         "mentions": mentions,
         "head_triples": triples,
+        "tail_triples": None,
         "rejected": [
             {"stage": stage, "sentence_index": index, "error": error, "payload": payload}
             for stage, index, error, payload in doc.rejected

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pfn.resolution import HEAD_POLICIES, resolve, resolve_columns
+from pfn.resolution import HEAD_POLICIES, TailColumns, resolve, resolve_columns
 from schemas.records import HeadTriple, Mention, Triple
 
 SCORES = st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.9])
@@ -101,8 +101,25 @@ def test_order_does_not_matter(extraction, policy, random):
     assert resolve(mentions, heads, **options) == expected
 
 
-@given(st.lists(extractions(), max_size=4), SCORES, SCORES, st.sampled_from(HEAD_POLICIES))
-def test_columns_agree_with_records(documents, entity, relation, policy):
+@given(
+    st.lists(extractions(), max_size=4),
+    SCORES,
+    SCORES,
+    st.sampled_from(HEAD_POLICIES),
+    st.none() | st.lists(extractions(), min_size=4, max_size=4),
+)
+def test_columns_agree_with_records(documents, entity, relation, policy, others):
+    # What a tail table says of a document are the head triples of another.
+    tails = [None] * len(documents) if others is None else [found for _, found in others]
+    columns_of_tails = None
+    if others is not None:
+        said = [(row, t) for row in range(len(documents)) for t in tails[row]]
+        columns_of_tails = TailColumns(
+            np.array([row << 32 | t.subject for row, t in said], dtype=np.int64),
+            np.array([RELATIONS.index(t.relation) for _, t in said], dtype=np.int64),
+            np.array([row << 32 | t.object for row, t in said], dtype=np.int64),
+            np.array([t.score for _, t in said], dtype=np.float64),
+        )
     options = {
         "entity_threshold": entity,
         "relation_threshold": relation,
@@ -112,13 +129,14 @@ def test_columns_agree_with_records(documents, entity, relation, policy):
     heads = [(row, t) for row, (_, found) in enumerate(documents) for t in found]
     columns = resolve_columns(
         np.array([row << 32 | m.begin for row, m in mentions], dtype=np.int64),
-        np.array([m.end for _, m in mentions], dtype=np.int64),
+        np.array([row << 32 | m.end for row, m in mentions], dtype=np.int64),
         np.array([TYPES.index(m.type) for _, m in mentions], dtype=np.int64),
         np.array([m.score for _, m in mentions], dtype=np.float64),
         np.array([row << 32 | t.subject for row, t in heads], dtype=np.int64),
         np.array([RELATIONS.index(t.relation) for _, t in heads], dtype=np.int64),
         np.array([row << 32 | t.object for row, t in heads], dtype=np.int64),
         np.array([t.score for _, t in heads], dtype=np.float64),
+        tails=columns_of_tails,
         **options,
     )
     accepted = [mentions[i] for i in columns.mentions]
@@ -126,12 +144,14 @@ def test_columns_agree_with_records(documents, entity, relation, policy):
         (accepted[s], heads[h][1].relation, accepted[o], heads[h][1].score)
         for s, h, o in zip(columns.subjects, columns.head_triples, columns.objects, strict=True)
     ]
-    expected_mentions, expected_triples = [], []
+    expected_mentions, expected_triples, everything = [], [], 0
     for row, extraction in enumerate(documents):
-        found, resolved = resolve(*extraction, **options)
+        found, resolved = resolve(*extraction, tail_triples=tails[row], **options)
+        everything += len(resolve(*extraction, **options)[1])
         expected_mentions += [(row, m) for m in found]
         expected_triples += [
             ((row, found[t.subject]), t.relation, (row, found[t.object]), t.score) for t in resolved
         ]
     assert accepted == expected_mentions
     assert triples == expected_triples
+    assert columns.without_tails == everything - len(triples)

@@ -177,7 +177,7 @@ def test_wrong_options(data, tmp_path, capsys, changes, message):
     assert message in capsys.readouterr().err
 
 
-def test_variants_are_options(data, tmp_path, capsys):
+def test_variants_are_options(data, tmp_path):
     output = tmp_path / "variant"
     flags = ["--bidirectional", "--tail-table", "--no-global-representation"]
     flags += ["--no-tune-thresholds"]
@@ -190,11 +190,6 @@ def test_variants_are_options(data, tmp_path, capsys):
         True,
         False,
     )
-    capsys.readouterr()
-    assert (
-        main(["extract", str(data), "--output", str(tmp_path / "x"), "--model", str(output)]) == 2
-    )
-    assert "has a tail table, whose scores extraction files can't hold" in capsys.readouterr().err
 
 
 def test_a_schema_must_know_the_data(data, tmp_path, capsys):

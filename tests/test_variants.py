@@ -10,12 +10,9 @@ from transformers import AutoTokenizer, BertConfig
 from pfn.configuration import PFNConfig
 from pfn.decoding import decode, decode_tables
 from pfn.extractor import Extractor
-from pfn.gold import GoldSentence, gold_cells
 from pfn.modeling import PFNModel
 from pfn.partition_filter import PartitionFilterEncoder, cummax
-from pfn.resolution import resolve
-from pfn.training import collate_gold, save_checkpoint
-from schemas.records import HeadTriple, Mention
+from pfn.training import save_checkpoint
 
 TOKENIZER = Path(__file__).parent / "data" / "official" / "encoder"
 ENCODER, HIDDEN, TYPES, RELATIONS = 16, 12, 2, 3
@@ -315,40 +312,3 @@ def test_selective_decoding_learns_from_accepted_pairs_alone():
             model.ner.label.bias.fill_(100)
         found.append(model(**batch, **gold, tail_labels=gold["relation_labels"]).loss)
     torch.testing.assert_close(*found)
-
-
-def test_tails_tell_entities_of_one_head_apart():
-    mentions = [
-        Mention(0, 10, "University", "ORG", 0.9),
-        Mention(0, 20, "University of London", "ORG", 0.9),
-        Mention(30, 33, "Ada", "PER", 0.9),
-    ]
-    heads = [HeadTriple(30, "at", 0, 0.8)]
-    tails = [HeadTriple(33, "at", 20, 0.7), HeadTriple(33, "at", 10, 0.4)]
-    thresholds = {"entity_threshold": 0.5, "relation_threshold": 0.5}
-    assert len(resolve(mentions, heads, **thresholds)[1]) == 2
-    _, (triple,) = resolve(mentions, heads, **thresholds, tail_triples=tails)
-    assert (triple.subject, triple.object) == (2, 1)
-    assert resolve(mentions, heads, **thresholds, tail_triples=[])[1] == []
-    # Another relation between the same words is no tail of this one.
-    other = [HeadTriple(33, "of", 20, 0.9)]
-    assert resolve(mentions, heads, **thresholds, tail_triples=other)[1] == []
-
-
-def test_gold_tails_and_predicted_ones_are_offsets_of_last_words(tmp_path):
-    text = "Ada Lovelace was at the University of London"
-    extractor = Extractor(build({"tail_table": True}), AutoTokenizer.from_pretrained(TOKENIZER))
-    ada, university = (0, 12, "A"), (24, 44, "B")
-    gold = GoldSentence(text, {ada, university}, {(ada, "s", university)})
-    (windows,) = extractor.inputs.encode([text])
-    (cells,) = gold_cells(gold, windows, extractor.inputs)
-    assert cells.relations == [(0, 5, 1)]
-    assert cells.tails == [(1, 7, 1)]
-    batch = collate_gold([cells], extractor.inputs)
-    assert batch["tail_labels"].tolist() == [[0, 1, 7, 1]]
-    (found,) = extractor.predict_heads([text], None, 0.0, 0.0)
-    assert {(t.subject, t.object) for t in found.tail_triples} >= {(12, 44), (44, 12)}
-    with_long = extractor.predict_heads([" ".join([text] * 30)], None, 0.2, 0.2)[0]
-    assert with_long.windows > 1
-    keys = [t[:3] for t in with_long.tail_triples]
-    assert len(keys) == len(set(keys))

@@ -208,8 +208,10 @@ def extraction_table(
     rejected = [list(document.rejected) for document in documents]
     mentions: list[Mention] = []
     head_triples: list[HeadTriple] = []
+    tail_triples: list[HeadTriple] = []
+    lacking = [True] * len(documents)
     # How many items each document has.
-    sizes = {name: [0] * len(documents) for name in ("mentions", "head_triples")}
+    sizes = {name: [0] * len(documents) for name in ("mentions", "head_triples", "tail_triples")}
     found = iter(results)
     for row, (document, sentences) in enumerate(zip(documents, split.sentences, strict=True)):
         if document.text is None:
@@ -223,6 +225,10 @@ def extraction_table(
         head_triples += heads.head_triples
         sizes["mentions"][row] = len(heads.mentions)
         sizes["head_triples"][row] = len(heads.head_triples)
+        if heads.tail_triples is not None:
+            lacking[row] = False
+            tail_triples += heads.tail_triples
+            sizes["tail_triples"][row] = len(heads.tail_triples)
         counters["windowed_sentences"] += heads.cut_sentences
         counters["windows"] += heads.windows
         counters["documents"] += 1
@@ -237,6 +243,7 @@ def extraction_table(
     _, begins, ends = _columns(sentences, 3)
     m_begin, m_end, _, m_type, m_score = _columns(mentions, 5)
     h_subject, h_relation, h_object, h_score = _columns(head_triples, 4)
+    t_subject, t_relation, t_object, t_score = _columns(tail_triples, 4)
     # Sentences are numbered through a chunk by document and begin.
     of_document = np.repeat(np.arange(len(documents)), sizes["sentences"])
     places = of_document << 32 | np.array(begins, np.int64)
@@ -263,6 +270,12 @@ def extraction_table(
             "score": h_score,
             "sentence": in_sentence("head_triples", h_subject),
         },
+        "tail_triples": {
+            "subject": t_subject,
+            "relation": t_relation,
+            "object": t_object,
+            "score": t_score,
+        },
     }
     columns: dict[str, Any] = {
         name: [getattr(document, name) for document in documents]
@@ -276,6 +289,7 @@ def extraction_table(
         columns[name] = pa.ListArray.from_arrays(
             pa.array(_offsets(sizes[name]), pa.int32()),
             pa.StructArray.from_arrays(arrays, fields=list(type_)),
+            mask=pa.array(lacking) if name == "tail_triples" else None,
         )
     table = pa.table(
         {name: columns[name] for name in EXTRACTION_SCHEMA.names}, schema=EXTRACTION_SCHEMA

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pfn.resolution import HeadPolicy, resolve_columns
+from pfn.resolution import HeadPolicy, TailColumns, resolve_columns
 from schemas.extraction import EXTRACTION_SCHEMA
 from schemas.job import ConstraintPolicy, NameRules, Rules
 from schemas.label_schema import LabelSchema
@@ -282,7 +282,7 @@ def _graph_rows(
 
     found = resolve_columns(
         m_rows << 32 | begin,
-        end,
+        m_rows << 32 | end,
         type_codes,
         m_scores,
         h_rows << 32 | numbers(h_subject)[known_heads],
@@ -292,8 +292,10 @@ def _graph_rows(
         entity_threshold=options.entity_threshold,
         relation_threshold=options.relation_threshold,
         head_policy=options.head_policy,
+        tails=_tails(documents, relations),
     )
     counts["unresolved_head_triples"] = found.unresolved
+    counts["triples_without_tails"] = found.without_tails
 
     accepted = found.mentions
     mentions = _Mentions(
@@ -337,6 +339,21 @@ def _graph_rows(
         "relations": support,
     }
     return tables, mentions.moved()
+
+
+def _tails(documents: _Documents, relations: list[str]) -> TailColumns | None:
+    """What a tail table says, if the model has one."""
+    if documents.rows["tail_triples"].null_count == len(documents.rows):
+        return None
+    rows, (subject, relation, object_, score) = documents.flatten(
+        "tail_triples", ("subject", "relation", "object", "score")
+    )
+    return TailColumns(
+        rows << 32 | numbers(subject),
+        _codes(relation, relations),
+        rows << 32 | numbers(object_),
+        score.to_numpy(zero_copy_only=False),
+    )
 
 
 def _nearest(

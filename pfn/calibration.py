@@ -1,18 +1,22 @@
 """Calibration: scores that mean a probability (temperature scaling, Guo et al., ICML 2017).
 
-A table's logits are divided by a temperature and shifted before the sigmoid. Both
-numbers are fitted on a development set and travel in the checkpoint's configuration.
-Neither changes the order of scores.
+A table's logits are divided by a temperature and shifted before the sigmoid, and so are those
+of a fact, whose score in a document is that of the best triple that says so: the best of several
+is right less often than one. The numbers are fitted on a development set
+(`pfn.calibration_fit`) and travel in the checkpoint's configuration. They don't change the
+order of scores.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+import numpy as np
+
+if TYPE_CHECKING:
+    # The build phase knows calibration too, and needs no torch.
+    from torch import Tensor
 
 
 class Calibration(NamedTuple):
@@ -28,9 +32,18 @@ class Calibration(NamedTuple):
             logits = logits / self.temperature + self.bias
         return logits.sigmoid()
 
+    def of_scores(self, scores: np.ndarray) -> np.ndarray:
+        """The probabilities that scores without this calibration come to."""
+        if self == Calibration():
+            return scores
+        scores = scores.astype(np.float64)
+        with np.errstate(divide="ignore"):
+            logits = np.log(scores) - np.log1p(-scores)
+            return 1 / (1 + np.exp(-(logits / self.temperature + self.bias)))
+
     def of_score(self, score: float) -> float:
-        """The probability that a score of the model without calibration comes to."""
-        return float(self.probability(torch.tensor(score).logit()))
+        """As `of_scores`, of one."""
+        return float(self.of_scores(np.array(score)))
 
 
 def calibration_of(configuration: Mapping[str, Any] | None, table: str) -> Calibration:
@@ -38,39 +51,9 @@ def calibration_of(configuration: Mapping[str, Any] | None, table: str) -> Calib
 
     Args:
         configuration: of each table its parameters; None where nothing is calibrated.
-        table: `entity` or `relation`; a tail table is calibrated as the RE table is.
+        table: `entity` or `relation`, or `fact`; a tail table is calibrated as the RE table is.
     """
     return Calibration(**(configuration or {}).get(table, {}))
-
-
-def fit_calibration(scores: Sequence[float], right: Sequence[bool]) -> Calibration:
-    """Fits temperature and bias by least cross-entropy.
-
-    The targets are smoothed as Platt (1999) does, so that a few items which the scores
-    tell apart without an error don't ask for infinite certainty.
-
-    Args:
-        scores: of what was found, from the model without calibration; at least one.
-        right: whether each is right.
-    """
-    logits = torch.tensor(scores, dtype=torch.float64).clamp(1e-7, 1 - 1e-7).logit()
-    positives = sum(right)
-    negatives = len(right) - positives
-    labels = torch.tensor(right, dtype=torch.float64)
-    labels = labels * (positives + 1) / (positives + 2) + (1 - labels) / (negatives + 2)
-    # Slope in place of the temperature: the loss is convex in it.
-    slope = torch.ones((), dtype=torch.float64, requires_grad=True)
-    bias = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([slope, bias], max_iter=200, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss = functional.binary_cross_entropy_with_logits(logits * slope + bias, labels)
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    return Calibration(round(1 / slope.clamp(min=1e-3).item(), 4), round(bias.item(), 4))
 
 
 class Reliability(NamedTuple):

@@ -64,7 +64,8 @@ class PFNConfig(PreTrainedConfig):
         entity_threshold: lambda_e of eq. 13.
         relation_threshold: lambda_r of eq. 13.
         calibration: of `entity` and `relation` the parameters that turn logits into
-            probabilities (`pfn.calibration.Calibration`); None is the plain sigmoid.
+            probabilities (`pfn.calibration.Calibration`), and of `fact` those that do so with
+            the logit of a fact's best triple; None is the plain sigmoid.
     """
 
     model_type = "pfn"

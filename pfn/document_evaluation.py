@@ -11,7 +11,9 @@ from collections.abc import Sequence, Set
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
-from pfn.calibration import reliability
+import numpy as np
+
+from pfn.calibration import Calibration, calibration_of, reliability
 from pfn.evaluation import THRESHOLD_GRID, Counts, Judged, judge, predict, score
 from pfn.extractor import Extractor
 from pfn.gold import Span, entity_spans, gold_sentence
@@ -25,6 +27,8 @@ from schemas.records import (
     Mention,
     Sentence,
 )
+
+_NONE = Calibration()
 
 #: What an argument stands for: an annotated entity, by its number, or else something by name.
 Argument: TypeAlias = int | str
@@ -203,13 +207,14 @@ def score_reading(
     entity_threshold: float,
     relation_threshold: float,
     head_policy: HeadPolicy = "all",
+    fact_calibration: Calibration = _NONE,
 ) -> dict[str, Any]:
     """Scores of sentences, of facts where documents were read, and how reliable scores are.
 
     Returns:
         As `pfn.evaluation.score`, with `fact`, and with `calibration`: of `entity` and `triple`
         the `error` and the `bins` of `pfn.calibration.reliability`, over all that scores at
-        least the floors.
+        least the floors, and of `fact` over the facts that are said.
     """
     gold = [gold_sentence(sentence) for sentence in reading]
     found = score(
@@ -231,9 +236,14 @@ def score_reading(
         found["fact"] = scores["fact"]
     else:
         judged = judge(predictions.sentences, gold, entity_threshold)
+    judgements = {"entity": judged.mentions, "triple": judged.triples}
+    if predictions.texts:
+        thresholds = entity_threshold, relation_threshold
+        judgements["fact"] = judge_facts(
+            predictions.documents, predictions.texts, thresholds, fact_calibration
+        )
     found["calibration"] = {
-        name: reliability(*items)._asdict()
-        for name, items in (("entity", judged.mentions), ("triple", judged.triples))
+        name: reliability(*items)._asdict() for name, items in judgements.items()
     }
     return found
 
@@ -247,7 +257,13 @@ def evaluate_reading(extractor: Extractor, reading: Reading) -> dict[str, Any]:
     entity, relation = extractor.thresholds(None, None)
     floors = min(entity, DEFAULT_FLOOR), min(relation, DEFAULT_FLOOR)
     predictions = predict_reading(extractor, reading, *floors)
-    return score_reading(predictions, reading, entity_threshold=entity, relation_threshold=relation)
+    return score_reading(
+        predictions,
+        reading,
+        entity_threshold=entity,
+        relation_threshold=relation,
+        fact_calibration=calibration_of(extractor.config.calibration, "fact"),
+    )
 
 
 def score_documents(
@@ -283,6 +299,37 @@ def judge_documents(
     for found, document in zip(predictions, documents, strict=True):
         judged.add(found, document.entities, entity_threshold, partial(_is_fact, document))
     return judged
+
+
+def judge_facts(
+    predictions: Sequence[DocumentHeads],
+    documents: Sequence[AnnotatedText],
+    thresholds: tuple[float, float],
+    *calibrations: Calibration,
+) -> tuple[list[float], list[bool]]:
+    """Scores of the facts that are said of documents, and whether each is right.
+
+    Args:
+        predictions: what was found in each document.
+        documents: the documents, in the same order.
+        thresholds: least score of a mention and of a triple.
+        calibrations: that turn the score of a fact, which is that of its best triple, into what
+            is given, one after the other.
+    """
+    scores: list[float] = []
+    right: list[bool] = []
+    for found, document in zip(predictions, documents, strict=True):
+        mentions, triples = resolve_heads(found, *thresholds)
+        best: dict[Fact, float] = {}
+        for t in triples:
+            fact = _fact(document, mentions[t.subject], t.relation, mentions[t.object])
+            best[fact] = max(best.get(fact, 0.0), t.score)
+        scores += best.values()
+        right += [fact in document.facts for fact in best]
+    calibrated = np.array(scores)
+    for calibration in calibrations:
+        calibrated = calibration.of_scores(calibrated)
+    return calibrated.tolist(), right
 
 
 def _is_fact(document: AnnotatedText, subject: Mention, relation: str, object_: Mention) -> bool:

@@ -130,10 +130,16 @@ def _table(figures: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _errors(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    lines = ["| split | entities | triples |", "| --- | ---: | ---: |"]
-    for split, found in figures.items():
-        entity, triple = (found["calibration"][name]["error"] for name in ("entity", "triple"))
-        lines.append(f"| {split} | {entity:.3f} | {triple:.3f} |")
+    of_tables = [found["calibration"] for found in figures.values()]
+    names = [n for n in ("entity", "triple", "fact") if all(n in of for of in of_tables)]
+    labels = {"entity": "entities", "triple": "triples", "fact": "facts that are said"}
+    lines = [
+        f"| split | {' | '.join(labels[name] for name in names)} |",
+        f"| --- |{' ---: |' * len(names)}",
+    ]
+    for split, of in zip(figures, of_tables, strict=True):
+        errors = [f"{of[name]['error']:.3f}" for name in names]
+        lines.append(f"| {split} | {' | '.join(errors)} |")
     return "\n".join(lines)
 
 

@@ -24,13 +24,15 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
-from pfn.calibration import fit_calibration
+from pfn.calibration import calibration_of
+from pfn.calibration_fit import fit_calibration
 from pfn.checkpoint import find_model
 from pfn.configuration import PFNConfig
 from pfn.document_evaluation import (
     annotated_texts,
     evaluate_reading,
     judge_documents,
+    judge_facts,
     predict_reading,
     predict_texts,
     score_documents,
@@ -49,6 +51,7 @@ from pfn.training_options import ARCHITECTURE, FREE, TrainingOptions
 from pfn.weight_average import WeightAverage
 from pfn.window_training import WindowBatches, WindowDataset, document_cells
 from schemas.errors import ConfigurationError
+from schemas.job import DEFAULT_FLOOR
 from schemas.label_schema import LabelSchema
 
 # Calibration looks at what scores at least this; below it nearly all is wrong.
@@ -417,6 +420,7 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
         )
     if not options.calibrate:
         return
+    chosen = config.entity_threshold, config.relation_threshold
     judged = (
         judge_documents(read.documents, read.texts, config.entity_threshold)
         if read.texts
@@ -430,6 +434,14 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
             # What is accepted stays the same.
             threshold = fitted.of_score(getattr(config, f"{table}_threshold"))
             setattr(config, f"{table}_threshold", round(threshold, 4))
+    if read.texts and "relation" in calibration:
+        # Those that extraction files keep, so that a lower threshold has its facts calibrated too.
+        floors = chosen[0], min(chosen[1], DEFAULT_FLOOR)
+        of_facts, right = judge_facts(
+            read.documents, read.texts, floors, calibration_of(calibration, "relation")
+        )
+        if 0 < sum(right) < len(right):
+            calibration["fact"] = fit_calibration(of_facts, right)._asdict()
     config.calibration = calibration or None
 
 

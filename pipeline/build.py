@@ -27,6 +27,7 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
 
+from pfn.calibration import calibration_of
 from pfn.resolution import HeadPolicy
 from pipeline.alias_files import keep_aliases, kept_aliases, merge_options
 from pipeline.finished_run import GRAPH_SCHEMA_FILE
@@ -194,6 +195,7 @@ def build(
     finally:
         delete_folder(temporary)
     settings = resolve._asdict() | {
+        "fact_calibration": resolve.fact_calibration._asdict(),
         "rules": options.rules._asdict(),
         "names": options.names._asdict(),
         "base_iri": label_schema.base_iri,
@@ -320,6 +322,7 @@ def _resolve_options(manifest: dict[str, Any], options: BuildOptions) -> Resolve
         options.sentences,
         options.rules,
         options.names,
+        calibration_of(model.get("calibration"), "fact"),
     )
 
 

@@ -64,6 +64,7 @@ class PreparedExtraction(NamedTuple):
         model: what workers load: a folder, or the name of a shipped model.
         model_hash: of configuration, weights and tokenizer.
         thresholds: of the model, entity and relation.
+        calibration: of the model, as in `PFNConfig.calibration`.
         label_schema: of the model.
         plan: what is to be read.
         run_id: of the run that is resumed or added to; a new one otherwise.
@@ -74,6 +75,7 @@ class PreparedExtraction(NamedTuple):
     model: str
     model_hash: str
     thresholds: tuple[float, float]
+    calibration: dict[str, Any] | None
     label_schema: LabelSchema
     plan: Plan
     run_id: str
@@ -139,6 +141,7 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
         model,
         hash_,
         thresholds,
+        config.get("calibration"),
         read_label_schema(folder),
         plan_extraction(options, hash_, live_version),
         (manifest or {}).get("run_id") or uuid.uuid4().hex,
@@ -243,6 +246,7 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
             "hash": prepared.model_hash,
             "entity_threshold": prepared.thresholds[0],
             "relation_threshold": prepared.thresholds[1],
+            "calibration": prepared.calibration,
         },
         "versions": versions(),
     }

@@ -1,7 +1,6 @@
 """Training on windows of sentences, calibration, and going on from a trained model."""
 
 import json
-import random
 from collections import Counter
 
 import pytest
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 from test_training import DOCUMENT, options
 
 from pfn import Extractor
-from pfn.calibration import Calibration, fit_calibration, reliability
 from pfn.document_evaluation import annotated_texts, evaluate_reading, sentence_heads
 from pfn.gold import gold_sentence
 from pfn.readers import read
@@ -218,23 +216,3 @@ def test_sentences_of_a_document_have_what_was_found_in_them(tiny_extractor):
     for found, alone in zip(sentence_heads(heads, sentences), expected, strict=True):
         assert [m[:4] for m in found.mentions] == [m[:4] for m in alone.mentions]
         assert [t[:3] for t in found.head_triples] == [t[:3] for t in alone.head_triples]
-
-
-@settings(max_examples=15, deadline=None)
-@given(temperature=st.floats(0.4, 3), bias=st.floats(-1, 1), seed=st.integers(0, 100))
-def test_calibration_finds_what_scores_mean(temperature, bias, seed):
-    rng = random.Random(seed)
-    scores = [rng.uniform(0.02, 0.98) for _ in range(4000)]
-    true = Calibration(temperature, bias)
-    right = [rng.random() < true.of_score(score) for score in scores]
-    fitted = fit_calibration(scores, right)
-    calibrated = [fitted.of_score(score) for score in scores]
-    assert reliability(calibrated, right).error < 0.04
-    assert sorted(scores) == [s for _, s in sorted(zip(calibrated, scores, strict=True))]
-
-
-def test_reliability():
-    found = reliability([0.85, 0.95, 0.15, 1.0], [True, False, False, True])
-    assert found.bins == [(0.15, 0.0, 1), (0.85, 1.0, 1), (0.975, 0.5, 2)]
-    assert found.error == pytest.approx((0.15 + 0.15 + 2 * 0.475) / 4)
-    assert reliability([], []).error == 0

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pfn.calibration import Calibration
 from pfn.resolution import HeadPolicy, TailColumns, resolve_columns
 from schemas.extraction import EXTRACTION_SCHEMA
 from schemas.job import ConstraintPolicy, NameRules, Rules
@@ -56,7 +57,8 @@ NAME_SCHEMA = pa.schema(
     }
 )
 
-#: One row a relation and document: the best triple that says so.
+#: One row a relation and document: the best triple that says so, with the score of the relation
+#: in that document.
 SUPPORT_SCHEMA = pa.schema(
     {
         "relation_id": ID_TYPE,
@@ -79,7 +81,18 @@ _LOST = {"duplicate": "duplicates", "replaced": "replaced_rows", "removed": "rem
 
 
 class ResolveOptions(NamedTuple):
-    """How extractions become triples; see `pfn.resolution.resolve`."""
+    """How extractions become triples, as `pfn.resolution.resolve` has it, and these rows.
+
+    Attributes:
+        entity_threshold: least score of a mention.
+        relation_threshold: least score of a head triple.
+        head_policy: which mentions at one head take part.
+        constraint_policy: what becomes of triples between types that don't fit.
+        sentences: whether there are rows of sentences.
+        rules: what becomes of triples that other rules speak of.
+        names: which names are held for one.
+        fact_calibration: what the score of a document's best triple for a relation comes to.
+    """
 
     entity_threshold: float
     relation_threshold: float
@@ -88,6 +101,7 @@ class ResolveOptions(NamedTuple):
     sentences: bool = False
     rules: Rules = Rules()
     names: NameRules = NameRules()
+    fact_calibration: Calibration = Calibration()
 
 
 class ChunkRows(NamedTuple):
@@ -331,7 +345,7 @@ def _graph_rows(
     if options.rules.evidence == "nearest":
         ruled = _nearest(ruled, mentions, len(relations), counts)
     counts["triples"] = len(ruled.subjects)
-    triples, support = _triple_rows(documents, mentions, ruled, relations)
+    triples, support = _triple_rows(documents, mentions, ruled, relations, options.fact_calibration)
     tables = {
         "mentions": mentions.table,
         "entities": mentions.names(),
@@ -528,6 +542,7 @@ def _triple_rows(
     mentions: _Mentions,
     found: TripleColumns,
     relation_names: list[str],
+    calibration: Calibration,
 ) -> tuple[pa.Table, pa.Table]:
     """The triples, and the best triple of each relation and document.
 
@@ -536,6 +551,7 @@ def _triple_rows(
         mentions: of the chunk.
         found: the triples.
         relation_names: of the codes.
+        calibration: of the scores of relations.
     """
     subjects, relations, objects, scores, flags = found
     # The smallest run of sentences that holds both arguments.
@@ -606,7 +622,7 @@ def _triple_rows(
         "predicate": names.take(pa.array(of_relation[number])),
         "object_id": mentions.entity_ids.take(pa.array(of_object[number])),
         "triples": pa.array(np.diff(np.append(begin, len(order)))),
-        "score": pa.array(scores[best], pa.float32()),
+        "score": pa.array(calibration.of_scores(scores[best]), pa.float32()),
         "triple_id": pa.array([ids[index] for index in best.tolist()], ID_TYPE),
         "sentence_key": pa.array([sentence_keys[texts[index]] for index in best.tolist()], ID_TYPE),
     }

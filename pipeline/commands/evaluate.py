@@ -92,6 +92,7 @@ def main(args: argparse.Namespace) -> int:
     extractor = load_extractor(args)
 
     from pfn.analyses import analyse
+    from pfn.calibration import calibration_of
     from pfn.document_evaluation import predict_reading, score_reading
     from pfn.gold import gold_sentence
 
@@ -118,7 +119,12 @@ def main(args: argparse.Namespace) -> int:
         "relation_threshold": relation_threshold,
         "head_policy": args.head_policy,
     }
-    found = score_reading(predictions, reading, **options)
+    found = score_reading(
+        predictions,
+        reading,
+        fact_calibration=calibration_of(extractor.config.calibration, "fact"),
+        **options,
+    )
     found |= {
         "analyses": analyse(predictions.sentences, gold, **options),
         "sentences": len(gold),

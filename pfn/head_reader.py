@@ -10,6 +10,7 @@ import torch
 from pfn.decoding import Decoded, decode
 from pfn.inputs import InputEncoder, Window
 from pfn.modeling import PFNModel
+from pfn.parallel_batches import read_batches
 from pfn.windows import join_sentences
 from schemas.records import DocumentHeads, HeadTriple, Mention, Sentence
 
@@ -83,11 +84,12 @@ class HeadReader:
         jobs = [job for text in range(len(texts)) for job in self._jobs(text)]
         # Ties by place: the same texts make the same batches.
         jobs.sort(key=lambda job: -len(job.window.pieces))
-        begin = 0
+        batches, begin = [], 0
         while begin < len(jobs):
             size = max(1, self._budget // len(jobs[begin].window.pieces))
-            self._read(jobs[begin : begin + size])
+            batches.append(jobs[begin : begin + size])
             begin += size
+        read_batches(self._read, batches, self._model.device)
         found = []
         for text in range(len(texts)):
             parts = self._parts.get(text, [])

@@ -1,3 +1,7 @@
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
 from pfn.configuration import PFNConfig
 from pfn.inputs import WORD_PIECES, InputEncoder
 from pfn.word_shape import WORD_SHAPES, word_shape
@@ -104,3 +108,21 @@ def test_shapes():
         "title",
         "punctuation",
     ]
+
+
+@given(rate=st.floats(0, 1), seed=st.integers(0, 1000))
+def test_words_are_hidden_whole(tiny_extractor, rate, seed):
+    inputs = tiny_extractor.inputs
+    (window,) = inputs.encode(["Playing in London, founders 1990"])[0]
+    torch.manual_seed(seed)
+    found = inputs.hide_words(window, rate)
+    assert found._replace(pieces=[]) == window._replace(pieces=[])
+    mask = inputs.tokenizer.mask_token_id
+    ends = [*window.first_pieces[1:], len(window.pieces) - 1]
+    for first, end in zip(window.first_pieces, ends, strict=True):
+        hidden = [mask] * (end - first)
+        assert found.pieces[first:end] in (hidden, window.pieces[first:end])
+        assert rate < 1 or found.pieces[first:end] == hidden
+    assert found.pieces[0] == window.pieces[0]
+    assert found.pieces[-1] == window.pieces[-1]
+    assert rate or found == window

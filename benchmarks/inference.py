@@ -185,7 +185,7 @@ def measure(extractor: Extractor, texts: list[str], args: argparse.Namespace) ->
     rates = {name: len(texts) / statistics.median(found) for name, found in taken.items()}
     for name, rate in rates.items():
         budget, together = best[name] if name == "encoder" else (best[name], True)
-        how = "" if together else ", one batch at a time"
+        how = "" if together or torch.get_num_threads() == 1 else ", one batch at a time"
         print(f"{name}: {rate:.1f} sentences/s at a token budget of {budget}{how}")
     ratio = rates["extractor"] / rates["encoder"]
     print(f"ratio: {ratio:.3f}", flush=True)

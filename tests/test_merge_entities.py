@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -190,9 +191,8 @@ def test_without_the_options_the_graph_is_the_former_one(tmp_path, aliases):
     assert redirects(folder)[id_of("Oslo", "LOC")] == now
 
 
-@pytest.mark.parametrize("shard_rows", [2, 1000])
-def test_same_bytes_whatever_the_chunks_order_and_workers(tmp_path, aliases, shard_rows):
-    options = BuildOptions(aliases=aliases, fuzzy=FUZZY, shard_rows=shard_rows, rdf=None)
+def test_same_bytes_whatever_the_chunks_order_and_workers(tmp_path, aliases):
+    options = BuildOptions(aliases=aliases, fuzzy=FUZZY, shard_rows=2, rdf=None)
     folder = write_folder(tmp_path / "one", DOCS)
     build(folder, options)
     expected = graph_bytes(folder), read(folder, "redirects")
@@ -211,13 +211,14 @@ def test_prism(tmp_path, aliases, monkeypatch):
         pytest.skip("PFN_KG_PRISM names no Prism binary")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     options = BuildOptions(aliases=aliases, fuzzy=FUZZY, shard_rows=2)
-    local, prism = (write_folder(tmp_path / name, DOCS) for name in ("local", "prism"))
-    beam = ["--runner=PrismRunner", f"--prism_location={binary}"]
-    for _ in range(2):
-        build(local, options)
-        build(prism, options, beam)
-        assert graph_bytes(prism) == graph_bytes(local)
-        assert read(prism, "redirects") == read(local, "redirects")
+    local, prism = write_folder(tmp_path / "local", DOCS), str(tmp_path / "prism")
+    build(local, options._replace(aliases=None))
+    # Redirects go back to the build before.
+    shutil.copytree(local, prism)
+    build(local, options)
+    build(prism, options, ["--runner=PrismRunner", f"--prism_location={binary}"])
+    assert graph_bytes(prism) == graph_bytes(local)
+    assert read(prism, "redirects") == read(local, "redirects") != []
 
 
 NAMES = st.sampled_from(
@@ -245,7 +246,7 @@ TABLES = st.sampled_from(
 )
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(CORPORA, st.lists(st.tuples(TABLES, st.booleans()), min_size=1, max_size=2))
 def test_any_sequence_of_builds(tmp_path_factory, corpus, steps):
     """Redirects lead to entities, never on, and the graph knows nothing of former builds."""

@@ -49,7 +49,9 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
     output = tmp_path_factory.mktemp("trained") / "made-up"
-    more = {"epochs": 250, "patience": 250, "window-tokens": 60, "test": data}
+    train = data.parent / "ten.json"
+    train.write_text(json.dumps([ACROSS] * 10))
+    more = {"epochs": 25, "patience": 25, "window-tokens": 60, "train": train, "test": data}
     assert main(["train", *options(data, output, **more)]) == 0
     return output
 

@@ -25,9 +25,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import torch
@@ -62,16 +62,22 @@ class Timer:
         return self.now() - start
 
 
-def encoder_pass(encoder, batches, side_by_side: bool) -> None:
+def one_by_one(read: Callable, batches: list, device: torch.device) -> None:
+    for batch in batches:
+        read(batch)
+
+
+def encoder_pass(encoder, prepared: dict[int, list[dict]], in_order: Callable, budget: int) -> None:
     @torch.inference_mode()
     def read(batch: dict[str, torch.Tensor]) -> None:
         encoder(**batch)
 
-    if side_by_side:
-        read_batches(read, batches, encoder.device)
-        return
-    for batch in batches:
-        read(batch)
+    in_order(read, prepared[budget], encoder.device)
+
+
+def extractor_pass(extractor: Extractor, texts: list[str], in_order: Callable, budget: int) -> None:
+    with mock.patch.object(head_reader, "read_batches", in_order):
+        extractor.extract(texts, token_budget=budget)
 
 
 def encoder_batches(extractor: Extractor, texts: list[str], budget: int) -> list[dict]:
@@ -166,32 +172,31 @@ def measure(extractor: Extractor, texts: list[str], args: argparse.Namespace) ->
     )
     encoder = encoder.to(extractor.model.device, extractor.model.dtype).eval()
     prepared = {budget: encoder_batches(extractor, texts, budget) for budget in BUDGETS}
-    trials: dict[str, dict[Any, Callable]] = {
-        "encoder": {
-            (b, together): lambda b=b, t=together: encoder_pass(encoder, prepared[b], t)
-            for b in BUDGETS
-            for together in ((False, True) if torch.get_num_threads() > 1 else (False,))
-        },
-        "extractor": {b: lambda b=b: extractor.extract(texts, token_budget=b) for b in BUDGETS},
-    }
+    trials = {}
+    orders = {"": read_batches}
+    if torch.get_num_threads() > 1 and extractor.model.device.type == "cpu":
+        orders[", one batch at a time"] = one_by_one
+    for how, order in orders.items():
+        trials[f"encoder{how}"] = partial(encoder_pass, encoder, prepared, order)
+        trials[f"extractor{how}"] = partial(extractor_pass, extractor, texts, order)
     best = {}
-    for name, by_budget in trials.items():
-        next(iter(by_budget.values()))()
-        best[name] = min(by_budget, key=lambda budget: timer.seconds(by_budget[budget]))
-    taken: dict[str, list[float]] = {"encoder": [], "extractor": []}
+    for name, trial in trials.items():
+        trial(BUDGETS[0])
+        best[name] = min(BUDGETS, key=lambda budget, run=trial: timer.seconds(partial(run, budget)))
+    taken: dict[str, list[float]] = defaultdict(list)
     for _ in range(args.rounds):
-        for name, by_budget in trials.items():
-            taken[name].append(timer.seconds(by_budget[best[name]]))
+        for name, trial in trials.items():
+            taken[name].append(timer.seconds(partial(trial, best[name])))
     rates = {name: len(texts) / statistics.median(found) for name, found in taken.items()}
     for name, rate in rates.items():
-        budget, together = best[name] if name == "encoder" else (best[name], True)
-        how = "" if together or torch.get_num_threads() == 1 else ", one batch at a time"
-        print(f"{name}: {rate:.1f} sentences/s at a token budget of {budget}{how}")
-    ratio = rates["extractor"] / rates["encoder"]
+        print(f"{name}: {rate:.1f} sentences/s at a token budget of {best[name]}")
+    ratio = rates["extractor"] / max(r for name, r in rates.items() if name.startswith("encoder"))
     print(f"ratio: {ratio:.3f}", flush=True)
     if args.stages:
+        # Side by side, seconds of several batches would be counted at once.
         with stages(extractor, timer) as found:
-            whole = timer.seconds(trials["extractor"][best["extractor"]])
+            name = list(trials)[-1]
+            whole = timer.seconds(partial(trials[name], best[name]))
         found["the rest"] = whole - sum(found.values())
         print(f"{'stage':24}{'ms a sentence':>14}{'share':>8}")
         for stage, seconds in found.items():

@@ -1,10 +1,10 @@
-"""Calibration: scores that mean a probability (temperature scaling, Guo et al., ICML 2017).
+"""Calibration: scores that mean a probability (beta calibration, Kull et al., AISTATS 2017).
 
-A table's logits are divided by a temperature and shifted before the sigmoid, and so are those
-of a fact, whose score in a document is that of the best triple that says so: the best of several
-is right less often than one. The numbers are fitted on a development set
-(`pfn.calibration_fit`) and travel in the checkpoint's configuration. They don't change the
-order of scores.
+A table's scores s become sigmoid(low ln s - high ln(1 - s) + bias), and so do those of a fact,
+whose score in a document is that of the best triple that says so: the best of several is right
+less often than one. Where low and high are equal this is temperature scaling with a bias. The
+numbers are fitted on a development set (`pfn.calibration_fit`) and travel in the checkpoint's
+configuration. They don't change the order of scores.
 """
 
 from __future__ import annotations
@@ -19,41 +19,61 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Calibration(NamedTuple):
-    """How the logits of a table become probabilities: sigmoid(logit / temperature + bias)."""
+# Nearer to 0 and 1 a score of single precision says no more.
+_LEAST = 1e-7
 
-    temperature: float = 1.0
+
+class Calibration(NamedTuple):
+    """How scores become probabilities.
+
+    Attributes:
+        low: how much it counts that a score is far from 0; not negative.
+        high: how much it counts that a score is near 1; not negative.
+        bias: what is added.
+    """
+
+    low: float = 1.0
+    high: float = 1.0
     bias: float = 0.0
 
     def probability(self, logits: Tensor) -> Tensor:
         """The probabilities of logits, in single precision."""
         logits = logits.float()
-        if self != Calibration():
-            logits = logits / self.temperature + self.bias
-        return logits.sigmoid()
+        if self == Calibration():
+            return logits.sigmoid()
+        # ln s and ln(1 - s), where s may round to 0 or 1.
+        above, below = -_softplus(-logits), -_softplus(logits)
+        return (self.low * above - self.high * below + self.bias).sigmoid()
 
     def of_scores(self, scores: np.ndarray) -> np.ndarray:
         """The probabilities that scores without this calibration come to."""
         if self == Calibration():
             return scores
-        scores = scores.astype(np.float64)
-        with np.errstate(divide="ignore"):
-            logits = np.log(scores) - np.log1p(-scores)
-            return 1 / (1 + np.exp(-(logits / self.temperature + self.bias)))
+        scores = scores.astype(np.float64).clip(_LEAST, 1 - _LEAST)
+        logits = self.low * np.log(scores) - self.high * np.log1p(-scores) + self.bias
+        return 1 / (1 + np.exp(-logits))
 
     def of_score(self, score: float) -> float:
         """As `of_scores`, of one."""
         return float(self.of_scores(np.array(score)))
 
 
+def _softplus(logits: Tensor) -> Tensor:
+    return logits.clamp(min=0) + (-logits.abs()).exp().log1p()
+
+
 def calibration_of(configuration: Mapping[str, Any] | None, table: str) -> Calibration:
     """The calibration of a table, as in `PFNConfig.calibration`.
 
     Args:
-        configuration: of each table its parameters; None where nothing is calibrated.
+        configuration: of each table its parameters; None where nothing is calibrated. Older
+            checkpoints have a temperature and a bias.
         table: `entity` or `relation`, or `fact`; a tail table is calibrated as the RE table is.
     """
-    return Calibration(**(configuration or {}).get(table, {}))
+    found = dict((configuration or {}).get(table, {}))
+    if "temperature" in found:
+        found["low"] = found["high"] = 1 / found.pop("temperature")
+    return Calibration(**found)
 
 
 class Reliability(NamedTuple):

@@ -1,4 +1,4 @@
-"""Fits calibration to what a model found in a development set (Platt, 1999; Guo et al., 2017)."""
+"""Fits calibration to what a model found in a development set (Kull et al., AISTATS 2017)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pfn.calibration import Calibration
 
 
 def fit_calibration(scores: Sequence[float], right: Sequence[bool]) -> Calibration:
-    """Fits temperature and bias by least cross-entropy.
+    """Fits the parameters by least cross-entropy.
 
     The targets are smoothed as Platt (1999) does, so that a few items which the scores
     tell apart without an error don't ask for infinite certainty.
@@ -26,16 +26,28 @@ def fit_calibration(scores: Sequence[float], right: Sequence[bool]) -> Calibrati
     negatives = len(right) - positives
     labels = torch.tensor(right, dtype=torch.float64)
     labels = labels * (positives + 1) / (positives + 2) + (1 - labels) / (negatives + 2)
-    # Slope in place of the temperature: the loss is convex in it.
-    slope = torch.ones((), dtype=torch.float64, requires_grad=True)
-    bias = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([slope, bias], max_iter=200, line_search_fn="strong_wolfe")
+    columns = functional.logsigmoid(logits), -functional.logsigmoid(-logits)
+    inputs = torch.stack((*columns, torch.ones_like(logits)), 1)
+    weights = _fit(inputs, labels)
+    # Neither of the two may turn the order of scores: that one is left out, as the paper does.
+    if weights[:2].min() < 0:
+        kept = torch.ones(3, dtype=torch.float64)
+        kept[weights[:2].argmin()] = 0
+        weights = (_fit(inputs * kept, labels) * kept).clamp(min=kept.new_tensor((0, 0, -1e9)))
+    low, high, bias = (round(weight, 4) for weight in weights.tolist())
+    return Calibration(low, high, bias)
+
+
+def _fit(inputs: Tensor, labels: Tensor) -> Tensor:
+    """The weights of a logistic regression; its loss is convex."""
+    weights = torch.tensor((1.0, 1.0, 0.0), dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = functional.binary_cross_entropy_with_logits(logits * slope + bias, labels)
+        loss = functional.binary_cross_entropy_with_logits(inputs @ weights, labels)
         loss.backward()
         return loss
 
     optimizer.step(closure)
-    return Calibration(round(1 / slope.clamp(min=1e-3).item(), 4), round(bias.item(), 4))
+    return weights.detach()

@@ -6,26 +6,65 @@ import random
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from extraction_folders import Doc, write_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pfn.calibration import Calibration, reliability
+from pfn.calibration import Calibration, calibration_of, reliability
 from pfn.calibration_fit import fit_calibration
 from pipeline.cli import main
 
 
 @settings(max_examples=15, deadline=None)
-@given(temperature=st.floats(0.4, 3), bias=st.floats(-1, 1), seed=st.integers(0, 100))
-def test_calibration_finds_what_scores_mean(temperature, bias, seed):
+@given(
+    low=st.floats(0.4, 3), high=st.floats(0.4, 3), bias=st.floats(-1, 1), seed=st.integers(0, 100)
+)
+def test_calibration_finds_what_scores_mean(low, high, bias, seed):
     rng = random.Random(seed)
     scores = [rng.uniform(0.02, 0.98) for _ in range(4000)]
-    true = Calibration(temperature, bias)
+    true = Calibration(low, high, bias)
     right = [rng.random() < true.of_score(score) for score in scores]
     fitted = fit_calibration(scores, right)
     calibrated = [fitted.of_score(score) for score in scores]
     assert reliability(calibrated, right).error < 0.04
-    assert sorted(scores) == [s for _, s in sorted(zip(calibrated, scores, strict=True))]
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=30))
+def test_calibration_keeps_the_order(items):
+    scores = sorted(score for score, _ in items)
+    fitted = fit_calibration(scores, [right for _, right in items])
+    assert min(fitted.low, fitted.high) >= 0
+    calibrated = fitted.of_scores(np.array(scores))
+    assert np.all((calibrated >= 0) & (calibrated <= 1))
+    assert np.all(np.diff(calibrated) >= 0)
+
+
+@given(
+    st.lists(st.floats(-30, 30), min_size=1, max_size=9),
+    st.floats(0, 3),
+    st.floats(0, 3),
+    st.floats(-2, 2),
+)
+def test_logits_and_scores_come_to_the_same(logits, low, high, bias):
+    calibration = Calibration(low, high, bias)
+    found = calibration.probability(torch.tensor(logits))
+    # A score of single precision has lost what distinguishes it from 1.
+    kept = [logit for logit in logits if abs(logit) < 8]
+    scores = torch.tensor(kept, dtype=torch.float64).sigmoid().numpy()
+    expected = torch.tensor(calibration.of_scores(scores))
+    of_kept = [f for f, logit in zip(found.double(), logits, strict=True) if abs(logit) < 8]
+    torch.testing.assert_close(
+        torch.tensor(of_kept, dtype=torch.float64), expected, atol=1e-5, rtol=1e-4
+    )
+    assert found.isfinite().all()
+
+
+def test_a_temperature_of_older_checkpoints():
+    found = calibration_of({"entity": {"temperature": 2.0, "bias": -0.5}}, "entity")
+    logits = torch.tensor([-3.0, 0.0, 2.5])
+    torch.testing.assert_close(found.probability(logits), (logits / 2 - 0.5).sigmoid())
+    assert calibration_of(None, "fact") == calibration_of({}, "fact") == Calibration()
 
 
 def test_reliability():
@@ -35,11 +74,12 @@ def test_reliability():
     assert reliability([], []).error == 0
 
 
-def test_certainty_stays_what_it_is():
+def test_without_calibration_scores_stay_what_they_are():
     scores = np.array([0.0, 1.0, 0.5], np.float32)
-    found = Calibration(0.5, 0.0).of_scores(scores)
-    assert found.tolist() == [0, 1, 0.5]
     assert Calibration().of_scores(scores) is scores
+    low, high = Calibration(2, 2).of_scores(scores)[:2]
+    assert low < 1e-9
+    assert high > 1 - 1e-9
 
 
 def test_the_confidence_of_a_fact_is_calibrated_document_by_document(tmp_path):
@@ -54,7 +94,7 @@ def test_the_confidence_of_a_fact_is_calibrated_document_by_document(tmp_path):
     folder = write_folder(tmp_path / "graph", docs)
     manifest = json.loads((tmp_path / "graph" / "manifest.json").read_text())
     confidences = []
-    of_fact = Calibration(1.5, -0.4)
+    of_fact = Calibration(0.7, 0.6, -0.4)
     for calibration in (None, {"fact": of_fact._asdict()}):
         manifest["model"]["calibration"] = calibration
         (tmp_path / "graph" / "manifest.json").write_text(json.dumps(manifest))

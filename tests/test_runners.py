@@ -74,14 +74,11 @@ def test_prism(check):
     check("--runner=PrismRunner", f"--prism_location={binary}")
 
 
-@pytest.mark.parametrize("runner", ["threads", "prism"])
-def test_update(tmp_path, tiny_model, expected, monkeypatch, runner):
+def test_update(tmp_path, tiny_model, expected, monkeypatch):
+    """On Prism where there is one, else in threads."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     beam = ["--direct_running_mode=multi_threading", "--direct_num_workers=2"]
-    if runner == "prism":
-        binary = os.environ.get("PFN_KG_PRISM")
-        if not binary:
-            pytest.skip("PFN_KG_PRISM names no Prism binary")
+    if binary := os.environ.get("PFN_KG_PRISM"):
         beam = ["--runner=PrismRunner", f"--prism_location={binary}"]
     corpus, wanted = expected
     output = tmp_path / "out"

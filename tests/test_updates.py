@@ -283,7 +283,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(STEPS)
 def test_history_leaves_no_trace(tmp_path_factory, tiny_model, steps):
     """Whatever was added, changed and removed, the tables are those of the live documents."""

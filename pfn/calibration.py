@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-# Nearer to 0 and 1 a score of single precision says no more.
-_LEAST = 1e-7
+#: Nearer to 0 and 1 a score of single precision says no more.
+MARGIN = 1e-7
 
 
 class Calibration(NamedTuple):
@@ -41,25 +41,23 @@ class Calibration(NamedTuple):
         logits = logits.float()
         if self == Calibration():
             return logits.sigmoid()
-        # ln s and ln(1 - s), where s may round to 0 or 1.
-        above, below = -_softplus(-logits), -_softplus(logits)
-        return (self.low * above - self.high * below + self.bias).sigmoid()
+        from torch.nn.functional import logsigmoid
+
+        # ln(1 - s) is ln s less the logit.
+        log = (self.low - self.high) * logsigmoid(logits)
+        return (log + self.high * logits + self.bias).sigmoid()
 
     def of_scores(self, scores: np.ndarray) -> np.ndarray:
         """The probabilities that scores without this calibration come to."""
         if self == Calibration():
             return scores
-        scores = scores.astype(np.float64).clip(_LEAST, 1 - _LEAST)
+        scores = scores.astype(np.float64).clip(MARGIN, 1 - MARGIN)
         logits = self.low * np.log(scores) - self.high * np.log1p(-scores) + self.bias
         return 1 / (1 + np.exp(-logits))
 
     def of_score(self, score: float) -> float:
         """As `of_scores`, of one."""
         return float(self.of_scores(np.array(score)))
-
-
-def _softplus(logits: Tensor) -> Tensor:
-    return logits.clamp(min=0) + (-logits.abs()).exp().log1p()
 
 
 def calibration_of(configuration: Mapping[str, Any] | None, table: str) -> Calibration:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pfn.calibration import Calibration
+from pfn.calibration import MARGIN, Calibration
 
 
 def fit_calibration(scores: Sequence[float], right: Sequence[bool]) -> Calibration:
@@ -21,19 +21,19 @@ def fit_calibration(scores: Sequence[float], right: Sequence[bool]) -> Calibrati
         scores: of what was found, from the model without calibration; at least one.
         right: whether each is right.
     """
-    logits = torch.tensor(scores, dtype=torch.float64).clamp(1e-7, 1 - 1e-7).logit()
+    found = torch.tensor(scores, dtype=torch.float64).clamp(MARGIN, 1 - MARGIN)
     positives = sum(right)
     negatives = len(right) - positives
     labels = torch.tensor(right, dtype=torch.float64)
     labels = labels * (positives + 1) / (positives + 2) + (1 - labels) / (negatives + 2)
-    columns = functional.logsigmoid(logits), -functional.logsigmoid(-logits)
-    inputs = torch.stack((*columns, torch.ones_like(logits)), 1)
+    inputs = torch.stack((found.log(), -(-found).log1p(), torch.ones_like(found)), 1)
     weights = _fit(inputs, labels)
     # Neither of the two may turn the order of scores: that one is left out, as the paper does.
     if weights[:2].min() < 0:
         kept = torch.ones(3, dtype=torch.float64)
         kept[weights[:2].argmin()] = 0
-        weights = (_fit(inputs * kept, labels) * kept).clamp(min=kept.new_tensor((0, 0, -1e9)))
+        weights = _fit(inputs * kept, labels) * kept
+        weights[:2].clamp_(min=0)
     low, high, bias = (round(weight, 4) for weight in weights.tolist())
     return Calibration(low, high, bias)
 

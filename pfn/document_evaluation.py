@@ -26,9 +26,8 @@ from schemas.records import (
     HeadTriple,
     Mention,
     Sentence,
+    Triple,
 )
-
-_NONE = Calibration()
 
 #: What an argument stands for: an annotated entity, by its number, or else something by name.
 Argument: TypeAlias = int | str
@@ -206,8 +205,8 @@ def score_reading(
     *,
     entity_threshold: float,
     relation_threshold: float,
+    fact_calibration: Calibration,
     head_policy: HeadPolicy = "all",
-    fact_calibration: Calibration = _NONE,
 ) -> dict[str, Any]:
     """Scores of sentences, of facts where documents were read, and how reliable scores are.
 
@@ -282,10 +281,7 @@ def score_documents(
     for found, document in zip(predictions, documents, strict=True):
         mentions, triples = resolve_heads(found, entity_threshold, relation_threshold, head_policy)
         entity.add({(m.begin, m.end, m.type) for m in mentions}, document.entities, 2)
-        said = {
-            _fact(document, mentions[t.subject], t.relation, mentions[t.object]) for t in triples
-        }
-        fact.add(said, document.facts, 1)
+        fact.add(set(_said(document, mentions, triples)), document.facts, 1)
     return {"entity": entity.scores(), "fact": fact.scores()}
 
 
@@ -305,7 +301,7 @@ def judge_facts(
     predictions: Sequence[DocumentHeads],
     documents: Sequence[AnnotatedText],
     thresholds: tuple[float, float],
-    *calibrations: Calibration,
+    calibration: Calibration,
 ) -> tuple[list[float], list[bool]]:
     """Scores of the facts that are said of documents, and whether each is right.
 
@@ -313,27 +309,30 @@ def judge_facts(
         predictions: what was found in each document.
         documents: the documents, in the same order.
         thresholds: least score of a mention and of a triple.
-        calibrations: that turn the score of a fact, which is that of its best triple, into what
-            is given, one after the other.
+        calibration: of the score of a fact, which is that of its best triple.
     """
     scores: list[float] = []
     right: list[bool] = []
     for found, document in zip(predictions, documents, strict=True):
-        mentions, triples = resolve_heads(found, *thresholds)
-        best: dict[Fact, float] = {}
-        for t in triples:
-            fact = _fact(document, mentions[t.subject], t.relation, mentions[t.object])
-            best[fact] = max(best.get(fact, 0.0), t.score)
-        scores += best.values()
-        right += [fact in document.facts for fact in best]
-    calibrated = np.array(scores)
-    for calibration in calibrations:
-        calibrated = calibration.of_scores(calibrated)
-    return calibrated.tolist(), right
+        said = _said(document, *resolve_heads(found, *thresholds))
+        scores += said.values()
+        right += [fact in document.facts for fact in said]
+    return calibration.of_scores(np.array(scores)).tolist(), right
 
 
 def _is_fact(document: AnnotatedText, subject: Mention, relation: str, object_: Mention) -> bool:
     return _fact(document, subject, relation, object_) in document.facts
+
+
+def _said(
+    document: AnnotatedText, mentions: Sequence[Mention], triples: Sequence[Triple]
+) -> dict[Fact, float]:
+    """The facts that triples say of a document, each with the score of its best triple."""
+    best: dict[Fact, float] = {}
+    for t in triples:
+        fact = _fact(document, mentions[t.subject], t.relation, mentions[t.object])
+        best[fact] = max(best.get(fact, 0.0), t.score)
+    return best
 
 
 def _fact(document: AnnotatedText, subject: Mention, relation: str, object_: Mention) -> Fact:

@@ -131,8 +131,8 @@ def _table(figures: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _errors(figures: Mapping[str, Mapping[str, Any]]) -> str:
     of_tables = [found["calibration"] for found in figures.values()]
-    names = [n for n in ("entity", "triple", "fact") if all(n in of for of in of_tables)]
     labels = {"entity": "entities", "triple": "triples", "fact": "facts that are said"}
+    names = [name for name in labels if all(name in of for of in of_tables)]
     lines = [
         f"| split | {' | '.join(labels[name] for name in names)} |",
         f"| --- |{' ---: |' * len(names)}",

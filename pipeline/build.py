@@ -490,8 +490,7 @@ class _ReadChunk(beam.DoFn):
     ) -> tuple[pa.Table, list[Loser]]:
         rows = read_columns(chunk.path, columns)
         read_counters(rows.schema)  # refuses a format that is not ours
-        if columns is None:
-            rows = with_all_columns(rows)
+        rows = with_all_columns(rows)
         lost = [loser for found in losers[chunk.number] for loser in found]
         gone = removed_rows(rows["document_id"], chunk.generation, self._removed)
         return rows, lost + [Loser(row, "removed") for row in np.flatnonzero(gone).tolist()]

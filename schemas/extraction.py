@@ -18,9 +18,6 @@ import pyarrow as pa
 #: Raised whenever the columns or their meaning change.
 EXTRACTION_VERSION = 2
 
-# What files of earlier versions lack.
-_ADDED = ("tail_triples",)
-
 _VERSION_KEY = b"pfn_kg.extraction_version"
 _COUNTERS_KEY = b"pfn_kg.counters"
 
@@ -123,9 +120,9 @@ def read_counters(schema: pa.Schema) -> dict[str, int]:
 
 
 def with_all_columns(rows: pa.Table) -> pa.Table:
-    """The rows of a file of any version, with columns of nulls for what it lacks."""
-    for name in _ADDED:
-        if name not in rows.column_names:
-            field = EXTRACTION_SCHEMA.field(name)
-            rows = rows.append_column(field, pa.nulls(len(rows), field.type))
-    return rows
+    """Rows with columns of nulls for what an older file lacks, or what was not read of it."""
+    columns = {
+        f.name: rows[f.name] if f.name in rows.column_names else pa.nulls(len(rows), f.type)
+        for f in EXTRACTION_SCHEMA
+    }
+    return pa.table(columns, schema=EXTRACTION_SCHEMA)

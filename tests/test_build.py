@@ -207,7 +207,8 @@ def test_same_bytes_twice_and_whatever_the_chunks_order_and_workers(tmp_path):
     build(folder, MANY_FILES, ["--direct_num_workers=2", "--direct_running_mode=multi_threading"])
     assert file_bytes(folder) == expected
     for name, arguments in (
-        ("ones", {"chunk_documents": 1, "reverse": True}),
+        ("reversed", {"reverse": True}),
+        ("ones", {"chunk_documents": 1}),
         ("all", {"chunk_documents": 99}),
     ):
         other = write_folder(tmp_path / name, DOCS, **arguments)

@@ -191,8 +191,9 @@ def test_without_the_options_the_graph_is_the_former_one(tmp_path, aliases):
     assert redirects(folder)[id_of("Oslo", "LOC")] == now
 
 
-def test_same_bytes_whatever_the_chunks_order_and_workers(tmp_path, aliases):
-    options = BuildOptions(aliases=aliases, fuzzy=FUZZY, shard_rows=2, rdf=None)
+@pytest.mark.parametrize("shard_rows", [2, 1000])
+def test_same_bytes_whatever_the_chunks_order_and_workers(tmp_path, aliases, shard_rows):
+    options = BuildOptions(aliases=aliases, fuzzy=FUZZY, shard_rows=shard_rows, rdf=None)
     folder = write_folder(tmp_path / "one", DOCS)
     build(folder, options)
     expected = graph_bytes(folder), read(folder, "redirects")
@@ -278,28 +279,35 @@ def test_any_sequence_of_builds(tmp_path_factory, corpus, steps):
     ]
 
 
-def test_what_is_removed_leaves_aliases_and_fuzzy(tmp_path, aliases):
-    """Taken from, the graph is that of the live documents, built as the first one was."""
-    folder = write_folder(tmp_path / "run", DOCS)
-    options = ["--aliases", aliases, "--fuzzy", "0.9", "--no-rdf"]
-    assert main(["build", folder, *options]) == 0
-    only = write_folder(tmp_path / "only", DOCS[1:])
-    assert main(["build", only, *options]) == 0
-    Path(aliases).unlink()  # what the graph was built with lies in its folder
-    assert main(["remove", folder, "--documents", "a"]) == 0
-    for name in ("entities", "relations", "mentions", "triples"):
-        assert read(folder, name) == read(only, name)
-    check_sound(folder)
+def test_updates_keep_aliases_and_fuzzy(tmp_path, aliases, tiny_model):
+    """Added to and taken from, the graph is that of the live documents."""
+    from corpora import TEXTS, files, run, write_corpus
 
-    def recorded():
-        manifest = json.loads((Path(folder) / "manifest.json").read_text())
-        return manifest["build"]["options"]
+    table = tmp_path / "names.csv"
+    table.write_text("alias,canonical_name,iri\nAda Lovelace,Augusta Ada King,https://x/ada\n")
+    options = ("--aliases", str(table), "--fuzzy", "0.9", "--chunk-documents", "1")
+    a = write_corpus(tmp_path / "a.parquet", TEXTS[:3])
+    b = write_corpus(tmp_path / "b.parquet", [*TEXTS[3:], "Ada Lovelace was born in London."])
+    output, only_b = tmp_path / "out", tmp_path / "b"
+    assert run(b, only_b, tiny_model, *options) == 0
+    assert run(a, output, tiny_model, *options) == 0
+    table.unlink()  # what the graph was built with lies in its folder
+    assert main(["run", str(b), "--into", str(output)]) == 0
+    assert main(["remove", str(output), "--documents", "a0,a1,a2"]) == 0
 
-    assert recorded()["aliases"]
-    assert recorded()["fuzzy"] == {"similarity": 0.9, "words": 2}
-    assert main(["remove", folder, "--documents", "b", "--aliases", "none"]) == 0
-    assert recorded()["aliases"] is None
-    assert not (Path(folder) / ALIASES_FILE).exists()
+    def graph(folder):
+        left = ("extractions", "redirects")
+        return {name: data for name, data in files(folder).items() if not name.startswith(left)}
+
+    assert graph(output) == graph(only_b)
+    check_sound(output)
+    manifest = json.loads((output / "manifest.json").read_text())["build"]["options"]
+    assert manifest["aliases"]
+    assert manifest["fuzzy"] == {"similarity": 0.9, "words": 2}
+    assert main(["remove", str(output), "--documents", "a0", "--aliases", "none"]) == 0
+    manifest = json.loads((output / "manifest.json").read_text())["build"]["options"]
+    assert manifest["aliases"] is None
+    assert not (output / ALIASES_FILE).exists()
 
 
 def test_iris_in_rdf(tmp_path, aliases):

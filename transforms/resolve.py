@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 
 from pfn.calibration import Calibration
 from pfn.resolution import HeadPolicy, TailColumns, resolve_columns
-from schemas.extraction import EXTRACTION_SCHEMA
 from schemas.job import ConstraintPolicy, NameRules, Rules
 from schemas.label_schema import LabelSchema
 from schemas.tables import TABLE_SCHEMAS
@@ -167,7 +166,7 @@ def chunk_names(
     """The names of entities in a chunk, each of the entity of its own key.
 
     Args:
-        chunk: of its rows the columns NAME_COLUMNS.
+        chunk: its rows as `resolve_chunk` takes them; none but NAME_COLUMNS needs to be read.
         losers: as `resolve_chunk` takes them.
         label_schema: likewise.
         options: likewise.
@@ -175,12 +174,7 @@ def chunk_names(
     Returns:
         Rows as in NAME_SCHEMA.
     """
-    columns = {
-        f.name: chunk[f.name] if f.name in NAME_COLUMNS else pa.nulls(len(chunk), f.type)
-        for f in EXTRACTION_SCHEMA
-    }
-    rows = pa.table(columns, schema=EXTRACTION_SCHEMA)
-    found = resolve_chunk(rows, "", losers, label_schema, options._replace(sentences=False))
+    found = resolve_chunk(chunk, "", losers, label_schema, options._replace(sentences=False))
     names = found.tables["entities"]
     return names.filter(pc.equal(names["kind"], "entity"))
 

@@ -71,8 +71,8 @@ def load_extractor(args: argparse.Namespace) -> Any:
     if args.token_budget is not None and args.token_budget < 1:
         raise ConfigurationError(f"--token-budget: {args.token_budget} is not at least 1")
 
-    # What is imported and loaded stays; to look for garbage among it again and again takes a
-    # sixth of the start.
+    # What is imported and loaded stays; to look for garbage among it again and again takes an
+    # eighth of the start.
     gc.disable()
     try:
         from pfn.extractor import Extractor

@@ -49,7 +49,7 @@ from pfn.readers import AnnotatedSentence, Reading
 from pfn.readers.records import AnnotatedDocument
 from pfn.training_options import ARCHITECTURE, FREE, TrainingOptions
 from pfn.weight_average import WeightAverage
-from pfn.window_training import WindowBatches, WindowDataset, document_cells
+from pfn.window_training import WindowBatches, WindowDataset
 from schemas.errors import ConfigurationError
 from schemas.job import DEFAULT_FLOOR
 from schemas.label_schema import LabelSchema
@@ -237,7 +237,7 @@ class PFNTrainer(Trainer):
         if not isinstance(self._data, WindowDataset):
             return super().get_train_dataloader()
         batches = WindowBatches(
-            self._data.documents,
+            self._data,
             self._options.window_tokens,
             self._options.batch_size,
             self._options.seed,
@@ -311,6 +311,8 @@ def train(
             raise ConfigurationError(
                 f"--window-tokens: {name} has no facts of documents; the format docred has"
             )
+    if options.mention_replacement and not options.window_tokens:
+        raise ConfigurationError("--mention-replacement: needs --window-tokens")
     if start_from and schema is None:
         known = PFNConfig.from_pretrained(find_model(start_from)).label_schema
         schema = LabelSchema.from_dict(known) if known else None
@@ -331,7 +333,7 @@ def train(
     documents = annotated_texts(dev_data)
     dataset: Any
     if options.window_tokens:
-        dataset = WindowDataset(document_cells(train_data, extractor.inputs), extractor.inputs)
+        dataset = WindowDataset(train_data, extractor.inputs, options.mention_replacement)
     else:
         gold = [gold_sentence(s) for s in train_data]
         dataset = training_cells(gold, extractor.inputs)

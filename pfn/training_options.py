@@ -75,6 +75,12 @@ class TrainingOptions(BaseModel):
         lt=1,
         description="rate of the words that the encoder reads as its mask token in training",
     )
+    mention_replacement: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="with windows: rate of the entities that take the names of another in training",
+    )
     layer_norm: bool = Field(True, description="whether the task units normalise before ELU")
     reflexive: bool = Field(
         True, description="whether both heads of a triple may be the same position"

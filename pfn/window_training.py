@@ -8,7 +8,7 @@ sentences up to the longest window, so that the model reads texts of any length.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from pfn.gold import GoldCells, entity_spans, gold_cells, gold_sentence, placed_spans
 from pfn.inputs import InputEncoder
+from pfn.mention_replacement import MentionReplacement
 from pfn.readers.records import Reading
 from pfn.windows import join_sentences
 
@@ -167,13 +168,26 @@ class WindowDataset(Dataset):
     """Gold windows by `WindowKey`.
 
     Args:
-        documents: the documents.
+        reading: with documents.
         encoder: of the model that is trained.
+        mention_replacement: rate of the entities that are replaced by others each epoch.
     """
 
-    def __init__(self, documents: Sequence[DocumentCells], encoder: InputEncoder):
-        self.documents = documents
+    def __init__(self, reading: Reading, encoder: InputEncoder, mention_replacement: float = 0):
+        self.documents = document_cells(reading, encoder)
         self._encoder = encoder
+        self._replacement = (
+            MentionReplacement(reading, mention_replacement) if mention_replacement else None
+        )
+
+    def begin_epoch(self, rng: random.Random) -> None:
+        """Draws which entities are replaced by which.
+
+        Args:
+            rng: draws them.
+        """
+        if self._replacement:
+            self.documents = document_cells(self._replacement.replaced(rng), self._encoder)
 
     def __len__(self) -> int:
         return sum(len(document.sentences) for document in self.documents)
@@ -196,7 +210,7 @@ class WindowBatches:
     about as many word pieces each.
 
     Args:
-        documents: the documents.
+        data: the documents.
         window_tokens: most pieces of a window of several sentences.
         batch_size: about how many sentences a batch holds.
         seed: of the windows' lengths and the order.
@@ -207,7 +221,7 @@ class WindowBatches:
 
     def __init__(
         self,
-        documents: Sequence[DocumentCells],
+        data: WindowDataset,
         window_tokens: int,
         batch_size: int,
         seed: int,
@@ -215,19 +229,20 @@ class WindowBatches:
         sentence_pieces: int,
         fragments: bool = False,
     ):
-        self._documents = documents
+        self._data = data
         self._window_tokens = window_tokens
         self._seed = seed
         self._epoch = epoch
         self._sentence_pieces = min(sentence_pieces, window_tokens)
         self._fragments = fragments
-        self._size = max(1, round(sum(len(d.sentences) for d in documents) / batch_size))
+        self._size = max(1, round(len(data) / batch_size))
 
     def __len__(self) -> int:
         return self._size
 
     def __iter__(self) -> Iterator[list[WindowKey]]:
         rng = random.Random(self._seed * 1_000_003 + self._epoch())
+        self._data.begin_epoch(rng)
         windows = list(self._windows(rng))
         # Windows of about one length meet others of an epoch in another order each time.
         windows.sort(key=lambda window: window[1] * (1 + 0.1 * rng.random()))
@@ -249,7 +264,7 @@ class WindowBatches:
 
     def _windows(self, rng: random.Random) -> Iterator[tuple[WindowKey, int]]:
         """Windows with their number of pieces."""
-        for number, document in enumerate(self._documents):
+        for number, document in enumerate(self._data.documents):
             drawn = rng.random()
             budget = self._window_tokens
             merged = _SINGLE <= drawn < _SINGLE + _MERGED

@@ -13,7 +13,7 @@ from pfn.document_evaluation import annotated_texts, evaluate_reading, sentence_
 from pfn.gold import gold_sentence
 from pfn.readers import read
 from pfn.training import training_cells
-from pfn.window_training import WindowBatches, WindowDataset, WindowKey, document_cells
+from pfn.window_training import WindowBatches, WindowDataset, WindowKey
 from pipeline.cli import main
 
 # John Smith lives in London, which the sentence before names; and so does Anna Bell.
@@ -133,9 +133,8 @@ def test_a_window_has_the_cells_of_its_sentences(random_extractor, tmp_path, pos
     inputs = random_extractor(positions=positions).inputs
     inputs.config.entity_types = ["LOC", "ORG", "PER"]
     inputs.config.relation_types = ["born_in", "capital_of", "lives_in", "seat", "works_for"]
-    documents = document_cells(reading, inputs)
     alone = training_cells([gold_sentence(s) for s in reading], inputs)
-    dataset = WindowDataset(documents, inputs)
+    dataset = WindowDataset(reading, inputs)
     assert len(dataset) == 3
 
     def said(cells):
@@ -150,7 +149,7 @@ def test_a_window_has_the_cells_of_its_sentences(random_extractor, tmp_path, pos
         relations = Counter((at[s], at[o], label) for s, o, label in cells.relations)
         return entities, relations
 
-    for batch in WindowBatches(documents, 0, 3, 1, lambda: 0, 40):
+    for batch in WindowBatches(dataset, 0, 3, 1, lambda: 0, 40):
         for key in batch:
             assert dataset[key] == alone[key.begin]
     whole = dataset[WindowKey(0, 0, 3)]
@@ -177,10 +176,10 @@ def test_every_sentence_is_in_one_window_an_epoch(
     inputs = random_extractor().inputs
     inputs.config.entity_types = ["LOC"]
     inputs.config.relation_types = ["after"]
-    documents = document_cells(read(path, "docred"), inputs)
+    dataset = WindowDataset(read(path, "docred"), inputs, data.draw(st.sampled_from([0, 0.5])))
     tokens = data.draw(st.integers(0, 60))
     epoch = data.draw(st.integers(0, 9))
-    sampler = WindowBatches(documents, tokens, size, 7, lambda: epoch, 40, fragments=True)
+    sampler = WindowBatches(dataset, tokens, size, 7, lambda: epoch, 40, fragments=True)
     batches = list(sampler)
     assert len(sampler) == max(1, round(sum(sizes) / size))
     assert len(batches) == min(len(sampler), sum(map(len, batches)))
@@ -190,9 +189,8 @@ def test_every_sentence_is_in_one_window_an_epoch(
     )
     assert seen == Counter((d, s) for d, count in enumerate(sizes) for s in range(count))
     assert batches == list(
-        WindowBatches(documents, tokens, size, 7, lambda: epoch, 40, fragments=True)
+        WindowBatches(dataset, tokens, size, 7, lambda: epoch, 40, fragments=True)
     )
-    dataset = WindowDataset(documents, inputs)
     for batch in batches:
         for key in batch:
             cells = dataset[key]

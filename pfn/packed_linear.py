@@ -71,6 +71,11 @@ def pack_linears(module: nn.Module) -> None:
             pack_linears(child)
 
 
+def is_packed(linear: nn.Linear) -> bool:
+    """Whether a layer's products are those of a packed weight, here and now."""
+    return isinstance(linear, PackedLinear) and _packs(linear.weight)
+
+
 def _packs(weight: Tensor) -> bool:
     return (
         not torch.is_grad_enabled()

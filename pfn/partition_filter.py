@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from pfn.packed_linear import is_packed
+
 
 class PartitionFeatures(NamedTuple):
     """Task-specific features of every position (eq. 6), each (batch, length, hidden).
@@ -150,7 +152,7 @@ class PartitionFilterEncoder(nn.Module):
             size = len(projected)
             # Scaling the state is scaling the weights, at a fraction of the cost.
             read = hidden[:size] if self.training else hidden[:size] * keep
-            gates = of_gates(step, read) + projected
+            gates = of_gates.add(step, read, projected)
             candidate = _tanh(gates[:, :hidden_size])  # eq. 1
             # eq. 2, both gates of both cells: (size, cell, gate, chunk)
             gate = cummax(gates[:, hidden_size:].view(size, 2, 2, chunk_size))
@@ -190,6 +192,7 @@ class _StepLinear:
         self._linear, self._weight = linear, weight
         self._inputs: list[Tensor] = []
         self._steps: tuple[Tensor, ...] | None = None
+        self._in_place = not torch.is_grad_enabled() and not is_packed(linear)
         if torch.is_grad_enabled() and weight.requires_grad:
             rows = linear.bias.expand(sum(sizes), -1)
             self._steps = _WeightGradient.apply(rows, weight, self._inputs).split(sizes)
@@ -202,6 +205,15 @@ class _StepLinear:
         if self._weight is self._linear.weight:
             return self._linear(x)
         return functional.linear(x, self._weight, self._linear.bias)
+
+    def add(self, step: int, x: Tensor, to: Tensor) -> Tensor:
+        """The outputs of a step and what is added to them, (rows, outputs).
+
+        At inference `to` becomes them, which saves copies of as many numbers.
+        """
+        if self._in_place:
+            return to.add_(self._linear.bias).addmm_(x, self._weight.t())
+        return self(step, x) + to
 
 
 class _WeightGradient(torch.autograd.Function):

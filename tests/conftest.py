@@ -3,7 +3,9 @@
 import contextlib
 import io
 import os
+import weakref
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -12,6 +14,26 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def each_dofn_is_looked_at_once():
+    """Beam asks a DoFn for its states and timers some eight times, each time by `inspect`.
+
+    That is a fifth of a small build, and the suite has hundreds of those.
+    """
+    from apache_beam.transforms import userstate
+
+    kept = weakref.WeakKeyDictionary()
+    look = userstate.get_dofn_specs
+
+    def get_dofn_specs(dofn):
+        if dofn not in kept:
+            kept[dofn] = look(dofn)
+        return kept[dofn]
+
+    with mock.patch.object(userstate, "get_dofn_specs", get_dofn_specs):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from schemas.errors import ConfigurationError
 
+# libyaml, where PyYAML has it, is six times as fast: a tenth of the time of a small build.
+try:
+    from yaml import CSafeDumper as SafeDumper
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:
+    from yaml import SafeDumper, SafeLoader  # type: ignore[assignment]
+
 #: Namespace of a graph whose owner named none. Reserved by RFC 2606: it belongs to no one.
 DEFAULT_BASE_IRI = "https://pfn-kg.example/"
 
@@ -253,7 +260,7 @@ class LabelSchema(_Frozen):
             ConfigurationError: if it is no YAML or no label schema; names the field.
         """
         try:
-            data = yaml.safe_load(text)
+            data = yaml.load(text, Loader=SafeLoader)
         except yaml.YAMLError as error:
             reason = " ".join(str(error).split())
             raise ConfigurationError(f"{source_name}: not valid YAML: {reason}") from None
@@ -318,7 +325,7 @@ class LabelSchema(_Frozen):
         return f"{self.base_iri}relation/{_iri_slug(name)}-text"
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(SafeDumper):
     """Writes text so that it reads back as it is."""
 
     def represent_str(self, data: str) -> yaml.ScalarNode:

@@ -53,6 +53,9 @@ class PFNConfig(PreTrainedConfig):
         max_span: most positions of an entity, where there is a bound. The paper has none; a model
             that hardly saw longer ones says nonsense there, above all where what is read as a
             sentence is several.
+        flat_entities: whether of entities that overlap only that with the best score is found. In
+            the paper's tables any may overlap; what was annotated without such entities asks for
+            none.
         segmentation: name of the word segmentation (`pfn.segmentation`).
         window_pieces: longest run of word pieces read at once; longer sentences are read
             in overlapping windows.
@@ -93,6 +96,7 @@ class PFNConfig(PreTrainedConfig):
     word_shapes: bool = False
     reflexive: bool = True
     max_span: int | None = None
+    flat_entities: bool = False
     segmentation: str = "bert-isolated"
     window_pieces: int = 192
     window_overlap: int = 48

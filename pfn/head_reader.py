@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 
 from pfn.decoding import Decoded, decode
+from pfn.flat_entities import between, flat_mentions
 from pfn.inputs import InputEncoder, Window
 from pfn.modeling import PFNModel
 from pfn.parallel_batches import read_batches
@@ -94,6 +95,10 @@ class HeadReader:
         for text in range(len(texts)):
             parts = self._parts.get(text, [])
             mentions, heads, tails = _merge(parts)
+            if self._model.config.flat_entities:
+                mentions = flat_mentions(mentions)
+                heads = between(heads, {m.begin for m in mentions})
+                tails = between(tails, {m.end for m in mentions})
             found.append(
                 DocumentHeads(
                     mentions,

@@ -13,6 +13,7 @@ FREE = (
     "dropconnect",
     "reflexive",
     "max_span",
+    "flat_entities",
     "window_pieces",
     "window_overlap",
     "window_tokens",
@@ -87,6 +88,9 @@ class TrainingOptions(BaseModel):
     )
     max_span: int | None = Field(
         None, gt=0, description="most positions of an entity that is found; default: no bound"
+    )
+    flat_entities: bool = Field(
+        False, description="whether of entities that overlap only the best one is found"
     )
     window_pieces: int = Field(
         96, gt=0, description="word pieces read at once; more than training shows do harm"

@@ -12,7 +12,6 @@ from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PreTrainedConfig,
 from transformers.utils import ModelOutput
 
 from pfn.configuration import PFNConfig
-from pfn.encoder_parts import encoder_parts
 from pfn.loss import table_loss
 from pfn.lstm_encoders import LSTMEncoders
 from pfn.partition_filter import PartitionFeatures, PartitionFilterEncoder
@@ -132,17 +131,14 @@ class PFNModel(PreTrainedModel):
             sentence_ids: where a window has several sentences: that of each position, from 0,
                 (batch, length).
         """
-        encoded = [
-            self._encode(
-                input_ids[part],
-                attention_mask[part],
-                position_index[part[0]],
-                shape_ids if shape_ids is None else shape_ids[part],
-            )
-            for part in encoder_parts(attention_mask)
-        ]
-        x = encoded[0] if len(encoded) == 1 else torch.cat(encoded)
-        features = self.partition_filter(self.dropout(x), position_mask)
+        if self.word_shapes is not None and shape_ids is not None:
+            embeddings = self.encoder.get_input_embeddings()(input_ids)
+            read = {"inputs_embeds": embeddings + self.word_shapes(shape_ids)}
+        else:
+            read = {"input_ids": input_ids}
+        encoded = self.encoder(attention_mask=attention_mask, **read).last_hidden_state
+        index = position_index.unsqueeze(-1).expand(-1, -1, encoded.shape[-1])
+        features = self.partition_filter(self.dropout(encoded.gather(1, index)), position_mask)
         return PFNProjections(
             features,
             self.ner.project(features.entity, features.shared, position_mask),
@@ -153,23 +149,6 @@ class PFNModel(PreTrainedModel):
             else self.re_tail.project(features.relation, features.shared, position_mask),
             sentence_ids,
         )
-
-    def _encode(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor,
-        position_index: Tensor,
-        shape_ids: Tensor | None,
-    ) -> Tensor:
-        """The encoder's outputs at positions, (batch, length, width)."""
-        if self.word_shapes is not None and shape_ids is not None:
-            embeddings = self.encoder.get_input_embeddings()(input_ids)
-            read = {"inputs_embeds": embeddings + self.word_shapes(shape_ids)}
-        else:
-            read = {"input_ids": input_ids}
-        encoded = self.encoder(attention_mask=attention_mask, **read).last_hidden_state
-        index = position_index.unsqueeze(-1).expand(-1, -1, encoded.shape[-1])
-        return encoded.gather(1, index)
 
     def forward(
         self,

@@ -87,7 +87,7 @@ class MentionReplacement:
         return found
 
     def _draw(self, entity: _Entity, rng: random.Random) -> _Entity:
-        """An entity of the same type, of another document if there is one."""
+        """An entity of the same type and another document; itself where none is drawn."""
         drawn = rng.choices(self._of_type[entity.type], k=_DRAWN)
         elsewhere = [other for other in drawn if other.document != entity.document]
         return max(elsewhere or [entity], key=lambda other: _alike(other.names[0], entity.names[0]))

@@ -211,7 +211,8 @@ class _StepLinear:
 
         At inference `to` becomes them, which saves copies of as many numbers.
         """
-        if self._in_place:
+        # Under autocast they may be of other types.
+        if self._in_place and to.dtype == x.dtype == self._weight.dtype:
             return to.add_(self._linear.bias).addmm_(x, self._weight.t())
         return self(step, x) + to
 

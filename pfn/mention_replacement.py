@@ -9,6 +9,7 @@ together, and what is said of it stays.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import NamedTuple
@@ -96,26 +97,29 @@ class MentionReplacement:
 def _entities(reading: Reading, number: int) -> Iterator[_Entity]:
     """The entities of a document whose mentions overlap no mention of another."""
     document = reading.documents[number]
-    clear: dict[int, set[int]] = {}
-    for place in range(document.end - document.begin):
-        spans = reading[document.begin + place].entities
-        order = sorted(range(len(spans)), key=lambda i: spans[i])
-        clear[place] = set(order)
-        reached = 0, -1
-        for index in order:
-            begin, end, _ = spans[index]
-            if begin < reached[0]:
-                clear[place] -= {index, reached[1]}
-            reached = max(reached, (end, index))
-    owners = [mention for cluster in document.clusters for mention in set(cluster)]
+    clear = [_clear(sentence.entities) for sentence in reading[document.begin : document.end]]
+    owners = Counter(mention for cluster in document.clusters for mention in set(cluster))
     for cluster, mentions in enumerate(document.clusters):
         types = {reading[document.begin + place].entities[i][2] for place, i in mentions}
         if len(types) == 1 and all(
-            i in clear[place] and owners.count((place, i)) == 1 for place, i in mentions
+            i in clear[place] and owners[place, i] == 1 for place, i in mentions
         ):
             names = {_tokens(reading, document, place, i) for place, i in mentions}
             longest_first = sorted(names, key=lambda name: (-sum(map(len, name)), name))
             yield _Entity(number, cluster, types.pop(), longest_first)
+
+
+def _clear(entities: list[GoldEntity]) -> set[int]:
+    """Which of a sentence's entities overlap no other one."""
+    return {
+        i
+        for i, (begin, end, _) in enumerate(entities)
+        if not any(
+            begin < other_end and other_begin < end
+            for j, (other_begin, other_end, _) in enumerate(entities)
+            if j != i
+        )
+    }
 
 
 def _tokens(

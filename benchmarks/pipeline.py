@@ -103,12 +103,14 @@ class ReadyMade:
             triples: list[HeadTriple] = []
             for s in of_text:
                 ready = self.found[text[s.begin : s.begin + _TAG]]
+                at = s.begin
                 mentions += [
-                    m._replace(begin=m.begin + s.begin, end=m.end + s.begin) for m in ready.mentions
+                    Mention(begin + at, end + at, name, type_, score)
+                    for begin, end, name, type_, score in ready.mentions
                 ]
                 triples += [
-                    t._replace(subject=t.subject + s.begin, object=t.object + s.begin)
-                    for t in ready.head_triples
+                    HeadTriple(subject + at, relation, object_ + at, score)
+                    for subject, relation, object_, score in ready.head_triples
                 ]
             found.append(DocumentHeads(mentions, triples, None, len(of_text), 0, {}))
         return found
@@ -214,7 +216,7 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
     else:
         import pipeline.build as phase_module
         from pipeline import write_graph
-        from transforms import look_up
+        from transforms import graph_rules, look_up
         from transforms.deduplicate import FindLosers, ProjectDocuments
 
         stages.watch(ProjectDocuments, "process", "duplicate ids")
@@ -228,6 +230,10 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
         stages.watch(phase_module, "_in_hexadecimal", "write tables")
         stages.watch(phase_module, "parquet_bytes", "write tables")
         stages.watch(phase_module._WriteShard, "process", "write tables")
+        stages.watch(phase_module, "ruled_support", "rules of the graph")
+        stages.watch(phase_module, "judge", "rules of the graph")
+        stages.watch(graph_rules._RankObjects, "process", "rules of the graph")
+        stages.watch(graph_rules, "_break_cycles", "rules of the graph")
         stages.watch(look_up, "_ask", "look ends up")
         stages.watch(look_up, "_look_up", "look ends up")
         stages.watch(write_graph, "read_rows", "read tables")

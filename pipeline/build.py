@@ -15,6 +15,7 @@ entities are one; without, nothing of that is in the pipeline.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import time
@@ -44,12 +45,19 @@ from sinks.rdf import RdfOptions, RdfSink
 from sinks.tables import parquet_bytes
 from transforms.aggregate import aggregate_entities, aggregate_relations
 from transforms.alias_table import read_alias_table
-from transforms.deduplicate import FindLosers, Loser, ProjectDocuments, Removed, removed_rows
+from transforms.deduplicate import (
+    FindLosers,
+    Loser,
+    ProjectDocuments,
+    Removed,
+    group_count,
+    removed_rows,
+)
 from transforms.extraction_files import ExtractionFolder
 from transforms.extractions import ChunkFile, read_columns
 from transforms.files import absolute, join, read_bytes, replace
 from transforms.fuzzy import FuzzyOptions
-from transforms.graph_rules import FindVerdicts, GraphRules, Verdict, judge
+from transforms.graph_rules import FindVerdicts, GraphRules, Verdict, judge, ruled_support
 from transforms.identity import (
     ID_TYPE,
     content_id,
@@ -178,6 +186,7 @@ def build(
                     temporary,
                     label_schema,
                     resolve,
+                    group_count(len(chunks)),
                     rdf,
                     options.shard_rows,
                     removed,
@@ -333,6 +342,7 @@ class BuildGraph(beam.PTransform):
         folder: where to write; a folder a table.
         label_schema: of the graph.
         options: thresholds and policies.
+        groups: in how many groups documents meet, as `group_count` says.
         rdf: what writes Turtle; None is not at all.
         shard_rows: about how many rows a file holds.
         removed: the documents that are left out.
@@ -345,6 +355,7 @@ class BuildGraph(beam.PTransform):
         folder: str,
         label_schema: LabelSchema,
         options: ResolveOptions,
+        groups: int,
         rdf: RdfSink | None = None,
         shard_rows: int = SHARD_ROWS,
         removed: Removed | None = None,
@@ -354,6 +365,7 @@ class BuildGraph(beam.PTransform):
         super().__init__()
         self._merge = merge
         self._old = old
+        self._groups = groups
         self._removed = removed or {}
         self._folder = folder
         self._label_schema = label_schema
@@ -366,7 +378,9 @@ class BuildGraph(beam.PTransform):
         found = (
             chunks
             | "ProjectDocuments"
-            >> beam.ParDo(ProjectDocuments(self._removed)).with_output_types(tuple[int, bytes])
+            >> beam.ParDo(ProjectDocuments(self._removed, self._groups)).with_output_types(
+                tuple[int, bytes]
+            )
             | "GroupByDocumentId" >> beam.GroupByKey()
             | "FindLosers"
             >> beam.ParDo(FindLosers()).with_outputs(FindLosers.COUNTS, main="losers")
@@ -392,45 +406,54 @@ class BuildGraph(beam.PTransform):
                 ).with_output_types(tuple[int, bytes])
                 | "MergeEntities" >> MergeEntities(self._merge, plan)
             )
-            moves, canonical = [beam.pvalue.AsMultiMap(merged.moves)], [merged.names]
+            moves = [beam.pvalue.AsMultiMap(merged.moves)]
+            names = merged.names | "NameTypes" >> beam.Map(_identity).with_output_types(
+                tuple[tuple[str, int], bytes]
+            )
+            canonical = [beam.pvalue.AsMultiMap(names)]
             counts.append(merged.counts)
-        resolved = chunks | "Resolve" >> beam.ParDo(
-            _Resolve(self._label_schema, self._options, self._removed), losers, plan, *moves
-        ).with_outputs(_Resolve.COUNTS, _Resolve.MOVED, main="rows")
-        # Every planned file is written, be it empty: no gap in the numbers, no table missing.
         rules = GraphRules(self._label_schema, self._options.rules)
+        resolved = chunks | "Resolve" >> beam.ParDo(
+            _Resolve(self._label_schema, self._options, self._removed, rules), losers, plan, *moves
+        ).with_outputs(_Resolve.COUNTS, _Resolve.MOVED, _Resolve.RULED, main="rows")
         verdicts = (
-            resolved["rows"]
-            | "Support" >> beam.Filter(lambda row: row[0][0] == "relations")
-            | "OnlyRows" >> beam.Values()
+            resolved[_Resolve.RULED]
+            | "RuledTypes" >> beam.Map(_identity).with_output_types(tuple[int, bytes])
             | "GraphRules" >> FindVerdicts(rules)
         )
-        empty = shards | "EmptyShards" >> beam.FlatMap(_empty_shards)
+        write = _WriteShard(self._folder, self._label_schema.base_iri, self._options.rules)
+        beside = (plan, beam.pvalue.AsIter(verdicts), *canonical)
         written = (
-            (resolved["rows"], empty, *canonical)
-            | beam.Flatten()
+            resolved["rows"]
             | "KeyTypes" >> beam.Map(_identity).with_output_types(tuple[tuple[str, int], bytes])
             | "GroupByShard" >> beam.GroupByKey()
-            | "Write"
-            >> beam.ParDo(
-                _WriteShard(self._folder, self._label_schema.base_iri, self._options.rules),
-                plan,
-                beam.pvalue.AsIter(verdicts),
-            ).with_outputs(_WriteShard.COUNTS, main="parts")
+            | "Write" >> beam.ParDo(write, *beside).with_outputs(_WriteShard.COUNTS, main="parts")
         )
-        spoken = verdicts | "CountVerdicts" >> beam.Map(lambda v: {f"violations.{v.rule}": 1})
+        # Every planned file is written, be it empty: no gap in the numbers, no table missing.
+        # Joined to the rows above, empty ones would have a local runner hold all of them twice.
+        empty = (
+            shards
+            | "EmptyShards" >> beam.FlatMap(_empty_shards, beam.pvalue.AsIter(written["parts"]))
+            | "WriteEmpty"
+            >> beam.ParDo(write, *beside).with_outputs(_WriteShard.COUNTS, main="parts")
+        )
+        parts = (written["parts"], empty["parts"]) | "Parts" >> beam.Flatten()
+        spoken = verdicts | "CountVerdicts" >> beam.Map(
+            lambda verdict: {f"violations.{verdict.rule}": verdict.relations}
+        )
         moved = resolved[_Resolve.MOVED] | "MovedTypes" >> beam.Map(_identity).with_output_types(
             tuple[int, bytes]
         )
         redirects = (
-            written["parts"]
+            parts
             | "FindRedirects" >> FindRedirects(moved, self._old, plan)
             | "WriteRedirects" >> beam.Map(_write_redirects, self._folder, plan)
         )
-        counts += [resolved[_Resolve.COUNTS], written[_WriteShard.COUNTS], spoken, redirects]
+        counts += [resolved[_Resolve.COUNTS], spoken, redirects]
+        counts += [found[_WriteShard.COUNTS] for found in (written, empty)]
         if self._rdf is not None:
             # What is written is read again: the same sink serves every graph, whoever built it.
-            graph = written["parts"] | "Rdf" >> WriteGraph(self._rdf, join(self._folder, "rdf"))
+            graph = parts | "Rdf" >> WriteGraph(self._rdf, join(self._folder, "rdf"))
             counts.append(graph | "RdfCounts" >> beam.Map(_rdf_counts))
         return (
             counts
@@ -468,10 +491,16 @@ def _travel_schema(table: str) -> pa.Schema:
     )
 
 
-def _empty_shards(plan: dict[str, int]) -> Iterator[tuple[tuple[str, int], bytes]]:
+def _empty_shards(
+    plan: dict[str, int], written: Iterable[TablePart]
+) -> Iterator[tuple[tuple[str, int], list[bytes]]]:
+    """The planned shards that no row went to, with no rows."""
+    there = {(part.table, part.number) for part in written}
     for table, shards in plan.items():
         empty = encode(_travel_schema(table).empty_table())
-        yield from (((table, shard), empty) for shard in range(shards))
+        for shard in range(shards):
+            if (table, shard) not in there:
+                yield (table, shard), [empty]
 
 
 class _ReadChunk(beam.DoFn):
@@ -513,10 +542,21 @@ class _Names(_ReadChunk):
 class _Resolve(_ReadChunk):
     """Turns a chunk into rows, keyed by table and shard.
 
-    On `counts` is what it counted, on `moved` the keys whose mentions other entities took.
+    On `counts` is what it counted, on `moved` the keys whose mentions other entities took,
+    on `ruled` the support of relations that rules of the whole graph speak of.
     """
 
-    COUNTS, MOVED = "counts", "moved"
+    COUNTS, MOVED, RULED = "counts", "moved", "ruled"
+
+    def __init__(
+        self,
+        label_schema: LabelSchema,
+        options: ResolveOptions,
+        removed: Removed,
+        graph_rules: GraphRules,
+    ):
+        super().__init__(label_schema, options, removed)
+        self._graph_rules = graph_rules
 
     def process(
         self,
@@ -534,6 +574,9 @@ class _Resolve(_ReadChunk):
             shards = plan[table]
             for shard, data in split(part, _shards_of(table, part, shards), shards):
                 yield (table, shard), data
+        support = found.tables["relations"]
+        for row in ruled_support(support, self._graph_rules, plan["relations"]):
+            yield beam.pvalue.TaggedOutput(self.RULED, row)
         for vote in own_votes(found.moved, plan["entities"]):
             yield beam.pvalue.TaggedOutput(self.MOVED, vote)
         yield beam.pvalue.TaggedOutput(self.COUNTS, dict(found.counts))
@@ -556,7 +599,8 @@ def _shards_of(table: str, rows: pa.Table, shards: int) -> np.ndarray:
 class _WriteShard(beam.DoFn):
     """Merges the rows of one shard, sorts and writes them; yields the file.
 
-    On `counts` is what it counted.
+    Rows of `entities` that are names of the alias table come beside the others. On `counts`
+    is what it counted.
     """
 
     COUNTS = "counts"
@@ -571,9 +615,11 @@ class _WriteShard(beam.DoFn):
         group: tuple[tuple[str, int], Iterable[bytes]],
         plan: dict[str, int],
         verdicts: Iterable[Verdict],
+        canonical: Mapping[tuple[str, int], Iterable[bytes]] | None = None,
     ) -> Iterator[TablePart | beam.pvalue.TaggedOutput]:
         (table, shard), parts = group
-        rows = pa.concat_tables(map(decode, parts))
+        names = [] if canonical is None else canonical[table, shard]
+        rows = pa.concat_tables(map(decode, itertools.chain(parts, names)))
         counts: dict[str, int] = {}
         if table == "entities":
             rows = aggregate_entities(rows, self._base_iri)

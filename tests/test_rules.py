@@ -4,8 +4,10 @@ import itertools
 import json
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import networkx as nx
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from extraction_folders import Doc, write_folder
@@ -16,7 +18,8 @@ from pipeline.build import BuildOptions, build
 from pipeline.cli import main
 from schemas.job import Rules
 from schemas.label_schema import LabelSchema
-from transforms.graph_rules import Edge, beyond_max_objects, closing_cycles
+from schemas.tables import TABLE_SCHEMAS
+from transforms.graph_rules import beyond_max_objects, closing_cycles
 
 SCHEMA = LabelSchema.from_dict(
     {
@@ -200,20 +203,53 @@ def test_acyclic_relations(tmp_path):
     assert ("Ada", "part of", "Rome") not in flags
 
 
+class Edge(NamedTuple):
+    """A relation of the graph; the lesser of two is the better."""
+
+    doubt: float
+    documents: int
+    triples: int
+    relation_id: str
+    predicate: str
+    subject: str
+    object: str
+
+
 NODES = st.sampled_from("abcdef")
-EDGES = st.lists(st.tuples(NODES, NODES, st.integers(1, 4)), max_size=20).map(
+EDGES = st.lists(
+    st.tuples(st.sampled_from("pq"), NODES, NODES, *[st.integers(1, 3)] * 3), max_size=30
+).map(
     lambda found: [
-        Edge(-score / 4, -1, -1, f"{number:02}", subject, object_)
-        for number, (subject, object_, score) in enumerate(
-            {(s, o): (s, o, score) for s, o, score in found}.values()
+        Edge(-score / 4, -documents, -triples, f"{number:02}", predicate, subject, object_)
+        for number, (predicate, subject, object_, score, documents, triples) in enumerate(
+            {row[:3]: row for row in found}.values()
         )
     ]
 )
 
 
+def relations_of(edges):
+    columns = {
+        "relation_id": [e.relation_id for e in edges],
+        "subject_id": [e.subject for e in edges],
+        "predicate": [e.predicate for e in edges],
+        "object_id": [e.object for e in edges],
+        "confidence": [-e.doubt for e in edges],
+        "evidence_count": [-e.triples for e in edges],
+        "document_count": [-e.documents for e in edges],
+    }
+    schema = TABLE_SCHEMAS["relations"]
+    return pa.table(columns, schema=pa.schema([schema.field(name) for name in columns]))
+
+
+def ids_of(edges, mask):
+    return {e.relation_id for e, is_against in zip(edges, mask, strict=True) if is_against}
+
+
 @given(EDGES, st.randoms())
 def test_what_is_left_has_no_cycle_and_what_goes_closed_one(edges, random):
-    closing = closing_cycles(edges)
+    edges = [e for e in edges if e.predicate == "p"]
+    closing = ids_of(edges, closing_cycles(relations_of(edges)))
     loops = {e.relation_id for e in edges if e.subject == e.object}
     assert not closing & loops
     kept = [e for e in edges if e.relation_id not in closing | loops]
@@ -222,22 +258,32 @@ def test_what_is_left_has_no_cycle_and_what_goes_closed_one(edges, random):
         if edge.relation_id in closing:
             better = nx.DiGraph((e.subject, e.object) for e in kept if e < edge)
             assert nx.has_path(better, edge.object, edge.subject)
-    shuffled = edges[:]
-    random.shuffle(shuffled)
-    assert closing_cycles(shuffled) == closing
+    random.shuffle(edges)
+    assert ids_of(edges, closing_cycles(relations_of(edges))) == closing
+
+
+def test_long_ways_that_are_no_cycles_stay():
+    edges = [
+        Edge(-0.5, -1, -1, f"{number:04}", "p", str(number), str(number + 1))
+        for number in range(200)
+    ]
+    assert not closing_cycles(relations_of(edges)).any()
+    back = Edge(-0.4, -1, -1, "back", "p", "150", "50")
+    assert ids_of([back, *edges], closing_cycles(relations_of([back, *edges]))) == {"back"}
 
 
 @given(EDGES, st.integers(1, 3), st.randoms())
 def test_the_best_objects_of_each_subject_stay(edges, most, random):
-    beyond = beyond_max_objects(edges, most)
+    beyond = ids_of(edges, beyond_max_objects(relations_of(edges), {"p": most}))
     for subject in "abcdef":
-        ranked = sorted(e for e in edges if e.subject == subject)
+        ranked = sorted(e for e in edges if (e.predicate, e.subject) == ("p", subject))
         assert {e.relation_id for e in ranked[most:]} == {
             e.relation_id for e in ranked if e.relation_id in beyond
         }
+    assert not beyond & {e.relation_id for e in edges if e.predicate == "q"}
     random.shuffle(edges)
-    assert beyond_max_objects(edges, most) == beyond
-    assert beyond_max_objects(edges, None) == set()
+    assert ids_of(edges, beyond_max_objects(relations_of(edges), {"p": most})) == beyond
+    assert not beyond_max_objects(relations_of(edges), {}).any()
 
 
 ORDER_RULES = Rules("flip", "drop", "flag", "both", "one", "drop", "drop")

@@ -21,8 +21,9 @@ import pyarrow.compute as pc
 from transforms.extractions import ChunkFile, read_columns
 from transforms.shards import decode, encode
 
-# Enough to keep each group small on large corpora; the result does not depend on it.
-_GROUPS = 64
+# So many chunks a group: enough to keep groups small, and not so few that what a chunk gives
+# each of them is next to nothing. The result does not depend on it.
+_CHUNKS = 64
 
 # What a projected row stands for: a document; a row of the source that was rejected as
 # a whole; or a row of the source that a later run could read.
@@ -30,9 +31,14 @@ _DOCUMENT, _REJECTED, _READ = 0, 1, 2
 _SIZES = ("sentences", "mentions", "head_triples")
 
 
-def group_of(key: str) -> int:
+def group_count(chunks: int) -> int:
+    """In how many groups the documents of so many chunks meet."""
+    return 1 + chunks // _CHUNKS
+
+
+def group_of(key: str, groups: int) -> int:
     """The group in which rows of one key meet."""
-    return zlib.crc32(key.encode()) % _GROUPS
+    return zlib.crc32(key.encode()) % groups
 
 
 #: Why a row is left out: the same text once more, another text, a later run says
@@ -68,12 +74,17 @@ def place_key(source_file: str, source_row: int) -> str:
 class ProjectDocuments(beam.DoFn):
     """Reads what identifies the documents of a chunk, grouped by hash of the id.
 
+    Args:
+        removed: the documents that are left out.
+        groups: as `group_count` says.
+
     Yields:
         `(group, Arrow IPC bytes)`.
     """
 
-    def __init__(self, removed: Removed):
+    def __init__(self, removed: Removed, groups: int):
         self._removed = removed
+        self._groups = groups
 
     def process(self, chunk: ChunkFile) -> Iterator[tuple[int, bytes]]:
         """Reads one chunk."""
@@ -114,7 +125,7 @@ class ProjectDocuments(beam.DoFn):
         found = pa.concat_tables([found, places])
         groups: dict[int, list[int]] = {}
         for row, id_ in enumerate(found["document_id"].to_pylist()):
-            groups.setdefault(group_of(id_), []).append(row)
+            groups.setdefault(group_of(id_, self._groups), []).append(row)
         for group, rows in groups.items():
             yield group, encode(found.take(pa.array(rows, pa.int64())))
 

@@ -1,8 +1,8 @@
 """What the label schema says of the merged graph: how many objects, and no way back.
 
 ```
-support -> by subject -> relations -> those beyond max_objects
-                            '-> by predicate -> those that close a cycle
+support that a rule speaks of, by subject -> relations -> those beyond max_objects
+                                                 '-> by predicate -> those that close a cycle
 ```
 
 Only rows of relations that such a rule speaks of are shuffled, and of acyclic ones
@@ -14,8 +14,8 @@ documents, then more triples, then the lower id.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import apache_beam as beam
 import networkx as nx
@@ -25,32 +25,33 @@ import pyarrow.compute as pc
 
 from schemas.job import Rules
 from schemas.label_schema import LabelSchema
-from transforms.aggregate import aggregate_relations
+from transforms.aggregate import aggregate_relations, one_array
 from transforms.identity import from_arrow, shard_of
-from transforms.shards import decode, split
+from transforms.shards import decode, encode, split
 
 MAX_OBJECTS, ACYCLIC = "max_objects", "acyclic"
 
-# Enough to keep each group small on large corpora; the result does not depend on it.
-_GROUPS = 64
+_BEST_FIRST = [
+    ("confidence", "descending"),
+    ("document_count", "descending"),
+    ("evidence_count", "descending"),
+    ("relation_id", "ascending"),
+]
+_EDGE_COLUMNS = [*(name for name, _ in _BEST_FIRST), "subject_id", "object_id"]
 
 
 class Verdict(NamedTuple):
-    """A relation of the graph that a rule is against, by its id in hexadecimal."""
+    """Relations of the graph that a rule is against.
 
-    relation_id: str
+    Attributes:
+        rule: its name.
+        relations: how many.
+        relation_ids: their ids in hexadecimal, as the one column of Arrow IPC bytes.
+    """
+
     rule: str
-
-
-class Edge(NamedTuple):
-    """A relation of the graph; the lesser of two is the better."""
-
-    doubt: float
-    documents: int
-    triples: int
-    relation_id: str
-    subject: str
-    object: str
+    relations: int
+    relation_ids: bytes
 
 
 class GraphRules:
@@ -76,8 +77,21 @@ class GraphRules:
         return sorted(self.acyclic | self.max_objects.keys())
 
 
+def ruled_support(support: pa.Table, rules: GraphRules, groups: int) -> Iterator[tuple[int, bytes]]:
+    """The rows of support that a rule speaks of, by group of their subjects.
+
+    Args:
+        support: as in `transforms.resolve.SUPPORT_SCHEMA`.
+        rules: which relations they speak of.
+        groups: how many groups there are; the verdicts do not depend on it.
+    """
+    predicates = pa.array(rules.predicates, pa.string())
+    rows = support.filter(pc.is_in(support["predicate"], value_set=predicates))
+    yield from split(rows, shard_of(from_arrow(rows["subject_id"]), groups), groups)
+
+
 class FindVerdicts(beam.PTransform):
-    """From rows of support, as Arrow IPC bytes, to the verdicts of the rules.
+    """From the rows of `ruled_support` to the verdicts of the rules.
 
     Args:
         rules: which relations they speak of.
@@ -89,31 +103,21 @@ class FindVerdicts(beam.PTransform):
 
     def expand(self, support: beam.PCollection) -> beam.PCollection:
         """Applies the transform."""
-        rules = self._rules
         judged = (
             support
-            | "OfRules" >> beam.FlatMap(_by_subject, rules).with_output_types(tuple[int, bytes])
             | "GroupBySubject" >> beam.GroupByKey()
             | "RankObjects"
-            >> beam.ParDo(_RankObjects(rules)).with_outputs(_RankObjects.EDGES, main="verdicts")
+            >> beam.ParDo(_RankObjects(self._rules)).with_outputs(
+                _RankObjects.EDGES, main="verdicts"
+            )
         )
         cycles = (
             judged[_RankObjects.EDGES]
-            | "KeyByPredicate" >> beam.Map(lambda found: found).with_output_types(tuple[str, Any])
+            | "KeyByPredicate" >> beam.Map(lambda found: found).with_output_types(tuple[str, bytes])
             | "GroupByPredicate" >> beam.GroupByKey()
             | "BreakCycles" >> beam.FlatMap(_break_cycles)
         )
         return (judged["verdicts"], cycles) | "AllVerdicts" >> beam.Flatten()
-
-
-def _by_subject(support: bytes, rules: GraphRules) -> Iterator[tuple[int, bytes]]:
-    predicates = rules.predicates
-    if not predicates:
-        return
-    rows = decode(support)
-    rows = rows.filter(pc.is_in(rows["predicate"], value_set=pa.array(predicates, pa.string())))
-    if len(rows):
-        yield from split(rows, shard_of(from_arrow(rows["subject_id"]), _GROUPS), _GROUPS)
 
 
 class _RankObjects(beam.DoFn):
@@ -128,72 +132,110 @@ class _RankObjects(beam.DoFn):
         self, group: tuple[int, Iterable[bytes]]
     ) -> Iterator[Verdict | beam.pvalue.TaggedOutput]:
         relations = aggregate_relations(pa.concat_tables(map(decode, group[1])))
-        by_predicate: dict[str, list[Edge]] = {}
-        for predicate, edge in edges(relations):
-            by_predicate.setdefault(predicate, []).append(edge)
-        for predicate, found in by_predicate.items():
-            beyond = beyond_max_objects(found, self._rules.max_objects.get(predicate))
-            yield from (Verdict(id_, MAX_OBJECTS) for id_ in sorted(beyond))
-            if predicate in self._rules.acyclic:
-                left = [edge for edge in found if edge.relation_id not in beyond]
-                yield beam.pvalue.TaggedOutput(self.EDGES, (predicate, left))
+        beyond = beyond_max_objects(relations, self._rules.max_objects)
+        yield from _verdicts(MAX_OBJECTS, relations, beyond)
+        left = relations.filter(pa.array(~beyond))
+        for predicate in sorted(
+            self._rules.acyclic & set(pc.unique(left["predicate"]).to_pylist())
+        ):
+            edges = left.filter(pc.equal(left["predicate"], predicate)).select(_EDGE_COLUMNS)
+            yield beam.pvalue.TaggedOutput(self.EDGES, (predicate, encode(edges)))
 
 
-def edges(relations: pa.Table) -> Iterator[tuple[str, Edge]]:
-    """The rows of the table `relations`, each with its predicate."""
-    columns = ("confidence", "document_count", "evidence_count", "relation_id")
-    values = [relations[name].to_pylist() for name in (*columns, "subject_id", "object_id")]
-    for predicate, confidence, documents, triples, *ids in zip(
-        relations["predicate"].to_pylist(), *values, strict=True
-    ):
-        yield predicate, Edge(-confidence, -documents, -triples, *ids)
+def beyond_max_objects(relations: pa.Table, max_objects: Mapping[str, int]) -> np.ndarray:
+    """Which relations are not among the best of their subject and predicate, as a mask.
 
-
-def beyond_max_objects(found: Iterable[Edge], most: int | None) -> set[str]:
-    """The ids of the relations of one predicate that are not among the best of their subject."""
-    beyond: set[str] = set()
-    if most is None:
-        return beyond
-    objects: dict[str, int] = {}
-    for edge in sorted(found):
-        objects[edge.subject] = objects.get(edge.subject, 0) + 1
-        if objects[edge.subject] > most:
-            beyond.add(edge.relation_id)
+    Args:
+        relations: rows of the table `relations`, all those of their subjects.
+        max_objects: how many objects a subject may have, by predicate.
+    """
+    predicates = one_array(relations["predicate"]).dictionary_encode()
+    # Rows of one subject and predicate next to each other, the best first.
+    keys = (_codes(relations["subject_id"]), predicates.indices.to_numpy())
+    order = np.lexsort((_best_first_rank(relations), *keys))
+    begins_run = np.ones(len(order), dtype=bool)
+    begins_run[1:] = np.any([key[order][1:] != key[order][:-1] for key in keys], axis=0)
+    runs = np.flatnonzero(begins_run)
+    rank = np.arange(len(order)) - runs[np.cumsum(begins_run) - 1]
+    most = np.array(
+        [max_objects.get(name, len(order)) for name in predicates.dictionary.to_pylist()],
+        dtype=np.int64,
+    )
+    beyond = np.zeros(len(order), dtype=bool)
+    beyond[order] = rank >= most[keys[1][order]]
     return beyond
 
 
-def closing_cycles(found: Iterable[Edge]) -> set[str]:
-    """The ids of the relations of one predicate that close a cycle of better ones.
+def closing_cycles(relations: pa.Table) -> np.ndarray:
+    """Which relations of one predicate close a cycle of better ones, as a mask.
 
     The others have no cycle. A relation of an entity to itself is the matter of the
     rule of self-loops and left alone.
+
+    Args:
+        relations: rows of the table `relations`, all those of the predicate.
     """
-    within = [edge for edge in found if edge.subject != edge.object]
-    graph = nx.DiGraph((edge.subject, edge.object) for edge in within)
-    # Only what lies in one strongly connected component can be on a cycle: mostly nothing.
+    ends = _codes(
+        pa.chunked_array([*relations["subject_id"].chunks, *relations["object_id"].chunks])
+    )
+    subjects, objects = np.split(ends, 2)
+    rows = _may_be_on_cycles(subjects, objects)
+    graph = nx.DiGraph(zip(subjects[rows].tolist(), objects[rows].tolist(), strict=True))
     component = {
         node: number
         for number, nodes in enumerate(nx.strongly_connected_components(graph))
-        if len(nodes) > 1
         for node in nodes
     }
-    closing: set[str] = set()
+    closing = np.zeros(len(relations), dtype=bool)
     kept = nx.DiGraph()
-    for edge in sorted(within):
-        number = component.get(edge.subject)
-        if number is None or number != component.get(edge.object):
+    for row in rows[np.argsort(_best_first_rank(relations)[rows])].tolist():
+        subject, object_ = int(subjects[row]), int(objects[row])
+        if component[subject] != component[object_]:
             continue
-        kept.add_nodes_from((edge.subject, edge.object))
-        if nx.has_path(kept, edge.object, edge.subject):
-            closing.add(edge.relation_id)
+        kept.add_nodes_from((subject, object_))
+        if nx.has_path(kept, object_, subject):
+            closing[row] = True
         else:
-            kept.add_edge(edge.subject, edge.object)
+            kept.add_edge(subject, object_)
     return closing
 
 
-def _break_cycles(group: tuple[str, Iterable[list[Edge]]]) -> Iterator[Verdict]:
-    found = [edge for part in group[1] for edge in part]
-    yield from (Verdict(id_, ACYCLIC) for id_ in sorted(closing_cycles(found)))
+def _may_be_on_cycles(subjects: np.ndarray, objects: np.ndarray) -> np.ndarray:
+    """The rows of edges between nodes that have a way in and a way out: mostly few."""
+    rows = np.flatnonzero(subjects != objects)
+    nodes = int(max(subjects.max(initial=-1), objects.max(initial=-1))) + 1
+    while True:
+        has_in, has_out = np.zeros((2, nodes), dtype=bool)
+        has_in[objects[rows]] = has_out[subjects[rows]] = True
+        left = rows[has_in[subjects[rows]] & has_out[objects[rows]]]
+        # What few more rounds would take away is not worth them.
+        if len(left) >= 0.9 * len(rows):
+            return left
+        rows = left
+
+
+def _break_cycles(group: tuple[str, Iterable[bytes]]) -> Iterator[Verdict]:
+    relations = pa.concat_tables(map(decode, group[1]))
+    yield from _verdicts(ACYCLIC, relations, closing_cycles(relations))
+
+
+def _verdicts(rule: str, relations: pa.Table, against: np.ndarray) -> Iterator[Verdict]:
+    ids = relations.select(["relation_id"]).filter(pa.array(against))
+    if len(ids):
+        yield Verdict(rule, len(ids), encode(ids))
+
+
+def _best_first_rank(relations: pa.Table) -> np.ndarray:
+    """The place of each relation among all, the best being the first."""
+    order = pc.sort_indices(relations, sort_keys=_BEST_FIRST).to_numpy()
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return rank
+
+
+def _codes(column: pa.ChunkedArray) -> np.ndarray:
+    """A number for each distinct value."""
+    return one_array(column).dictionary_encode().indices.to_numpy()
 
 
 def judge(rows: pa.Table, verdicts: Iterable[Verdict], rules: Rules) -> tuple[pa.Table, int]:
@@ -210,14 +252,25 @@ def judge(rows: pa.Table, verdicts: Iterable[Verdict], rules: Rules) -> tuple[pa
     """
     before, found = len(rows), list(verdicts)
     for rule, policy in ((MAX_OBJECTS, rules.max_objects), (ACYCLIC, rules.acyclic)):
-        ids = pa.array((v.relation_id for v in found if v.rule == rule), pa.string())
+        spoken = [decode(verdict.relation_ids) for verdict in found if verdict.rule == rule]
+        if not spoken:
+            continue
+        ids = one_array(pa.concat_tables(spoken)["relation_id"])
         is_against = pc.is_in(rows["relation_id"], value_set=ids)
         if policy == "drop":
             rows = rows.filter(pc.invert(is_against))
-        elif "flags" in rows.column_names and pc.any(is_against).as_py():
-            flags = rows["flags"].to_pylist()
-            for row in np.flatnonzero(is_against.to_numpy()).tolist():
-                flags[row] = [*flags[row], rule]
+        elif "flags" in rows.column_names:
             number = rows.column_names.index("flags")
-            rows = rows.set_column(number, "flags", pa.array(flags, pa.list_(pa.string())))
+            flags = _with_flag(rows["flags"], np.flatnonzero(is_against.to_numpy()), rule)
+            rows = rows.set_column(number, "flags", flags)
     return rows, before - len(rows)
+
+
+def _with_flag(flags: pa.ChunkedArray, rows: np.ndarray, rule: str) -> pa.Array:
+    """The lists with one more rule at the end of some."""
+    before = one_array(flags)
+    longer = [[*found, rule] for found in before.take(pa.array(rows)).to_pylist()]
+    index = np.arange(len(before))
+    index[rows] = len(before) + np.arange(len(rows))
+    both = pa.concat_arrays([before, pa.array(longer, before.type)])
+    return both.take(pa.array(index))

@@ -102,8 +102,8 @@ class ReadyMade:
             mentions: list[Mention] = []
             triples: list[HeadTriple] = []
             for s in of_text:
-                ready = self.found[text[s.begin : s.begin + _TAG]]
                 at = s.begin
+                ready = self.found[text[at : at + _TAG]]
                 mentions += [
                     Mention(begin + at, end + at, name, type_, score)
                     for begin, end, name, type_, score in ready.mentions

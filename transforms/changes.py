@@ -23,14 +23,14 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from transforms.chunks import ChunkRun, read_documents
-from transforms.deduplicate import Removed, group_count, group_of, place_key, removed_rows
+from transforms.deduplicate import Removed, group_of, place_key, removed_rows
 from transforms.extractions import ChunkFile, read_columns
 from transforms.identity import spell
 
 _COLUMNS = ("source_file", "source_row", "document_id", "title", "metadata", "content_hash")
 
-# In at least so many groups documents meet.
-_LEAST_GROUPS = 64
+# Enough to keep each group small on large corpora; the result does not depend on it.
+_GROUPS = 64
 
 
 class Key(NamedTuple):
@@ -87,18 +87,16 @@ class ChangedRuns(beam.PTransform):
 
     def expand(self, runs: beam.PCollection) -> beam.PCollection:
         """Applies the transform to a collection of (number, `ChunkRun`)."""
-        # The corpus may be larger than the graph that it is compared with.
-        groups = max(_LEAST_GROUPS, group_count(len(self._chunks)))
         live = (
             runs.pipeline
             | "LiveChunks" >> beam.Create(self._chunks, reshuffle=True)
             | "LiveRows"
-            >> beam.FlatMap(_live_rows, self._removed, groups).with_output_types(tuple[int, Any])
+            >> beam.FlatMap(_live_rows, self._removed).with_output_types(tuple[int, Any])
         )
         read = (
             runs
             | "SpreadRuns" >> beam.Reshuffle()
-            | "CorpusRows" >> beam.FlatMap(_corpus_rows, groups).with_output_types(tuple[int, Any])
+            | "CorpusRows" >> beam.FlatMap(_corpus_rows).with_output_types(tuple[int, Any])
         )
         wanted = (
             {"live": live, "read": read}
@@ -112,9 +110,7 @@ class ChangedRuns(beam.PTransform):
         )
 
 
-def _live_rows(
-    chunk: ChunkFile, removed: Removed, group_number: int
-) -> Iterator[tuple[int, list[LiveRow]]]:
+def _live_rows(chunk: ChunkFile, removed: Removed) -> Iterator[tuple[int, list[LiveRow]]]:
     table = read_columns(chunk.path, [*_COLUMNS, "rejected.list.element.error"])
     gone = removed_rows(table["document_id"], chunk.generation, removed)
     groups: dict[int, list[LiveRow]] = {}
@@ -126,15 +122,13 @@ def _live_rows(
             digest, row["title"], row["metadata"], [r["error"] for r in row["rejected"] or ()]
         )
         key = _key(row["document_id"], digest, file, number)
-        groups.setdefault(group_of(key.name, group_number), []).append(
+        groups.setdefault(group_of(key.name, _GROUPS), []).append(
             LiveRow(key, chunk.generation, file, number, version)
         )
     yield from groups.items()
 
 
-def _corpus_rows(
-    numbered: tuple[int, ChunkRun], group_number: int
-) -> Iterator[tuple[int, list[CorpusRow]]]:
+def _corpus_rows(numbered: tuple[int, ChunkRun]) -> Iterator[tuple[int, list[CorpusRow]]]:
     number, run = numbered
     groups: dict[int, list[CorpusRow]] = {}
     for document in read_documents(run):
@@ -143,7 +137,7 @@ def _corpus_rows(
             digest, document.title, document.metadata, [r.error for r in document.rejected]
         )
         key = _key(document.document_id, digest, run.file, document.source_row)
-        groups.setdefault(group_of(key.name, group_number), []).append(
+        groups.setdefault(group_of(key.name, _GROUPS), []).append(
             CorpusRow(key, run.file, document.source_row, version, number)
         )
     yield from groups.items()

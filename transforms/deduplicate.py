@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.extractions import ChunkFile, read_columns
-from transforms.shards import decode, encode
+from transforms.shards import decode, split
 
 # So many chunks a group: enough to keep groups small, and not so few that what a chunk gives
 # each of them is next to nothing. The result does not depend on it.
@@ -123,11 +123,9 @@ class ProjectDocuments(beam.DoFn):
         if chunk.generation:
             places = pa.concat_tables([places, _places(found, _READ)])
         found = pa.concat_tables([found, places])
-        groups: dict[int, list[int]] = {}
-        for row, id_ in enumerate(found["document_id"].to_pylist()):
-            groups.setdefault(group_of(id_, self._groups), []).append(row)
-        for group, rows in groups.items():
-            yield group, encode(found.take(pa.array(rows, pa.int64())))
+        ids = found["document_id"].to_pylist()
+        group = np.array([group_of(id_, self._groups) for id_ in ids], dtype=np.int64)
+        yield from split(found, group, self._groups)
 
 
 def _places(rows: pa.Table, stands_for: int) -> pa.Table:

@@ -27,6 +27,7 @@ from schemas.job import Rules
 from schemas.label_schema import LabelSchema
 from transforms.aggregate import aggregate_relations, one_array
 from transforms.identity import from_arrow, shard_of
+from transforms.ranks import rank_in_runs
 from transforms.shards import decode, encode, split
 
 MAX_OBJECTS, ACYCLIC = "max_objects", "acyclic"
@@ -153,10 +154,7 @@ def beyond_max_objects(relations: pa.Table, max_objects: Mapping[str, int]) -> n
     # Rows of one subject and predicate next to each other, the best first.
     keys = (_codes(relations["subject_id"]), predicates.indices.to_numpy())
     order = np.lexsort((_best_first_rank(relations), *keys))
-    begins_run = np.ones(len(order), dtype=bool)
-    begins_run[1:] = np.any([key[order][1:] != key[order][:-1] for key in keys], axis=0)
-    runs = np.flatnonzero(begins_run)
-    rank = np.arange(len(order)) - runs[np.cumsum(begins_run) - 1]
+    rank = rank_in_runs(*(key[order] for key in keys))
     most = np.array(
         [max_objects.get(name, len(order)) for name in predicates.dictionary.to_pylist()],
         dtype=np.int64,

@@ -39,6 +39,7 @@ from transforms.fuzzy import (
     words_of,
 )
 from transforms.identity import ID_TYPE
+from transforms.ranks import rank_in_runs
 from transforms.resolve import NAME_SCHEMA
 from transforms.shards import decode, decode_all, encode, split
 
@@ -336,11 +337,7 @@ def _trim(parts: Iterable[bytes]) -> bytes:
     for key in keys:
         same[1:] &= pc.equal(key[1:], key[:-1]).to_numpy(zero_copy_only=False)
     rows, numbers = rows.filter(pa.array(~same)), numbers[~same]
-    is_first = np.ones(len(rows), dtype=bool)
-    is_first[1:] = numbers[1:] != numbers[:-1]
-    begins = np.flatnonzero(is_first)
-    rank = np.arange(len(rows)) - begins[np.cumsum(is_first) - 1]
-    return encode(rows.filter(pa.array(rank <= BLOCK_NAMES)))
+    return encode(rows.filter(pa.array(rank_in_runs(numbers) <= BLOCK_NAMES)))
 
 
 class _FuzzyHeirs(beam.PTransform):

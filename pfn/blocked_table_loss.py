@@ -18,21 +18,23 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
+from pfn.loss import Labels
+
 # Cells of a block: a few tensors of so many rows of hidden width fit a core's cache.
 _CELLS = 256
 
 
 class Cells(NamedTuple):
-    """Which cells of a batch's tables count, and which are true.
+    """Which cells of a batch's tables count, and their labels.
 
     Attributes:
         lengths: positions of each sentence; its table has as many rows and columns.
-        gold: true cells as (sentence, row, column, label), (n, 4).
+        labels: of the tables.
         triangle: whether cells below the diagonal are left out (the NER table).
     """
 
     lengths: Sequence[int]
-    gold: Tensor
+    labels: Labels
     triangle: bool
 
 
@@ -56,7 +58,7 @@ def blocked_table_loss(
         columns: B h_j, (batch, length, hidden).
         label_weight: (labels, hidden).
         label_bias: (labels,).
-        cells: which count, and which are true.
+        cells: which count, and their labels.
         norm_weight: of the layer normalisation, (hidden,); without it there is none.
         norm_bias: of the layer normalisation, (hidden,).
         norm_epsilon: of the layer normalisation.
@@ -115,7 +117,7 @@ class _BlockedTableLoss(torch.autograd.Function):
             # ELU, in a third less time than PyTorch's.
             units = normalised.clamp_max(0).exp_().sub_(1).add_(normalised.clamp_min_(0))
             logits = torch.addmm(label_bias, units, label_weight.t())
-            # BCE is softplus(logit), less the logit where the cell is true.
+            # BCE is softplus(logit), less the logit times the target.
             each = functional.softplus(logits)
             d_logits = logits.sigmoid()
             if cells.triangle and block.last - block.first > 1:
@@ -125,9 +127,9 @@ class _BlockedTableLoss(torch.autograd.Function):
                 each[outside] = 0
                 d_logits[outside] = 0
             loss += float(each.sum())
-            if len(block.gold):
-                loss -= float(logits.view(-1)[block.gold].sum())
-                d_logits.view(-1)[block.gold] -= 1
+            if len(block.labelled):
+                loss -= float(logits.view(-1)[block.labelled] @ block.targets)
+                d_logits.view(-1)[block.labelled] -= block.targets
             d_weight.addmm_(d_logits.t(), units)
             d_bias += d_logits.sum(0)
             d_sums = aten.elu_backward(d_logits @ label_weight, 1, 1, 1, True, units)
@@ -158,7 +160,8 @@ class _Block(NamedTuple):
     """Rows `first` to `last` and columns `left` to `right` of a sentence's table.
 
     Attributes:
-        gold: where the true cells are among the block's logits, (n,).
+        labelled: where the labelled cells are among the block's logits, (n,).
+        targets: of these, (n,).
     """
 
     sentence: int
@@ -166,13 +169,15 @@ class _Block(NamedTuple):
     last: int
     left: int
     right: int
-    gold: Tensor
+    labelled: Tensor
+    targets: Tensor
 
 
 def _blocks(cells: Cells, labels: int) -> Iterator[_Block]:
-    gold: dict[int, list[list[int]]] = {}
-    for sentence, *place in cells.gold.tolist():
-        gold.setdefault(sentence, []).append(place)
+    labelled: dict[int, dict[tuple[int, int, int], float]] = {}
+    of_cells, targets = cells.labels
+    for (sentence, *place), target in zip(of_cells.tolist(), targets.tolist(), strict=True):
+        labelled.setdefault(sentence, {})[*place] = target
     for sentence, length in enumerate(cells.lengths):
         first = 0
         while first < length:
@@ -180,11 +185,19 @@ def _blocks(cells: Cells, labels: int) -> Iterator[_Block]:
             width = length - left
             last = min(length, first + max(1, _CELLS // width))
             places = {
-                ((row - first) * width + column - left) * labels + label
-                for row, column, label in gold.get(sentence, ())
+                ((row - first) * width + column - left) * labels + label: target
+                for (row, column, label), target in labelled.get(sentence, {}).items()
                 if first <= row < last
             }
-            yield _Block(sentence, first, last, left, length, cells.gold.new_tensor(sorted(places)))
+            yield _Block(
+                sentence,
+                first,
+                last,
+                left,
+                length,
+                of_cells.new_tensor(list(places)),
+                targets.new_tensor(list(places.values())),
+            )
             first = last
 
 

@@ -12,7 +12,7 @@ from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PreTrainedConfig,
 from transformers.utils import ModelOutput
 
 from pfn.configuration import PFNConfig
-from pfn.loss import table_loss
+from pfn.loss import Labels, table_loss
 from pfn.lstm_encoders import LSTMEncoders
 from pfn.partition_filter import PartitionFeatures, PartitionFilterEncoder
 from pfn.stacked_partition_filter import StackedPartitionFilter
@@ -161,6 +161,9 @@ class PFNModel(PreTrainedModel):
         entity_labels: Tensor | None = None,
         relation_labels: Tensor | None = None,
         tail_labels: Tensor | None = None,
+        entity_targets: Tensor | None = None,
+        relation_targets: Tensor | None = None,
+        tail_targets: Tensor | None = None,
         return_tables: bool | None = None,
     ) -> PFNOutput:
         """Fills both tables; with labels, the loss as well.
@@ -181,6 +184,10 @@ class PFNModel(PreTrainedModel):
             relation_labels: gold cells as (sentence, subject, object, relation), (n, 4).
             tail_labels: gold cells of the tail table as (sentence, last word of the subject,
                 of the object, relation), (n, 4), if the model has one.
+            entity_targets: of each cell of `entity_labels` the probability that it is true,
+                (n,); 1 by default.
+            relation_targets: the same of `relation_labels`.
+            tail_targets: the same of `tail_labels`.
             return_tables: whether the tables are returned; by default where no labels are.
         """
         read = self.project(
@@ -188,12 +195,12 @@ class PFNModel(PreTrainedModel):
         )
         loss = None
         if entity_labels is not None and relation_labels is not None:
-            related = [relation_labels]
+            related = [Labels.of(relation_labels, relation_targets)]
             if self.re_tail is not None:
                 if tail_labels is None:
                     raise ValueError("a model with a tail table needs tail_labels")
-                related.append(tail_labels)
-            loss = self._loss(read, entity_labels, related)
+                related.append(Labels.of(tail_labels, tail_targets))
+            loss = self._loss(read, Labels.of(entity_labels, entity_targets), related)
         if return_tables or (return_tables is None and loss is None):
             return PFNOutput(loss, *self._tables(read))
         return PFNOutput(loss)
@@ -221,13 +228,13 @@ class PFNModel(PreTrainedModel):
             ),
         ]
 
-    def _loss(self, read: PFNProjections, entity_labels: Tensor, related: list[Tensor]) -> Tensor:
+    def _loss(self, read: PFNProjections, entity_labels: Labels, related: list[Labels]) -> Tensor:
         """The loss of a batch (eq. 12).
 
         Args:
             read: the batch.
-            entity_labels: gold cells of the NER table.
-            related: gold cells of the RE table and, if there is one, of the tail table.
+            entity_labels: of the NER table.
+            related: labels of the RE table and, if there is one, of the tail table.
         """
         mask, sentence_ids = read.mask, read.sentence_ids
         selective = self.config.decoding == "selective"
@@ -244,7 +251,7 @@ class PFNModel(PreTrainedModel):
         loss = table_loss(logits, gold)
         valid = (logits.detach().sigmoid() >= self.config.entity_threshold).any(-1)
         if sentence_ids is not None:
-            valid = valid | gold.any(-1)
+            valid = valid | (gold >= 0.5).any(-1)
         inside = same_sentence(mask, sentence_ids)
         for end, ((unit, features), labels) in enumerate(zip(units, related, strict=True)):
             pairs = inside
@@ -308,9 +315,9 @@ def _blocks_pay(features: Tensor) -> bool:
     return features.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 
 
-def _gold(labels: Tensor, shape: tuple[int, ...]) -> Tensor:
-    gold = torch.zeros(shape, device=labels.device)
-    gold[labels.unbind(-1)] = 1
+def _gold(labels: Labels, shape: tuple[int, ...]) -> Tensor:
+    gold = torch.zeros(shape, device=labels.cells.device)
+    gold[labels.cells.unbind(-1)] = labels.targets
     return gold
 
 

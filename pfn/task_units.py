@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from pfn.blocked_table_loss import Cells, blocked_table_loss
 from pfn.global_representation import GlobalRepresentation
+from pfn.loss import Labels
 
 # Cells whose pair representations are in memory at once, to bound it; on a CPU so few that
 # they stay in a core's cache from one operation to the next.
@@ -102,7 +103,7 @@ class TaskUnit(nn.Module):
         )
 
     def table_loss(
-        self, features: UnitFeatures, mask: Tensor, gold: Tensor, triangle: bool
+        self, features: UnitFeatures, mask: Tensor, labels: Labels, triangle: bool
     ) -> Tensor:
         """Sum of the binary cross-entropy over all cells (eq. 12), without their logits.
 
@@ -111,7 +112,7 @@ class TaskUnit(nn.Module):
         Args:
             features: of the batch.
             mask: true at positions of the sentence, padding behind them, (batch, length).
-            gold: true cells as (sentence, row, column, label), (n, 4).
+            labels: of the table.
             triangle: whether cells below the diagonal are left out.
         """
         first, second = self._weights()
@@ -121,7 +122,7 @@ class TaskUnit(nn.Module):
             functional.linear(features.task, second),
             self.label.weight,
             self.label.bias,
-            Cells(mask.sum(1).tolist(), gold, triangle),
+            Cells(mask.sum(1).tolist(), labels, triangle),
             norm.weight if norm else None,
             norm.bias if norm else None,
             norm.eps if norm else 0,

@@ -28,6 +28,7 @@ from pfn.calibration import calibration_of
 from pfn.calibration_fit import fit_calibration
 from pfn.checkpoint import find_model
 from pfn.configuration import PFNConfig
+from pfn.distillation import taught_documents
 from pfn.document_evaluation import (
     annotated_texts,
     evaluate_reading,
@@ -281,6 +282,9 @@ def train(
     schema: LabelSchema | None = None,
     resume: bool = False,
     start_from: str | None = None,
+    unlabelled: Sequence[str] = (),
+    teachers: Sequence[str] = (),
+    language: str = "en",
 ) -> tuple[Extractor, dict[str, Any]]:
     """Trains a model and selects the best epoch on dev.
 
@@ -294,6 +298,9 @@ def train(
             training data.
         resume: whether to go on from the last checkpoint there.
         start_from: a model whose weights are the first ones, in the place of the encoder's.
+        unlabelled: texts without annotation that the teachers label (`pfn.distillation`).
+        teachers: names or folders of models; needed where there are such texts.
+        language: code of the language of these texts.
 
     Returns:
         The extractor of the best epoch, with thresholds, and what was measured on dev.
@@ -331,12 +338,16 @@ def train(
     if options.word_dropout and tokenizer.mask_token_id is None:
         raise ConfigurationError(f"--word-dropout: the tokenizer of {encoder} has no mask token")
     documents = annotated_texts(dev_data)
+    taught = (
+        taught_documents(unlabelled, teachers, extractor.inputs, language) if unlabelled else []
+    )
     dataset: Any
     if options.window_tokens:
-        dataset = WindowDataset(train_data, extractor.inputs, options.mention_replacement)
+        dataset = WindowDataset(train_data, extractor.inputs, options.mention_replacement, taught)
     else:
         gold = [gold_sentence(s) for s in train_data]
         dataset = training_cells(gold, extractor.inputs)
+        dataset += [cells for d in taught for windows in d.sentences for cells in windows]
 
     def evaluate_model() -> tuple[float, float]:
         if not options.window_tokens:
@@ -471,12 +482,17 @@ def collate_gold(
     if word_dropout:
         windows = [encoder.hide_words(window, word_dropout) for window in windows]
     tensors = encoder.collate(windows)
-    labels = {"entity_labels": "entities", "relation_labels": "relations"}
+    tables = {"entity": "entities", "relation": "relations"}
     if encoder.config.tail_table:
-        labels["tail_labels"] = "tails"
-    for name, of in labels.items():
-        places = [(i, *place) for i, cells in enumerate(batch) for place in getattr(cells, of)]
-        tensors[name] = torch.tensor(places, dtype=torch.long).reshape(-1, 4)
+        tables["tail"] = "tails"
+    for name, of in tables.items():
+        targets = {
+            (place, *cell): target
+            for place, cells in enumerate(batch)
+            for cell, target in getattr(cells, of).items()
+        }
+        tensors[f"{name}_labels"] = torch.tensor(list(targets), dtype=torch.long).reshape(-1, 4)
+        tensors[f"{name}_targets"] = torch.tensor(list(targets.values()), dtype=torch.float)
     return tensors
 
 

@@ -8,13 +8,14 @@ sentences up to the longest window, so that the model reads texts of any length.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from torch.utils.data import Dataset
 
-from pfn.gold import GoldCells, entity_spans, gold_cells, gold_sentence, placed_spans
+from pfn.gold import GoldCells, Targets, entity_spans, gold_cells, gold_sentence, placed_spans
 from pfn.inputs import InputEncoder
 from pfn.mention_replacement import MentionReplacement
 from pfn.readers.records import Reading
@@ -30,22 +31,30 @@ _FULL = 0.4
 # titles, lists and cells of tables.
 _FRAGMENTS = 0.15
 _AROUND = 4
+# From here on a target says that there is an entity.
+_LIKELY = 0.5
 # The shortest window that is drawn, as a part of the longest.
 _SHORTEST = 0.2
 
 
+#: Place of the subject's sentence, its row there, the same of the object, and the relation, with
+#: the probability that it holds.
+TargetsAcross: TypeAlias = dict[tuple[int, int, int, int, int], float]
+
+
 class DocumentCells(NamedTuple):
-    """A document with the cells of the tables that are true.
+    """A document with the targets of its tables.
 
     Attributes:
         sentences: of each sentence that has words the cells of its windows; more than one if
             it is long.
-        across: of each pair of related mentions in different sentences: place in `sentences` of
-            the subject, its rows (first and last word), the same of the object, the relation.
+        across: targets of pairs of heads in different sentences.
+        tails_across: the same of last words.
     """
 
     sentences: list[list[GoldCells]]
-    across: list[tuple[int, tuple[int, int], int, tuple[int, int], int]]
+    across: TargetsAcross
+    tails_across: TargetsAcross
 
     def lengths(self) -> list[int | None]:
         """Pieces of each sentence; None for one that is too long to be joined with others."""
@@ -98,14 +107,15 @@ def document_cells(reading: Reading, encoder: InputEncoder) -> list[DocumentCell
                     if span in rows:
                         placed[number - document.begin, index] = len(sentences), rows[span]
             sentences.append(gold_cells(gold[number], windows[number], encoder))
-        across = {
-            (*placed[s], *placed[o], relations[relation])
-            for subject, relation, object_ in document.facts
-            for s in document.clusters[subject]
-            for o in document.clusters[object_]
-            if s in placed and o in placed and s[0] != o[0]
-        }
-        found.append(DocumentCells(sentences, sorted(across)))
+        across: tuple[TargetsAcross, TargetsAcross] = {}, {}
+        for subject, relation, object_ in document.facts:
+            label = relations[relation]
+            for s, o in product(document.clusters[subject], document.clusters[object_]):
+                if s in placed and o in placed and s[0] != o[0]:
+                    (of_subject, firsts), (of_object, seconds) = placed[s], placed[o]
+                    for targets, row, column in zip(across, firsts, seconds, strict=True):
+                        targets[of_subject, row, of_object, column, label] = 1.0
+        found.append(DocumentCells(sentences, *across))
     return found
 
 
@@ -116,40 +126,48 @@ def join_cells(document: DocumentCells, begin: int, end: int, encoder: InputEnco
     shifts = [0]
     for cells in joined:
         shifts.append(shifts[-1] + _rows(cells, encoder))
-    entities, relations, tails = [], [], []
+    found = GoldCells(window, {}, {}, {})
+    tables = found.entities, found.relations, found.tails
     for cells, shift in zip(joined, shifts, strict=False):
-        entities += [(first + shift, last + shift, label) for first, last, label in cells.entities]
-        relations += [(s + shift, o + shift, label) for s, o, label in cells.relations]
-        tails += [(s + shift, o + shift, label) for s, o, label in cells.tails]
-    for of_subject, subject, of_object, object_, label in document.across:
-        if begin <= of_subject < end and begin <= of_object < end:
-            first, second = shifts[of_subject - begin], shifts[of_object - begin]
-            relations.append((subject[0] + first, object_[0] + second, label))
-            tails.append((subject[1] + first, object_[1] + second, label))
-    # Mentions that share a head make a cell twice.
-    return GoldCells(window, entities, sorted(set(relations)), sorted(set(tails)))
+        for table, targets in zip(
+            tables, (cells.entities, cells.relations, cells.tails), strict=True
+        ):
+            for (row, column, label), target in targets.items():
+                table[row + shift, column + shift, label] = target
+    for table, across in zip(tables[1:], (document.across, document.tails_across), strict=True):
+        for (of_subject, row, of_object, column, label), target in across.items():
+            if begin <= of_subject < end and begin <= of_object < end:
+                first, second = shifts[of_subject - begin], shifts[of_object - begin]
+                table[row + first, column + second, label] = target
+    return found
 
 
 def crop_cells(cells: GoldCells, begin: int, end: int, encoder: InputEncoder) -> GoldCells:
     """The part of a sentence that holds words `begin` to `end`, where positions are words."""
 
-    def inside(places: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-        return [
-            (first - begin, second - begin, label)
-            for first, second, label in places
+    def inside(targets: Targets) -> Targets:
+        return {
+            (first - begin, second - begin, label): target
+            for (first, second, label), target in targets.items()
             if begin <= first < end and begin <= second < end
-        ]
+        }
 
     window = encoder.crop(cells.window, begin, end)
     return GoldCells(window, inside(cells.entities), inside(cells.relations), inside(cells.tails))
 
 
+def _mentions(cells: GoldCells) -> list[tuple[int, int]]:
+    """First and last row of what is more likely an entity than not."""
+    return [cell[:2] for cell, target in cells.entities.items() if target >= _LIKELY]
+
+
 def _fragment(cells: GoldCells, rng: random.Random) -> tuple[int, int]:
     """A mention with a few words around it; no other mention is cut."""
-    first, last, _ = cells.entities[rng.randrange(len(cells.entities))]
+    mentions = _mentions(cells)
+    first, last = mentions[rng.randrange(len(mentions))]
     begin = max(0, first - rng.randrange(_AROUND))
     end = min(len(cells.window.words), last + 1 + rng.randrange(_AROUND))
-    for other, until, _ in sorted(cells.entities):
+    for other, until in sorted(mentions):
         if other < begin <= until:
             begin = until + 1 if until < first else begin
         if other < end <= until:
@@ -171,10 +189,18 @@ class WindowDataset(Dataset):
         reading: with documents.
         encoder: of the model that is trained.
         mention_replacement: rate of the entities that are replaced by others each epoch.
+        taught: documents beside those of the reading, with targets of their own.
     """
 
-    def __init__(self, reading: Reading, encoder: InputEncoder, mention_replacement: float = 0):
-        self.documents = document_cells(reading, encoder)
+    def __init__(
+        self,
+        reading: Reading,
+        encoder: InputEncoder,
+        mention_replacement: float = 0,
+        taught: Sequence[DocumentCells] = (),
+    ):
+        self.documents = document_cells(reading, encoder) + list(taught)
+        self._taught = list(taught)
         self._encoder = encoder
         self._replacement = (
             MentionReplacement(reading, mention_replacement) if mention_replacement else None
@@ -187,7 +213,8 @@ class WindowDataset(Dataset):
             rng: draws them.
         """
         if self._replacement:
-            self.documents = document_cells(self._replacement.replaced(rng), self._encoder)
+            replaced = document_cells(self._replacement.replaced(rng), self._encoder)
+            self.documents = replaced + self._taught
 
     def __len__(self) -> int:
         return sum(len(document.sentences) for document in self.documents)
@@ -280,7 +307,7 @@ class WindowBatches:
                 if end - begin == 1:
                     for part, cells in enumerate(parts):
                         words = None
-                        if self._fragments and cells.entities and rng.random() < _FRAGMENTS:
+                        if self._fragments and _mentions(cells) and rng.random() < _FRAGMENTS:
                             words = _fragment(cells, rng)
                         key = WindowKey(number, begin, end, part, words)
                         yield (

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pfn import blocked_table_loss as blocked
 from pfn.blocked_table_loss import Cells, blocked_table_loss
-from pfn.loss import table_loss
+from pfn.loss import Labels, table_loss
 from pfn.task_units import TaskUnit, upper_triangle
 
 HIDDEN = 6
@@ -46,15 +46,21 @@ def test_loss_and_gradients_are_those_of_the_table(
     places = [
         (*place, label) for place in torch.stack(chosen, 1).tolist() for label in range(labels)
     ]
-    # A cell that the data names twice counts once.
-    gold = torch.tensor(data.draw(st.lists(st.sampled_from(places), max_size=8))).reshape(-1, 4)
+    # Some cells hold, some perhaps.
+    drawn = data.draw(
+        st.dictionaries(st.sampled_from(places), st.sampled_from([1.0, 0.7, 0.02]), max_size=8)
+    )
+    gold = Labels(
+        torch.tensor(list(drawn), dtype=torch.long).reshape(-1, 4),
+        torch.tensor(list(drawn.values()), dtype=torch.float64),
+    )
     dense = torch.zeros(*mask.shape, mask.shape[1], labels, dtype=torch.float64)
-    dense[gold.long().unbind(-1)] = 1
+    dense[gold.cells.unbind(-1)] = gold.targets
     expected = table_loss(unit.cells(features, *chosen).float(), dense[chosen])
     expected_gradients = gradients(unit, task, expected)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocked, "_CELLS", block)
-        found = unit.table_loss(unit.project(task, shared, mask), mask, gold.long(), triangle)
+        found = unit.table_loss(unit.project(task, shared, mask), mask, gold, triangle)
     torch.testing.assert_close(found.float(), expected, atol=1e-5, rtol=1e-5)
     for ours, theirs in zip(gradients(unit, task, found), expected_gradients, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
@@ -70,7 +76,11 @@ def test_gradients_are_those_of_the_loss_with_dropout(layer_norm, triangle):
         torch.randn(*shape, dtype=torch.float64).requires_grad_()
         for shape in ((3, HIDDEN), (3,), *(((HIDDEN,), (HIDDEN,)) if layer_norm else ()))
     ]
-    cells = Cells([4, 2], torch.tensor([[0, 1, 2, 0], [0, 0, 3, 2], [1, 0, 1, 1]]), triangle)
+    labels = Labels(
+        torch.tensor([[0, 1, 2, 0], [0, 0, 3, 2], [1, 0, 1, 1]]),
+        torch.tensor([1, 0.3, 1], dtype=torch.float64),
+    )
+    cells = Cells([4, 2], labels, triangle)
 
     def loss(rows, columns, label_weight, label_bias, *norm):
         torch.manual_seed(9)
@@ -100,7 +110,7 @@ def test_dropout_drops_at_its_rate_and_keeps_the_mean(rate):
 def test_large_logits_do_not_overflow():
     rows, columns = torch.zeros(1, 2, HIDDEN), torch.zeros(1, 2, HIDDEN)
     bias = torch.tensor([1e4, -1e4]).requires_grad_()
-    cells = Cells([2], torch.tensor([[0, 0, 0, 1]]), False)
+    cells = Cells([2], Labels.of(torch.tensor([[0, 0, 0, 1]])), False)
     loss = blocked_table_loss(rows, columns, torch.zeros(2, HIDDEN), bias, cells)
     assert loss.item() == 5e4
     loss.backward()

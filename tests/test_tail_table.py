@@ -39,8 +39,8 @@ def test_gold_tails_and_predicted_ones_are_offsets_of_last_words(random_extracto
     gold = GoldSentence(text, {ada, university}, {(ada, "s", university)})
     (windows,) = extractor.inputs.encode([text])
     (cells,) = gold_cells(gold, windows, extractor.inputs)
-    assert cells.relations == [(0, 5, 1)]
-    assert cells.tails == [(1, 7, 1)]
+    assert cells.relations == {(0, 5, 1): 1}
+    assert cells.tails == {(1, 7, 1): 1}
     batch = collate_gold([cells], extractor.inputs)
     assert batch["tail_labels"].tolist() == [[0, 1, 7, 1]]
     (found,) = extractor.predict_heads([text], None, 0.0, 0.0)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _REQUIRED = ("format", "encoder", "output")
 # Files; those of a relative path lie in --data-folder.
-_FILES = ("train", "dev", "test", "data")
+_FILES = ("train", "dev", "test", "data", "unlabelled")
 _OPTIONAL = (
     *_FILES,
     "data_folder",
@@ -36,6 +36,7 @@ _OPTIONAL = (
     "paper",
     "schema",
     "start_from",
+    "teacher",
     "name",
     "data_description",
     "attribution",
@@ -81,6 +82,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start-from",
         metavar="MODEL",
         help="a model to go on from; its encoder is named by --encoder, its weights are these",
+    )
+    parser.add_argument(
+        "--unlabelled",
+        metavar="FILE",
+        help="texts without annotation to learn from as well, labelled by --teacher: Parquet "
+        "with a column `text`",
+    )
+    parser.add_argument(
+        "--teacher",
+        metavar="MODEL[,MODEL]",
+        help="with --unlabelled: models that label these texts, by the mean of what they say",
     )
     parser.add_argument("--output", metavar="DIR", help="DIR/model is the model")
     parser.add_argument("--schema", metavar="FILE", help="label schema; default: from the data")
@@ -230,12 +242,14 @@ def _train(
     """Trains on `train`, selects on `dev`, scores on `test`; writes model and figures."""
     from pfn.document_evaluation import evaluate_reading
     from pfn.model_card import model_card
+    from pfn.readers.unlabelled import read_texts
     from pfn.training import save_checkpoint, train
 
     schema = None
     if given.get("schema"):
         text = Path(given["schema"]).read_text(encoding="utf-8")
         schema = LabelSchema.from_yaml(text, given["schema"])
+    unlabelled = read_texts(given["unlabelled"]) if given.get("unlabelled") else []
     start = time.monotonic()
     # The trainer talks to standard output, which is for results.
     with contextlib.redirect_stdout(sys.stderr):
@@ -248,6 +262,9 @@ def _train(
             schema=schema,
             resume=resume,
             start_from=given.get("start_from"),
+            unlabelled=unlabelled,
+            teachers=(given.get("teacher") or "").split(",") if unlabelled else (),
+            language=given.get("language") or "en",
         )
         figures = {"dev": measured["dev"]}
         if "test" in splits:
@@ -286,6 +303,7 @@ def _train(
             "relation": config.relation_threshold,
         },
         "sentences": {name: len(sentences) for name, sentences in splits.items()},
+        "unlabelled": len(unlabelled),
         "skipped": {name: dict(sentences.skipped) for name, sentences in splits.items()},
         "seconds": round(time.monotonic() - start, 1),
     }
@@ -329,6 +347,9 @@ def read_options(args: argparse.Namespace) -> tuple[dict[str, Any], TrainingOpti
         if values.get(name):
             with_ = "--data and --folds are" if crossed else "--folds is not"
             raise ConfigurationError(f"--{name}: has no use where {with_} given")
+    if bool(values.get("unlabelled")) != bool(values.get("teacher")):
+        missing, other = ("teacher", "unlabelled")[:: 1 if values.get("unlabelled") else -1]
+        raise ConfigurationError(f"--{missing}: is missing; --{other} needs it")
     for name in ("folds", "fold"):
         # In YAML a number is a number.
         if type(values.get(name)) is int:

@@ -26,13 +26,14 @@ def shipped_models() -> list[str]:
     return sorted(p.name for p in SHIPPED.iterdir() if (p / "config.json").is_file())
 
 
-def find_model(name: str | None = None) -> Path:
+def find_model(name: str | None = None, option: str = "--model") -> Path:
     """The local folder of a model.
 
     Args:
         name: a folder of a model or of a training, the name of a shipped model, or
             `owner/name` on the Hugging Face hub (fetched once); the shipped default model
             if None.
+        option: that errors name.
 
     Raises:
         ConfigurationError: if there is none.
@@ -45,7 +46,7 @@ def find_model(name: str | None = None) -> Path:
         for place in (folder, folder / "model"):
             if (place / "config.json").is_file():
                 return place
-        raise ConfigurationError(f"--model: {name} has no config.json")
+        raise ConfigurationError(f"{option}: {name} has no config.json")
     if _HUB_NAME.fullmatch(name) and not folder.exists():
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -55,10 +56,10 @@ def find_model(name: str | None = None) -> Path:
         except (OSError, ValueError, HfHubHTTPError, LocalEntryNotFoundError) as error:
             reason = " ".join(str(error).split()).partition(". ")[0]
             raise ConfigurationError(
-                f"--model: {name} is no folder, and the hub gave: {reason}"
+                f"{option}: {name} is no folder, and the hub gave: {reason}"
             ) from None
     raise ConfigurationError(
-        f"--model: {name} is neither a folder nor a shipped model "
+        f"{option}: {name} is neither a folder nor a shipped model "
         f"({', '.join(shipped_models()) or 'none is shipped'})"
     )
 

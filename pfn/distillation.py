@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from pfn.checkpoint import find_model
 from pfn.extractor import Extractor
 from pfn.gold import GoldCells
 from pfn.inputs import InputEncoder, Window
@@ -64,7 +65,7 @@ def taught_documents(
     taught = [_Taught(*(defaultdict(float) for _ in _Taught._fields)) for _ in texts]
     knowing: Counter[str] = Counter()
     for name in teachers:
-        teacher = Extractor.from_pretrained(name)
+        teacher = Extractor.from_pretrained(find_model(name, "--teacher"))
         own = {*teacher.config.entity_types, *teacher.config.relation_types}
         for label in sorted(own - labels):
             raise ConfigurationError(f"--teacher: {name} has the label {label!r}, --train has not")

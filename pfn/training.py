@@ -169,7 +169,7 @@ def start_model(
         ConfigurationError: if there is no such model, or it has other labels or another
             architecture.
     """
-    folder = find_model(name)
+    folder = find_model(name, "--start-from")
     config = PFNConfig.from_pretrained(folder)
     labels = [t.name for t in schema.entity_types], [r.name for r in schema.relations]
     if labels != (list(config.entity_types), list(config.relation_types)):
@@ -321,7 +321,7 @@ def train(
     if options.mention_replacement and not options.window_tokens:
         raise ConfigurationError("--mention-replacement: needs --window-tokens")
     if start_from and schema is None:
-        known = PFNConfig.from_pretrained(find_model(start_from)).label_schema
+        known = PFNConfig.from_pretrained(find_model(start_from, "--start-from")).label_schema
         schema = LabelSchema.from_dict(known) if known else None
     train_data = train_data.first(options.limit)
     schema = derive_label_schema(

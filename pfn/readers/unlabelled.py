@@ -19,11 +19,12 @@ def read_texts(path: str | Path) -> list[str]:
         ConfigurationError: if the file can't be read, or has no such column, or no text.
     """
     try:
-        table = pq.read_table(path, columns=[_COLUMN])
-        texts = table.column(_COLUMN).cast(pa.large_string()).to_pylist()
-    except KeyError:
-        raise ConfigurationError(f"--unlabelled: {path} has no column {_COLUMN!r}") from None
-    except (OSError, ValueError, pa.ArrowException) as error:
+        with pq.ParquetFile(path) as file:
+            if _COLUMN not in file.schema_arrow.names:
+                raise ConfigurationError(f"--unlabelled: {path} has no column {_COLUMN!r}")
+            column = file.read([_COLUMN]).column(0)
+        texts = column.cast(pa.large_string()).to_pylist()
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"--unlabelled: {path} can't be read: {reason}") from None
     found = [text for text in texts if text and not text.isspace()]

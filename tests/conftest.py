@@ -1,6 +1,7 @@
 """What many tests share."""
 
 import contextlib
+import inspect
 import io
 import os
 import weakref
@@ -17,12 +18,15 @@ DATA = Path(__file__).parent / "data"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def each_dofn_is_looked_at_once():
-    """Beam asks a DoFn for its states and timers some eight times, each time by `inspect`.
+def beam_looks_once():
+    """Beam asks the same questions again and again, by `inspect` and by `argparse`.
 
-    That is a fifth of a small build, and the suite has hundreds of those.
+    Of a small build it asks DoFns some hundred times for their states and timers and five
+    thousand times for the arguments of a method, and parses the pipeline's options six hundred
+    times. That is more than half of the time, and the suite has hundreds of such builds.
     """
-    from apache_beam.transforms import userstate
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.transforms import core, userstate
 
     kept = weakref.WeakKeyDictionary()
     look = userstate.get_dofn_specs
@@ -32,7 +36,33 @@ def each_dofn_is_looked_at_once():
             kept[dofn] = look(dofn)
         return kept[dofn]
 
-    with mock.patch.object(userstate, "get_dofn_specs", get_dofn_specs):
+    arguments = weakref.WeakKeyDictionary()
+    look_at_arguments = core.get_function_args_defaults
+
+    def get_function_args_defaults(function):
+        if not inspect.ismethod(function):
+            return look_at_arguments(function)
+        if function.__func__ not in arguments:
+            arguments[function.__func__] = look_at_arguments(function)
+        return tuple(map(list, arguments[function.__func__]))
+
+    views = {}
+    view = PipelineOptions.view_as
+
+    def view_as(options, cls):
+        # All views of some options share one dictionary, which a kept view keeps alive.
+        place = id(options._all_options), cls
+        if place not in views:
+            if len(views) > 1000:
+                views.clear()
+            views[place] = view(options, cls)
+        return views[place]
+
+    with (
+        mock.patch.object(userstate, "get_dofn_specs", get_dofn_specs),
+        mock.patch.object(core, "get_function_args_defaults", get_function_args_defaults),
+        mock.patch.object(PipelineOptions, "view_as", view_as),
+    ):
         yield
 
 

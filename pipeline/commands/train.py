@@ -250,6 +250,10 @@ def _train(
         text = Path(given["schema"]).read_text(encoding="utf-8")
         schema = LabelSchema.from_yaml(text, given["schema"])
     unlabelled = read_texts(given["unlabelled"]) if given.get("unlabelled") else []
+    teachers = (given.get("teacher") or "").split(",") if unlabelled else []
+    if unlabelled:
+        # That takes minutes, and the trainer's bar comes after.
+        print(f"{', '.join(teachers)} read {len(unlabelled)} texts to label them", file=sys.stderr)
     start = time.monotonic()
     # The trainer talks to standard output, which is for results.
     with contextlib.redirect_stdout(sys.stderr):
@@ -263,7 +267,7 @@ def _train(
             resume=resume,
             start_from=given.get("start_from"),
             unlabelled=unlabelled,
-            teachers=(given.get("teacher") or "").split(",") if unlabelled else (),
+            teachers=teachers,
             language=given.get("language") or "en",
         )
         figures = {"dev": measured["dev"]}

@@ -30,17 +30,16 @@ from pfn.checkpoint import find_model
 from pfn.configuration import PFNConfig
 from pfn.distillation import taught_documents
 from pfn.document_evaluation import (
-    annotated_texts,
+    Predictions,
     evaluate_reading,
     judge_documents,
     judge_facts,
     predict_reading,
-    predict_texts,
     score_documents,
     tune_document_thresholds,
 )
 from pfn.encoder import find_encoder
-from pfn.evaluation import THRESHOLD_GRID, evaluate, judge, tune_thresholds
+from pfn.evaluation import THRESHOLD_GRID, judge, score, tune_thresholds
 from pfn.extractor import Extractor
 from pfn.gold import GoldCells, GoldSentence, gold_cells, gold_sentence
 from pfn.inputs import InputEncoder
@@ -156,12 +155,15 @@ def build_model(
 
 
 def start_model(
-    name: str, schema: LabelSchema, options: TrainingOptions
+    names: str, schema: LabelSchema, options: TrainingOptions
 ) -> tuple[PFNModel, PreTrainedTokenizerBase]:
     """A trained model to go on from; its windows, dropout and decoding are those of the options.
 
     Args:
-        name: a checkpoint folder or the name of a shipped model.
+        names: a checkpoint folder or the name of a shipped model; of several, with commas
+            between, the mean of their weights. Where those come from one model and were trained
+            apart, it is mostly better than any of them (Wortsman et al., ICML 2022, "Model
+            soups").
         schema: the labels; must be those of the model.
         options: hyper-parameters.
 
@@ -169,6 +171,20 @@ def start_model(
         ConfigurationError: if there is no such model, or it has other labels or another
             architecture.
     """
+    models = [_start_model(name, schema, options) for name in names.split(",")]
+    model = models[0]
+    if len(models) > 1:
+        states = [other.state_dict() for other in models]
+        mean = {name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]}
+        model.load_state_dict(mean)
+    return model, AutoTokenizer.from_pretrained(_first_folder(names))
+
+
+def _first_folder(names: str) -> Path:
+    return find_model(names.partition(",")[0], "--start-from")
+
+
+def _start_model(name: str, schema: LabelSchema, options: TrainingOptions) -> PFNModel:
     folder = find_model(name, "--start-from")
     config = PFNConfig.from_pretrained(folder)
     labels = [t.name for t in schema.entity_types], [r.name for r in schema.relations]
@@ -183,8 +199,7 @@ def start_model(
         setattr(config, option, getattr(options, option))
     config.label_schema = schema.to_dict()
     config.calibration = None
-    model = PFNModel.from_pretrained(folder, config=config, dtype=torch.float32)
-    return model, AutoTokenizer.from_pretrained(folder)
+    return PFNModel.from_pretrained(folder, config=config, dtype=torch.float32)
 
 
 class PFNTrainer(Trainer):
@@ -297,7 +312,8 @@ def train(
         schema: label schema; if None that of the model to start from, or else derived from the
             training data.
         resume: whether to go on from the last checkpoint there.
-        start_from: a model whose weights are the first ones, in the place of the encoder's.
+        start_from: a model whose weights are the first ones, in the place of the encoder's, or
+            several (`start_model`).
         unlabelled: texts without annotation that the teachers label (`pfn.distillation`).
         teachers: names or folders of models; needed where there are such texts.
         language: code of the language of these texts.
@@ -321,7 +337,7 @@ def train(
     if options.mention_replacement and not options.window_tokens:
         raise ConfigurationError("--mention-replacement: needs --window-tokens")
     if start_from and schema is None:
-        known = PFNConfig.from_pretrained(find_model(start_from, "--start-from")).label_schema
+        known = PFNConfig.from_pretrained(_first_folder(start_from)).label_schema
         schema = LabelSchema.from_dict(known) if known else None
     train_data = train_data.first(options.limit)
     schema = derive_label_schema(
@@ -337,7 +353,6 @@ def train(
     extractor.window_tokens(None)  # refuses what the encoder can't read
     if options.word_dropout and tokenizer.mask_token_id is None:
         raise ConfigurationError(f"--word-dropout: the tokenizer of {encoder} has no mask token")
-    documents = annotated_texts(dev_data)
     taught = (
         taught_documents(unlabelled, teachers, extractor.inputs, language) if unlabelled else []
     )
@@ -350,13 +365,18 @@ def train(
         dataset += [cells for d in taught for windows in d.sentences for cells in windows]
 
     def evaluate_model() -> tuple[float, float]:
-        if not options.window_tokens:
-            scores = evaluate(extractor, dev)
-            return scores["entity"]["f1"], scores["triple"]["f1"]
-        thresholds = extractor.thresholds(None, None)
-        predictions = predict_texts(extractor, documents, *thresholds)
-        scores = score_documents(predictions, documents, *thresholds)
-        return scores["entity"]["f1"], scores["fact"]["f1"]
+        entity, relation = extractor.thresholds(None, None)
+        tunes = options.tune_thresholds
+        floors = (min(THRESHOLD_GRID),) * 2 if tunes else (entity, relation)
+        read = predict_reading(extractor, dev_data, *floors)
+        if tunes:
+            # Those that the model would get if training ended here.
+            entity, relation = best_thresholds(read, dev)
+        if read.texts:
+            scores = score_documents(read.documents, read.texts, entity, relation)
+            return scores["entity"]["f1"], scores["fact"]["f1"]
+        scores = score(read.sentences, dev, entity_threshold=entity, relation_threshold=relation)
+        return scores["entity"]["f1"], scores["triple"]["f1"]
 
     average = WeightAverage(model, options.ema_decay) if options.ema_decay else None
 
@@ -410,6 +430,18 @@ def train(
     return extractor, {"dev": evaluate_reading(extractor, dev_data), "history": history}
 
 
+def best_thresholds(read: Predictions, gold: Sequence[GoldSentence]) -> tuple[float, float]:
+    """Entity threshold and relation threshold with the best F1 of facts, or else of triples.
+
+    Args:
+        read: predictions for development data, from the least of `THRESHOLD_GRID` on.
+        gold: its sentences.
+    """
+    if read.texts:
+        return tune_document_thresholds(read.documents, read.texts)
+    return tune_thresholds(read.sentences, gold)
+
+
 def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptions) -> None:
     """Chooses thresholds and calibration on development data, as the options say.
 
@@ -426,11 +458,7 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
     read = predict_reading(extractor, dev, floor, floor)
     gold = [gold_sentence(sentence) for sentence in dev]
     if options.tune_thresholds:
-        config.entity_threshold, config.relation_threshold = (
-            tune_document_thresholds(read.documents, read.texts)
-            if read.texts
-            else tune_thresholds(read.sentences, gold)
-        )
+        config.entity_threshold, config.relation_threshold = best_thresholds(read, gold)
     if not options.calibrate:
         return
     chosen = config.entity_threshold, config.relation_threshold

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_training import DOCUMENT, options
@@ -12,7 +13,7 @@ from pfn import Extractor
 from pfn.document_evaluation import annotated_texts, evaluate_reading, sentence_heads
 from pfn.gold import gold_sentence
 from pfn.readers import read
-from pfn.training import training_cells
+from pfn.training import save_checkpoint, training_cells
 from pfn.window_training import WindowBatches, WindowDataset, WindowKey
 from pipeline.cli import main
 
@@ -93,6 +94,22 @@ def test_going_on_from_a_model_without_a_step(trained, data, tmp_path):
     assert ours.config.window_tokens == 40
     for name, weight in theirs.model.state_dict().items():
         assert weight.equal(ours.model.state_dict()[name]), name
+
+
+def test_going_on_from_the_mean_of_several(trained, data, tmp_path):
+    first = Extractor.from_pretrained(trained / "model", device="cpu")
+    for number, weight in enumerate(first.model.parameters()):
+        weight.data += 0.25 + number
+    save_checkpoint(first, tmp_path / "other")
+    start = f"{trained / 'model'},{tmp_path / 'other'}"
+    more = {"epochs": 0, "window-tokens": 40, "start-from": start}
+    assert main(["train", *options(data, tmp_path / "mean", **more)]) == 0
+    mean = Extractor.from_pretrained(tmp_path / "mean" / "model", device="cpu").model
+    theirs = Extractor.from_pretrained(trained / "model", device="cpu").model
+    for number, (ours, weight) in enumerate(
+        zip(mean.parameters(), theirs.parameters(), strict=True)
+    ):
+        torch.testing.assert_close(ours, weight + (0.25 + number) / 2)
 
 
 @pytest.mark.parametrize(

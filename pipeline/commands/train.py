@@ -80,8 +80,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--start-from",
-        metavar="MODEL",
-        help="a model to go on from; its encoder is named by --encoder, its weights are these",
+        metavar="MODEL[,MODEL]",
+        help="a model to go on from; its encoder is named by --encoder, its weights are these; "
+        "of several the mean of their weights",
     )
     parser.add_argument(
         "--unlabelled",

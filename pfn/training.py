@@ -300,6 +300,7 @@ def train(
     unlabelled: Sequence[str] = (),
     teachers: Sequence[str] = (),
     language: str = "en",
+    half_precision: bool = False,
 ) -> tuple[Extractor, dict[str, Any]]:
     """Trains a model and selects the best epoch on dev.
 
@@ -317,6 +318,8 @@ def train(
         unlabelled: texts without annotation that the teachers label (`pfn.distillation`).
         teachers: names or folders of models; needed where there are such texts.
         language: code of the language of these texts.
+        half_precision: whether weights will be stored as 16 bit floats; what is measured on dev
+            are those.
 
     Returns:
         The extractor of the best epoch, with thresholds, and what was measured on dev.
@@ -424,6 +427,9 @@ def train(
         best = trainer.state.best_model_checkpoint
         if average and best:
             average.apply(Path(best))
+    if half_precision:
+        for weight in model.parameters():
+            weight.data = weight.data.half().float()
     model.eval()
     choose_thresholds(extractor, dev_data, options)
     history = [entry for entry in trainer.state.log_history if "eval_score" in entry]

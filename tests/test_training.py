@@ -10,6 +10,9 @@ from safetensors.torch import load_file
 
 from pfn import Extractor
 from pfn.checkpoint import read_label_schema
+from pfn.readers import read
+from pfn.training import save_checkpoint, train
+from pfn.training_options import TrainingOptions
 from pipeline.cli import main
 
 ENCODER = Path(__file__).parent / "data" / "official" / "encoder"
@@ -158,6 +161,16 @@ def test_options_from_a_file(data, tmp_path):
     used = json.loads((output / "metrics.json").read_text())["options"]
     assert (used["hidden_size"], used["epochs"], used["word_shapes"]) == (8, 1, False)
     assert json.loads((output / "model" / "config.json").read_text())["dtype"] == "float16"
+
+
+def test_what_is_measured_is_what_is_stored(data, tmp_path):
+    reading = read(data, "docred")
+    few = TrainingOptions(hidden_size=8, epochs=0, threads=1)
+    extractor, _ = train(reading, reading, str(ENCODER), tmp_path, few, half_precision=True)
+    save_checkpoint(extractor, tmp_path / "model", half_precision=True)
+    stored = Extractor.from_pretrained(tmp_path / "model", device="cpu").model.state_dict()
+    for name, weight in extractor.model.state_dict().items():
+        assert weight.equal(stored[name]), name
 
 
 @pytest.mark.parametrize(

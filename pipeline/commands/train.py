@@ -270,6 +270,7 @@ def _train(
             unlabelled=unlabelled,
             teachers=teachers,
             language=given.get("language") or "en",
+            half_precision=bool(given.get("half_precision")),
         )
         figures = {"dev": measured["dev"]}
         if "test" in splits:

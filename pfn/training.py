@@ -30,7 +30,6 @@ from pfn.checkpoint import find_model
 from pfn.configuration import PFNConfig
 from pfn.distillation import taught_documents
 from pfn.document_evaluation import (
-    Predictions,
     evaluate_reading,
     judge_documents,
     judge_facts,
@@ -369,12 +368,7 @@ def train(
 
     def evaluate_model() -> tuple[float, float]:
         entity, relation = extractor.thresholds(None, None)
-        tunes = options.tune_thresholds
-        floors = (min(THRESHOLD_GRID),) * 2 if tunes else (entity, relation)
-        read = predict_reading(extractor, dev_data, *floors)
-        if tunes:
-            # Those that the model would get if training ended here.
-            entity, relation = best_thresholds(read, dev)
+        read = predict_reading(extractor, dev_data, entity, relation)
         if read.texts:
             scores = score_documents(read.documents, read.texts, entity, relation)
             return scores["entity"]["f1"], scores["fact"]["f1"]
@@ -436,18 +430,6 @@ def train(
     return extractor, {"dev": evaluate_reading(extractor, dev_data), "history": history}
 
 
-def best_thresholds(read: Predictions, gold: Sequence[GoldSentence]) -> tuple[float, float]:
-    """Entity threshold and relation threshold with the best F1 of facts, or else of triples.
-
-    Args:
-        read: predictions for development data, from the least of `THRESHOLD_GRID` on.
-        gold: its sentences.
-    """
-    if read.texts:
-        return tune_document_thresholds(read.documents, read.texts)
-    return tune_thresholds(read.sentences, gold)
-
-
 def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptions) -> None:
     """Chooses thresholds and calibration on development data, as the options say.
 
@@ -464,7 +446,11 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
     read = predict_reading(extractor, dev, floor, floor)
     gold = [gold_sentence(sentence) for sentence in dev]
     if options.tune_thresholds:
-        config.entity_threshold, config.relation_threshold = best_thresholds(read, gold)
+        config.entity_threshold, config.relation_threshold = (
+            tune_document_thresholds(read.documents, read.texts)
+            if read.texts
+            else tune_thresholds(read.sentences, gold)
+        )
     if not options.calibrate:
         return
     chosen = config.entity_threshold, config.relation_threshold

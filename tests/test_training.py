@@ -64,6 +64,10 @@ def options(data, output, **changes):
     return [part for name, value in values.items() for part in (f"--{name}", str(value))]
 
 
+# To choose thresholds for a model that has learnt nothing, and says everything, takes long.
+AS_THEY_ARE = ("--no-tune-thresholds", "--no-calibrate")
+
+
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
     """A finished training that knows its three sentences by heart."""
@@ -138,13 +142,13 @@ def test_resume_and_early_stopping(data, tmp_path, capsys):
     output = tmp_path / "resumed"
     # Nothing is learnt, so dev never gets better.
     frozen = {"head-learning-rate": 1e-9, "encoder-learning-rate": 0, "hidden-size": 8}
-    short = options(data, output, epochs=6, patience=2, **frozen)
+    short = [*options(data, output, epochs=6, patience=2, **frozen), *AS_THEY_ARE]
     assert main(["train", *short]) == 0
     history = json.loads((output / "metrics.json").read_text())["history"]
     assert [entry["epoch"] for entry in history] == [1, 2, 3]
     assert main(["train", *short]) == 2
     assert "holds a training; --resume goes on with it" in capsys.readouterr().err
-    longer = options(data, output, epochs=6, patience=5, **frozen)
+    longer = [*options(data, output, epochs=6, patience=5, **frozen), *AS_THEY_ARE]
     assert main(["train", *longer, "--resume"]) == 0
     history = json.loads((output / "metrics.json").read_text())["history"]
     assert [entry["epoch"] for entry in history] == [1, 2, 3, 4, 5, 6]
@@ -157,7 +161,7 @@ def test_options_from_a_file(data, tmp_path):
     values |= {"hidden_size": 8, "epochs": 9, "threads": 1, "half-precision": True}
     config.write_text(yaml.safe_dump(values))
     flags = ["--config", str(config), "--output", str(output), "--epochs", "1", "--no-word-shapes"]
-    assert main(["train", *flags]) == 0
+    assert main(["train", *flags, *AS_THEY_ARE]) == 0
     used = json.loads((output / "metrics.json").read_text())["options"]
     assert (used["hidden_size"], used["epochs"], used["word_shapes"]) == (8, 1, False)
     assert json.loads((output / "model" / "config.json").read_text())["dtype"] == "float16"
@@ -165,7 +169,9 @@ def test_options_from_a_file(data, tmp_path):
 
 def test_what_is_measured_is_what_is_stored(data, tmp_path):
     reading = read(data, "docred")
-    few = TrainingOptions(hidden_size=8, epochs=0, threads=1)
+    few = TrainingOptions(
+        hidden_size=8, epochs=0, threads=1, tune_thresholds=False, calibrate=False
+    )
     extractor, _ = train(reading, reading, str(ENCODER), tmp_path, few, half_precision=True)
     save_checkpoint(extractor, tmp_path / "model", half_precision=True)
     stored = Extractor.from_pretrained(tmp_path / "model", device="cpu").model.state_dict()
@@ -227,7 +233,7 @@ def test_without_accelerate(data, tmp_path, capsys, monkeypatch):
 def test_the_average_of_weights_is_kept_and_resumed(data, tmp_path):
     def arguments(name, epochs):
         averaged = {"ema-decay": 0.5, "hidden-size": 8, "schedule": "constant", "warmup": 0}
-        return ["train", *options(data, tmp_path / name, epochs=epochs, **averaged)]
+        return ["train", *options(data, tmp_path / name, epochs=epochs, **averaged), *AS_THEY_ARE]
 
     assert main(arguments("once", 2)) == 0
     # All sentences are one batch, so an epoch is a step.

@@ -161,12 +161,11 @@ def _mentions(cells: GoldCells) -> list[tuple[int, int]]:
     return [cell[:2] for cell, target in cells.entities.items() if target >= _LIKELY]
 
 
-def _fragment(cells: GoldCells, rng: random.Random) -> tuple[int, int]:
-    """A mention with a few words around it; no other mention is cut."""
-    mentions = _mentions(cells)
+def _fragment(mentions: list[tuple[int, int]], words: int, rng: random.Random) -> tuple[int, int]:
+    """One of the mentions with a few of the words around it; no other mention is cut."""
     first, last = mentions[rng.randrange(len(mentions))]
     begin = max(0, first - rng.randrange(_AROUND))
-    end = min(len(cells.window.words), last + 1 + rng.randrange(_AROUND))
+    end = min(words, last + 1 + rng.randrange(_AROUND))
     for other, until in sorted(mentions):
         if other < begin <= until:
             begin = until + 1 if until < first else begin
@@ -307,8 +306,9 @@ class WindowBatches:
                 if end - begin == 1:
                     for part, cells in enumerate(parts):
                         words = None
-                        if self._fragments and _mentions(cells) and rng.random() < _FRAGMENTS:
-                            words = _fragment(cells, rng)
+                        mentions = _mentions(cells) if self._fragments else []
+                        if mentions and rng.random() < _FRAGMENTS:
+                            words = _fragment(mentions, len(cells.window.words), rng)
                         key = WindowKey(number, begin, end, part, words)
                         yield (
                             key,

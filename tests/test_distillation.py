@@ -21,7 +21,7 @@ from schemas.errors import ConfigurationError
 
 @pytest.fixture(scope="module")
 def teachers(random_extractor, tmp_path_factory):
-    """Two models with random weights, one of which knows a relation less."""
+    """Two models with random weights, one of which is calibrated."""
     folder = tmp_path_factory.mktemp("teachers")
     for seed, name in enumerate(("one", "two")):
         extractor = random_extractor(seed, window_tokens=60, flat_entities=True, calibration={})
@@ -29,6 +29,15 @@ def teachers(random_extractor, tmp_path_factory):
             extractor.config.calibration = {"entity": {"low": 0.1, "high": 1.0, "bias": 0.0}}
         save_checkpoint(extractor, folder / name)
     return [str(folder / name) for name in ("one", "two")]
+
+
+def knowing(extractor, types, relations):
+    """An extractor that has these of its labels alone, the first ones."""
+    for unit, names in ((extractor.model.ner, types), (extractor.model.re, relations)):
+        for parameter in (unit.label.weight, unit.label.bias):
+            parameter.data = parameter.data[: len(names)]
+    extractor.config.entity_types, extractor.config.relation_types = types, relations
+    return extractor
 
 
 def said(name, text):
@@ -113,13 +122,7 @@ def test_a_long_sentence_is_placed_in_each_of_its_windows(teachers, tmp_path):
 )
 def test_labels_must_be_known_to_both(random_extractor, tmp_path, own, of_teacher, message):
     def make(relations):
-        extractor = random_extractor()
-        label = extractor.model.re.label
-        label.weight.data, label.bias.data = (
-            w.data[: len(relations)] for w in (label.weight, label.bias)
-        )
-        extractor.config.relation_types = relations
-        return extractor
+        return knowing(random_extractor(), ["A", "B", "C"], relations)
 
     save_checkpoint(make(of_teacher), tmp_path / "teacher")
     with pytest.raises(ConfigurationError, match=message):
@@ -129,13 +132,7 @@ def test_labels_must_be_known_to_both(random_extractor, tmp_path, own, of_teache
 def test_a_label_of_one_teacher_is_the_mean_of_those_who_know_it(random_extractor, tmp_path):
     extractor = random_extractor(3)
     save_checkpoint(extractor, tmp_path / "knows")
-    other = random_extractor(4)
-    for unit, names in ((other.model.ner, ["A"]), (other.model.re, ["r"])):
-        unit.label.weight.data, unit.label.bias.data = (
-            w.data[: len(names)] for w in (unit.label.weight, unit.label.bias)
-        )
-    other.config.entity_types, other.config.relation_types = ["A"], ["r"]
-    save_checkpoint(other, tmp_path / "knows-less")
+    save_checkpoint(knowing(random_extractor(4), ["A"], ["r"]), tmp_path / "knows-less")
     text = "Anna Bell was born in London."
     names = [str(tmp_path / name) for name in ("knows", "knows-less")]
     (document,) = taught_documents([text], names, extractor.inputs)

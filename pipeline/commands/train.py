@@ -251,7 +251,7 @@ def _train(
         text = Path(given["schema"]).read_text(encoding="utf-8")
         schema = LabelSchema.from_yaml(text, given["schema"])
     unlabelled = read_texts(given["unlabelled"]) if given.get("unlabelled") else []
-    teachers = (given.get("teacher") or "").split(",") if unlabelled else []
+    teachers = given["teacher"].split(",") if unlabelled else []
     if unlabelled:
         # That takes minutes, and the trainer's bar comes after.
         print(f"{', '.join(teachers)} read {len(unlabelled)} texts to label them", file=sys.stderr)
@@ -353,9 +353,9 @@ def read_options(args: argparse.Namespace) -> tuple[dict[str, Any], TrainingOpti
         if values.get(name):
             with_ = "--data and --folds are" if crossed else "--folds is not"
             raise ConfigurationError(f"--{name}: has no use where {with_} given")
-    if bool(values.get("unlabelled")) != bool(values.get("teacher")):
-        missing, other = ("teacher", "unlabelled")[:: 1 if values.get("unlabelled") else -1]
-        raise ConfigurationError(f"--{missing}: is missing; --{other} needs it")
+    for name, needed in (("unlabelled", "teacher"), ("teacher", "unlabelled")):
+        if values.get(name) and not values.get(needed):
+            raise ConfigurationError(f"--{needed}: is missing; --{name} needs it")
     for name in ("folds", "fold"):
         # In YAML a number is a number.
         if type(values.get(name)) is int:

@@ -113,6 +113,28 @@ def test_a_long_sentence_is_placed_in_each_of_its_windows(teachers, tmp_path):
     assert not document.across
 
 
+def test_what_the_tail_table_says_is_placed_where_words_end(random_extractor, tmp_path):
+    extractor = random_extractor(5, tail_table=True, window_tokens=60)
+    save_checkpoint(extractor, tmp_path)
+    text = "Anna Bell was born in London. She left London for Acme Corp."
+    (document,) = taught_documents([text], [str(tmp_path)], extractor.inputs)
+    joined = join_cells(document, 0, 2, extractor.inputs)
+    sentences = split_sentences(text)
+    ends = [
+        sentence.begin + end
+        for sentence, (cells,) in zip(sentences, document.sentences, strict=True)
+        for _, end in cells.window.words
+    ]
+    at = dict(zip(extractor.inputs.rows(joined.window), ends, strict=True))
+    (heads,) = extractor.predict_documents([text], [sentences], None, 0.02, 0.02)
+    labels = extractor.config.relation_types
+    said = {(t.subject, t.object, labels.index(t.relation)): t.score for t in heads.tail_triples}
+    assert {(at[s], at[o], label) for s, o, label in joined.tails} == said.keys()
+    assert any(s < sentences[1].begin < o for s, o, _ in said)
+    for (s, o, label), target in joined.tails.items():
+        assert target == pytest.approx(said[at[s], at[o], label])
+
+
 @pytest.mark.parametrize(
     ("own", "of_teacher", "message"),
     [

@@ -102,7 +102,8 @@ def random_extractor(like: Extractor, layers: int, texts: list[str]) -> Extracto
         reflexive=like.config.reflexive,
         encoder=BertConfig(num_hidden_layers=layers),
     )
-    model = PFNModel(config).to(like.model.device, like.model.dtype).eval()
+    model = PFNModel(config).to(like.model.device).eval()
+    model.encoder.to(like.model.encoder.dtype)
     found = Extractor(model, like.tokenizer)
     shift(found, texts[:: max(1, len(texts) // 64)])
     return found
@@ -170,7 +171,7 @@ def measure(extractor: Extractor, texts: list[str], args: argparse.Namespace) ->
     encoder = AutoModel.from_config(
         extractor.config.encoder, attn_implementation="sdpa", **dict.fromkeys(options, False)
     )
-    encoder = encoder.to(extractor.model.device, extractor.model.dtype).eval()
+    encoder = encoder.to(extractor.model.device, extractor.model.encoder.dtype).eval()
     prepared = {budget: encoder_batches(extractor, texts, budget) for budget in BUDGETS}
     trials = {}
     orders = {"": read_batches}

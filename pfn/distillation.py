@@ -8,7 +8,7 @@ targets are the means of their probabilities, not what they accept.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
 from pfn.checkpoint import find_model
@@ -47,7 +47,8 @@ def taught_documents(
     """Labels texts with the mean of what teachers say.
 
     Each teacher reads in the windows that it was trained on. Of a label that only some teachers
-    have, it is the mean of those.
+    have, it is the mean of those; what teachers say of labels that the trained model has not is
+    left out.
 
     Args:
         texts: documents without annotation.
@@ -56,8 +57,8 @@ def taught_documents(
         language: code of the texts' language, for the sentence splitter.
 
     Raises:
-        ConfigurationError: if there is no such teacher, or their labels are not those of the
-            model that is trained.
+        ConfigurationError: if there is no such teacher, or none has a label of the model that
+            is trained.
     """
     config = encoder.config
     labels = {*config.entity_types, *config.relation_types}
@@ -67,8 +68,6 @@ def taught_documents(
     for name in teachers:
         teacher = Extractor.from_pretrained(find_model(name, "--teacher"))
         own = {*teacher.config.entity_types, *teacher.config.relation_types}
-        for label in sorted(own - labels):
-            raise ConfigurationError(f"--teacher: {name} has the label {label!r}, --train has not")
         if config.tail_table and not teacher.config.tail_table:
             raise ConfigurationError(f"--teacher: {name} has no tail table")
         knowing.update(own)
@@ -81,7 +80,7 @@ def taught_documents(
             teacher.predict_documents(texts, split, None, _FLOOR, _FLOOR),
             strict=True,
         ):
-            _add(of_document, heads)
+            _add(of_document, heads, labels)
     for label in sorted(labels - set(knowing)):
         raise ConfigurationError(f"--teacher: none has the label {label!r}, which --train has")
     encoded = encoder.encode(
@@ -98,15 +97,17 @@ def taught_documents(
     ]
 
 
-def _add(taught: _Taught, heads: DocumentHeads) -> None:
+def _add(taught: _Taught, heads: DocumentHeads, labels: Set[str]) -> None:
     for error in heads.errors.values():
         raise error
     for mention in heads.mentions:
-        taught.mentions[mention.begin, mention.end, mention.type] += mention.score
+        if mention.type in labels:
+            taught.mentions[mention.begin, mention.end, mention.type] += mention.score
     for sums, triples in ((taught.heads, heads.head_triples), (taught.tails, heads.tail_triples)):
         triple: HeadTriple
         for triple in triples or ():
-            sums[triple.subject, triple.relation, triple.object] += triple.score
+            if triple.relation in labels:
+                sums[triple.subject, triple.relation, triple.object] += triple.score
 
 
 def _mean(taught: _Taught, knowing: Counter[str]) -> _Taught:

@@ -69,8 +69,8 @@ class Extractor:
                 the shipped default model if None.
             device: `auto` (a GPU if there is one), or a device of PyTorch such as `cpu` or
                 `cuda:1`.
-            precision: of weights and activations: `fp32`, `fp16`, `bf16`, or `auto`: fp32
-                on a CPU, fp16 on a GPU.
+            precision: of the text encoder: `fp32`, `fp16`, `bf16`, or `auto`: fp32 on a CPU,
+                fp16 on a GPU. What is above it, which decides by thresholds, is always fp32.
 
         Raises:
             ConfigurationError: if there is no such model, device or precision.
@@ -85,11 +85,12 @@ class Extractor:
             precision = "fp32" if place.type == "cpu" else "fp16"
         try:
             with _no_progress_bar():
-                model = PFNModel.from_pretrained(folder, dtype=_DTYPES[precision])
+                model = PFNModel.from_pretrained(folder, dtype=torch.float32)
             tokenizer = AutoTokenizer.from_pretrained(folder)
         except (OSError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise ConfigurationError(f"--model: {folder} can't be loaded: {reason}") from error
+        model.encoder.to(_DTYPES[precision])
         torch.nn.Module.to(model, place)
         return cls(model, tokenizer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -72,6 +73,9 @@ class PFNModel(PreTrainedModel):
     config_class = PFNConfig
     base_model_prefix = "pfn"
     main_input_name = "input_ids"
+    #: In training the type of the encoder's products, by autocast; its weights and all that is
+    #: above it are as they are.
+    encoder_autocast: torch.dtype | None = None
     _supports_sdpa = True
     _supports_flash_attn = True
     supports_gradient_checkpointing = True
@@ -131,12 +135,7 @@ class PFNModel(PreTrainedModel):
             sentence_ids: where a window has several sentences: that of each position, from 0,
                 (batch, length).
         """
-        if self.word_shapes is not None and shape_ids is not None:
-            embeddings = self.encoder.get_input_embeddings()(input_ids)
-            read = {"inputs_embeds": embeddings + self.word_shapes(shape_ids)}
-        else:
-            read = {"input_ids": input_ids}
-        encoded = self.encoder(attention_mask=attention_mask, **read).last_hidden_state
+        encoded = self._encode(input_ids, attention_mask, shape_ids)
         index = position_index.unsqueeze(-1).expand(-1, -1, encoded.shape[-1])
         features = self.partition_filter(self.dropout(encoded.gather(1, index)), position_mask)
         return PFNProjections(
@@ -149,6 +148,22 @@ class PFNModel(PreTrainedModel):
             else self.re_tail.project(features.relation, features.shared, position_mask),
             sentence_ids,
         )
+
+    def _encode(
+        self, input_ids: Tensor, attention_mask: Tensor, shape_ids: Tensor | None
+    ) -> Tensor:
+        """What the text encoder makes of each piece, in the type of the weights above it."""
+        read = {"input_ids": input_ids}
+        if self.word_shapes is not None and shape_ids is not None:
+            embeddings = self.encoder.get_input_embeddings()(input_ids)
+            shapes = self.word_shapes(shape_ids).to(embeddings.dtype)
+            read = {"inputs_embeds": embeddings + shapes}
+        cast: Any = contextlib.nullcontext()
+        if self.encoder_autocast and self.training:
+            cast = torch.autocast(input_ids.device.type, self.encoder_autocast)
+        with cast:
+            encoded = self.encoder(attention_mask=attention_mask, **read).last_hidden_state
+        return encoded.to(self.ner.label.weight.dtype)
 
     def forward(
         self,

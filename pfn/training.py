@@ -351,6 +351,8 @@ def train(
         if start_from
         else build_model(encoder, schema, options)
     )
+    if options.precision == "bf16":
+        model.encoder_autocast = torch.bfloat16
     extractor = Extractor(model, tokenizer)
     extractor.window_tokens(None)  # refuses what the encoder can't read
     if options.word_dropout and tokenizer.mask_token_id is None:

@@ -105,6 +105,11 @@ class TrainingOptions(BaseModel):
     epochs: int = Field(
         10, ge=0, description="most passes over the training data; 0 only chooses thresholds on dev"
     )
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32",
+        description="of the encoder's products in training; bf16 is faster where the processor "
+        "has it",
+    )
     batch_size: int = Field(16, gt=0, description="sentences a step")
     encoder_learning_rate: float = Field(1e-4, ge=0, description="peak rate of the encoder")
     head_learning_rate: float = Field(1e-3, gt=0, description="peak rate of all other weights")

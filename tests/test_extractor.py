@@ -153,9 +153,17 @@ def test_a_saved_checkpoint_keeps_its_scores(
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_other_precisions(tiny_model, tiny_extractor, precision):
     extractor = Extractor.from_pretrained(tiny_model, device="cpu", precision=precision)
-    assert extractor.model.dtype.itemsize == 2
-    found = {m.text for e in extractor.extract(SENTENCES) for m in e.mentions}
-    assert found & {m.text for e in tiny_extractor.extract(SENTENCES) for m in e.mentions}
+    read = dict(tiny_extractor.model.named_parameters())
+    for name, weight in extractor.model.named_parameters():
+        in_encoder = name.startswith("encoder.")
+        assert weight.dtype == {"bf16": torch.bfloat16, "fp16": torch.float16}[precision] or (
+            not in_encoder and weight.equal(read[name])
+        ), name
+    pairs = zip(*(e.extract(SENTENCES) for e in (extractor, tiny_extractor)), strict=True)
+    for ours, theirs in pairs:
+        assert [m.text for m in ours.mentions] == [m.text for m in theirs.mentions]
+        for mention, other in zip(ours.mentions, theirs.mentions, strict=True):
+            assert mention.score == pytest.approx(other.score, abs=0.02)
 
 
 @pytest.mark.parametrize(

@@ -179,11 +179,45 @@ def test_what_is_measured_is_what_is_stored(data, tmp_path):
         assert weight.equal(stored[name]), name
 
 
+def test_bf16_is_for_the_encoder_in_training_alone(random_extractor):
+    extractor = random_extractor(dropout=0.0, dropconnect=0.0)
+    model, sentences = extractor.model, ["Anna Bell was born in London.", "NATO left Rome."]
+    windows = [window for found in extractor.inputs.encode(sentences) for window in found]
+    batch = extractor.inputs.collate(windows)
+    cells = torch.tensor([[0, 0, 1, 1], [1, 0, 0, 0]])
+
+    def step():
+        model.zero_grad()
+        loss = model(**batch, entity_labels=cells, relation_labels=cells[:1]).loss
+        loss.backward()
+        return loss, {name: w.grad.clone() for name, w in model.named_parameters()}
+
+    for module in model.encoder.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    model.train()
+    loss, gradients = step()
+    model.encoder_autocast = torch.bfloat16
+    rounded, of_rounded = step()
+    assert loss.dtype == rounded.dtype == torch.float32
+    assert loss != rounded
+    assert rounded.item() == pytest.approx(loss.item(), rel=0.01)
+    for name, gradient in gradients.items():
+        assert of_rounded[name].dtype == torch.float32
+        assert (of_rounded[name] - gradient).norm() <= 0.1 * gradient.norm() + 1e-5, name
+    model.eval()
+    with torch.no_grad():
+        read = model(**batch).entity_table
+        model.encoder_autocast = None
+        assert read.equal(model(**batch).entity_table)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"epochs": "many"}, "--epochs: input should be a valid integer"),
         ({"warmup": 1}, "--warmup: input should be less than 1"),
+        ({"precision": "fp16"}, "--precision: input should be 'fp32' or 'bf16'"),
         ({"layers": 0}, "--layers: input should be greater than 0"),
         ({"chunk-size": 7}, "--chunk-size: 7 does not divide the hidden size 16"),
         ({"encoding": "parallel", "chunk-size": 8}, "--chunk-size: only the joint encoding has"),
@@ -205,6 +239,7 @@ def test_variants_are_options(data, tmp_path):
     flags = ["--bidirectional", "--tail-table", "--no-global-representation"]
     flags += ["--no-tune-thresholds"]
     changes = {"epochs": 1, "encoding": "sequential", "layers": 2, "decoding": "selective"}
+    changes["precision"] = "bf16"
     assert main(["train", *options(data, output, **changes), *flags]) == 0
     config = Extractor.from_pretrained(output, device="cpu").config
     assert (config.encoding, config.layers, config.decoding) == ("sequential", 2, "selective")

@@ -55,6 +55,15 @@ def our_loss(model: PFNModel, batch: dict[str, Tensor]) -> Tensor:
     return loss
 
 
+def rounded_loss(model: PFNModel, batch: dict[str, Tensor]) -> Tensor:
+    """Ours with `--precision bf16`."""
+    model.encoder_autocast = torch.bfloat16
+    try:
+        return our_loss(model, batch)
+    finally:
+        model.encoder_autocast = None
+
+
 def straightforward_loss(model: PFNModel, batch: dict[str, Tensor]) -> Tensor:
     """Equations 1 to 12 of the paper, with the official code's DropConnect and LayerNorm."""
     embeddings = model.encoder.get_input_embeddings()(batch["input_ids"])
@@ -203,11 +212,14 @@ def measure(path: Path, format_: str, args: argparse.Namespace) -> None:
     shuffled = [cell for run in runs for cell in run]
     random.Random(0).shuffle(shuffled)
     plain = Runner(model, straightforward_loss, args.fused, args.clock)
-    ours, encoder = (Runner(model, of, True, args.clock) for of in (our_loss, encoder_loss))
+    ours, rounded, encoder = (
+        Runner(model, of, True, args.clock) for of in (our_loss, rounded_loss, encoder_loss)
+    )
     candidates = {
         "straightforward, batches by chance": (plain, [shuffled]),
         "straightforward, batches of like length": (plain, runs),
         "ours": (ours, runs),
+        "ours, --precision bf16": (rounded, runs),
         "text encoder alone": (encoder, runs),
     }
     best: dict[str, list[dict[str, Tensor]]] = {}

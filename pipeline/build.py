@@ -27,6 +27,8 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
 
 from pfn.calibration import calibration_of
 from pfn.resolution import HeadPolicy
@@ -58,6 +60,7 @@ from transforms.extractions import ChunkFile, read_columns
 from transforms.files import absolute, join, read_bytes, replace
 from transforms.fuzzy import FuzzyOptions
 from transforms.graph_rules import FindVerdicts, GraphRules, Verdict, judge, ruled_support
+from transforms.held_rows import HeldRows
 from transforms.identity import (
     ID_TYPE,
     content_id,
@@ -540,7 +543,7 @@ class _Names(_ReadChunk):
 
 
 class _Resolve(_ReadChunk):
-    """Turns a chunk into rows, keyed by table and shard.
+    """Turns chunks into rows, keyed by table and shard.
 
     On `counts` is what it counted, on `moved` the keys whose mentions other entities took,
     on `ruled` the support of relations that rules of the whole graph speak of.
@@ -558,6 +561,9 @@ class _Resolve(_ReadChunk):
         super().__init__(label_schema, options, removed)
         self._graph_rules = graph_rules
 
+    def start_bundle(self) -> None:
+        self._held = HeldRows()
+
     def process(
         self,
         chunk: ChunkFile,
@@ -570,16 +576,33 @@ class _Resolve(_ReadChunk):
         found = resolve_chunk(
             rows, chunk.model_hash, lost, self._label_schema, self._options, heirs
         )
-        for table, part in found.tables.items():
-            shards = plan[table]
-            for shard, data in split(part, _shards_of(table, part, shards), shards):
-                yield (table, shard), data
-        support = found.tables["relations"]
-        for row in ruled_support(support, self._graph_rules, plan["relations"]):
-            yield beam.pvalue.TaggedOutput(self.RULED, row)
+        self._plan = plan
+        self._held.add(found.tables)
+        if self._held.is_full:
+            yield from self._cut(self._held.take())
         for vote in own_votes(found.moved, plan["entities"]):
             yield beam.pvalue.TaggedOutput(self.MOVED, vote)
         yield beam.pvalue.TaggedOutput(self.COUNTS, dict(found.counts))
+
+    def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
+        for element in self._cut(self._held.take()):
+            if isinstance(element, beam.pvalue.TaggedOutput):
+                value = GlobalWindows.windowed_value(element.value)
+                yield beam.pvalue.TaggedOutput(element.tag, value)
+            else:
+                yield GlobalWindows.windowed_value(element)
+
+    def _cut(
+        self, tables: Mapping[str, pa.Table]
+    ) -> Iterator[tuple[tuple[str, int], bytes] | beam.pvalue.TaggedOutput]:
+        for table, part in tables.items():
+            shards = self._plan[table]
+            for shard, data in split(part, _shards_of(table, part, shards), shards):
+                yield (table, shard), data
+        if "relations" in tables:
+            shards = self._plan["relations"]
+            for row in ruled_support(tables["relations"], self._graph_rules, shards):
+                yield beam.pvalue.TaggedOutput(self.RULED, row)
 
 
 def _shards_of(table: str, rows: pa.Table, shards: int) -> np.ndarray:

@@ -14,6 +14,8 @@ from pipeline.cli import main
 from schemas.errors import ConfigurationError
 from schemas.label_schema import LabelSchema
 from schemas.tables import SORTED_BY, TABLE_SCHEMAS
+from transforms import held_rows
+from transforms.shards import split
 
 TEXTS = {"a": DOCS[0].text, "b": DOCS[1].text, "d": DOCS[3].text}
 MANY_FILES = BuildOptions(sentences=True, shard_rows=2)
@@ -214,6 +216,23 @@ def test_same_bytes_twice_and_whatever_the_chunks_order_and_workers(tmp_path):
         other = write_folder(tmp_path / name, DOCS, **arguments)
         build(other, MANY_FILES)
         assert file_bytes(other) == expected, name
+
+
+def test_rows_of_several_chunks_go_to_shards_together(tmp_path, monkeypatch):
+    pieces = []
+    monkeypatch.setattr(
+        "pipeline.build.split", lambda *args: [pieces.append(p) or p for p in split(*args)]
+    )
+    folder = write_folder(tmp_path / "run", DOCS, chunk_documents=1)
+    found = {}
+    for most in (held_rows.MOST_BYTES, 2000, 1):
+        monkeypatch.setattr(held_rows, "MOST_BYTES", most)
+        pieces.clear()
+        build(folder, MANY_FILES)
+        found[len(pieces)] = file_bytes(folder)
+    together, some, each = sorted(found)
+    assert found[together] == found[some] == found[each]
+    assert "mentions/part-00002-of-00004.parquet" in found[each]
 
 
 def test_many_files_hold_the_same_rows(tmp_path, graph):

@@ -27,7 +27,6 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
-from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from pfn.calibration import calibration_of
@@ -60,7 +59,7 @@ from transforms.extractions import ChunkFile, read_columns
 from transforms.files import absolute, join, read_bytes, replace
 from transforms.fuzzy import FuzzyOptions
 from transforms.graph_rules import FindVerdicts, GraphRules, Verdict, judge, ruled_support
-from transforms.held_rows import HeldRows
+from transforms.held_rows import HeldRows, at_end_of_bundle
 from transforms.identity import (
     ID_TYPE,
     content_id,
@@ -529,7 +528,10 @@ class _ReadChunk(beam.DoFn):
 
 
 class _Names(_ReadChunk):
-    """Gives the names of a chunk's entities, by part of their ids."""
+    """Gives the names of chunks' entities, by part of their ids."""
+
+    def start_bundle(self) -> None:
+        self._held = HeldRows()
 
     def process(
         self, chunk: ChunkFile, losers: Mapping[int, Iterable[list[Loser]]], plan: dict[str, int]
@@ -537,9 +539,17 @@ class _Names(_ReadChunk):
         rows, lost = self._read(chunk, losers, NAME_COLUMNS)
         names = chunk_names(rows, lost, self._label_schema, self._options)
         number = pa.array([chunk.number] * len(names), pa.int64())
-        names = names.append_column("chunk", number).cast(CHUNK_NAME_SCHEMA)
-        shards = plan["entities"]
-        yield from split(names, _shards_of("entities", names, shards), shards)
+        self._shards = plan["entities"]
+        self._held.add({"entities": names.append_column("chunk", number).cast(CHUNK_NAME_SCHEMA)})
+        if self._held.is_full:
+            yield from self._cut()
+
+    def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
+        yield from at_end_of_bundle(self._cut())
+
+    def _cut(self) -> Iterator[tuple[int, bytes]]:
+        for table, names in self._held.take().items():
+            yield from split(names, _shards_of(table, names, self._shards), self._shards)
 
 
 class _Resolve(_ReadChunk):
@@ -579,22 +589,16 @@ class _Resolve(_ReadChunk):
         self._plan = plan
         self._held.add(found.tables)
         if self._held.is_full:
-            yield from self._cut(self._held.take())
+            yield from self._cut()
         for vote in own_votes(found.moved, plan["entities"]):
             yield beam.pvalue.TaggedOutput(self.MOVED, vote)
         yield beam.pvalue.TaggedOutput(self.COUNTS, dict(found.counts))
 
     def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
-        for element in self._cut(self._held.take()):
-            if isinstance(element, beam.pvalue.TaggedOutput):
-                value = GlobalWindows.windowed_value(element.value)
-                yield beam.pvalue.TaggedOutput(element.tag, value)
-            else:
-                yield GlobalWindows.windowed_value(element)
+        yield from at_end_of_bundle(self._cut())
 
-    def _cut(
-        self, tables: Mapping[str, pa.Table]
-    ) -> Iterator[tuple[tuple[str, int], bytes] | beam.pvalue.TaggedOutput]:
+    def _cut(self) -> Iterator[tuple[tuple[str, int], bytes] | beam.pvalue.TaggedOutput]:
+        tables = self._held.take()
         for table, part in tables.items():
             shards = self._plan[table]
             for shard, data in split(part, _shards_of(table, part, shards), shards):

@@ -8,9 +8,13 @@ Rows of many chunks make fewer and larger ones.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+import apache_beam as beam
 import pyarrow as pa
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
 
 #: Bytes of rows from which on they are sent on.
 MOST_BYTES = 64 * 2**20
@@ -39,3 +43,13 @@ class HeldRows:
         """All rows that were held, each table in one piece; they are held no more."""
         tables, self._tables, self._bytes = self._tables, defaultdict(list), 0
         return {name: pa.concat_tables(rows).combine_chunks() for name, rows in tables.items()}
+
+
+def at_end_of_bundle(elements: Iterable[Any]) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
+    """What `finish_bundle` gives for elements as `process` would give them."""
+    for element in elements:
+        if isinstance(element, beam.pvalue.TaggedOutput):
+            value = GlobalWindows.windowed_value(element.value)
+            yield beam.pvalue.TaggedOutput(element.tag, value)
+        else:
+            yield GlobalWindows.windowed_value(element)

@@ -214,32 +214,32 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
             start = time.perf_counter(), time.process_time()
             counts = phase_module.extract(prepared)["extract"]["counts"]
     else:
-        import pipeline.build as phase_module
-        from pipeline import write_graph
+        from pipeline import build_graph, write_graph
+        from pipeline.build import build
         from transforms import graph_rules, look_up
         from transforms.deduplicate import FindLosers, ProjectDocuments
 
         stages.watch(ProjectDocuments, "process", "duplicate ids")
         stages.watch(FindLosers, "process", "duplicate ids")
-        stages.watch(phase_module, "read_columns", "read extractions")
-        stages.watch(phase_module, "resolve_chunk", "resolve, canonicalise")
-        stages.watch(phase_module, "split", "to shards")
-        stages.watch(phase_module, "decode", "from shards")
-        stages.watch(phase_module, "aggregate_entities", "aggregate")
-        stages.watch(phase_module, "aggregate_relations", "aggregate")
-        stages.watch(phase_module, "_in_hexadecimal", "write tables")
-        stages.watch(phase_module, "parquet_bytes", "write tables")
-        stages.watch(phase_module._WriteShard, "process", "write tables")
-        stages.watch(phase_module, "ruled_support", "rules of the graph")
-        stages.watch(phase_module, "judge", "rules of the graph")
+        stages.watch(build_graph, "read_columns", "read extractions")
+        stages.watch(build_graph, "resolve_chunk", "resolve, canonicalise")
+        stages.watch(build_graph, "split", "to shards")
+        stages.watch(build_graph, "decode", "from shards")
+        stages.watch(build_graph, "aggregate_entities", "aggregate")
+        stages.watch(build_graph, "aggregate_relations", "aggregate")
+        stages.watch(build_graph, "_in_hexadecimal", "write tables")
+        stages.watch(build_graph, "parquet_bytes", "write tables")
+        stages.watch(build_graph._WriteShard, "process", "write tables")
+        stages.watch(build_graph, "ruled_support", "rules of the graph")
+        stages.watch(build_graph, "judge", "rules of the graph")
         stages.watch(graph_rules._RankObjects, "process", "rules of the graph")
         stages.watch(graph_rules, "_break_cycles", "rules of the graph")
         stages.watch(look_up, "_ask", "look ends up")
         stages.watch(look_up, "_look_up", "look ends up")
         stages.watch(write_graph, "read_rows", "read tables")
-        stages.watch(phase_module.RdfSink, "write", "write Turtle")
+        stages.watch(build_graph.RdfSink, "write", "write Turtle")
         start = time.perf_counter(), time.process_time()
-        counts = phase_module.build(str(folder))
+        counts = build(str(folder))
     wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
     found = dict(stages.seconds)
     found["Beam and the rest"] = cpu - sum(found.values())

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
 from pfn.checkpoint import find_model
-from pfn.extractor import Extractor
+from pfn.extractor import Extractor, Precision
 from pfn.gold import GoldCells
 from pfn.inputs import InputEncoder, Window
 from pfn.sentences import split_sentences
@@ -43,6 +43,7 @@ def taught_documents(
     teachers: Iterable[str],
     encoder: InputEncoder,
     language: str = "en",
+    precision: Precision = "auto",
 ) -> list[DocumentCells]:
     """Labels texts with the mean of what teachers say.
 
@@ -55,6 +56,7 @@ def taught_documents(
         teachers: names or folders of models.
         encoder: of the model that is trained.
         language: code of the texts' language, for the sentence splitter.
+        precision: that the teachers' text encoders read at.
 
     Raises:
         ConfigurationError: if there is no such teacher, or none has a label of the model that
@@ -66,7 +68,7 @@ def taught_documents(
     taught = [_Taught(*(defaultdict(float) for _ in _Taught._fields)) for _ in texts]
     knowing: Counter[str] = Counter()
     for name in teachers:
-        teacher = Extractor.from_pretrained(find_model(name, "--teacher"))
+        teacher = Extractor.from_pretrained(find_model(name, "--teacher"), precision=precision)
         own = {*teacher.config.entity_types, *teacher.config.relation_types}
         if config.tail_table and not teacher.config.tail_table:
             raise ConfigurationError(f"--teacher: {name} has no tail table")

@@ -358,7 +358,9 @@ def train(
     if options.word_dropout and tokenizer.mask_token_id is None:
         raise ConfigurationError(f"--word-dropout: the tokenizer of {encoder} has no mask token")
     taught = (
-        taught_documents(unlabelled, teachers, extractor.inputs, language) if unlabelled else []
+        taught_documents(unlabelled, teachers, extractor.inputs, language, options.precision)
+        if unlabelled
+        else []
     )
     dataset: Any
     if options.window_tokens:

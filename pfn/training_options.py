@@ -107,8 +107,8 @@ class TrainingOptions(BaseModel):
     )
     precision: Literal["fp32", "bf16"] = Field(
         "fp32",
-        description="of the encoder's products in training; bf16 is faster where the processor "
-        "has it",
+        description="of the encoder's products in training, and of teachers' encoders; bf16 is "
+        "faster where the processor has it",
     )
     batch_size: int = Field(16, gt=0, description="sentences a step")
     encoder_learning_rate: float = Field(1e-4, ge=0, description="peak rate of the encoder")

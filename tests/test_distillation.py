@@ -86,6 +86,19 @@ def test_targets_are_the_mean_of_what_teachers_say(teachers, text):
         assert found == pytest.approx(dict(expected))
 
 
+def test_teachers_may_read_at_another_precision(teachers):
+    inputs = Extractor.from_pretrained(teachers[0], device="cpu").inputs
+    text = "Anna Bell was born in London."
+    exact, rounded = (
+        targets(*taught_documents([text], teachers, inputs, precision=precision), text, inputs)
+        for precision in ("fp32", "bf16")
+    )
+    assert exact != rounded
+    for found, expected in zip(rounded, exact, strict=True):
+        sure = {place: score for place, score in expected.items() if score > 0.1}
+        assert {place: found.get(place, 0) for place in sure} == pytest.approx(sure, abs=0.05)
+
+
 def test_a_long_sentence_is_placed_in_each_of_its_windows(teachers, tmp_path):
     extractor = Extractor.from_pretrained(teachers[0], device="cpu")
     extractor.config.window_pieces, extractor.config.window_overlap = 20, 10

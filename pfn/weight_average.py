@@ -1,12 +1,13 @@
 """An exponential moving average of the weights of a training, which is evaluated and kept.
 
 Late steps of a training on little data still swing; their average (Polyak and Juditsky,
-1992) lies between them, and mostly does better than any of them.
+1992) lies between them, and mostly does better than any of them. Weights of k steps ago count
+decay^k: the first ones, of a model that knows nothing, no more than that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class WeightAverage(TrainerCallback):
 
     def __init__(self, model: nn.Module, decay: float):
         self._model = model
-        self._average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self._average = AveragedModel(model, multi_avg_fn=_unbiased(decay))
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Goes on with the average of the checkpoint that a training is resumed from."""
@@ -67,6 +68,20 @@ class WeightAverage(TrainerCallback):
         averaged = self._average.module.parameters()
         for own, other in zip(self._model.parameters(), averaged, strict=True):
             own.data, other.data = other.data, own.data
+
+
+def _unbiased(decay: float) -> Callable[[Any, Any, Any], None]:
+    """What adds weights to an average so that those of k steps ago count decay^k.
+
+    PyTorch's own has the first weights count for all that were before them.
+    """
+
+    def update(averages: Any, weights: Any, number: Any) -> None:
+        count = int(number)
+        kept = decay * (1 - decay**count) / (1 - decay ** (count + 1))
+        get_ema_multi_avg_fn(kept)(averages, weights, number)
+
+    return update
 
 
 def _checkpoint(args: Any, state: Any) -> Path:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from pfn import Extractor
@@ -13,6 +15,7 @@ from pfn.checkpoint import read_label_schema
 from pfn.readers import read
 from pfn.training import save_checkpoint, train
 from pfn.training_options import TrainingOptions
+from pfn.weight_average import WeightAverage
 from pipeline.cli import main
 
 ENCODER = Path(__file__).parent / "data" / "official" / "encoder"
@@ -275,13 +278,29 @@ def test_the_average_of_weights_is_kept_and_resumed(data, tmp_path):
     first, second = sorted((tmp_path / "once" / "checkpoints").glob("checkpoint-*"))
     before, after = (load_file(folder / "average.safetensors") for folder in (first, second))
     for name, tensor in load_file(second / "model.safetensors").items():
-        torch.testing.assert_close(after[f"module.{name}"], (before[f"module.{name}"] + tensor) / 2)
+        expected = (0.5 * before[f"module.{name}"] + tensor) / 1.5
+        torch.testing.assert_close(after[f"module.{name}"], expected)
     assert main(arguments("parts", 1)) == 0
     assert main([*arguments("parts", 2), "--resume"]) == 0
     (last,) = (tmp_path / "parts" / "checkpoints").glob("checkpoint-2")
     resumed = load_file(last / "average.safetensors")
     for name, tensor in after.items():
         torch.testing.assert_close(resumed[name], tensor)
+
+
+@given(st.lists(st.floats(-9, 9, width=32), min_size=1, max_size=30), st.floats(0, 0.999))
+@settings(deadline=None)
+def test_weights_count_by_how_long_ago_they_were(weights, decay):
+    model = torch.nn.Linear(1, 1, bias=False)
+    average = WeightAverage(model, decay)
+    for weight in weights:
+        model.weight.data.fill_(weight)
+        average.on_step_end(None, None, None)
+    counts = [decay**ago for ago in reversed(range(len(weights)))]
+    expected = sum(w * c for w, c in zip(weights, counts, strict=True)) / sum(counts)
+    with average.applied():
+        assert model.weight.item() == pytest.approx(expected, abs=1e-4)
+    assert model.weight.item() == weights[-1]
 
 
 def test_what_is_kept_is_the_average(data, tmp_path):

@@ -242,7 +242,10 @@ def _empty_shards(
 
 
 class _ReadChunk(beam.DoFn):
-    """What reads chunks less the rows that are left out."""
+    """What reads chunks less the rows that are left out, and holds what it makes of several.
+
+    Its `_cut` makes elements of the rows that were held.
+    """
 
     def __init__(self, label_schema: LabelSchema, options: ResolveOptions, removed: Removed):
         self._label_schema = label_schema
@@ -262,12 +265,28 @@ class _ReadChunk(beam.DoFn):
         gone = removed_rows(rows["document_id"], chunk.generation, self._removed)
         return rows, lost + [Loser(row, "removed") for row in np.flatnonzero(gone).tolist()]
 
+    def start_bundle(self) -> None:
+        self._held = HeldRows()
+
+    def _hold(self, tables: Mapping[str, pa.Table], plan: dict[str, int]) -> Iterator[Any]:
+        self._plan = plan
+        self._held.add(tables)
+        if self._held.is_full:
+            yield from self._cut(self._held.take())
+
+    def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
+        yield from at_end_of_bundle(self._cut(self._held.take()))
+
+    def _cut(self, tables: Mapping[str, pa.Table]) -> Iterator[Any]:
+        raise NotImplementedError
+
+    def _split(self, table: str, rows: pa.Table) -> Iterator[tuple[int, bytes]]:
+        shards = self._plan[table]
+        return split(rows, _shards_of(table, rows, shards), shards)
+
 
 class _Names(_ReadChunk):
     """Gives the names of chunks' entities, by part of their ids."""
-
-    def start_bundle(self) -> None:
-        self._held = HeldRows()
 
     def process(
         self, chunk: ChunkFile, losers: Mapping[int, Iterable[list[Loser]]], plan: dict[str, int]
@@ -275,17 +294,12 @@ class _Names(_ReadChunk):
         rows, lost = self._read(chunk, losers, NAME_COLUMNS)
         names = chunk_names(rows, lost, self._label_schema, self._options)
         number = pa.array([chunk.number] * len(names), pa.int64())
-        self._shards = plan["entities"]
-        self._held.add({"entities": names.append_column("chunk", number).cast(CHUNK_NAME_SCHEMA)})
-        if self._held.is_full:
-            yield from self._cut()
+        names = names.append_column("chunk", number).cast(CHUNK_NAME_SCHEMA)
+        yield from self._hold({"entities": names}, plan)
 
-    def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
-        yield from at_end_of_bundle(self._cut())
-
-    def _cut(self) -> Iterator[tuple[int, bytes]]:
-        for table, names in self._held.take().items():
-            yield from split(names, _shards_of(table, names, self._shards), self._shards)
+    def _cut(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[int, bytes]]:
+        for table, names in tables.items():
+            yield from self._split(table, names)
 
 
 class _Resolve(_ReadChunk):
@@ -307,9 +321,6 @@ class _Resolve(_ReadChunk):
         super().__init__(label_schema, options, removed)
         self._graph_rules = graph_rules
 
-    def start_bundle(self) -> None:
-        self._held = HeldRows()
-
     def process(
         self,
         chunk: ChunkFile,
@@ -322,22 +333,16 @@ class _Resolve(_ReadChunk):
         found = resolve_chunk(
             rows, chunk.model_hash, lost, self._label_schema, self._options, heirs
         )
-        self._plan = plan
-        self._held.add(found.tables)
-        if self._held.is_full:
-            yield from self._cut()
+        yield from self._hold(found.tables, plan)
         for vote in own_votes(found.moved, plan["entities"]):
             yield beam.pvalue.TaggedOutput(self.MOVED, vote)
         yield beam.pvalue.TaggedOutput(self.COUNTS, dict(found.counts))
 
-    def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
-        yield from at_end_of_bundle(self._cut())
-
-    def _cut(self) -> Iterator[tuple[tuple[str, int], bytes] | beam.pvalue.TaggedOutput]:
-        tables = self._held.take()
+    def _cut(
+        self, tables: Mapping[str, pa.Table]
+    ) -> Iterator[tuple[tuple[str, int], bytes] | beam.pvalue.TaggedOutput]:
         for table, part in tables.items():
-            shards = self._plan[table]
-            for shard, data in split(part, _shards_of(table, part, shards), shards):
+            for shard, data in self._split(table, part):
                 yield (table, shard), data
         if "relations" in tables:
             shards = self._plan["relations"]

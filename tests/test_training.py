@@ -241,8 +241,8 @@ def test_variants_are_options(data, tmp_path):
     output = tmp_path / "variant"
     flags = ["--bidirectional", "--tail-table", "--no-global-representation"]
     flags += ["--no-tune-thresholds"]
-    changes = {"epochs": 1, "encoding": "sequential", "layers": 2, "decoding": "selective"}
-    changes["precision"] = "bf16"
+    changes = {"epochs": 1, "precision": "bf16"}
+    changes |= {"encoding": "sequential", "layers": 2, "decoding": "selective"}
     assert main(["train", *options(data, output, **changes), *flags]) == 0
     config = Extractor.from_pretrained(output, device="cpu").config
     assert (config.encoding, config.layers, config.decoding) == ("sequential", 2, "selective")

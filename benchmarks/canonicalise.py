@@ -29,8 +29,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.processes import in_process
-from pfn.checkpoint import find_model, read_label_schema
-from schemas.extraction import EXTRACTION_SCHEMA, with_counters
+from pfn_kg.pfn.checkpoint import find_model, read_label_schema
+from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, with_counters
 
 MENTIONS, CHUNK_DOCUMENTS = 10, 500
 KINDS = ("exact", "aliases", "fuzzy", "both")
@@ -117,8 +117,8 @@ def make_folder(folder: Path, mentions: int, seed: int = 0) -> None:
 
 def run(folder: Path, kind: str) -> dict[str, Any]:
     """Builds here and now; to be called in a fresh process."""
-    from pipeline.build import BuildOptions, build
-    from transforms.fuzzy import FuzzyOptions
+    from pfn_kg.pipeline.build import BuildOptions, build
+    from pfn_kg.transforms.fuzzy import FuzzyOptions
 
     options = BuildOptions(
         rdf=None,

@@ -22,14 +22,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from pfn.checkpoint import find_model, read_label_schema
-from pfn.readers.docred import GoldDocument, read_docred_documents
-from pipeline.evaluate_graph import document_ids
-from pipeline.graph_scores import by_document, score_graph
-from schemas.extraction import EXTRACTION_SCHEMA
-from schemas.job import NameRules
-from schemas.label_schema import LabelSchema
-from transforms.resolve import ResolveOptions, resolve_chunk
+from pfn_kg.pfn.checkpoint import find_model, read_label_schema
+from pfn_kg.pfn.readers.docred import GoldDocument, read_docred_documents
+from pfn_kg.pipeline.evaluate_graph import document_ids
+from pfn_kg.pipeline.graph_scores import by_document, score_graph
+from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA
+from pfn_kg.schemas.job import NameRules
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.transforms.resolve import ResolveOptions, resolve_chunk
 
 EXACT = NameRules(*[False] * len(NameRules._fields))
 

@@ -33,13 +33,13 @@ from unittest import mock
 import torch
 from transformers import AutoModel, BertConfig
 
-from pfn import decoding, head_reader
-from pfn import extractor as extractor_module
-from pfn.configuration import PFNConfig
-from pfn.extractor import PRECISIONS, Extractor
-from pfn.modeling import PFNModel
-from pfn.parallel_batches import read_batches
-from pfn.readers import FORMATS, read
+from pfn_kg.pfn import decoding, head_reader
+from pfn_kg.pfn import extractor as extractor_module
+from pfn_kg.pfn.configuration import PFNConfig
+from pfn_kg.pfn.extractor import PRECISIONS, Extractor
+from pfn_kg.pfn.modeling import PFNModel
+from pfn_kg.pfn.parallel_batches import read_batches
+from pfn_kg.pfn.readers import FORMATS, read
 
 BUDGETS = (512, 1024, 2048, 4096, 8192)
 DATASETS = (("redocred/test.json", "docred"), ("webnlg_partial/test_triples.json", "triple-list"))

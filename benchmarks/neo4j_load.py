@@ -3,7 +3,7 @@
 The straightforward loader has one session, `UNWIND` of 5,000 maps and one statement a
 label or type, over the same constraints and indexes. Both load the same synthetic graph,
 whose relationships have skewed end points, by turns into an emptied database; then both
-load it again. The whole of `pipeline.load.load` (reading the tables, Beam, all of it) is
+load it again. The whole of `pfn_kg.pipeline.load.load` (reading the tables, Beam, all of it) is
 measured beside its sink. The server must be warm before any of it counts, so the first
 rounds are thrown away. Needs a server that holds nothing else:
 
@@ -26,19 +26,19 @@ import numpy as np
 import pyarrow as pa
 from neo4j import Driver
 
-from pipeline.export import export
-from pipeline.finished_run import FinishedRun, read_finished
-from pipeline.load import LoadOptions, load
-from pipeline.write_graph import Filters
-from schemas.label_schema import LabelSchema
-from schemas.tables import TABLE_SCHEMAS
-from sinks.interface import Rows
-from sinks.neo4j import Neo4jOptions, Neo4jSink
-from sinks.neo4j_connection import Neo4jServer
-from sinks.neo4j_import import Neo4jImportSink
-from sinks.neo4j_schema import schema_statements
-from sinks.tables import parquet_bytes
-from transforms.table_parts import part_name
+from pfn_kg.pipeline.export import export
+from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
+from pfn_kg.pipeline.load import LoadOptions, load
+from pfn_kg.pipeline.write_graph import Filters
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.tables import TABLE_SCHEMAS
+from pfn_kg.sinks.interface import Rows
+from pfn_kg.sinks.neo4j import Neo4jOptions, Neo4jSink
+from pfn_kg.sinks.neo4j_connection import Neo4jServer
+from pfn_kg.sinks.neo4j_import import Neo4jImportSink
+from pfn_kg.sinks.neo4j_schema import schema_statements
+from pfn_kg.sinks.tables import parquet_bytes
+from pfn_kg.transforms.table_parts import part_name
 
 TYPES, RELATIONS, SHARD_ROWS = 6, 20, 200_000
 LABEL_SCHEMA = LabelSchema.from_dict(

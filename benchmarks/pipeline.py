@@ -34,8 +34,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.processes import in_process
-from pfn.checkpoint import find_model, read_label_schema
-from schemas.records import DocumentHeads, HeadExtraction, HeadTriple, Mention, Sentence
+from pfn_kg.pfn.checkpoint import find_model, read_label_schema
+from pfn_kg.schemas.records import DocumentHeads, HeadExtraction, HeadTriple, Mention, Sentence
 
 SENTENCES, WORDS, MENTIONS, TRIPLES = 8, 24, 3, 2.4
 TEMPLATES, NAMES = 2000, 300_000
@@ -197,9 +197,9 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
     pa.set_cpu_count(1)
     stages = Stages(time.process_time)
     if phase == "extract":
-        import pipeline.extract as phase_module
-        import transforms.extract as steps
-        from schemas.job import ExtractOptions
+        import pfn_kg.pipeline.extract as phase_module
+        import pfn_kg.transforms.extract as steps
+        from pfn_kg.schemas.job import ExtractOptions
 
         stages.watch(steps, "read_chunks", "read corpus")
         stages.watch(steps, "split_chunk", "split sentences")
@@ -214,10 +214,10 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
             start = time.perf_counter(), time.process_time()
             counts = phase_module.extract(prepared)["extract"]["counts"]
     else:
-        from pipeline import build_graph, write_graph
-        from pipeline.build import build
-        from transforms import graph_rules, look_up
-        from transforms.deduplicate import FindLosers, ProjectDocuments
+        from pfn_kg.pipeline import build_graph, write_graph
+        from pfn_kg.pipeline.build import build
+        from pfn_kg.transforms import graph_rules, look_up
+        from pfn_kg.transforms.deduplicate import FindLosers, ProjectDocuments
 
         stages.watch(ProjectDocuments, "process", "duplicate ids")
         stages.watch(FindLosers, "process", "duplicate ids")

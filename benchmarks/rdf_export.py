@@ -19,16 +19,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import rdflib
 
-from pipeline.export import export
-from pipeline.finished_run import FinishedRun, read_finished
-from pipeline.write_graph import run_sink
-from schemas.label_schema import LabelSchema
-from schemas.tables import SORTED_BY, TABLE_SCHEMAS
-from sinks.interface import Rows, Sink, Written
-from sinks.rdf import RdfOptions, RdfSink
-from transforms.identity import content_id, shard_of_hex
-from transforms.shards import decode, encode
-from transforms.table_parts import part_name
+from pfn_kg.pipeline.export import export
+from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
+from pfn_kg.pipeline.write_graph import run_sink
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.tables import SORTED_BY, TABLE_SCHEMAS
+from pfn_kg.sinks.interface import Rows, Sink, Written
+from pfn_kg.sinks.rdf import RdfOptions, RdfSink
+from pfn_kg.transforms.identity import content_id, shard_of_hex
+from pfn_kg.transforms.shards import decode, encode
+from pfn_kg.transforms.table_parts import part_name
 
 SHARD_ROWS = 100_000
 RELATIONS = [f"relation {i}" for i in range(40)]

@@ -15,15 +15,15 @@ from typing import Any
 
 import torch
 
-from pfn.document_evaluation import (
+from pfn_kg.pfn.document_evaluation import (
     annotated_texts,
     predict_texts,
     score_documents,
     tune_document_thresholds,
 )
-from pfn.extractor import Extractor
-from pfn.readers import read
-from schemas.job import DEFAULT_FLOOR
+from pfn_kg.pfn.extractor import Extractor
+from pfn_kg.pfn.readers import read
+from pfn_kg.schemas.job import DEFAULT_FLOOR
 
 
 def main() -> None:

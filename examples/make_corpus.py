@@ -9,7 +9,7 @@ from itertools import groupby
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pfn.readers import read
+from pfn_kg.pfn.readers import read
 
 DOCUMENTS = 40
 

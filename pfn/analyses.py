@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from pfn.evaluation import Counts, f1_of, prf, resolved
-from pfn.gold import GoldSentence, Span
-from pfn.resolution import HeadPolicy
-from schemas.records import HeadExtraction
+from pfn_kg.pfn.evaluation import Counts, f1_of, prf, resolved
+from pfn_kg.pfn.gold import GoldSentence, Span
+from pfn_kg.pfn.resolution import HeadPolicy
+from pfn_kg.schemas.records import HeadExtraction
 
 #: Overlapping patterns, as section 2 and Figure 3 call them.
 PATTERNS = ("normal", "seo", "epo")
@@ -31,11 +31,11 @@ def analyse(
     """Scores by what the paper breaks them down to.
 
     Args:
-        predictions: as in `pfn.evaluation.score`.
-        gold: as in `pfn.evaluation.score`.
-        entity_threshold: as in `pfn.evaluation.score`.
-        relation_threshold: as in `pfn.evaluation.score`.
-        head_policy: as in `pfn.evaluation.score`.
+        predictions: as in `pfn_kg.pfn.evaluation.score`.
+        gold: as in `pfn_kg.pfn.evaluation.score`.
+        entity_threshold: as in `pfn_kg.pfn.evaluation.score`.
+        relation_threshold: as in `pfn_kg.pfn.evaluation.score`.
+        head_policy: as in `pfn_kg.pfn.evaluation.score`.
 
     Returns:
         `in_triple`: see `in_triple`. `overlap`: strict scores of triples in sentences of each

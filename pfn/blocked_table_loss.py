@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
-from pfn.loss import Labels
+from pfn_kg.pfn.loss import Labels
 
 # Cells of a block: a few tensors of so many rows of hidden width fit a core's cache.
 _CELLS = 256

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pfn.calibration import MARGIN, Calibration
+from pfn_kg.pfn.calibration import MARGIN, Calibration
 
 
 def fit_calibration(scores: Sequence[float], right: Sequence[bool]) -> Calibration:

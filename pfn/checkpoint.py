@@ -11,8 +11,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import ConfigurationError
-from schemas.label_schema import LabelSchema
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.label_schema import LabelSchema
 
 SHIPPED = Path(__file__).parent / "models"
 DEFAULT_MODEL = "pfn-minilm-redocred"

@@ -11,14 +11,14 @@ from transformers.configuration_utils import PreTrainedConfig, SubConfigSpec
 
 @strict
 class PFNConfig(PreTrainedConfig):
-    """Configuration of `pfn.modeling.PFNModel`.
+    """Configuration of `pfn_kg.pfn.modeling.PFNModel`.
 
     Attributes:
         encoder: configuration of the text encoder; any that `AutoModel` builds.
         entity_types: names of the entity types, the set E of section 4.3, in the order of
             the NER table's planes.
         relation_types: names of the relations, the set R, in the order of the RE planes.
-        label_schema: the label schema (`schemas.label_schema.LabelSchema`) as a mapping;
+        label_schema: the label schema (`pfn_kg.schemas.label_schema.LabelSchema`) as a mapping;
             it says what the labels mean and travels with the model.
         hidden_size: width of the partition filter encoder and of the task units.
         positions: what the tables' rows and columns are: `words` (the encoder's output at
@@ -45,7 +45,7 @@ class PFNConfig(PreTrainedConfig):
         layer_norm: whether the task units normalise before ELU, as the official code does.
         dropout: rate on the encoder's output and inside the task units.
         dropconnect: rate of the weights dropped from hidden state to gates.
-        word_shapes: whether the shape of each word (`pfn.word_shape`) is added to the
+        word_shapes: whether the shape of each word (`pfn_kg.pfn.word_shape`) is added to the
             encoder's input as a learnt embedding.
         reflexive: whether both heads of a triple may be the same position, as in the paper;
             a model that hardly saw such triples says nonsense there, on one-word sentences
@@ -56,7 +56,7 @@ class PFNConfig(PreTrainedConfig):
         flat_entities: whether of entities that overlap only that with the best score is found. In
             the paper's tables any may overlap; what was annotated without such entities asks for
             none.
-        segmentation: name of the word segmentation (`pfn.segmentation`).
+        segmentation: name of the word segmentation (`pfn_kg.pfn.segmentation`).
         window_pieces: longest run of word pieces read at once; longer sentences are read
             in overlapping windows.
         window_overlap: word pieces that neighbouring windows share.
@@ -67,7 +67,7 @@ class PFNConfig(PreTrainedConfig):
         entity_threshold: lambda_e of eq. 13.
         relation_threshold: lambda_r of eq. 13.
         calibration: of `entity` and `relation` the parameters that turn logits into
-            probabilities (`pfn.calibration.Calibration`), and of `fact` those that do so with
+            probabilities (`pfn_kg.pfn.calibration.Calibration`), and of `fact` those that do so with
             the logit of a fact's best triple; None is the plain sigmoid.
     """
 

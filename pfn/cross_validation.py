@@ -10,8 +10,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from pfn.readers.records import AnnotatedSentence, Reading
-from schemas.errors import ConfigurationError
+from pfn_kg.pfn.readers.records import AnnotatedSentence, Reading
+from pfn_kg.schemas.errors import ConfigurationError
 
 #: Part of the training sentences that the paper takes for the development set.
 DEV_PART = 0.15
@@ -81,7 +81,7 @@ def summarise(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Mean and standard deviation over folds.
 
     Args:
-        folds: of each fold what `pfn.evaluation.score` returns.
+        folds: of each fold what `pfn_kg.pfn.evaluation.score` returns.
 
     Returns:
         `mean` and `deviation` (of the sample; 0 for one fold), each with `entity`, `triple`,

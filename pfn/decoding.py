@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from pfn.calibration import Calibration, calibration_of
-from pfn.modeling import PFNModel, PFNOutput
-from pfn.task_units import TaskUnit, UnitFeatures, upper_triangle
+from pfn_kg.pfn.calibration import Calibration, calibration_of
+from pfn_kg.pfn.modeling import PFNModel, PFNOutput
+from pfn_kg.pfn.task_units import TaskUnit, UnitFeatures, upper_triangle
 
 # Cells whose pair representations are in memory at once, to bound it on long sentences.
 _CELLS = 1 << 16

@@ -11,14 +11,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
-from pfn.checkpoint import find_model
-from pfn.extractor import Extractor, Precision
-from pfn.gold import GoldCells
-from pfn.inputs import InputEncoder, Window
-from pfn.sentences import split_sentences
-from pfn.window_training import DocumentCells, TargetsAcross
-from schemas.errors import ConfigurationError
-from schemas.records import DocumentHeads, HeadTriple, Sentence
+from pfn_kg.pfn.checkpoint import find_model
+from pfn_kg.pfn.extractor import Extractor, Precision
+from pfn_kg.pfn.gold import GoldCells
+from pfn_kg.pfn.inputs import InputEncoder, Window
+from pfn_kg.pfn.sentences import split_sentences
+from pfn_kg.pfn.window_training import DocumentCells, TargetsAcross
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.records import DocumentHeads, HeadTriple, Sentence
 
 # What scores less counts as not there: nearly all of it is wrong.
 _FLOOR = 0.02

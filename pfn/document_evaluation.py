@@ -13,14 +13,14 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from pfn.calibration import Calibration, calibration_of, reliability
-from pfn.evaluation import THRESHOLD_GRID, Counts, Judged, judge, predict, score
-from pfn.extractor import Extractor
-from pfn.gold import Span, entity_spans, gold_sentence
-from pfn.readers.records import Reading
-from pfn.resolution import HeadPolicy, resolve_heads
-from schemas.job import DEFAULT_FLOOR
-from schemas.records import (
+from pfn_kg.pfn.calibration import Calibration, calibration_of, reliability
+from pfn_kg.pfn.evaluation import THRESHOLD_GRID, Counts, Judged, judge, predict, score
+from pfn_kg.pfn.extractor import Extractor
+from pfn_kg.pfn.gold import Span, entity_spans, gold_sentence
+from pfn_kg.pfn.readers.records import Reading
+from pfn_kg.pfn.resolution import HeadPolicy, resolve_heads
+from pfn_kg.schemas.job import DEFAULT_FLOOR
+from pfn_kg.schemas.records import (
     DocumentHeads,
     HeadExtraction,
     HeadTriple,
@@ -211,8 +211,8 @@ def score_reading(
     """Scores of sentences, of facts where documents were read, and how reliable scores are.
 
     Returns:
-        As `pfn.evaluation.score`, with `fact`, and with `calibration`: of `entity` and `triple`
-        the `error` and the `bins` of `pfn.calibration.reliability`, over all that scores at
+        As `pfn_kg.pfn.evaluation.score`, with `fact`, and with `calibration`: of `entity` and `triple`
+        the `error` and the `bins` of `pfn_kg.pfn.calibration.reliability`, over all that scores at
         least the floors, and of `fact` over the facts that are said.
     """
     gold = [gold_sentence(sentence) for sentence in reading]

@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from schemas.errors import ConfigurationError
+from pfn_kg.schemas.errors import ConfigurationError
 
 
 def find_encoder(name: str) -> str:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence, Set
 from functools import partial
 from typing import Any, NamedTuple
 
-from pfn.extractor import Extractor
-from pfn.gold import GoldSentence, Span
-from pfn.resolution import HeadPolicy, resolve_heads
-from schemas.records import DocumentHeads, HeadExtraction, Mention
+from pfn_kg.pfn.extractor import Extractor
+from pfn_kg.pfn.gold import GoldSentence, Span
+from pfn_kg.pfn.resolution import HeadPolicy, resolve_heads
+from pfn_kg.schemas.records import DocumentHeads, HeadExtraction, Mention
 
 #: Thresholds that are tried on a development set.
 THRESHOLD_GRID = tuple(percent / 100 for percent in range(20, 81, 5))
@@ -96,7 +96,7 @@ def score(
         gold: the sentences, in the same order.
         entity_threshold: lambda_e of eq. 13.
         relation_threshold: lambda_r of eq. 13.
-        head_policy: see `pfn.resolution.resolve`.
+        head_policy: see `pfn_kg.pfn.resolution.resolve`.
 
     Returns:
         `entity` and `triple` (strict, micro-averaged), `macro` with both macro-averaged,

@@ -12,17 +12,17 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from pfn.checkpoint import check_window_tokens, find_model
-from pfn.configuration import PFNConfig
-from pfn.head_reader import HeadReader
-from pfn.inputs import InputEncoder
-from pfn.modeling import PFNModel
-from pfn.packed_linear import pack_linears
-from pfn.resolution import HeadPolicy, resolve_heads
-from pfn.sentences import split_sentences
-from pfn.token_budget import default_token_budget
-from schemas.errors import ConfigurationError
-from schemas.records import (
+from pfn_kg.pfn.checkpoint import check_window_tokens, find_model
+from pfn_kg.pfn.configuration import PFNConfig
+from pfn_kg.pfn.head_reader import HeadReader
+from pfn_kg.pfn.inputs import InputEncoder
+from pfn_kg.pfn.modeling import PFNModel
+from pfn_kg.pfn.packed_linear import pack_linears
+from pfn_kg.pfn.resolution import HeadPolicy, resolve_heads
+from pfn_kg.pfn.sentences import split_sentences
+from pfn_kg.pfn.token_budget import default_token_budget
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.records import (
     DocumentExtraction,
     DocumentHeads,
     Extraction,
@@ -40,7 +40,7 @@ class Extractor:
 
     Args:
         model: the model; put into evaluation mode, its linear layers packed for inference
-            (`pfn.packed_linear`).
+            (`pfn_kg.pfn.packed_linear`).
         tokenizer: the encoder's tokenizer.
 
     Example:
@@ -119,7 +119,7 @@ class Extractor:
             texts: any texts; longer ones than the model reads at once are windowed.
             entity_threshold: lambda_e of eq. 13; the model's own by default.
             relation_threshold: lambda_r of eq. 13; the model's own by default.
-            head_policy: see `pfn.resolution.resolve`.
+            head_policy: see `pfn_kg.pfn.resolution.resolve`.
             token_budget: most pieces in one batch.
 
         Returns:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from schemas.records import HeadTriple, Mention
+from pfn_kg.schemas.records import HeadTriple, Mention
 
 
 def flat_mentions(mentions: Sequence[Mention]) -> list[Mention]:

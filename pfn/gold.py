@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
-from pfn.inputs import InputEncoder, Window
-from pfn.readers.records import AnnotatedSentence
+from pfn_kg.pfn.inputs import InputEncoder, Window
+from pfn_kg.pfn.readers.records import AnnotatedSentence
 
 Span = tuple[int, int, str]
 

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import torch
 
-from pfn.decoding import Decoded, decode
-from pfn.flat_entities import between, flat_mentions
-from pfn.inputs import InputEncoder, Window
-from pfn.modeling import PFNModel
-from pfn.parallel_batches import read_batches
-from pfn.windows import join_sentences
-from schemas.records import DocumentHeads, HeadTriple, Mention, Sentence
+from pfn_kg.pfn.decoding import Decoded, decode
+from pfn_kg.pfn.flat_entities import between, flat_mentions
+from pfn_kg.pfn.inputs import InputEncoder, Window
+from pfn_kg.pfn.modeling import PFNModel
+from pfn_kg.pfn.parallel_batches import read_batches
+from pfn_kg.pfn.windows import join_sentences
+from pfn_kg.schemas.records import DocumentHeads, HeadTriple, Mention, Sentence
 
 
 class _Job(NamedTuple):

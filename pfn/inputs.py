@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from pfn.configuration import PFNConfig
-from pfn.segmentation import segment
-from pfn.windows import cut_windows
-from pfn.word_shape import word_shape
+from pfn_kg.pfn.configuration import PFNConfig
+from pfn_kg.pfn.segmentation import segment
+from pfn_kg.pfn.windows import cut_windows
+from pfn_kg.pfn.word_shape import word_shape
 
 # No name has more pieces; what has, is an address or a broken file.
 WORD_PIECES = 64

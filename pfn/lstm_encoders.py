@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from pfn.partition_filter import PartitionFeatures
+from pfn_kg.pfn.partition_filter import PartitionFeatures
 
 
 class LSTMEncoders(nn.Module):

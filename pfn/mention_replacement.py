@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
-from pfn.readers.records import AnnotatedDocument, GoldEntity, Reading
+from pfn_kg.pfn.readers.records import AnnotatedDocument, GoldEntity, Reading
 
 # Of so many entities that are drawn, the one whose name ends most like the old one is taken, so
 # that "Danish" rather becomes "Polish" than "Poland", and a university another one.

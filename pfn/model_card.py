@@ -34,7 +34,7 @@ def model_card(
 
     Args:
         name: of the model.
-        figures: for each split what `pfn.document_evaluation.score_reading` returns.
+        figures: for each split what `pfn_kg.pfn.document_evaluation.score_reading` returns.
         encoder: the pretrained encoder.
         entity_types: names of the entity types.
         relation_types: names of the relations.

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
-from pfn.configuration import PFNConfig
-from pfn.loss import Labels, table_loss
-from pfn.lstm_encoders import LSTMEncoders
-from pfn.partition_filter import PartitionFeatures, PartitionFilterEncoder
-from pfn.stacked_partition_filter import StackedPartitionFilter
-from pfn.task_units import TaskUnit, UnitFeatures, same_sentence, upper_triangle
-from pfn.word_shape import WORD_SHAPES
+from pfn_kg.pfn.configuration import PFNConfig
+from pfn_kg.pfn.loss import Labels, table_loss
+from pfn_kg.pfn.lstm_encoders import LSTMEncoders
+from pfn_kg.pfn.partition_filter import PartitionFeatures, PartitionFilterEncoder
+from pfn_kg.pfn.stacked_partition_filter import StackedPartitionFilter
+from pfn_kg.pfn.task_units import TaskUnit, UnitFeatures, same_sentence, upper_triangle
+from pfn_kg.pfn.word_shape import WORD_SHAPES
 
 
 @dataclass

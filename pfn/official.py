@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig
 
-from pfn.configuration import PFNConfig
-from pfn.modeling import PFNModel
-from schemas.errors import ConfigurationError
-from schemas.label_schema import LabelSchema
+from pfn_kg.pfn.configuration import PFNConfig
+from pfn_kg.pfn.modeling import PFNModel
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.label_schema import LabelSchema
 
 _UNITS = {"ner": ("n", "hid2tag"), "re": ("r", "hid2rel")}
 

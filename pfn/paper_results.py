@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from schemas.errors import ConfigurationError
+from pfn_kg.schemas.errors import ConfigurationError
 
 _TABLE = Path(__file__).parent / "data" / "table_1.yaml"
 
@@ -40,7 +40,7 @@ def beside_paper(name: str, figures: Mapping[str, Any], method: str, encoder: st
 
     Args:
         name: the data set, a key of `table_1`.
-        figures: what `pfn.evaluation.score` returns.
+        figures: what `pfn_kg.pfn.evaluation.score` returns.
         method: what to call our model.
         encoder: its encoder.
 

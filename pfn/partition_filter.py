@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from pfn.packed_linear import is_packed
+from pfn_kg.pfn.packed_linear import is_packed
 
 
 class PartitionFeatures(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import ConfigurationError
+from pfn_kg.schemas.errors import ConfigurationError
 
 _COLOURS = {"precision": "#9ecae1", "recall": "#4292c6", "f1": "#084594"}
 _NAMES = {"precision": "precision", "recall": "recall", "f1": "F1"}
@@ -42,7 +42,7 @@ def write_plots(analyses: Mapping[str, Any], folder: Path, title: str) -> list[P
     """Draws the analyses.
 
     Args:
-        analyses: what `pfn.analyses.analyse` returns.
+        analyses: what `pfn_kg.pfn.analyses.analyse` returns.
         folder: made if it is not there.
         title: what was read, such as a data set's name.
 

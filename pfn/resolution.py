@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from schemas.records import DocumentHeads, HeadExtraction, HeadTriple, Mention, Triple
+from pfn_kg.schemas.records import DocumentHeads, HeadExtraction, HeadTriple, Mention, Triple
 
 HeadPolicy: TypeAlias = Literal["all", "best", "longest"]
 HEAD_POLICIES: tuple[HeadPolicy, ...] = ("all", "best", "longest")

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from pfn.evaluation import evaluate
-from pfn.extractor import Extractor
-from pfn.gold import gold_sentence
-from pfn.readers.records import AnnotatedSentence, Reading
+from pfn_kg.pfn.evaluation import evaluate
+from pfn_kg.pfn.extractor import Extractor
+from pfn_kg.pfn.gold import gold_sentence
+from pfn_kg.pfn.readers.records import AnnotatedSentence, Reading
 
 #: A replacement for an entity's tokens; None leaves it as it is.
 _Replace = Callable[[Random, list[str], str], list[str] | None]
@@ -223,7 +223,7 @@ def robustness(
     Args:
         extractor: the model.
         pairs: by name; from `transform`, or read from files.
-        options: of `pfn.evaluation.evaluate`.
+        options: of `pfn_kg.pfn.evaluation.evaluate`.
 
     Returns:
         For each name `sentences`, and for `entity` (Table 4) and `triple` the F1 `before`

@@ -12,7 +12,7 @@ from functools import lru_cache
 from tokenizers import Regex
 from tokenizers.pre_tokenizers import BertPreTokenizer, PreTokenizer, Sequence, Split
 
-from schemas.errors import ConfigurationError
+from pfn_kg.schemas.errors import ConfigurationError
 
 # Scripts written without spaces: each character is a word, or a whole clause would be one.
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"

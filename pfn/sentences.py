@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sentencex import get_sentence_boundaries
 
-from schemas.records import Sentence
+from pfn_kg.schemas.records import Sentence
 
 
 def split_sentences(text: str, language: str = "en") -> list[Sentence]:

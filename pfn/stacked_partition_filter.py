@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pfn.partition_filter import PartitionFeatures, PartitionFilterEncoder
+from pfn_kg.pfn.partition_filter import PartitionFeatures, PartitionFilterEncoder
 
 
 class StackedPartitionFilter(nn.Module):

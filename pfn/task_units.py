@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pfn.blocked_table_loss import Cells, blocked_table_loss
-from pfn.global_representation import GlobalRepresentation
-from pfn.loss import Labels
+from pfn_kg.pfn.blocked_table_loss import Cells, blocked_table_loss
+from pfn_kg.pfn.global_representation import GlobalRepresentation
+from pfn_kg.pfn.loss import Labels
 
 # Cells whose pair representations are in memory at once, to bound it; on a CPU so few that
 # they stay in a core's cache from one operation to the next.

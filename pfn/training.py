@@ -24,12 +24,12 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
-from pfn.calibration import calibration_of
-from pfn.calibration_fit import fit_calibration
-from pfn.checkpoint import find_model
-from pfn.configuration import PFNConfig
-from pfn.distillation import taught_documents
-from pfn.document_evaluation import (
+from pfn_kg.pfn.calibration import calibration_of
+from pfn_kg.pfn.calibration_fit import fit_calibration
+from pfn_kg.pfn.checkpoint import find_model
+from pfn_kg.pfn.configuration import PFNConfig
+from pfn_kg.pfn.distillation import taught_documents
+from pfn_kg.pfn.document_evaluation import (
     evaluate_reading,
     judge_documents,
     judge_facts,
@@ -37,21 +37,21 @@ from pfn.document_evaluation import (
     score_documents,
     tune_document_thresholds,
 )
-from pfn.encoder import find_encoder
-from pfn.evaluation import THRESHOLD_GRID, judge, score, tune_thresholds
-from pfn.extractor import Extractor
-from pfn.gold import GoldCells, GoldSentence, gold_cells, gold_sentence
-from pfn.inputs import InputEncoder
-from pfn.length_sampler import LengthSampler
-from pfn.modeling import PFNModel
-from pfn.readers import AnnotatedSentence, Reading
-from pfn.readers.records import AnnotatedDocument
-from pfn.training_options import ARCHITECTURE, FREE, TrainingOptions
-from pfn.weight_average import WeightAverage
-from pfn.window_training import WindowBatches, WindowDataset
-from schemas.errors import ConfigurationError
-from schemas.job import DEFAULT_FLOOR
-from schemas.label_schema import LabelSchema
+from pfn_kg.pfn.encoder import find_encoder
+from pfn_kg.pfn.evaluation import THRESHOLD_GRID, judge, score, tune_thresholds
+from pfn_kg.pfn.extractor import Extractor
+from pfn_kg.pfn.gold import GoldCells, GoldSentence, gold_cells, gold_sentence
+from pfn_kg.pfn.inputs import InputEncoder
+from pfn_kg.pfn.length_sampler import LengthSampler
+from pfn_kg.pfn.modeling import PFNModel
+from pfn_kg.pfn.readers import AnnotatedSentence, Reading
+from pfn_kg.pfn.readers.records import AnnotatedDocument
+from pfn_kg.pfn.training_options import ARCHITECTURE, FREE, TrainingOptions
+from pfn_kg.pfn.weight_average import WeightAverage
+from pfn_kg.pfn.window_training import WindowBatches, WindowDataset
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.job import DEFAULT_FLOOR
+from pfn_kg.schemas.label_schema import LabelSchema
 
 # Calibration looks at what scores at least this; below it nearly all is wrong.
 _CALIBRATION_FLOOR = 0.02
@@ -314,7 +314,7 @@ def train(
         resume: whether to go on from the last checkpoint there.
         start_from: a model whose weights are the first ones, in the place of the encoder's, or
             several (`start_model`).
-        unlabelled: texts without annotation that the teachers label (`pfn.distillation`).
+        unlabelled: texts without annotation that the teachers label (`pfn_kg.pfn.distillation`).
         teachers: names or folders of models; needed where there are such texts.
         language: code of the language of these texts.
         half_precision: whether weights will be stored as 16 bit floats; what is measured on dev

@@ -15,11 +15,18 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from torch.utils.data import Dataset
 
-from pfn.gold import GoldCells, Targets, entity_spans, gold_cells, gold_sentence, placed_spans
-from pfn.inputs import InputEncoder
-from pfn.mention_replacement import MentionReplacement
-from pfn.readers.records import Reading
-from pfn.windows import join_sentences
+from pfn_kg.pfn.gold import (
+    GoldCells,
+    Targets,
+    entity_spans,
+    gold_cells,
+    gold_sentence,
+    placed_spans,
+)
+from pfn_kg.pfn.inputs import InputEncoder
+from pfn_kg.pfn.mention_replacement import MentionReplacement
+from pfn_kg.pfn.readers.records import Reading
+from pfn_kg.pfn.windows import join_sentences
 
 # Of the documents in an epoch: so many are read a sentence at a time, so many as if a splitter
 # had missed the ends of sentences, so many in windows as long as they get; the others in windows

@@ -7,15 +7,15 @@ from hashlib import blake2b
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from schemas.errors import ConfigurationError
-from schemas.job import NameRules
-from schemas.label_schema import LabelSchema
-from sinks.tables import parquet_bytes
-from transforms.alias_table import AliasTable
-from transforms.entity_keys import EntityKeys
-from transforms.files import join, make_folder, read_bytes, replace
-from transforms.fuzzy import FuzzyOptions
-from transforms.merge_entities import MergeOptions
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.job import NameRules
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.sinks.tables import parquet_bytes
+from pfn_kg.transforms.alias_table import AliasTable
+from pfn_kg.transforms.entity_keys import EntityKeys
+from pfn_kg.transforms.files import join, make_folder, read_bytes, replace
+from pfn_kg.transforms.fuzzy import FuzzyOptions
+from pfn_kg.transforms.merge_entities import MergeOptions
 
 #: The alias table that the graph was built with, so that the next build has it too.
 ALIASES_FILE = "aliases.parquet"

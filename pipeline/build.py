@@ -17,27 +17,27 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 
-from pfn.calibration import calibration_of
-from pfn.resolution import HeadPolicy
-from pipeline.alias_files import keep_aliases, kept_aliases, merge_options
-from pipeline.build_graph import COUNTS_FILE, SHARD_ROWS, BuildGraph
-from pipeline.finished_run import GRAPH_SCHEMA_FILE
-from pipeline.folders import delete_folder, delete_temporary, move_files
-from pipeline.manifest import chunk_files, read_extracted, write_manifest
-from pipeline.options import pipeline_options
-from pipeline.write_graph import OWN_FILES
-from schemas.errors import ConfigurationError
-from schemas.job import ConstraintPolicy, NameRules, Rules
-from schemas.label_schema import LabelSchema
-from schemas.tables import TABLE_SCHEMAS
-from sinks.rdf import RdfOptions, RdfSink
-from transforms.alias_table import read_alias_table
-from transforms.deduplicate import group_count
-from transforms.extraction_files import ExtractionFolder
-from transforms.files import absolute, join, read_bytes, replace
-from transforms.fuzzy import FuzzyOptions
-from transforms.resolve import ResolveOptions
-from transforms.table_parts import TablePart, find_parts
+from pfn_kg.pfn.calibration import calibration_of
+from pfn_kg.pfn.resolution import HeadPolicy
+from pfn_kg.pipeline.alias_files import keep_aliases, kept_aliases, merge_options
+from pfn_kg.pipeline.build_graph import COUNTS_FILE, SHARD_ROWS, BuildGraph
+from pfn_kg.pipeline.finished_run import GRAPH_SCHEMA_FILE
+from pfn_kg.pipeline.folders import delete_folder, delete_temporary, move_files
+from pfn_kg.pipeline.manifest import chunk_files, read_extracted, write_manifest
+from pfn_kg.pipeline.options import pipeline_options
+from pfn_kg.pipeline.write_graph import OWN_FILES
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.job import ConstraintPolicy, NameRules, Rules
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.tables import TABLE_SCHEMAS
+from pfn_kg.sinks.rdf import RdfOptions, RdfSink
+from pfn_kg.transforms.alias_table import read_alias_table
+from pfn_kg.transforms.deduplicate import group_count
+from pfn_kg.transforms.extraction_files import ExtractionFolder
+from pfn_kg.transforms.files import absolute, join, read_bytes, replace
+from pfn_kg.transforms.fuzzy import FuzzyOptions
+from pfn_kg.transforms.resolve import ResolveOptions
+from pfn_kg.transforms.table_parts import TablePart, find_parts
 
 _logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class BuildOptions(NamedTuple):
             `none` is no tag.
         sentences: whether to write the table `sentences`.
         aliases: a file that says which names are of one entity, as in
-            `transforms.alias_table`.
+            `pfn_kg.transforms.alias_table`.
         fuzzy: how alike names are that are of one entity; None compares none.
         shard_rows: about how many rows a file holds.
     """

@@ -21,20 +21,20 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.utils.windowed_value import WindowedValue
 
-from pipeline.write_graph import WriteGraph, sum_counts
-from schemas.extraction import read_counters, with_all_columns
-from schemas.job import Rules
-from schemas.label_schema import LabelSchema
-from schemas.tables import SORTED_BY, TABLE_SCHEMAS
-from sinks.rdf import RdfSink
-from sinks.tables import parquet_bytes
-from transforms.aggregate import aggregate_entities, aggregate_relations
-from transforms.deduplicate import FindLosers, Loser, ProjectDocuments, Removed, removed_rows
-from transforms.extractions import ChunkFile, read_columns
-from transforms.files import join, replace
-from transforms.graph_rules import FindVerdicts, GraphRules, Verdict, judge, ruled_support
-from transforms.held_rows import HeldRows, at_end_of_bundle
-from transforms.identity import (
+from pfn_kg.pipeline.write_graph import WriteGraph, sum_counts
+from pfn_kg.schemas.extraction import read_counters, with_all_columns
+from pfn_kg.schemas.job import Rules
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.tables import SORTED_BY, TABLE_SCHEMAS
+from pfn_kg.sinks.rdf import RdfSink
+from pfn_kg.sinks.tables import parquet_bytes
+from pfn_kg.transforms.aggregate import aggregate_entities, aggregate_relations
+from pfn_kg.transforms.deduplicate import FindLosers, Loser, ProjectDocuments, Removed, removed_rows
+from pfn_kg.transforms.extractions import ChunkFile, read_columns
+from pfn_kg.transforms.files import join, replace
+from pfn_kg.transforms.graph_rules import FindVerdicts, GraphRules, Verdict, judge, ruled_support
+from pfn_kg.transforms.held_rows import HeldRows, at_end_of_bundle
+from pfn_kg.transforms.identity import (
     ID_TYPE,
     content_id,
     from_arrow,
@@ -43,9 +43,9 @@ from transforms.identity import (
     shard_of_documents,
     to_hex,
 )
-from transforms.merge_entities import CHUNK_NAME_SCHEMA, MergeEntities, MergeOptions, Move
-from transforms.redirects import FindRedirects, own_votes
-from transforms.resolve import (
+from pfn_kg.transforms.merge_entities import CHUNK_NAME_SCHEMA, MergeEntities, MergeOptions, Move
+from pfn_kg.transforms.redirects import FindRedirects, own_votes
+from pfn_kg.transforms.resolve import (
     NAME_COLUMNS,
     NAME_SCHEMA,
     SUPPORT_SCHEMA,
@@ -53,8 +53,8 @@ from transforms.resolve import (
     chunk_names,
     resolve_chunk,
 )
-from transforms.shards import decode, encode, split
-from transforms.table_parts import TablePart, part_name
+from pfn_kg.transforms.shards import decode, encode, split
+from pfn_kg.transforms.table_parts import TablePart, part_name
 
 #: How many rows a file of a table is planned to hold; texts are long, so fewer of those.
 SHARD_ROWS = 200_000

@@ -9,10 +9,10 @@ import re
 import sys
 from collections.abc import Sequence
 
-from pipeline.logs import configure_logging
-from schemas.errors import ConfigurationError
+from pfn_kg.pipeline.logs import configure_logging
+from pfn_kg.schemas.errors import ConfigurationError
 
-#: Command: module in `pipeline.commands`, and what it does.
+#: Command: module in `pfn_kg.pipeline.commands`, and what it does.
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "extract a corpus, then build the graph"),
     "extract": ("extract", "run the model over a corpus, chunk by chunk"),
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     configure_logging(args.debug)
-    module = importlib.import_module(f"pipeline.commands.{COMMANDS[args.command][0]}")
+    module = importlib.import_module(f"pfn_kg.pipeline.commands.{COMMANDS[args.command][0]}")
     try:
         if beam and not getattr(module, "TAKES_BEAM_OPTIONS", False):
             raise ConfigurationError(f"{beam[0]}: {args.command} takes no options of Beam")
@@ -93,7 +93,7 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
         sub.add_argument("--debug", action="store_true", help="show where an error comes from")
         # Only the module of the command that is called is loaded.
         if name == command:
-            importlib.import_module(f"pipeline.commands.{module}").add_arguments(sub)
+            importlib.import_module(f"pfn_kg.pipeline.commands.{module}").add_arguments(sub)
     return parser
 
 

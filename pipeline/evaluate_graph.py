@@ -8,14 +8,14 @@ from typing import Any
 import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
 
-from pfn.readers.docred import GoldDocument
-from pipeline.build import BuildOptions, build
-from pipeline.extract import PreparedExtraction, extract, prepare_extraction
-from pipeline.graph_scores import by_document, score_graph
-from schemas.job import ExtractOptions
-from sinks.tables import parquet_bytes
-from transforms.files import join, make_folder, read_bytes, replace
-from transforms.table_parts import find_parts, read_part
+from pfn_kg.pfn.readers.docred import GoldDocument
+from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.extract import PreparedExtraction, extract, prepare_extraction
+from pfn_kg.pipeline.graph_scores import by_document, score_graph
+from pfn_kg.schemas.job import ExtractOptions
+from pfn_kg.sinks.tables import parquet_bytes
+from pfn_kg.transforms.files import join, make_folder, read_bytes, replace
+from pfn_kg.transforms.table_parts import find_parts, read_part
 
 _CORPUS = "gold.parquet"
 _MENTIONS = ("document_id", "begin", "end", "type", "entity_id")
@@ -88,7 +88,7 @@ def evaluate_graph(
         pipeline_args: Beam's own options.
 
     Returns:
-        As `pipeline.graph_scores.score_graph`, with `documents` and the `counts` of the build.
+        As `pfn_kg.pipeline.graph_scores.score_graph`, with `documents` and the `counts` of the build.
     """
     extract(prepared, pipeline_args)
     directory = prepared.options.output

@@ -18,7 +18,7 @@ import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from pfn.checkpoint import (
+from pfn_kg.pfn.checkpoint import (
     SHIPPED,
     check_window_tokens,
     find_model,
@@ -26,8 +26,8 @@ from pfn.checkpoint import (
     read_config,
     read_label_schema,
 )
-from pfn.token_budget import default_token_budget
-from pipeline.manifest import (
+from pfn_kg.pfn.token_budget import default_token_budget
+from pfn_kg.pipeline.manifest import (
     MANIFEST_VERSION,
     chunk_files,
     find_manifest,
@@ -36,15 +36,15 @@ from pipeline.manifest import (
     versions,
     write_manifest,
 )
-from pipeline.options import is_local_run, pipeline_options
-from pipeline.progress import Progress
-from schemas.errors import ConfigurationError
-from schemas.job import RECORDED_OPTIONS, ExtractOptions
-from schemas.label_schema import LabelSchema
-from transforms.changes import ChangedRuns
-from transforms.extract import Extract, PFNModelHandler
-from transforms.extraction_files import ExtractionFolder
-from transforms.files import (
+from pfn_kg.pipeline.options import is_local_run, pipeline_options
+from pfn_kg.pipeline.progress import Progress
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.job import RECORDED_OPTIONS, ExtractOptions
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.transforms.changes import ChangedRuns
+from pfn_kg.transforms.extract import Extract, PFNModelHandler
+from pfn_kg.transforms.extraction_files import ExtractionFolder
+from pfn_kg.transforms.files import (
     absolute,
     delete_partial,
     is_local,
@@ -53,7 +53,7 @@ from transforms.files import (
     make_folder,
     replace,
 )
-from transforms.plan import Plan, plan_extraction
+from pfn_kg.transforms.plan import Plan, plan_extraction
 
 
 class PreparedExtraction(NamedTuple):
@@ -187,7 +187,7 @@ def _window_tokens(config: Mapping[str, Any], given: int | None) -> int:
 def _token_budget(device: str) -> int:
     # Fixed before the run, whatever machine reads: part of what the results depend on.
     if device == "auto":
-        from pfn.extractor import find_device
+        from pfn_kg.pfn.extractor import find_device
 
         device = find_device(device).type
     return default_token_budget(device)
@@ -223,7 +223,7 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
     options, plan = prepared.options, prepared.plan
     beam_options = pipeline_options(pipeline_args)
     if is_local_run(pipeline_args):
-        from pfn.extractor import find_device
+        from pfn_kg.pfn.extractor import find_device
 
         find_device(options.device)
     started = time.monotonic()

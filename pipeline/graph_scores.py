@@ -12,10 +12,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pfn.calibration import reliability
-from pfn.document_evaluation import Argument, Fact, fact_between
-from pfn.evaluation import Counts, f1_of
-from pfn.readers.docred import GoldDocument
+from pfn_kg.pfn.calibration import reliability
+from pfn_kg.pfn.document_evaluation import Argument, Fact, fact_between
+from pfn_kg.pfn.evaluation import Counts, f1_of
+from pfn_kg.pfn.readers.docred import GoldDocument
 
 #: Why a gold fact is missing in the graph; of several the first.
 LOSSES = (
@@ -65,7 +65,7 @@ def score_graph(gold: Mapping[str, GoldDocument], graph: Mapping[str, GraphDocum
         `b_cubed` and `pairwise` in it) and `fact`, each with precision, recall, f1 and
         support; `per_relation`, the same for the facts of each relation; `calibration`, how
         reliable the confidence of the graph's relations is (`error` and `bins` of
-        `pfn.calibration.reliability`, each relation once a document); and `loss_by_stage`, for
+        `pfn_kg.pfn.calibration.reliability`, each relation once a document); and `loss_by_stage`, for
         each of `LOSSES` how many gold facts are missing for that
         reason and their share of all that are.
     """

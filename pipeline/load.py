@@ -11,15 +11,15 @@ from urllib.parse import quote
 
 from apache_beam.io.filesystems import FileSystems
 
-from pipeline.finished_run import FinishedRun
-from pipeline.folders import delete_folder, delete_temporary
-from pipeline.manifest import read_extracted, versions, write_manifest
-from pipeline.options import is_local_run
-from pipeline.write_graph import REJECTED_FILE, Filters, run_sink
-from schemas.errors import ConfigurationError
-from sinks.neo4j import BATCH_ROWS, Neo4jOptions, Neo4jSink
-from sinks.neo4j_connection import Neo4jServer, Neo4jUnavailableError
-from transforms.files import join, make_folder, read_bytes, replace
+from pfn_kg.pipeline.finished_run import FinishedRun
+from pfn_kg.pipeline.folders import delete_folder, delete_temporary
+from pfn_kg.pipeline.manifest import read_extracted, versions, write_manifest
+from pfn_kg.pipeline.options import is_local_run
+from pfn_kg.pipeline.write_graph import REJECTED_FILE, Filters, run_sink
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.sinks.neo4j import BATCH_ROWS, Neo4jOptions, Neo4jSink
+from pfn_kg.sinks.neo4j_connection import Neo4jServer, Neo4jUnavailableError
+from pfn_kg.transforms.files import join, make_folder, read_bytes, replace
 
 _TEMPORARY = ".load-"
 

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.manifest import chunk_files, last_generation, read_extracted, write_manifest
-from schemas.errors import ConfigurationError
-from transforms.extraction_files import ExtractionFolder
-from transforms.extractions import ChunkFile, read_columns
-from transforms.files import absolute, join
+from pfn_kg.pipeline.manifest import chunk_files, last_generation, read_extracted, write_manifest
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.transforms.extraction_files import ExtractionFolder
+from pfn_kg.transforms.extractions import ChunkFile, read_columns
+from pfn_kg.transforms.files import absolute, join
 
 _SHOWN = 5
 

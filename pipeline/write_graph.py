@@ -21,18 +21,18 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.finished_run import FinishedRun
-from pipeline.options import pipeline_options
-from schemas.errors import ConfigurationError
-from schemas.label_schema import LabelSchema
-from schemas.tables import TABLE_SCHEMAS
-from sinks.interface import JOINED_COLUMNS, RejectedRow, Rows, Sink, Written
-from sinks.tables import parquet_bytes
-from transforms.files import join, make_folder, read_bytes, replace
-from transforms.look_up import LookUp, Question, scatter
-from transforms.sentence_contents import SentenceContents, with_contents
-from transforms.shards import decode_all
-from transforms.table_parts import TablePart, read_part
+from pfn_kg.pipeline.finished_run import FinishedRun
+from pfn_kg.pipeline.options import pipeline_options
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.tables import TABLE_SCHEMAS
+from pfn_kg.sinks.interface import JOINED_COLUMNS, RejectedRow, Rows, Sink, Written
+from pfn_kg.sinks.tables import parquet_bytes
+from pfn_kg.transforms.files import join, make_folder, read_bytes, replace
+from pfn_kg.transforms.look_up import LookUp, Question, scatter
+from pfn_kg.transforms.sentence_contents import SentenceContents, with_contents
+from pfn_kg.transforms.shards import decode_all
+from pfn_kg.transforms.table_parts import TablePart, read_part
 
 COUNTS_FILE = "counts.json"
 REJECTED_FILE = "rejected.parquet"

@@ -6,8 +6,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from schemas.errors import ConfigurationError
-from schemas.label_schema import first_reason
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.label_schema import first_reason
 
 #: Taken as the title where no column is named and the file has one of this name.
 DEFAULT_TITLE_COLUMN = "title"

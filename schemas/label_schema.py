@@ -15,7 +15,7 @@ from urllib.parse import quote
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from schemas.errors import ConfigurationError
+from pfn_kg.schemas.errors import ConfigurationError
 
 # libyaml, where PyYAML has it, is six times as fast: a tenth of the time of a small build.
 try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from schemas.errors import ConfigurationError
+from pfn_kg.schemas.errors import ConfigurationError
 
 _KINDS = ("env", "file")
 

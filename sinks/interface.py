@@ -48,7 +48,7 @@ class Rows(NamedTuple):
     """The rows of one file of a table.
 
     Attributes:
-        table: its name, a key of `schemas.tables.TABLE_SCHEMAS`.
+        table: its name, a key of `pfn_kg.schemas.tables.TABLE_SCHEMAS`.
         number: which file of the table this is, from 0.
         of: how many files the table has.
         rows: sorted as the table is; with `JOINED_COLUMNS` where the table is `relations`

@@ -14,14 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from neo4j import Driver, Session
 
-from schemas.errors import ConfigurationError
-from schemas.label_schema import LabelSchema
-from sinks.interface import Rows, Sink, Written
-from sinks.neo4j_connection import BatchTooLargeError, Neo4jServer
-from sinks.neo4j_lexical import merge_documents, merge_sentences
-from sinks.neo4j_schema import ENTITY_LABEL, NODE_LABELS, schema_statements
-from sinks.neo4j_statements import Merge, merge_nodes, merge_relationships
-from sinks.neo4j_writer import Neo4jWriter
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.sinks.interface import Rows, Sink, Written
+from pfn_kg.sinks.neo4j_connection import BatchTooLargeError, Neo4jServer
+from pfn_kg.sinks.neo4j_lexical import merge_documents, merge_sentences
+from pfn_kg.sinks.neo4j_schema import ENTITY_LABEL, NODE_LABELS, schema_statements
+from pfn_kg.sinks.neo4j_statements import Merge, merge_nodes, merge_relationships
+from pfn_kg.sinks.neo4j_writer import Neo4jWriter
 
 #: Rows in one transaction.
 BATCH_ROWS = 5_000

@@ -20,8 +20,8 @@ from neo4j.exceptions import (
     SessionExpired,
 )
 
-from schemas.errors import ConfigurationError
-from sinks.credentials import check_reference, resolve
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.sinks.credentials import check_reference, resolve
 
 SCHEMES = ("neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc")
 

@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from schemas.label_schema import LabelSchema
-from sinks.columns import translate
-from sinks.interface import Rows, Sink, Written
-from sinks.neo4j_schema import schema_statements
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.sinks.columns import translate
+from pfn_kg.sinks.interface import Rows, Sink, Written
+from pfn_kg.sinks.neo4j_schema import schema_statements
 
 #: Between the items of a list and between labels: the unit separator.
 ARRAY_DELIMITER = "\x1f"

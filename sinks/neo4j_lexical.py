@@ -22,7 +22,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sinks.neo4j_statements import Merge, merge_nodes, merge_relationships
+from pfn_kg.sinks.neo4j_statements import Merge, merge_nodes, merge_relationships
 
 _OWN = ("id", "title", "source_file", "source_row", "graph", "version")
 
@@ -70,7 +70,7 @@ def merge_sentences(rows: pa.Table) -> Iterator[Merge]:
     """Sentences as chunks, and what was found in them.
 
     Args:
-        rows: all sentences of each of their documents, with `sinks.interface.SENTENCE_COLUMNS`.
+        rows: all sentences of each of their documents, with `pfn_kg.sinks.interface.SENTENCE_COLUMNS`.
     """
     chunk = chunk_ids(rows)
     yield merge_nodes(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 import pyarrow as pa
 
-from sinks.neo4j_schema import quoted
+from pfn_kg.sinks.neo4j_schema import quoted
 
 
 class Merge(NamedTuple):

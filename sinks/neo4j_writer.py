@@ -17,9 +17,9 @@ import pyarrow as pa
 from neo4j import Driver, Session
 from neo4j.exceptions import Neo4jError
 
-from sinks.interface import RejectedRow
-from sinks.neo4j_connection import BatchTooLargeError, Neo4jServer, Neo4jUnavailableError
-from sinks.neo4j_statements import Merge
+from pfn_kg.sinks.interface import RejectedRow
+from pfn_kg.sinks.neo4j_connection import BatchTooLargeError, Neo4jServer, Neo4jUnavailableError
+from pfn_kg.sinks.neo4j_statements import Merge
 
 # If every row of so many is refused by itself, it is not the rows.
 _TOO_MANY = 100

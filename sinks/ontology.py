@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 
 from rdflib import OWL, RDF, RDFS, SH, SKOS, VOID, XSD, Graph, Literal, Namespace, URIRef
 
-from schemas.datatypes import MONEY, OF_NUMBERS, OF_TIMES, datatype_iri
-from schemas.label_schema import EntityType, LabelSchema, RelationType
-from sinks.rdf_names import RdfNames
+from pfn_kg.schemas.datatypes import MONEY, OF_NUMBERS, OF_TIMES, datatype_iri
+from pfn_kg.schemas.label_schema import EntityType, LabelSchema, RelationType
+from pfn_kg.sinks.rdf_names import RdfNames
 
 _SCHEMA = Namespace("https://schema.org/")
 _NUMBERS = ("xsd:decimal", "xsd:integer")

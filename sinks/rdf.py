@@ -24,13 +24,13 @@ import pyarrow.compute as pc
 import pyoxigraph
 from pyoxigraph import RdfFormat
 
-from schemas.errors import ConfigurationError
-from schemas.label_schema import LabelSchema
-from sinks.interface import Rows, Sink, Written
-from sinks.ntriples import RowLines, blocks, count, written
-from sinks.rdf_facts import distinct_lines, entity_lines, entity_terms, facts
-from sinks.rdf_names import PROV, AliasIris, RdfNames, RelationIris
-from sinks.rdf_provenance import (
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.sinks.interface import Rows, Sink, Written
+from pfn_kg.sinks.ntriples import RowLines, blocks, count, written
+from pfn_kg.sinks.rdf_facts import distinct_lines, entity_lines, entity_terms, facts
+from pfn_kg.sinks.rdf_names import PROV, AliasIris, RdfNames, RelationIris
+from pfn_kg.sinks.rdf_provenance import (
     Provenance,
     document_lines,
     document_terms,
@@ -194,9 +194,9 @@ class RdfSink(Sink):
 
     def finish(self, counts: Mapping[str, int]) -> Written:
         """The vocabulary, the shapes and the description of the data set."""
-        from sinks.ontology import ontology_turtle
-        from sinks.shapes import shapes_turtle
-        from sinks.void import void_turtle
+        from pfn_kg.sinks.ontology import ontology_turtle
+        from pfn_kg.sinks.shapes import shapes_turtle
+        from pfn_kg.sinks.void import void_turtle
 
         return Written(
             {

@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.datatypes import XSD, datatype_iri
-from sinks.columns import translate
-from sinks.ntriples import TEXT, RowLines, column, escape, iris, join, lines, literals, text
-from sinks.rdf_names import OWL, RDF, RDFS, SKOS, RdfNames
+from pfn_kg.schemas.datatypes import XSD, datatype_iri
+from pfn_kg.sinks.columns import translate
+from pfn_kg.sinks.ntriples import TEXT, RowLines, column, escape, iris, join, lines, literals, text
+from pfn_kg.sinks.rdf_names import OWL, RDF, RDFS, SKOS, RdfNames
 
 
 class Facts(NamedTuple):
@@ -80,7 +80,7 @@ def facts(rows: pa.Table, names: RdfNames) -> Facts:
     stands as plain text under a property of its own: a property with dates has only dates.
 
     Args:
-        rows: with `sinks.interface.JOINED_COLUMNS`; all subjects are entities.
+        rows: with `pfn_kg.sinks.interface.JOINED_COLUMNS`; all subjects are entities.
         names: of the graph.
     """
     of_triples = "relation" in rows.column_names

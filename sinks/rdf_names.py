@@ -11,9 +11,9 @@ from urllib.parse import quote, unquote
 
 from pyoxigraph import NamedNode
 
-from schemas.datatypes import XSD
-from schemas.errors import ConfigurationError
-from schemas.label_schema import LabelSchema, RelationType
+from pfn_kg.schemas.datatypes import XSD
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.label_schema import LabelSchema, RelationType
 
 RelationIris: TypeAlias = Literal["own", "match"]
 #: What an entity is called that has an IRI elsewhere: its own, or that one.

@@ -20,9 +20,9 @@ import orjson
 import pyarrow as pa
 import pyoxigraph
 
-from sinks.ntriples import TEXT, RowLines, iri, iris, join, literals, numbers, text
-from sinks.rdf_facts import facts
-from sinks.rdf_names import DCTERMS, FOAF, OA, PROV, RDF, XSD, RdfNames
+from pfn_kg.sinks.ntriples import TEXT, RowLines, iri, iris, join, literals, numbers, text
+from pfn_kg.sinks.rdf_facts import facts
+from pfn_kg.sinks.rdf_names import DCTERMS, FOAF, OA, PROV, RDF, XSD, RdfNames
 
 Provenance: TypeAlias = Literal["none", "statement", "rdf12"]
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from rdflib import OWL, RDF, RDFS, SKOS, VOID, XSD, Literal, URIRef
 from rdflib.term import BNode
 
-from sinks.ontology import turtle, vocabulary_graph
-from sinks.rdf_names import DCTERMS, FOAF, OA, PROV, RdfNames
+from pfn_kg.sinks.ontology import turtle, vocabulary_graph
+from pfn_kg.sinks.rdf_names import DCTERMS, FOAF, OA, PROV, RdfNames
 
 _EXAMPLES = 3
 _FORMATS = {"turtle": "Turtle", "ntriples": "N-Triples", "trig": "TriG"}

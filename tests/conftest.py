@@ -75,7 +75,7 @@ def tiny_model() -> Path:
 @pytest.fixture(scope="session")
 def tiny_extractor(tiny_model):
     """The tiny checkpoint, loaded; not to be changed."""
-    from pfn.extractor import Extractor
+    from pfn_kg.pfn.extractor import Extractor
 
     return Extractor.from_pretrained(tiny_model, device="cpu")
 
@@ -86,9 +86,9 @@ def random_extractor():
     import torch
     from transformers import AutoConfig, AutoTokenizer
 
-    from pfn.configuration import PFNConfig
-    from pfn.extractor import Extractor
-    from pfn.modeling import PFNModel
+    from pfn_kg.pfn.configuration import PFNConfig
+    from pfn_kg.pfn.extractor import Extractor
+    from pfn_kg.pfn.modeling import PFNModel
 
     def make(seed=0, **options):
         config = PFNConfig(
@@ -131,8 +131,8 @@ def neo4j(tmp_path_factory):
 @pytest.fixture(scope="session")
 def example_run(tmp_path_factory):
     """The README's first command with the shipped model: the output folder, and what it said."""
-    from pfn.checkpoint import DEFAULT_MODEL, shipped_models
-    from pipeline.cli import main
+    from pfn_kg.pfn.checkpoint import DEFAULT_MODEL, shipped_models
+    from pfn_kg.pipeline.cli import main
 
     if DEFAULT_MODEL not in shipped_models():
         pytest.skip("no model is shipped")

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.cli import main
+from pfn_kg.pipeline.cli import main
 
 ROOT = Path(__file__).parents[1]
 

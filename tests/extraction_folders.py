@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.extraction import EXTRACTION_SCHEMA, with_counters
-from schemas.label_schema import LabelSchema
+from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, with_counters
+from pfn_kg.schemas.label_schema import LabelSchema
 
 LABEL_SCHEMA = LabelSchema.from_dict(
     {

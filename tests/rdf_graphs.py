@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyoxigraph
 import rdflib
 
-from schemas.tables import TABLE_SCHEMAS
-from sinks.interface import JOINED_COLUMNS, Rows
+from pfn_kg.schemas.tables import TABLE_SCHEMAS
+from pfn_kg.sinks.interface import JOINED_COLUMNS, Rows
 
 RDFLIB_FORMATS = {"ttl": "turtle", "nt": "nt", "trig": "trig"}
 

@@ -6,13 +6,13 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from pfn.analyses import analyse, in_triple, patterns
-from pfn.evaluation import score
-from pfn.gold import GoldSentence
-from pfn.paper_results import beside_paper, table_1
-from pfn.plots import write_plots
-from pipeline.cli import main
-from schemas.records import HeadExtraction, HeadTriple, Mention
+from pfn_kg.pfn.analyses import analyse, in_triple, patterns
+from pfn_kg.pfn.evaluation import score
+from pfn_kg.pfn.gold import GoldSentence
+from pfn_kg.pfn.paper_results import beside_paper, table_1
+from pfn_kg.pfn.plots import write_plots
+from pfn_kg.pipeline.cli import main
+from pfn_kg.schemas.records import HeadExtraction, HeadTriple, Mention
 
 A, B, C, D = ((place, place + 1, "X" if place < 4 else "Y") for place in (0, 2, 4, 6))
 TEXT = "a b c d"

@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 
-from pipeline.build import BuildOptions, build
-from pipeline.cli import main
-from schemas.errors import ConfigurationError
-from schemas.label_schema import LabelSchema
-from schemas.tables import SORTED_BY, TABLE_SCHEMAS
-from transforms import held_rows
-from transforms.shards import split
+from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.cli import main
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.tables import SORTED_BY, TABLE_SCHEMAS
+from pfn_kg.transforms import held_rows
+from pfn_kg.transforms.shards import split
 
 TEXTS = {"a": DOCS[0].text, "b": DOCS[1].text, "d": DOCS[3].text}
 MANY_FILES = BuildOptions(sentences=True, shard_rows=2)
@@ -221,7 +221,8 @@ def test_same_bytes_twice_and_whatever_the_chunks_order_and_workers(tmp_path):
 def test_rows_of_several_chunks_go_to_shards_together(tmp_path, monkeypatch):
     pieces = []
     monkeypatch.setattr(
-        "pipeline.build_graph.split", lambda *args: [pieces.append(p) or p for p in split(*args)]
+        "pfn_kg.pipeline.build_graph.split",
+        lambda *args: [pieces.append(p) or p for p in split(*args)],
     )
     folder = write_folder(tmp_path / "run", DOCS, chunk_documents=1)
     found = {}

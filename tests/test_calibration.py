@@ -11,9 +11,9 @@ from extraction_folders import Doc, write_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pfn.calibration import Calibration, calibration_of, reliability
-from pfn.calibration_fit import fit_calibration
-from pipeline.cli import main
+from pfn_kg.pfn.calibration import Calibration, calibration_of, reliability
+from pfn_kg.pfn.calibration_fit import fit_calibration
+from pfn_kg.pipeline.cli import main
 
 
 @settings(max_examples=15, deadline=None)

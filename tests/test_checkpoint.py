@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from pfn.checkpoint import find_model, model_hash, read_config, read_label_schema
-from pfn.modeling import PFNModel
-from pipeline.cli import main
-from schemas.errors import ConfigurationError
+from pfn_kg.pfn.checkpoint import find_model, model_hash, read_config, read_label_schema
+from pfn_kg.pfn.modeling import PFNModel
+from pfn_kg.pipeline.cli import main
+from pfn_kg.schemas.errors import ConfigurationError
 
 OFFICIAL = Path(__file__).parent / "data" / "official"
 
@@ -68,7 +68,7 @@ def test_hash_is_of_what_results_depend_on(tiny_model, tmp_path):
 
 def test_looking_at_a_model_does_not_load_torch():
     code = (
-        "import sys, pfn.checkpoint as c; "
+        "import sys, pfn_kg.pfn.checkpoint as c; "
         f"c.read_label_schema(r'{OFFICIAL.parent / 'tiny_model'}'); "
         "sys.exit('torch' in sys.modules)"
     )

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from corpora import TEXTS, extract, manifest, process, write_corpus
 
-from pipeline.cli import COMMANDS, NOT_BUILT, main
-from pipeline.options import pipeline_options
-from pipeline.progress import Progress, progress_line
-from schemas.errors import ConfigurationError
+from pfn_kg.pipeline.cli import COMMANDS, NOT_BUILT, main
+from pfn_kg.pipeline.options import pipeline_options
+from pfn_kg.pipeline.progress import Progress, progress_line
+from pfn_kg.schemas.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def test_errors_of_a_run_are_one_line_but_for_debug(monkeypatch, capsys):
         except OSError as error:
             raise RuntimeError("Traceback ...\nlots\nof lines") from error
 
-    monkeypatch.setattr("pipeline.commands.schema.main", fail)
+    monkeypatch.setattr("pfn_kg.pipeline.commands.schema.main", fail)
     assert main(["schema", "x"]) == 1
     assert capsys.readouterr().err == "pfn-kg: disk is full\n"
     with pytest.raises(RuntimeError):

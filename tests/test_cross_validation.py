@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pfn.cross_validation import read_folds, split_fold, summarise
-from pfn.readers.records import Reading
-from pipeline.cli import main
-from schemas.errors import ConfigurationError
+from pfn_kg.pfn.cross_validation import read_folds, split_fold, summarise
+from pfn_kg.pfn.readers.records import Reading
+from pfn_kg.pipeline.cli import main
+from pfn_kg.schemas.errors import ConfigurationError
 
 ENCODER = Path(__file__).parent / "data" / "official" / "encoder"
 

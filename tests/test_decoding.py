@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from pfn.calibration import calibration_of
-from pfn.checkpoint import DEFAULT_MODEL, shipped_models
-from pfn.decoding import decode, decode_tables, head_pairs
+from pfn_kg.pfn.calibration import calibration_of
+from pfn_kg.pfn.checkpoint import DEFAULT_MODEL, shipped_models
+from pfn_kg.pfn.decoding import decode, decode_tables, head_pairs
 
 TEXTS = [
     "Anna Bell was born in London .",
@@ -101,7 +101,7 @@ def test_no_position_relates_to_itself_where_the_model_says_so(random_extractor)
 
 @pytest.mark.skipif(DEFAULT_MODEL not in shipped_models(), reason="no model is shipped")
 def test_shipped_model():
-    from pfn.extractor import Extractor
+    from pfn_kg.pfn.extractor import Extractor
 
     extractor = Extractor.from_pretrained(device="cpu")
     texts = [

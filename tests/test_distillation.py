@@ -10,13 +10,13 @@ from hypothesis import assume, example, given, settings
 from test_training import DOCUMENT, options
 from texts import TEXT
 
-from pfn import Extractor
-from pfn.distillation import taught_documents
-from pfn.sentences import split_sentences
-from pfn.training import save_checkpoint
-from pfn.window_training import join_cells
-from pipeline.cli import main
-from schemas.errors import ConfigurationError
+from pfn_kg import Extractor
+from pfn_kg.pfn.distillation import taught_documents
+from pfn_kg.pfn.sentences import split_sentences
+from pfn_kg.pfn.training import save_checkpoint
+from pfn_kg.pfn.window_training import join_cells
+from pfn_kg.pipeline.cli import main
+from pfn_kg.schemas.errors import ConfigurationError
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pfn.readers.docred import GoldDocument, GoldMention, read_docred_documents
-from pipeline.cli import main
-from pipeline.graph_scores import LOSSES, GraphDocument, score_graph
+from pfn_kg.pfn.readers.docred import GoldDocument, GoldMention, read_docred_documents
+from pfn_kg.pipeline.cli import main
+from pfn_kg.pipeline.graph_scores import LOSSES, GraphDocument, score_graph
 
 # Six mentions of two characters in two sentences: 0, 3, 6 in the first, 10, 13, 16 in the second.
 PLACES = [0, 3, 6, 10, 13, 16]

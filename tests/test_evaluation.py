@@ -2,9 +2,9 @@
 
 import pytest
 
-from pfn.evaluation import score, tune_thresholds
-from pfn.gold import GoldSentence
-from schemas.records import HeadExtraction, HeadTriple, Mention
+from pfn_kg.pfn.evaluation import score, tune_thresholds
+from pfn_kg.pfn.gold import GoldSentence
+from pfn_kg.schemas.records import HeadExtraction, HeadTriple, Mention
 
 TEXT = "Ada Lovelace met NATO in London"
 ADA, NATO, LONDON = (0, 12, "PER"), (17, 21, "ORG"), (25, 31, "LOC")

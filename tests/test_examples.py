@@ -11,7 +11,7 @@ import pytest
 import rdflib
 from corpora import ROOT, manifest
 
-from pipeline.cli import main
+from pfn_kg.pipeline.cli import main
 
 
 def to_parquet(*arguments):

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pfn.cross_validation import read_folds, split_fold
-from pfn.readers import FORMATS, read
-from pfn.readers.records import without_overlaps
-from pfn.training_options import TrainingOptions
-from pipeline.cli import main
-from pipeline.commands import train as command
+from pfn_kg.pfn.cross_validation import read_folds, split_fold
+from pfn_kg.pfn.readers import FORMATS, read
+from pfn_kg.pfn.readers.records import without_overlaps
+from pfn_kg.pfn.training_options import TrainingOptions
+from pfn_kg.pipeline.cli import main
+from pfn_kg.pipeline.commands import train as command
 
 FOLDER = Path(__file__).parents[1] / "examples" / "experiments"
 FILES = sorted(FOLDER.glob("*.yaml"))

@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from extraction_folders import DOCS, Doc, write_folder
 
-from pipeline.build import BuildOptions, build
-from pipeline.cli import main
-from pipeline.export import export
-from pipeline.finished_run import read_finished
-from pipeline.write_graph import Filters, run_sink
-from schemas.errors import ConfigurationError
-from sinks.interface import JOINED_COLUMNS, RejectedRow, Sink, Written
+from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.cli import main
+from pfn_kg.pipeline.export import export
+from pfn_kg.pipeline.finished_run import read_finished
+from pfn_kg.pipeline.write_graph import Filters, run_sink
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.sinks.interface import JOINED_COLUMNS, RejectedRow, Sink, Written
 
 DOCS_PAGE = Path(__file__).parents[1] / "docs" / "sinks.md"
 MORE = [

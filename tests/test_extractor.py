@@ -5,12 +5,12 @@ import torch
 from hypothesis import example, given, settings
 from texts import TEXT
 
-from pfn import Extractor, packed_linear
-from pfn.modeling import PFNModel
-from pfn.resolution import resolve
-from pfn.segmentation import segment
-from pfn.training import save_checkpoint
-from schemas.errors import ConfigurationError
+from pfn_kg import Extractor, packed_linear
+from pfn_kg.pfn.modeling import PFNModel
+from pfn_kg.pfn.resolution import resolve
+from pfn_kg.pfn.segmentation import segment
+from pfn_kg.pfn.training import save_checkpoint
+from pfn_kg.schemas.errors import ConfigurationError
 
 SENTENCES = [
     "She met Ada Lovelace in London.",

@@ -10,7 +10,7 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadat
 from apache_beam.io.filesystems import FileSystems
 from corpora import TEXTS, files, run, write_corpus
 
-from pipeline.cli import main
+from pfn_kg.pipeline.cli import main
 
 _FILES: dict[str, bytes] = {}
 _LOCK = threading.Lock()

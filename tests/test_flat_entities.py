@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pfn.flat_entities import between, flat_mentions
-from schemas.records import HeadTriple, Mention
+from pfn_kg.pfn.flat_entities import between, flat_mentions
+from pfn_kg.schemas.records import HeadTriple, Mention
 
 
 @st.composite

@@ -5,8 +5,8 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from schemas.errors import ConfigurationError
-from schemas.label_schema import LabelSchema, neo4j_label_name, neo4j_type_name, slug
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.label_schema import LabelSchema, neo4j_label_name, neo4j_type_name, slug
 
 SCHEMA = """
 version: 1

@@ -43,5 +43,7 @@ def test_every_module_says_what_it_is_for(path):
 
 
 def test_imports_inside_functions_are_seen():
-    tree = ast.parse("def f():\n    from transforms.shards import x\n    import sinks.rdf as y\n")
+    tree = ast.parse(
+        "def f():\n    from pfn_kg.transforms.shards import x\n    import pfn_kg.sinks.rdf as y\n"
+    )
     assert imported(tree, "pfn") == {"transforms", "sinks"}

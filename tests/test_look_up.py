@@ -9,13 +9,13 @@ from apache_beam.testing.util import assert_that
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.options import pipeline_options
-from schemas.errors import ConfigurationError
-from schemas.tables import TABLE_SCHEMAS
-from transforms.identity import content_id, id_array, shard_of, shard_of_hex
-from transforms.look_up import LookUp, Question, scatter
-from transforms.shards import decode
-from transforms.table_parts import find_parts, part_name, read_part
+from pfn_kg.pipeline.options import pipeline_options
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.tables import TABLE_SCHEMAS
+from pfn_kg.transforms.identity import content_id, id_array, shard_of, shard_of_hex
+from pfn_kg.transforms.look_up import LookUp, Question, scatter
+from pfn_kg.transforms.shards import decode
+from pfn_kg.transforms.table_parts import find_parts, part_name, read_part
 
 QUESTION = Question(
     "relations",

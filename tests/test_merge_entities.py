@@ -14,13 +14,13 @@ from extraction_folders import Doc, write_folder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.alias_files import ALIASES_FILE
-from pipeline.build import BuildOptions, build
-from pipeline.cli import main
-from schemas.errors import ConfigurationError
-from sinks.rdf import RdfOptions
-from transforms.canonicalise import canonicalise
-from transforms.fuzzy import FuzzyOptions
+from pfn_kg.pipeline.alias_files import ALIASES_FILE
+from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.cli import main
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.sinks.rdf import RdfOptions
+from pfn_kg.transforms.canonicalise import canonicalise
+from pfn_kg.transforms.fuzzy import FuzzyOptions
 
 FUZZY = FuzzyOptions(0.9)
 
@@ -407,7 +407,7 @@ def test_wrong_options(tmp_path, capsys, arguments, message):
 
 
 def test_an_alias_table_that_was_changed_is_refused(tmp_path, aliases):
-    from pipeline.commands.build import last_build
+    from pfn_kg.pipeline.commands.build import last_build
 
     folder = write_folder(tmp_path / "run", DOCS)
     build(folder, BuildOptions(aliases=aliases, rdf=None))

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.job import NameRules
-from schemas.label_schema import LabelSchema
-from transforms.canonicalise import canonical_name
-from transforms.name_keys import name_key
+from pfn_kg.schemas.job import NameRules
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.transforms.canonicalise import canonical_name
+from pfn_kg.transforms.name_keys import name_key
 
 OFF = NameRules(*[False] * len(NameRules._fields))
 WORDS = (

@@ -12,8 +12,8 @@ from extraction_folders import DOCS, write_folder
 from neo4j_server import Database, Neo4jServer
 from test_neo4j import HOSTILE, PEOPLE
 
-from pipeline.build import BuildOptions, build
-from pipeline.cli import main
+from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.cli import main
 
 ODD = [
     'quotes "inside" and ""twice""',

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from pfn.official import convert_state_dict, import_checkpoint, read_labels
-from schemas.errors import ConfigurationError
+from pfn_kg.pfn.official import convert_state_dict, import_checkpoint, read_labels
+from pfn_kg.schemas.errors import ConfigurationError
 
 OFFICIAL = Path(__file__).parent / "data" / "official"
 CASE = json.loads((OFFICIAL / "case.json").read_text())

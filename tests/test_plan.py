@@ -7,10 +7,10 @@ from corpora import TEXTS, corpus_table, write_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.errors import ConfigurationError
-from schemas.job import ExtractOptions
-from transforms.chunks import ChunkRun, Columns, batch_rows, read_chunks
-from transforms.plan import list_corpus, plan_extraction
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.job import ExtractOptions
+from pfn_kg.transforms.chunks import ChunkRun, Columns, batch_rows, read_chunks
+from pfn_kg.transforms.plan import list_corpus, plan_extraction
 
 
 def options(*corpus, **others):

@@ -7,8 +7,8 @@ import sys
 import pytest
 import yaml
 
-from pipeline.cli import main
-from schemas.label_schema import LabelSchema
+from pfn_kg.pipeline.cli import main
+from pfn_kg.schemas.label_schema import LabelSchema
 
 TEXT = "She met Ada Lovelace in London. In 1990 NATO moved to 👍 Rome."
 

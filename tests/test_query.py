@@ -10,11 +10,11 @@ import pyoxigraph
 import pytest
 from extraction_folders import DOCS, write_folder
 
-from pipeline.build import BuildOptions, build
-from pipeline.cli import main
-from pipeline.commands.query import table
-from pipeline.manifest import write_manifest
-from sinks.rdf import RdfOptions
+from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.cli import main
+from pfn_kg.pipeline.commands.query import table
+from pfn_kg.pipeline.manifest import write_manifest
+from pfn_kg.sinks.rdf import RdfOptions
 
 BORN = """SELECT ?name ?place ?year WHERE {
   ?person rdfs:label ?name ; relation:place_of_birth/rdfs:label ?place ;
@@ -193,7 +193,7 @@ def test_help_loads_nothing_heavy():
     import subprocess
 
     code = (
-        "import sys; from pipeline.cli import main; main(['query', '--help']);"
+        "import sys; from pfn_kg.pipeline.cli import main; main(['query', '--help']);"
         "assert not {'pyoxigraph', 'rdflib', 'apache_beam', 'pyarrow'} & set(sys.modules)"
     )
     root = Path(__file__).parents[1]

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from rdf_graphs import content, entity, quads, read_both, relation, rows
 from rdflib import RDF, SKOS, XSD, Namespace
 
-from pipeline.build import BuildOptions, build
-from pipeline.cli import main
-from schemas.datatypes import datatype_iri
-from schemas.errors import ConfigurationError
-from schemas.label_schema import LabelSchema
-from sinks.ntriples import numbers
-from sinks.rdf import RdfOptions, RdfSink
-from transforms.values import normalise_value
+from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.cli import main
+from pfn_kg.schemas.datatypes import datatype_iri
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.sinks.ntriples import numbers
+from pfn_kg.sinks.rdf import RdfOptions, RdfSink
+from pfn_kg.transforms.values import normalise_value
 
 KG = Namespace("https://example.org/kg/")
 LABEL = rdflib.RDFS.label

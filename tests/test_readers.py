@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pfn.readers import FORMATS, read
-from pfn.readers.detokenisation import detokenise
-from schemas.errors import ConfigurationError
+from pfn_kg.pfn.readers import FORMATS, read
+from pfn_kg.pfn.readers.detokenisation import detokenise
+from pfn_kg.schemas.errors import ConfigurationError
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pfn.resolution import HEAD_POLICIES, TailColumns, resolve, resolve_columns
-from schemas.records import HeadTriple, Mention, Triple
+from pfn_kg.pfn.resolution import HEAD_POLICIES, TailColumns, resolve, resolve_columns
+from pfn_kg.schemas.records import HeadTriple, Mention, Triple
 
 SCORES = st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.9])
 TYPES = ("LOC", "ORG", "PER")

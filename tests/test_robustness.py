@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pfn.readers.records import Reading
-from pfn.robustness import TRANSFORMATIONS, Lexicon, robustness, transform
-from pipeline.cli import main
+from pfn_kg.pfn.readers.records import Reading
+from pfn_kg.pfn.robustness import TRANSFORMATIONS, Lexicon, robustness, transform
+from pfn_kg.pipeline.cli import main
 
 
 def reading(*sentences):

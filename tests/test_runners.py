@@ -20,7 +20,7 @@ from corpora import (
     write_corpus,
 )
 
-from pipeline.cli import main
+from pfn_kg.pipeline.cli import main
 
 OPTIONS = ("--chunk-documents", "2")
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import example, given
 from texts import TEXT
 
-from pfn.segmentation import segment
-from schemas.errors import ConfigurationError
+from pfn_kg.pfn.segmentation import segment
+from pfn_kg.schemas.errors import ConfigurationError
 
 
 @given(TEXT)

@@ -6,13 +6,13 @@ from extraction_folders import Doc, row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.extraction import EXTRACTION_SCHEMA
-from schemas.job import NameRules
-from schemas.label_schema import LabelSchema
-from transforms.aggregate import aggregate_entities
-from transforms.name_keys import name_key
-from transforms.resolve import ResolveOptions, resolve_chunk
-from transforms.short_forms import abbreviates
+from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA
+from pfn_kg.schemas.job import NameRules
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.transforms.aggregate import aggregate_entities
+from pfn_kg.transforms.name_keys import name_key
+from pfn_kg.transforms.resolve import ResolveOptions, resolve_chunk
+from pfn_kg.transforms.short_forms import abbreviates
 
 OFF = NameRules(*[False] * len(NameRules._fields))
 DEFAULTS = NameRules()

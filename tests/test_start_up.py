@@ -13,7 +13,7 @@ def loaded(arguments):
     """Which heavy libraries a process has loaded when a command is done."""
     code = (
         "import json, sys\n"
-        "from pipeline.cli import main\n"
+        "from pfn_kg.pipeline.cli import main\n"
         "code = main(sys.argv[1:])\n"
         f"print(json.dumps([code, [n for n in {HEAVY} if n in sys.modules]]))"
     )

@@ -5,9 +5,9 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sinks.tables import parquet_bytes
-from transforms.identity import content_id, group_ids, id_array, shard_of, to_hex
-from transforms.shards import decode, encode, split
+from pfn_kg.sinks.tables import parquet_bytes
+from pfn_kg.transforms.identity import content_id, group_ids, id_array, shard_of, to_hex
+from pfn_kg.transforms.shards import decode, encode, split
 
 
 @given(st.lists(st.tuples(st.text(), st.floats(width=32, allow_nan=False))), st.integers(0, 9))

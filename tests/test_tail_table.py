@@ -6,12 +6,12 @@ import pyarrow.parquet as pq
 import pytest
 from corpora import extracted, run, write_corpus
 
-from pfn.gold import GoldSentence, gold_cells
-from pfn.resolution import resolve
-from pfn.training import collate_gold, save_checkpoint
-from pipeline.cli import main
-from schemas.extraction import EXTRACTION_VERSION
-from schemas.records import HeadTriple, Mention
+from pfn_kg.pfn.gold import GoldSentence, gold_cells
+from pfn_kg.pfn.resolution import resolve
+from pfn_kg.pfn.training import collate_gold, save_checkpoint
+from pfn_kg.pipeline.cli import main
+from pfn_kg.schemas.extraction import EXTRACTION_VERSION
+from pfn_kg.schemas.records import HeadTriple, Mention
 
 
 def test_tails_tell_entities_of_one_head_apart():

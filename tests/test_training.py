@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from pfn import Extractor
-from pfn.checkpoint import read_label_schema
-from pfn.readers import read
-from pfn.training import save_checkpoint, train
-from pfn.training_options import TrainingOptions
-from pfn.weight_average import WeightAverage
-from pipeline.cli import main
+from pfn_kg import Extractor
+from pfn_kg.pfn.checkpoint import read_label_schema
+from pfn_kg.pfn.readers import read
+from pfn_kg.pfn.training import save_checkpoint, train
+from pfn_kg.pfn.training_options import TrainingOptions
+from pfn_kg.pfn.weight_average import WeightAverage
+from pfn_kg.pipeline.cli import main
 
 ENCODER = Path(__file__).parent / "data" / "official" / "encoder"
 DOCUMENT = {

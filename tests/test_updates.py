@@ -20,7 +20,7 @@ from corpora import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.cli import main
+from pfn_kg.pipeline.cli import main
 
 # Scores depend in their last digits on what is read together; alone, a document's do not.
 ALONE = ("--chunk-documents", "1")

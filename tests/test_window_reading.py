@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import TEXT as ANY_TEXT
 
-from pfn.calibration import Calibration
-from pfn.decoding import decode, decode_tables
-from pfn.inputs import InputEncoder
-from pfn.loss import table_loss
-from pfn.sentences import split_sentences
-from pfn.windows import join_sentences
-from schemas.errors import ConfigurationError
-from schemas.records import Sentence
+from pfn_kg.pfn.calibration import Calibration
+from pfn_kg.pfn.decoding import decode, decode_tables
+from pfn_kg.pfn.inputs import InputEncoder
+from pfn_kg.pfn.loss import table_loss
+from pfn_kg.pfn.sentences import split_sentences
+from pfn_kg.pfn.windows import join_sentences
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.records import Sentence
 
 TEXT = (
     "Anna Bell was born in London. She works for NATO.\n\nJohn Smith moved from Rome to Paris "
@@ -216,7 +216,7 @@ def test_a_sentence_that_cannot_be_read_takes_no_other_with_it(tiny_extractor):
 
 
 def test_a_window_that_fails_is_read_sentence_by_sentence(tiny_model):
-    from pfn.extractor import Extractor
+    from pfn_kg.pfn.extractor import Extractor
 
     extractor = Extractor.from_pretrained(tiny_model, device="cpu")
     collate = extractor.inputs.collate

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_training import DOCUMENT, options
 
-from pfn import Extractor
-from pfn.document_evaluation import annotated_texts, evaluate_reading, sentence_heads
-from pfn.gold import gold_sentence
-from pfn.readers import read
-from pfn.training import save_checkpoint, training_cells
-from pfn.window_training import WindowBatches, WindowDataset, WindowKey
-from pipeline.cli import main
+from pfn_kg import Extractor
+from pfn_kg.pfn.document_evaluation import annotated_texts, evaluate_reading, sentence_heads
+from pfn_kg.pfn.gold import gold_sentence
+from pfn_kg.pfn.readers import read
+from pfn_kg.pfn.training import save_checkpoint, training_cells
+from pfn_kg.pfn.window_training import WindowBatches, WindowDataset, WindowKey
+from pfn_kg.pipeline.cli import main
 
 # John Smith lives in London, which the sentence before names; and so does Anna Bell.
 ACROSS = DOCUMENT | {
@@ -224,7 +224,7 @@ def test_every_sentence_is_in_one_window_an_epoch(
 
 def test_sentences_of_a_document_have_what_was_found_in_them(tiny_extractor):
     texts = ["Anna Bell was born in London.", "John Smith moved from Rome to Paris in 1990."]
-    from schemas.records import Sentence
+    from pfn_kg.schemas.records import Sentence
 
     joined = " ".join(texts)
     sentences = [Sentence(0, 0, len(texts[0])), Sentence(1, len(texts[0]) + 1, len(joined))]

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.tables import TABLE_SCHEMAS
-from transforms.identity import from_arrow, group_ids, sort_keys, to_hex
+from pfn_kg.schemas.tables import TABLE_SCHEMAS
+from pfn_kg.transforms.identity import from_arrow, group_ids, sort_keys, to_hex
 
 #: No number of sentences makes certain: scores are of one model, which errs alike.
 CONFIDENCE_CAP = 0.999
@@ -28,7 +28,7 @@ def aggregate_entities(names: pa.Table, base_iri: str) -> pa.Table:
     they are.
 
     Args:
-        names: as in `transforms.resolve.NAME_SCHEMA`, all rows of the entities.
+        names: as in `pfn_kg.transforms.resolve.NAME_SCHEMA`, all rows of the entities.
         base_iri: namespace of the entities' IRIs.
 
     Returns:
@@ -82,7 +82,7 @@ def aggregate_relations(support: pa.Table) -> pa.Table:
     once. The confidence is `1 - prod(1 - score)` over it, capped.
 
     Args:
-        support: as in `transforms.resolve.SUPPORT_SCHEMA`, all rows of the relations.
+        support: as in `pfn_kg.transforms.resolve.SUPPORT_SCHEMA`, all rows of the relations.
 
     Returns:
         The table `relations`, sorted by id.

@@ -19,13 +19,13 @@ import pyarrow.parquet as pq
 import pyoxigraph
 from apache_beam.io.filesystem import BeamIOError
 
-from schemas.errors import ConfigurationError
-from schemas.job import NameRules
-from schemas.label_schema import LabelSchema
-from transforms.aggregate import one_array
-from transforms.entity_keys import EntityKeys
-from transforms.files import read_bytes
-from transforms.identity import ID_TYPE
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.job import NameRules
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.transforms.aggregate import one_array
+from pfn_kg.transforms.entity_keys import EntityKeys
+from pfn_kg.transforms.files import read_bytes
+from pfn_kg.transforms.identity import ID_TYPE
 
 #: The columns of an alias table, as it is kept in the output folder.
 ALIAS_SCHEMA = pa.schema(

@@ -1,7 +1,7 @@
 """Entities by canonical key: which mentions are of one entity, without looking at others.
 
 The key of an entity is its type and its name in canonical form, less what
-`transforms.name_keys` takes off; that of a value is its type, datatype and canonical
+`pfn_kg.transforms.name_keys` takes off; that of a value is its type, datatype and canonical
 lexical form, which never meets the key of an entity.
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 import unicodedata
 from typing import NamedTuple
 
-from transforms.identity import content_id
-from transforms.values import normalise_value
+from pfn_kg.transforms.identity import content_id
+from pfn_kg.transforms.values import normalise_value
 
 
 def canonical_name(text: str) -> str:
@@ -49,7 +49,7 @@ def canonicalise(
         type_name: its type in the label schema.
         kind: `entity` or `value`, as the label schema says of the type.
         datatype: the datatype that the label schema gives a value type.
-        key: of the name of an entity, from `transforms.name_keys.name_key`; without,
+        key: of the name of an entity, from `pfn_kg.transforms.name_keys.name_key`; without,
             its canonical form.
     """
     if kind == "value":

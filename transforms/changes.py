@@ -8,7 +8,7 @@ runs   -> rows read --'
 
 Only ids and hashes are shuffled. A document is changed if its text, its title or its
 metadata is. Of several rows with one document id in the corpus the lowest (source
-file, source row) says what the document is, as in `transforms.deduplicate`; if it
+file, source row) says what the document is, as in `pfn_kg.transforms.deduplicate`; if it
 says what the graph has, none of them is wanted, else all are. A row that can't be
 read is new unless it was rejected at that place for the same reason before.
 """
@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from transforms.chunks import ChunkRun, read_documents
-from transforms.deduplicate import Removed, group_of, place_key, removed_rows
-from transforms.extractions import ChunkFile, read_columns
-from transforms.identity import spell
+from pfn_kg.transforms.chunks import ChunkRun, read_documents
+from pfn_kg.transforms.deduplicate import Removed, group_of, place_key, removed_rows
+from pfn_kg.transforms.extractions import ChunkFile, read_columns
+from pfn_kg.transforms.identity import spell
 
 _COLUMNS = ("source_file", "source_row", "document_id", "title", "metadata", "content_hash")
 

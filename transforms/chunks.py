@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError
 
-from schemas.extraction import Rejection
-from transforms.files import open_raw
+from pfn_kg.schemas.extraction import Rejection
+from pfn_kg.transforms.files import open_raw
 
 # What a batch of rows takes in memory at most, going by the footer's averages.
 _BATCH_BYTES = 4 << 20

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping
 import apache_beam as beam
 import pyarrow as pa
 
-from transforms.identity import ID_TYPE, from_arrow, shard_of
-from transforms.shards import decode, encode, split
+from pfn_kg.transforms.identity import ID_TYPE, from_arrow, shard_of
+from pfn_kg.transforms.shards import decode, encode, split
 
 #: How often both stars are applied.
 ROUNDS = 4

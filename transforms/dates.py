@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 
-from schemas.datatypes import Value
+from pfn_kg.schemas.datatypes import Value
 
 _MONTH_NAMES = (
     "january", "february", "march", "april", "may", "june", "july",

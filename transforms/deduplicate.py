@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.extractions import ChunkFile, read_columns
-from transforms.shards import decode, split
+from pfn_kg.transforms.extractions import ChunkFile, read_columns
+from pfn_kg.transforms.shards import decode, split
 
 # So many chunks a group: enough to keep groups small, and not so few that what a chunk gives
 # each of them is next to nothing. The result does not depend on it.

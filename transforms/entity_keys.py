@@ -1,4 +1,4 @@
-"""The key and the id that a name has by itself, as `transforms.resolve` gives them to mentions.
+"""The key and the id that a name has by itself, as `pfn_kg.transforms.resolve` gives them to mentions.
 
 Whoever looks entities up by a name asks here, so that a name finds what its mentions
 are of.
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from schemas.job import NameRules
-from schemas.label_schema import LabelSchema, NameKind
-from transforms.canonicalise import canonicalise
-from transforms.name_keys import name_key
+from pfn_kg.schemas.job import NameRules
+from pfn_kg.schemas.label_schema import LabelSchema, NameKind
+from pfn_kg.transforms.canonicalise import canonicalise
+from pfn_kg.transforms.name_keys import name_key
 
 
 class EntityKeys(NamedTuple):

@@ -22,15 +22,15 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult, RunInference
 
-from pfn.sentences import split_sentences
-from schemas.extraction import EXTRACTION_SCHEMA, Rejection
-from schemas.records import DocumentHeads, HeadTriple, Mention, Sentence
-from transforms.chunks import Chunk, ChunkRun, Document, read_chunks
-from transforms.extraction_files import ExtractionFolder
-from transforms.files import is_local, local_copy
+from pfn_kg.pfn.sentences import split_sentences
+from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, Rejection
+from pfn_kg.schemas.records import DocumentHeads, HeadTriple, Mention, Sentence
+from pfn_kg.transforms.chunks import Chunk, ChunkRun, Document, read_chunks
+from pfn_kg.transforms.extraction_files import ExtractionFolder
+from pfn_kg.transforms.files import is_local, local_copy
 
 if TYPE_CHECKING:
-    from pfn.extractor import Extractor, Precision
+    from pfn_kg.pfn.extractor import Extractor, Precision
 
 _PAYLOAD = 200
 
@@ -127,7 +127,7 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         Raises:
             RuntimeError: if it can't be loaded; names the model.
         """
-        from pfn.extractor import Extractor
+        from pfn_kg.pfn.extractor import Extractor
 
         folder: str | Path = self._model if is_local(self._model) else local_copy(self._model)
         try:

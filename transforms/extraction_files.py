@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from schemas.extraction import EXTRACTION_SCHEMA, read_counters, with_counters
-from transforms.chunks import Chunk, ChunkRun
-from transforms.files import join, open_raw, write_once
+from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, read_counters, with_counters
+from pfn_kg.transforms.chunks import Chunk, ChunkRun
+from pfn_kg.transforms.files import join, open_raw, write_once
 
 
 class FinishedChunk(NamedTuple):

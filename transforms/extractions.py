@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.files import open_raw
+from pfn_kg.transforms.files import open_raw
 
 
 class ChunkFile(NamedTuple):

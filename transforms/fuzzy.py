@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from transforms.identity import ID_TYPE
+from pfn_kg.transforms.identity import ID_TYPE
 
 #: Blocks of more names are left out: such names meet in the blocks of their rarer words.
 BLOCK_NAMES = 500

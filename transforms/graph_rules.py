@@ -23,12 +23,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.job import Rules
-from schemas.label_schema import LabelSchema
-from transforms.aggregate import aggregate_relations, one_array
-from transforms.identity import from_arrow, shard_of
-from transforms.ranks import rank_in_runs
-from transforms.shards import decode, encode, split
+from pfn_kg.schemas.job import Rules
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.transforms.aggregate import aggregate_relations, one_array
+from pfn_kg.transforms.identity import from_arrow, shard_of
+from pfn_kg.transforms.ranks import rank_in_runs
+from pfn_kg.transforms.shards import decode, encode, split
 
 MAX_OBJECTS, ACYCLIC = "max_objects", "acyclic"
 
@@ -82,7 +82,7 @@ def ruled_support(support: pa.Table, rules: GraphRules, groups: int) -> Iterator
     """The rows of support that a rule speaks of, by group of their subjects.
 
     Args:
-        support: as in `transforms.resolve.SUPPORT_SCHEMA`.
+        support: as in `pfn_kg.transforms.resolve.SUPPORT_SCHEMA`.
         rules: which relations they speak of.
         groups: how many groups there are; the verdicts do not depend on it.
     """

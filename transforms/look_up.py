@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.identity import shard_of_hex
-from transforms.shards import decode, encode, split
-from transforms.table_parts import TablePart, read_part
+from pfn_kg.transforms.identity import shard_of_hex
+from pfn_kg.transforms.shards import decode, encode, split
+from pfn_kg.transforms.table_parts import TablePart, read_part
 
 #: Row and key column (by its position in `keys`) of what was found, before its columns.
 FOUND_ROW, FOUND_KEY = "row", "key"

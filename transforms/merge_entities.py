@@ -24,12 +24,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from transforms.alias_table import expand_keys
-from transforms.clusters import Candidate, Pair, cluster
-from transforms.components import LINK_SCHEMA, ConnectedComponents, by_shard, link_table, links_of
-from transforms.entity_keys import EntityKeys
-from transforms.files import open_raw
-from transforms.fuzzy import (
+from pfn_kg.transforms.alias_table import expand_keys
+from pfn_kg.transforms.clusters import Candidate, Pair, cluster
+from pfn_kg.transforms.components import (
+    LINK_SCHEMA,
+    ConnectedComponents,
+    by_shard,
+    link_table,
+    links_of,
+)
+from pfn_kg.transforms.entity_keys import EntityKeys
+from pfn_kg.transforms.files import open_raw
+from pfn_kg.transforms.fuzzy import (
     BLOCK_NAMES,
     BLOCK_SCHEMA,
     EDGE_SCHEMA,
@@ -38,10 +44,10 @@ from transforms.fuzzy import (
     edges_of,
     words_of,
 )
-from transforms.identity import ID_TYPE
-from transforms.ranks import rank_in_runs
-from transforms.resolve import NAME_SCHEMA
-from transforms.shards import decode, decode_all, encode, split
+from pfn_kg.transforms.identity import ID_TYPE
+from pfn_kg.transforms.ranks import rank_in_runs
+from pfn_kg.transforms.resolve import NAME_SCHEMA
+from pfn_kg.transforms.shards import decode, decode_all, encode, split
 
 #: What is shuffled of names: NAME_SCHEMA and the chunk that they are of.
 CHUNK_NAME_SCHEMA = NAME_SCHEMA.append(pa.field("chunk", pa.int64()))
@@ -64,7 +70,7 @@ class MergeOptions(NamedTuple):
 
     Attributes:
         keys: of names.
-        alias_keys: a Parquet file of `transforms.alias_table.KEY_SCHEMA`, if any.
+        alias_keys: a Parquet file of `pfn_kg.transforms.alias_table.KEY_SCHEMA`, if any.
         alias_groups: how many row groups it has.
         fuzzy: how alike names must be; None compares none.
     """

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import re
 
-from schemas.job import NameRules
-from schemas.label_schema import NameKind
-from transforms.canonicalise import canonical_name
+from pfn_kg.schemas.job import NameRules
+from pfn_kg.schemas.label_schema import NameKind
+from pfn_kg.transforms.canonicalise import canonical_name
 
 #: Legal forms, in lower case and without dots, that are hardly ever the last word of
 #: anything else. "AS" and "SpA" without their dots or slash are words, so they are not here.

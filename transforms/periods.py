@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from schemas.datatypes import PERIOD, Value
-from transforms.dates import read_date
+from pfn_kg.schemas.datatypes import PERIOD, Value
+from pfn_kg.transforms.dates import read_date
 
 _SEASONS = {"spring": 21, "summer": 22, "autumn": 23, "fall": 23, "winter": 24}
 _ORDINALS = (

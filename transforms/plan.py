@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
-from schemas.errors import ConfigurationError
-from schemas.extraction import EXTRACTION_VERSION
-from schemas.job import CHUNK_CHARACTERS, DEFAULT_TITLE_COLUMN, ExtractOptions
-from transforms.chunks import ChunkRun, Columns, batch_rows
-from transforms.files import absolute, join, open_raw
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.extraction import EXTRACTION_VERSION
+from pfn_kg.schemas.job import CHUNK_CHARACTERS, DEFAULT_TITLE_COLUMN, ExtractOptions
+from pfn_kg.transforms.chunks import ChunkRun, Columns, batch_rows
+from pfn_kg.transforms.files import absolute, join, open_raw
 
 # A part of a row group is read from the row group's start. So many parts of one
 # row group keep that cheap and give a cluster something to share out.

@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from schemas.datatypes import DURATION, MONEY, QUANTITY, Value
-from transforms.numerals import leading_number
+from pfn_kg.schemas.datatypes import DURATION, MONEY, QUANTITY, Value
+from pfn_kg.transforms.numerals import leading_number
 
 #: Units as they are written; of these the case matters.
 _SYMBOLS = {

@@ -20,10 +20,10 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.tables import TABLE_SCHEMAS
-from transforms.identity import from_arrow, shard_of_hex, to_hex
-from transforms.shards import decode, decode_all, encode, split
-from transforms.table_parts import TablePart, read_part
+from pfn_kg.schemas.tables import TABLE_SCHEMAS
+from pfn_kg.transforms.identity import from_arrow, shard_of_hex, to_hex
+from pfn_kg.transforms.shards import decode, decode_all, encode, split
+from pfn_kg.transforms.table_parts import TablePart, read_part
 
 #: Mentions of an old id that are of an entity now. `is_own`: by their keys, in this build.
 VOTE_SCHEMA = pa.schema(
@@ -38,7 +38,7 @@ _SCHEMA = TABLE_SCHEMAS["redirects"]
 
 
 def own_votes(moved: pa.Table, shards: int) -> Iterator[tuple[int, bytes]]:
-    """Rows of `transforms.resolve.MOVED_SCHEMA` as votes, by part of the old id."""
+    """Rows of `pfn_kg.transforms.resolve.MOVED_SCHEMA` as votes, by part of the old id."""
     votes = pa.table(
         {
             "old_id": to_hex(from_arrow(moved["old_id"])),

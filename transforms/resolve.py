@@ -15,14 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pfn.calibration import Calibration
-from pfn.resolution import HeadPolicy, TailColumns, resolve_columns
-from schemas.job import ConstraintPolicy, NameRules, Rules
-from schemas.label_schema import LabelSchema
-from schemas.tables import TABLE_SCHEMAS
-from transforms.canonicalise import CanonicalEntity, canonical_name, canonicalise
-from transforms.deduplicate import Loser
-from transforms.identity import (
+from pfn_kg.pfn.calibration import Calibration
+from pfn_kg.pfn.resolution import HeadPolicy, TailColumns, resolve_columns
+from pfn_kg.schemas.job import ConstraintPolicy, NameRules, Rules
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.tables import TABLE_SCHEMAS
+from pfn_kg.transforms.canonicalise import CanonicalEntity, canonical_name, canonicalise
+from pfn_kg.transforms.deduplicate import Loser
+from pfn_kg.transforms.identity import (
     ID_TYPE,
     content_id,
     from_arrow,
@@ -32,10 +32,10 @@ from transforms.identity import (
     spelt_id,
     to_hex,
 )
-from transforms.name_keys import name_key
-from transforms.nearest import is_nearest
-from transforms.rules import LocalRules, Spans, TripleColumns, flag_lists
-from transforms.short_forms import NamedMentions, take_long_forms
+from pfn_kg.transforms.name_keys import name_key
+from pfn_kg.transforms.nearest import is_nearest
+from pfn_kg.transforms.rules import LocalRules, Spans, TripleColumns, flag_lists
+from pfn_kg.transforms.short_forms import NamedMentions, take_long_forms
 
 #: One row a name of an entity in a chunk. The documents of the entity stand in one of them.
 #: The last two columns are of names that the alias table gives, which may have no mention.
@@ -80,7 +80,7 @@ _LOST = {"duplicate": "duplicates", "replaced": "replaced_rows", "removed": "rem
 
 
 class ResolveOptions(NamedTuple):
-    """How extractions become triples, as `pfn.resolution.resolve` has it, and these rows.
+    """How extractions become triples, as `pfn_kg.pfn.resolution.resolve` has it, and these rows.
 
     Attributes:
         entity_threshold: least score of a mention.
@@ -129,7 +129,7 @@ def resolve_chunk(
     """Turns the rows of one extraction file into rows of the graph.
 
     Args:
-        chunk: the file's rows, as in `schemas.extraction.EXTRACTION_SCHEMA`.
+        chunk: the file's rows, as in `pfn_kg.schemas.extraction.EXTRACTION_SCHEMA`.
         model_hash: the model that made it.
         losers: rows that are left out: others have their document id, or it was removed.
         label_schema: types, relations and which types relations hold between.

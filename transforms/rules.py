@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from schemas.job import ConstraintPolicy, MirrorPolicy, Rules
-from schemas.label_schema import LabelSchema
+from pfn_kg.schemas.job import ConstraintPolicy, MirrorPolicy, Rules
+from pfn_kg.schemas.label_schema import LabelSchema
 
 #: The rules, as they are called in `flags` and in the counters, in the order of their bits.
 RULES = (

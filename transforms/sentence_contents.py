@@ -20,10 +20,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.identity import shard_of_documents
-from transforms.look_up import FOUND_ROW, table_sizes
-from transforms.shards import decode, decode_all, split
-from transforms.table_parts import TablePart, read_part
+from pfn_kg.transforms.identity import shard_of_documents
+from pfn_kg.transforms.look_up import FOUND_ROW, table_sizes
+from pfn_kg.transforms.shards import decode, decode_all, split
+from pfn_kg.transforms.table_parts import TablePart, read_part
 
 _COLUMNS = {
     "mentions": ["document_id", "sentence_index", "entity_id"],
@@ -98,7 +98,7 @@ def _rows(
 def with_contents(
     sentences: pa.Table, mentions: Iterable[bytes], triples: Iterable[bytes]
 ) -> pa.Table:
-    """Sentences with the lists `mentions` and `evidence`, as `sinks.interface` has them.
+    """Sentences with the lists `mentions` and `evidence`, as `pfn_kg.sinks.interface` has them.
 
     Args:
         sentences: rows of a file of `sentences`, sorted.

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from schemas.errors import ConfigurationError
-from schemas.tables import TABLE_SCHEMAS
-from transforms.files import join, open_raw
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.tables import TABLE_SCHEMAS
+from pfn_kg.transforms.files import join, open_raw
 
 _NAME = re.compile(r"part-(\d{5,})-of-(\d{5,})\.parquet")
 

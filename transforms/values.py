@@ -10,11 +10,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 
-from schemas.datatypes import XSD, Value
-from transforms.dates import read_date
-from transforms.numerals import read_number
-from transforms.periods import read_edtf, read_period
-from transforms.quantities import read_duration, read_quantity
+from pfn_kg.schemas.datatypes import XSD, Value
+from pfn_kg.transforms.dates import read_date
+from pfn_kg.transforms.numerals import read_number
+from pfn_kg.transforms.periods import read_edtf, read_period
+from pfn_kg.transforms.quantities import read_duration, read_quantity
 
 _Reader = Callable[[str], Value | None]
 
@@ -45,7 +45,7 @@ def normalise_value(text: str, datatype: str | None) -> Value:
             all are tried, dates first.
 
     Returns:
-        The canonical form and the datatype found (`schemas.datatypes`): `xsd:string`,
+        The canonical form and the datatype found (`pfn_kg.schemas.datatypes`): `xsd:string`,
         with white space and compatibility characters normalised, where nothing parses.
 
     Example:

@@ -10,9 +10,9 @@ import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from pfn.readers import read
-from pfn.readers.docred import relation_names
-from schemas.label_schema import LabelSchema
+from pfn_kg.pfn.readers import read
+from pfn_kg.pfn.readers.docred import relation_names
+from pfn_kg.schemas.label_schema import LabelSchema
 
 ENTITY_TYPES = [
     {"name": "PER", "neo4j_label": "Person", "description": "People, also those of fiction"},

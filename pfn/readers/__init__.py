@@ -1,7 +1,7 @@
 """Readers of annotated data: each format becomes the same records.
 
 Example:
-    >>> from pfn.readers import read
+    >>> from pfn_kg.pfn.readers import read
     >>> sentences = read("train.json", "docred")  # doctest: +SKIP
     >>> sentences.skipped  # what could not be placed, by reason  # doctest: +SKIP
 """
@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pfn.readers.docred import read_docred
-from pfn.readers.dygie import read_dygie
-from pfn.readers.records import AnnotatedSentence, Reading, without_overlaps
-from pfn.readers.spert import read_spert
-from pfn.readers.triple_list import read_triple_list
-from schemas.errors import ConfigurationError
+from pfn_kg.pfn.readers.docred import read_docred
+from pfn_kg.pfn.readers.dygie import read_dygie
+from pfn_kg.pfn.readers.records import AnnotatedSentence, Reading, without_overlaps
+from pfn_kg.pfn.readers.spert import read_spert
+from pfn_kg.pfn.readers.triple_list import read_triple_list
+from pfn_kg.schemas.errors import ConfigurationError
 
 FORMATS: dict[str, Callable[[str | Path], Reading]] = {
     "docred": read_docred,

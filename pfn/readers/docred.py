@@ -15,10 +15,10 @@ from typing import NamedTuple
 import orjson
 from pydantic import Field
 
-from pfn.readers.files import StrictRecord, read_records
-from pfn.readers.records import AnnotatedDocument, GoldEntity, GoldTriple, Reading
-from schemas.errors import ConfigurationError
-from schemas.label_schema import slug
+from pfn_kg.pfn.readers.files import StrictRecord, read_records
+from pfn_kg.pfn.readers.records import AnnotatedDocument, GoldEntity, GoldTriple, Reading
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.label_schema import slug
 
 
 class _Mention(StrictRecord):

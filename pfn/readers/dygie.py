@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pfn.readers.files import StrictRecord, read_records
-from pfn.readers.records import GoldEntity, GoldTriple, Reading
-from schemas.errors import ConfigurationError
+from pfn_kg.pfn.readers.files import StrictRecord, read_records
+from pfn_kg.pfn.readers.records import GoldEntity, GoldTriple, Reading
+from pfn_kg.schemas.errors import ConfigurationError
 
 # Strict validation would want a tuple, and JSON has lists.
 _Span = Annotated[tuple[int, int, str], Field(strict=False)]

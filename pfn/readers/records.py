@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
-from pfn.readers.detokenisation import detokenise
+from pfn_kg.pfn.readers.detokenisation import detokenise
 
 GoldEntity = tuple[int, int, str]
 GoldTriple = tuple[int, str, int]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pfn.readers.files import StrictRecord, read_records
-from pfn.readers.records import Reading
-from schemas.errors import ConfigurationError
+from pfn_kg.pfn.readers.files import StrictRecord, read_records
+from pfn_kg.pfn.readers.records import Reading
+from pfn_kg.schemas.errors import ConfigurationError
 
 
 class _Entity(StrictRecord):

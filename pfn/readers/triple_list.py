@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pfn.readers.files import StrictRecord, read_records
-from pfn.readers.records import GoldEntity, GoldTriple, Reading
+from pfn_kg.pfn.readers.files import StrictRecord, read_records
+from pfn_kg.pfn.readers.records import GoldEntity, GoldTriple, Reading
 
 ENTITY_TYPE = "None"
 """These data sets do not type entities; the official code calls the one type so."""

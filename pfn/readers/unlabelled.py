@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.errors import ConfigurationError
+from pfn_kg.schemas.errors import ConfigurationError
 
 _COLUMN = "text"
 

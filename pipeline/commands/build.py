@@ -6,17 +6,17 @@ import argparse
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from pfn.resolution import HEAD_POLICIES
-from pipeline.commands.extract import add_job_arguments, apply_config, rejected_code
-from pipeline.commands.neo4j import (
+from pfn_kg.pfn.resolution import HEAD_POLICIES
+from pfn_kg.pipeline.commands.extract import add_job_arguments, apply_config, rejected_code
+from pfn_kg.pipeline.commands.neo4j import (
     LOAD_OPTIONS,
     add_neo4j_arguments,
     load_and_report,
     load_options,
 )
-from pipeline.commands.rdf import add_rdf_arguments, rdf_options
-from schemas.errors import ConfigurationError
-from schemas.job import (
+from pfn_kg.pipeline.commands.rdf import add_rdf_arguments, rdf_options
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.job import (
     CONSTRAINT_POLICIES,
     DIRECTION_POLICIES,
     EVIDENCE_POLICIES,
@@ -26,8 +26,8 @@ from schemas.job import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.build import BuildOptions
-    from pipeline.load import LoadOptions
+    from pfn_kg.pipeline.build import BuildOptions
+    from pfn_kg.pipeline.load import LoadOptions
 
 TAKES_BEAM_OPTIONS = True
 
@@ -135,9 +135,9 @@ def last_build(directory: str) -> BuildOptions:
     Raises:
         ConfigurationError: if nothing was extracted there.
     """
-    from pipeline.build import recorded_options
-    from pipeline.manifest import read_extracted
-    from transforms.files import absolute
+    from pfn_kg.pipeline.build import recorded_options
+    from pfn_kg.pipeline.manifest import read_extracted
+    from pfn_kg.transforms.files import absolute
 
     directory = absolute(directory)
     return recorded_options(directory, read_extracted(directory))
@@ -174,8 +174,8 @@ def build_options(args: argparse.Namespace, last: BuildOptions | None = None) ->
             raise ConfigurationError(f"--{name}: {value!r} is not true or false")
         if value is not None:
             name_rules[name.replace("-", "_")] = value
-    from pipeline.build import BuildOptions
-    from schemas.label_schema import LabelSchema
+    from pfn_kg.pipeline.build import BuildOptions
+    from pfn_kg.schemas.label_schema import LabelSchema
 
     if args.base_iri is not None:
         nothing: dict[str, Any] = {"entity_types": [], "relations": []}
@@ -225,7 +225,7 @@ def build_options(args: argparse.Namespace, last: BuildOptions | None = None) ->
 
 def _merge_options(args: argparse.Namespace, last: BuildOptions) -> dict[str, Any]:
     """The options that say which entities of different names are one, where they are given."""
-    from transforms.fuzzy import FuzzyOptions
+    from pfn_kg.transforms.fuzzy import FuzzyOptions
 
     given: dict[str, Any] = {}
     if args.aliases is not None:
@@ -280,7 +280,7 @@ def load_target(args: argparse.Namespace, options: BuildOptions) -> LoadOptions 
     target = load_options(args, args.neo4j_uri)
     if options.label_schema is not None:
         target.filters.check(options.label_schema)
-    from pipeline.load import check_server
+    from pfn_kg.pipeline.load import check_server
 
     check_server(target.server, args.beam)
     return target
@@ -308,7 +308,7 @@ def write_graph(
     Returns:
         The exit code.
     """
-    from pipeline.build import build
+    from pfn_kg.pipeline.build import build
 
     counts = build(args.directory, options, args.beam)
     print(

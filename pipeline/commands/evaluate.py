@@ -8,18 +8,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.commands.analyses import as_text, robustness_as_text
-from pipeline.commands.predict import (
+from pfn_kg.pipeline.commands.analyses import as_text, robustness_as_text
+from pfn_kg.pipeline.commands.predict import (
     add_model_arguments,
     add_window_argument,
     load_extractor,
 )
-from schemas.errors import ConfigurationError
-from schemas.job import DEFAULT_FLOOR
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.job import DEFAULT_FLOOR
 
 if TYPE_CHECKING:
-    from pfn.readers import Reading
-    from pfn.robustness import Pair
+    from pfn_kg.pfn.readers import Reading
+    from pfn_kg.pfn.robustness import Pair
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Runs the command."""
-    from pfn.readers import read
+    from pfn_kg.pfn.readers import read
 
     if args.limit is not None and args.limit < 1:
         raise ConfigurationError(f"--limit: {args.limit} is not at least 1")
@@ -70,11 +70,11 @@ def main(args: argparse.Namespace) -> int:
     if args.robustness is not None and (args.plots or args.paper):
         raise ConfigurationError("--robustness: goes without --plots and --paper")
     if args.plots:
-        from pfn.plots import check_plots_folder
+        from pfn_kg.pfn.plots import check_plots_folder
 
         check_plots_folder(args.plots)
     if args.paper:
-        from pfn.paper_results import find_data_set
+        from pfn_kg.pfn.paper_results import find_data_set
 
         find_data_set(args.paper)
 
@@ -91,10 +91,10 @@ def main(args: argparse.Namespace) -> int:
     reading = sentences_of(args.data, "--data")
     extractor = load_extractor(args)
 
-    from pfn.analyses import analyse
-    from pfn.calibration import calibration_of
-    from pfn.document_evaluation import predict_reading, score_reading
-    from pfn.gold import gold_sentence
+    from pfn_kg.pfn.analyses import analyse
+    from pfn_kg.pfn.calibration import calibration_of
+    from pfn_kg.pfn.document_evaluation import predict_reading, score_reading
+    from pfn_kg.pfn.gold import gold_sentence
 
     gold = [gold_sentence(sentence) for sentence in reading]
     config = extractor.config
@@ -141,7 +141,7 @@ def main(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     if args.plots:
-        from pfn.plots import write_plots
+        from pfn_kg.pfn.plots import write_plots
 
         for path in write_plots(found["analyses"], Path(args.plots), Path(args.data).name):
             print(path, file=sys.stderr)
@@ -150,7 +150,7 @@ def main(args: argparse.Namespace) -> int:
         return 0
     print(as_text(found))
     if args.paper:
-        from pfn.paper_results import beside_paper
+        from pfn_kg.pfn.paper_results import beside_paper
 
         encoder = getattr(config.encoder, "model_type", "")
         print("\n" + beside_paper(args.paper, found, "this model", str(encoder)))
@@ -158,7 +158,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _robustness(args: argparse.Namespace, files: list[Reading], sentences_of: Any) -> int:
-    from pfn.robustness import TRANSFORMATIONS, Pair, robustness, transform
+    from pfn_kg.pfn.robustness import TRANSFORMATIONS, Pair, robustness, transform
 
     pairs: dict[str, Pair] = {}
     if files:

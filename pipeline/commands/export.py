@@ -7,10 +7,10 @@ import os
 import sys
 from typing import Any
 
-from pipeline.commands.extract import apply_config
-from pipeline.commands.filters import add_filter_arguments, filters
-from pipeline.commands.rdf import add_rdf_arguments, rdf_options
-from schemas.errors import ConfigurationError
+from pfn_kg.pipeline.commands.extract import apply_config
+from pfn_kg.pipeline.commands.filters import add_filter_arguments, filters
+from pfn_kg.pipeline.commands.rdf import add_rdf_arguments, rdf_options
+from pfn_kg.schemas.errors import ConfigurationError
 
 TAKES_BEAM_OPTIONS = True
 
@@ -48,14 +48,14 @@ def main(args: argparse.Namespace) -> int:
     if not args.output:
         raise ConfigurationError("--output: name the folder of the files")
     chosen = filters(args)
-    from pipeline.export import export
-    from pipeline.finished_run import read_finished
+    from pfn_kg.pipeline.export import export
+    from pfn_kg.pipeline.finished_run import read_finished
 
     run = read_finished(args.directory)
     chosen.check(run.label_schema)
     sink: Any
     if format_ == "neo4j-import":
-        from sinks.neo4j_import import AFTERWARDS_FILE, Neo4jImportSink
+        from pfn_kg.sinks.neo4j_import import AFTERWARDS_FILE, Neo4jImportSink
 
         database = args.neo4j_database or os.environ.get("NEO4J_DATABASE") or "neo4j"
         graph = args.graph or "default"
@@ -63,7 +63,7 @@ def main(args: argparse.Namespace) -> int:
         sink = Neo4jImportSink(run.label_schema, graph, version, database, bool(args.gzip))
         settings: dict[str, Any] = {"graph": graph, "version": version, "command": sink.command}
     else:
-        from sinks.rdf import RdfSink
+        from pfn_kg.sinks.rdf import RdfSink
 
         options = rdf_options(args, run.language)._replace(format=format_, gzip=bool(args.gzip))
         sink = RdfSink(run.label_schema, options)

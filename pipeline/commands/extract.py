@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from pipeline.commands.predict import add_window_argument
-from schemas.errors import ConfigurationError
-from schemas.job import ExtractOptions
+from pfn_kg.pipeline.commands.predict import add_window_argument
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.job import ExtractOptions
 
 TAKES_BEAM_OPTIONS = True
 
@@ -161,8 +161,8 @@ def main(args: argparse.Namespace) -> int:
     """Runs the command."""
     apply_config(args)
     options = extract_options(args)
-    from pipeline.extract import extract, prepare_extraction
-    from pipeline.options import pipeline_options
+    from pfn_kg.pipeline.extract import extract, prepare_extraction
+    from pfn_kg.pipeline.options import pipeline_options
 
     pipeline_options(args.beam)
     prepared = prepare_extraction(options)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from pipeline.commands.extract import add_job_arguments, apply_config
-from pipeline.commands.neo4j import add_neo4j_arguments, load_and_report, load_options
+from pfn_kg.pipeline.commands.extract import add_job_arguments, apply_config
+from pfn_kg.pipeline.commands.neo4j import add_neo4j_arguments, load_and_report, load_options
 
 TAKES_BEAM_OPTIONS = True
 

@@ -7,11 +7,11 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline.commands.filters import add_filter_arguments, filters
-from schemas.errors import ConfigurationError
+from pfn_kg.pipeline.commands.filters import add_filter_arguments, filters
+from pfn_kg.schemas.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pipeline.load import LoadOptions
+    from pfn_kg.pipeline.load import LoadOptions
 
 #: Options that say how to load, beside the server that is named.
 LOAD_OPTIONS = (
@@ -74,8 +74,8 @@ def load_options(args: argparse.Namespace, uri: str | None) -> LoadOptions:
     Raises:
         ConfigurationError: if one is wrong.
     """
-    from pipeline.load import LoadOptions
-    from sinks.neo4j_connection import Neo4jServer
+    from pfn_kg.pipeline.load import LoadOptions
+    from pfn_kg.sinks.neo4j_connection import Neo4jServer
 
     environment = os.environ
     for name in ("neo4j_database", "neo4j_username", "neo4j_password", "graph"):
@@ -115,9 +115,9 @@ def load_and_report(
     directory: str, options: LoadOptions, beam: list[str], max_rejected: int | None
 ) -> int:
     """Loads a finished run and prints what was loaded; gives the exit code."""
-    from pipeline.commands.extract import rejected_code
-    from pipeline.finished_run import read_finished
-    from pipeline.load import load
+    from pfn_kg.pipeline.commands.extract import rejected_code
+    from pfn_kg.pipeline.finished_run import read_finished
+    from pfn_kg.pipeline.load import load
 
     counts = load(read_finished(directory), options, beam)
     deleted = counts["neo4j_deleted_nodes"] + counts["neo4j_deleted_relationships"]

@@ -9,8 +9,8 @@ import sys
 from bisect import bisect_right
 from typing import Any
 
-from schemas.errors import ConfigurationError
-from schemas.records import DocumentExtraction
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.records import DocumentExtraction
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +58,7 @@ def load_extractor(args: argparse.Namespace) -> Any:
     Raises:
         ConfigurationError: if an option is wrong.
     """
-    from pfn.resolution import HEAD_POLICIES
+    from pfn_kg.pfn.resolution import HEAD_POLICIES
 
     for name in ("entity", "relation"):
         threshold = getattr(args, f"{name}_threshold")
@@ -75,7 +75,7 @@ def load_extractor(args: argparse.Namespace) -> Any:
     # eighth of the start.
     gc.disable()
     try:
-        from pfn.extractor import Extractor
+        from pfn_kg.pfn.extractor import Extractor
 
         return Extractor.from_pretrained(args.model, args.device, args.precision)
     finally:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from schemas.errors import ConfigurationError
+from pfn_kg.schemas.errors import ConfigurationError
 
 _FORMATS = ("table", "json", "csv")
 
@@ -37,7 +37,7 @@ def main(args: argparse.Namespace) -> int:
     sparql = _read(args.query)
     import pyoxigraph
 
-    from pipeline.query import read_graph
+    from pfn_kg.pipeline.query import read_graph
 
     graph = read_graph(args.directory)
     answer = graph.query(sparql)

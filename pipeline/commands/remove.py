@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.commands.build import (
+from pfn_kg.pipeline.commands.build import (
     add_build_arguments,
     build_options,
     last_build,
     load_target,
     write_graph,
 )
-from pipeline.commands.extract import add_job_arguments, apply_config
-from schemas.errors import ConfigurationError
+from pfn_kg.pipeline.commands.extract import add_job_arguments, apply_config
+from pfn_kg.schemas.errors import ConfigurationError
 
 TAKES_BEAM_OPTIONS = True
 
@@ -38,7 +38,7 @@ def document_ids(value: object) -> list[str]:
     from apache_beam.io.filesystem import BeamIOError
     from apache_beam.io.filesystems import FileSystems
 
-    from transforms.files import read_bytes
+    from pfn_kg.transforms.files import read_bytes
 
     if isinstance(value, list):  # of a configuration file
         return [str(id_) for id_ in value]
@@ -71,9 +71,9 @@ def main(args: argparse.Namespace) -> int:
     ids = document_ids(args.documents)
     options = build_options(args, last_build(args.directory))
     target = load_target(args, options)
-    from pipeline.build import check_aliases
-    from pipeline.options import pipeline_options
-    from pipeline.remove import remove_documents
+    from pfn_kg.pipeline.build import check_aliases
+    from pfn_kg.pipeline.options import pipeline_options
+    from pfn_kg.pipeline.remove import remove_documents
 
     pipeline_options(args.beam)
     check_aliases(args.directory, options)

@@ -5,8 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.build import add_build_arguments, build_options, last_build, load_target
-from pipeline.commands.extract import (
+from pfn_kg.pipeline.commands.build import (
+    add_build_arguments,
+    build_options,
+    last_build,
+    load_target,
+)
+from pfn_kg.pipeline.commands.extract import (
     add_extract_arguments,
     add_job_arguments,
     apply_config,
@@ -15,9 +20,9 @@ from pipeline.commands.extract import (
     rejected_code,
     unchanged_rows,
 )
-from pipeline.commands.neo4j import load_and_report
-from pipeline.commands.rdf import rdf_options
-from schemas.job import ExtractOptions
+from pfn_kg.pipeline.commands.neo4j import load_and_report
+from pfn_kg.pipeline.commands.rdf import rdf_options
+from pfn_kg.schemas.job import ExtractOptions
 
 TAKES_BEAM_OPTIONS = True
 
@@ -39,9 +44,9 @@ def main(args: argparse.Namespace) -> int:
         rdf_options(args, extract_opts.language)
     extract_opts = _with_floors(extract_opts, build_opts)
     target = load_target(args, build_opts)
-    from pipeline.build import build, check_aliases
-    from pipeline.extract import extract, prepare_extraction
-    from pipeline.options import pipeline_options
+    from pfn_kg.pipeline.build import build, check_aliases
+    from pfn_kg.pipeline.extract import extract, prepare_extraction
+    from pfn_kg.pipeline.options import pipeline_options
 
     pipeline_options(args.beam)
     prepared = prepare_extraction(extract_opts)

@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from pfn.checkpoint import find_model, read_label_schema
-from schemas.errors import ConfigurationError
-from schemas.label_schema import LabelSchema
+from pfn_kg.pfn.checkpoint import find_model, read_label_schema
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.label_schema import LabelSchema
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def _of_run(directory: str) -> LabelSchema | None:
         return LabelSchema.from_yaml(file.read_text(encoding="utf-8"), str(file))
     from apache_beam.io.filesystem import BeamIOError
 
-    from transforms.files import join, read_bytes
+    from pfn_kg.transforms.files import join, read_bytes
 
     path = join(directory, "label_schema.yaml")
     try:

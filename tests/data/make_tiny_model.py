@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoTokenizer
 
-from pfn.configuration import PFNConfig
-from pfn.extractor import Extractor
-from pfn.gold import GoldSentence
-from pfn.modeling import PFNModel
-from pfn.training import collate_gold, save_checkpoint, training_cells
-from schemas.label_schema import LabelSchema
+from pfn_kg.pfn.configuration import PFNConfig
+from pfn_kg.pfn.extractor import Extractor
+from pfn_kg.pfn.gold import GoldSentence
+from pfn_kg.pfn.modeling import PFNModel
+from pfn_kg.pfn.training import collate_gold, save_checkpoint, training_cells
+from pfn_kg.schemas.label_schema import LabelSchema
 
 HERE = Path(__file__).parent
 STEPS, BATCH = 600, 16

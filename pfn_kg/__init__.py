@@ -1,0 +1,80 @@
+"""pfn-kg turns document corpora into knowledge graphs.
+
+This package holds the public names. Everything else lies in the packages below it, which are the
+folders of the repository: `pfn_kg.pfn` is the model, `pfn_kg.transforms` the Beam transforms,
+`pfn_kg.sinks` the output formats, `pfn_kg.schemas` the records and `pfn_kg.pipeline` the command
+line.
+
+Example:
+    >>> from pfn_kg import Extractor
+    >>> extractor = Extractor.from_pretrained()  # doctest: +SKIP
+    >>> extractor.extract(["Ada Lovelace was born in London."])  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pfn_kg.pfn.extractor import Extractor
+    from pfn_kg.schemas.errors import ConfigurationError
+    from pfn_kg.schemas.records import (
+        DocumentExtraction,
+        Extraction,
+        HeadExtraction,
+        HeadTriple,
+        Mention,
+        Sentence,
+        Triple,
+    )
+
+__all__ = [
+    "ConfigurationError",
+    "DocumentExtraction",
+    "Extraction",
+    "Extractor",
+    "HeadExtraction",
+    "HeadTriple",
+    "Mention",
+    "Sentence",
+    "Triple",
+    "__version__",
+]
+
+# Where each public name is defined. A name is imported when it is first used, because the model
+# needs PyTorch and the transforms need Beam, and each of the two takes seconds to import.
+_HOMES = {
+    "ConfigurationError": "schemas.errors",
+    "DocumentExtraction": "schemas.records",
+    "Extraction": "schemas.records",
+    "Extractor": "pfn.extractor",
+    "HeadExtraction": "schemas.records",
+    "HeadTriple": "schemas.records",
+    "Mention": "schemas.records",
+    "Sentence": "schemas.records",
+    "Triple": "schemas.records",
+}
+
+_HERE = Path(__file__).parent
+if not (_HERE / "schemas").is_dir() and (_HERE.parent / "schemas").is_dir():
+    # In a checkout the packages lie beside this folder, not inside it. An installation maps them
+    # here (setup.py); a process that starts in the checkout finds this folder first.
+    __path__.append(str(_HERE.parent))
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        try:
+            return version("pfn-kg")
+        except PackageNotFoundError:
+            return "unknown"
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

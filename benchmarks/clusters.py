@@ -24,12 +24,12 @@ import pyarrow as pa
 
 from pfn_kg.pfn.checkpoint import find_model, read_label_schema
 from pfn_kg.pfn.readers.docred import GoldDocument, read_docred_documents
-from pfn_kg.pipeline.evaluate_graph import document_ids
+from pfn_kg.pipeline.graph_evaluation import document_ids
 from pfn_kg.pipeline.graph_scores import by_document, score_graph
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA
 from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.transforms.resolve import ResolveOptions, resolve_chunk
+from pfn_kg.transforms.facts.chunk_rows import ResolveOptions, resolve_chunk
 
 EXACT = NameRules(*[False] * len(NameRules._fields))
 

@@ -33,12 +33,12 @@ from unittest import mock
 import torch
 from transformers import AutoModel, BertConfig
 
-from pfn_kg.pfn import decoding, head_reader
 from pfn_kg.pfn import extractor as extractor_module
-from pfn_kg.pfn.configuration import PFNConfig
 from pfn_kg.pfn.extractor import PRECISIONS, Extractor
-from pfn_kg.pfn.modeling import PFNModel
-from pfn_kg.pfn.parallel_batches import read_batches
+from pfn_kg.pfn.inference import decoding, head_reader
+from pfn_kg.pfn.inference.parallel_batches import read_batches
+from pfn_kg.pfn.model.configuration import PFNConfig
+from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.readers import FORMATS, read
 
 BUDGETS = (512, 1024, 2048, 4096, 8192)

@@ -33,12 +33,12 @@ from pfn_kg.pipeline.write_graph import Filters
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.sinks.interface import Rows
-from pfn_kg.sinks.neo4j import Neo4jOptions, Neo4jSink
-from pfn_kg.sinks.neo4j_connection import Neo4jServer
-from pfn_kg.sinks.neo4j_import import Neo4jImportSink
-from pfn_kg.sinks.neo4j_schema import schema_statements
+from pfn_kg.sinks.neo4j.bulk_import import Neo4jImportSink
+from pfn_kg.sinks.neo4j.connection import Neo4jServer
+from pfn_kg.sinks.neo4j.schema import schema_statements
+from pfn_kg.sinks.neo4j.sink import Neo4jOptions, Neo4jSink
 from pfn_kg.sinks.tables import parquet_bytes
-from pfn_kg.transforms.table_parts import part_name
+from pfn_kg.transforms.tables.parts import part_name
 
 TYPES, RELATIONS, SHARD_ROWS = 6, 20, 200_000
 LABEL_SCHEMA = LabelSchema.from_dict(

@@ -197,8 +197,8 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
     pa.set_cpu_count(1)
     stages = Stages(time.process_time)
     if phase == "extract":
-        import pfn_kg.pipeline.extract as phase_module
-        import pfn_kg.transforms.extract as steps
+        import pfn_kg.pipeline.extract_phase as phase_module
+        import pfn_kg.transforms.extraction.inference as steps
         from pfn_kg.schemas.job import ExtractOptions
 
         stages.watch(steps, "read_chunks", "read corpus")
@@ -215,9 +215,10 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
             counts = phase_module.extract(prepared)["extract"]["counts"]
     else:
         from pfn_kg.pipeline import build_graph, write_graph
-        from pfn_kg.pipeline.build import build
-        from pfn_kg.transforms import graph_rules, look_up
-        from pfn_kg.transforms.deduplicate import FindLosers, ProjectDocuments
+        from pfn_kg.pipeline.build_phase import build
+        from pfn_kg.transforms.documents.deduplicate import FindLosers, ProjectDocuments
+        from pfn_kg.transforms.facts import graph_rules
+        from pfn_kg.transforms.tables import look_up
 
         stages.watch(ProjectDocuments, "process", "duplicate ids")
         stages.watch(FindLosers, "process", "duplicate ids")

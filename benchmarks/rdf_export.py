@@ -25,10 +25,10 @@ from pfn_kg.pipeline.write_graph import run_sink
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import SORTED_BY, TABLE_SCHEMAS
 from pfn_kg.sinks.interface import Rows, Sink, Written
-from pfn_kg.sinks.rdf import RdfOptions, RdfSink
-from pfn_kg.transforms.identity import content_id, shard_of_hex
-from pfn_kg.transforms.shards import decode, encode
-from pfn_kg.transforms.table_parts import part_name
+from pfn_kg.sinks.rdf.sink import RdfOptions, RdfSink
+from pfn_kg.transforms.plumbing.ids import content_id, shard_of_hex
+from pfn_kg.transforms.plumbing.shards import decode, encode
+from pfn_kg.transforms.tables.parts import part_name
 
 SHARD_ROWS = 100_000
 RELATIONS = [f"relation {i}" for i in range(40)]

@@ -27,7 +27,7 @@ STEPS = ("build", "remove", "again")
 
 def run(step: str, folder: Path, documents: int) -> dict[str, Any]:
     """One step here and now; to be called in a fresh process."""
-    from pfn_kg.pipeline.build import build
+    from pfn_kg.pipeline.build_phase import build
     from pfn_kg.pipeline.remove import remove_documents
 
     start = time.perf_counter(), time.process_time()

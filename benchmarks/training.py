@@ -33,13 +33,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
 from pfn_kg.pfn.extractor import Extractor
-from pfn_kg.pfn.gold import GoldCells, gold_sentence
-from pfn_kg.pfn.modeling import PFNModel
+from pfn_kg.pfn.model.modeling import PFNModel
+from pfn_kg.pfn.model.task_units import TaskUnit
 from pfn_kg.pfn.readers import FORMATS, read
-from pfn_kg.pfn.task_units import TaskUnit
-from pfn_kg.pfn.training import build_model, collate_gold, derive_label_schema, training_cells
-from pfn_kg.pfn.training_options import TrainingOptions
+from pfn_kg.pfn.training.gold_cells import GoldCells
+from pfn_kg.pfn.training.options import TrainingOptions
+from pfn_kg.pfn.training.train import build_model, collate_gold, derive_label_schema, training_cells
 
 BATCH_SIZES = (4, 8, 16)
 _RUN = 16

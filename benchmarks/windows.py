@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from pfn_kg.pfn.document_evaluation import (
+from pfn_kg.pfn.evaluation.documents import (
     annotated_texts,
     predict_texts,
     score_documents,

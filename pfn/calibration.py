@@ -3,8 +3,8 @@
 A table's scores s become sigmoid(low ln s - high ln(1 - s) + bias), and so do those of a fact,
 whose score in a document is that of the best triple that says so: the best of several is right
 less often than one. Where low and high are equal this is temperature scaling with a bias. The
-numbers are fitted on a development set (`pfn_kg.pfn.calibration_fit`) and travel in the checkpoint's
-configuration. They don't change the order of scores.
+numbers are fitted on a development set (`pfn_kg.pfn.training.calibration_fit`) and travel in the
+checkpoint's configuration. They don't change the order of scores.
 """
 
 from __future__ import annotations

@@ -13,14 +13,14 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from pfn_kg.pfn.checkpoint import check_window_tokens, find_model
-from pfn_kg.pfn.configuration import PFNConfig
-from pfn_kg.pfn.head_reader import HeadReader
-from pfn_kg.pfn.inputs import InputEncoder
-from pfn_kg.pfn.modeling import PFNModel
-from pfn_kg.pfn.packed_linear import pack_linears
+from pfn_kg.pfn.inference.head_reader import HeadReader
+from pfn_kg.pfn.inference.inputs import InputEncoder
+from pfn_kg.pfn.inference.sentences import split_sentences
+from pfn_kg.pfn.inference.token_budget import default_token_budget
+from pfn_kg.pfn.model.configuration import PFNConfig
+from pfn_kg.pfn.model.modeling import PFNModel
+from pfn_kg.pfn.model.packed_linear import pack_linears
 from pfn_kg.pfn.resolution import HeadPolicy, resolve_heads
-from pfn_kg.pfn.sentences import split_sentences
-from pfn_kg.pfn.token_budget import default_token_budget
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.records import (
     DocumentExtraction,
@@ -40,7 +40,7 @@ class Extractor:
 
     Args:
         model: the model; put into evaluation mode, its linear layers packed for inference
-            (`pfn_kg.pfn.packed_linear`).
+            (`pfn_kg.pfn.model.packed_linear`).
         tokenizer: the encoder's tokenizer.
 
     Example:

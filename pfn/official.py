@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig
 
-from pfn_kg.pfn.configuration import PFNConfig
-from pfn_kg.pfn.modeling import PFNModel
+from pfn_kg.pfn.model.configuration import PFNConfig
+from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 

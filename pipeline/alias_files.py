@@ -11,11 +11,11 @@ from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.tables import parquet_bytes
-from pfn_kg.transforms.alias_table import AliasTable
-from pfn_kg.transforms.entity_keys import EntityKeys
-from pfn_kg.transforms.files import join, make_folder, read_bytes, replace
-from pfn_kg.transforms.fuzzy import FuzzyOptions
-from pfn_kg.transforms.merge_entities import MergeOptions
+from pfn_kg.transforms.merging.alias_table import AliasTable
+from pfn_kg.transforms.merging.merge_entities import MergeOptions
+from pfn_kg.transforms.merging.near_names import FuzzyOptions
+from pfn_kg.transforms.names.entity_keys import EntityKeys
+from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, replace
 
 #: The alias table that the graph was built with, so that the next build has it too.
 ALIASES_FILE = "aliases.parquet"

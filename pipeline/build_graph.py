@@ -26,15 +26,41 @@ from pfn_kg.schemas.extraction import read_counters, with_all_columns
 from pfn_kg.schemas.job import Rules
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import SORTED_BY, TABLE_SCHEMAS
-from pfn_kg.sinks.rdf import RdfSink
+from pfn_kg.sinks.rdf.sink import RdfSink
 from pfn_kg.sinks.tables import parquet_bytes
-from pfn_kg.transforms.aggregate import aggregate_entities, aggregate_relations
-from pfn_kg.transforms.deduplicate import FindLosers, Loser, ProjectDocuments, Removed, removed_rows
-from pfn_kg.transforms.extractions import ChunkFile, read_columns
-from pfn_kg.transforms.files import join, replace
-from pfn_kg.transforms.graph_rules import FindVerdicts, GraphRules, Verdict, judge, ruled_support
-from pfn_kg.transforms.held_rows import HeldRows, at_end_of_bundle
-from pfn_kg.transforms.identity import (
+from pfn_kg.transforms.documents.deduplicate import (
+    FindLosers,
+    Loser,
+    ProjectDocuments,
+    Removed,
+    removed_rows,
+)
+from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
+from pfn_kg.transforms.facts.chunk_rows import (
+    NAME_COLUMNS,
+    NAME_SCHEMA,
+    SUPPORT_SCHEMA,
+    ResolveOptions,
+    chunk_names,
+    resolve_chunk,
+)
+from pfn_kg.transforms.facts.graph_rules import (
+    FindVerdicts,
+    GraphRules,
+    Verdict,
+    judge,
+    ruled_support,
+)
+from pfn_kg.transforms.merging.merge_entities import (
+    CHUNK_NAME_SCHEMA,
+    MergeEntities,
+    MergeOptions,
+    Move,
+)
+from pfn_kg.transforms.merging.redirects import FindRedirects, own_votes
+from pfn_kg.transforms.plumbing.files import join, replace
+from pfn_kg.transforms.plumbing.held_rows import HeldRows, at_end_of_bundle
+from pfn_kg.transforms.plumbing.ids import (
     ID_TYPE,
     content_id,
     from_arrow,
@@ -43,18 +69,9 @@ from pfn_kg.transforms.identity import (
     shard_of_documents,
     to_hex,
 )
-from pfn_kg.transforms.merge_entities import CHUNK_NAME_SCHEMA, MergeEntities, MergeOptions, Move
-from pfn_kg.transforms.redirects import FindRedirects, own_votes
-from pfn_kg.transforms.resolve import (
-    NAME_COLUMNS,
-    NAME_SCHEMA,
-    SUPPORT_SCHEMA,
-    ResolveOptions,
-    chunk_names,
-    resolve_chunk,
-)
-from pfn_kg.transforms.shards import decode, encode, split
-from pfn_kg.transforms.table_parts import TablePart, part_name
+from pfn_kg.transforms.plumbing.shards import decode, encode, split
+from pfn_kg.transforms.tables.aggregate import aggregate_entities, aggregate_relations
+from pfn_kg.transforms.tables.parts import TablePart, part_name
 
 #: How many rows a file of a table is planned to hold; texts are long, so fewer of those.
 SHARD_ROWS = 200_000

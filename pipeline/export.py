@@ -16,7 +16,7 @@ from pfn_kg.pipeline.manifest import find_manifest, versions, write_manifest
 from pfn_kg.pipeline.write_graph import OWN_FILES, Filters, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.sinks.interface import Sink
-from pfn_kg.transforms.files import absolute, join, make_folder
+from pfn_kg.transforms.plumbing.files import absolute, join, make_folder
 
 _TEMPORARY = ".export-"
 

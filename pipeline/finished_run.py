@@ -13,8 +13,8 @@ from apache_beam.io.filesystem import BeamIOError
 from pfn_kg.pipeline.manifest import find_manifest
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.transforms.files import absolute, join, read_bytes
-from pfn_kg.transforms.table_parts import TablePart, find_parts
+from pfn_kg.transforms.plumbing.files import absolute, join, read_bytes
+from pfn_kg.transforms.tables.parts import TablePart, find_parts
 
 #: The label schema that the graph was built with: that of the model, or the user's.
 GRAPH_SCHEMA_FILE = "graph_schema.yaml"

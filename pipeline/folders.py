@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from pfn_kg.transforms.files import is_local, join, local_path, make_folder
+from pfn_kg.transforms.plumbing.files import is_local, join, local_path, make_folder
 
 
 def list_files(folder: str) -> list[str]:

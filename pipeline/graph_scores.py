@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pfn_kg.pfn.calibration import reliability
-from pfn_kg.pfn.document_evaluation import Argument, Fact, fact_between
-from pfn_kg.pfn.evaluation import Counts, f1_of
+from pfn_kg.pfn.evaluation.documents import Argument, Fact, fact_between
+from pfn_kg.pfn.evaluation.scores import Counts, f1_of
 from pfn_kg.pfn.readers.docred import GoldDocument
 
 #: Why a gold fact is missing in the graph; of several the first.
@@ -65,8 +65,8 @@ def score_graph(gold: Mapping[str, GoldDocument], graph: Mapping[str, GraphDocum
         `b_cubed` and `pairwise` in it) and `fact`, each with precision, recall, f1 and
         support; `per_relation`, the same for the facts of each relation; `calibration`, how
         reliable the confidence of the graph's relations is (`error` and `bins` of
-        `pfn_kg.pfn.calibration.reliability`, each relation once a document); and `loss_by_stage`, for
-        each of `LOSSES` how many gold facts are missing for that
+        `pfn_kg.pfn.calibration.reliability`, each relation once a document); and `loss_by_stage`,
+        for each of `LOSSES` how many gold facts are missing for that
         reason and their share of all that are.
     """
     mentions, clusters, facts = Counts(), Counts(), Counts()

@@ -10,9 +10,9 @@ from typing import Any
 from apache_beam.io.filesystem import BeamIOError
 
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.transforms.extraction_files import ExtractionFolder
-from pfn_kg.transforms.extractions import ChunkFile
-from pfn_kg.transforms.files import join, read_bytes, replace
+from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
+from pfn_kg.transforms.extraction.columns import ChunkFile
+from pfn_kg.transforms.plumbing.files import join, read_bytes, replace
 
 #: Version of the manifest's fields.
 MANIFEST_VERSION = 1

@@ -16,8 +16,8 @@ from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.manifest import find_manifest
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.sinks.rdf_names import RdfNames
-from pfn_kg.transforms.files import absolute, join, read_bytes
+from pfn_kg.sinks.rdf.names import RdfNames
+from pfn_kg.transforms.plumbing.files import absolute, join, read_bytes
 
 #: What describes the graph but is none of it: shapes and statistics.
 _NOT_DATA = ("shapes.ttl", "void.ttl")

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from pfn_kg.pipeline.manifest import chunk_files, last_generation, read_extracted, write_manifest
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.transforms.extraction_files import ExtractionFolder
-from pfn_kg.transforms.extractions import ChunkFile, read_columns
-from pfn_kg.transforms.files import absolute, join
+from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
+from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
+from pfn_kg.transforms.plumbing.files import absolute, join
 
 _SHOWN = 5
 

@@ -28,11 +28,11 @@ from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.sinks.interface import JOINED_COLUMNS, RejectedRow, Rows, Sink, Written
 from pfn_kg.sinks.tables import parquet_bytes
-from pfn_kg.transforms.files import join, make_folder, read_bytes, replace
-from pfn_kg.transforms.look_up import LookUp, Question, scatter
-from pfn_kg.transforms.sentence_contents import SentenceContents, with_contents
-from pfn_kg.transforms.shards import decode_all
-from pfn_kg.transforms.table_parts import TablePart, read_part
+from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, replace
+from pfn_kg.transforms.plumbing.shards import decode_all
+from pfn_kg.transforms.tables.look_up import LookUp, Question, scatter
+from pfn_kg.transforms.tables.parts import TablePart, read_part
+from pfn_kg.transforms.tables.sentence_contents import SentenceContents, with_contents
 
 COUNTS_FILE = "counts.json"
 REJECTED_FILE = "rejected.parquet"

@@ -86,9 +86,9 @@ def random_extractor():
     import torch
     from transformers import AutoConfig, AutoTokenizer
 
-    from pfn_kg.pfn.configuration import PFNConfig
     from pfn_kg.pfn.extractor import Extractor
-    from pfn_kg.pfn.modeling import PFNModel
+    from pfn_kg.pfn.model.configuration import PFNConfig
+    from pfn_kg.pfn.model.modeling import PFNModel
 
     def make(seed=0, **options):
         config = PFNConfig(

@@ -7,13 +7,13 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pfn_kg.transforms.aggregate import (
+from pfn_kg.transforms.facts.chunk_rows import NAME_SCHEMA, SUPPORT_SCHEMA
+from pfn_kg.transforms.tables.aggregate import (
     CONFIDENCE_CAP,
     EVIDENCE_LISTED,
     aggregate_entities,
     aggregate_relations,
 )
-from pfn_kg.transforms.resolve import NAME_SCHEMA, SUPPORT_SCHEMA
 
 
 def id_(number):

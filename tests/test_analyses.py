@@ -6,11 +6,11 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from pfn_kg.pfn.analyses import analyse, in_triple, patterns
-from pfn_kg.pfn.evaluation import score
-from pfn_kg.pfn.gold import GoldSentence
-from pfn_kg.pfn.paper_results import beside_paper, table_1
-from pfn_kg.pfn.plots import write_plots
+from pfn_kg.pfn.evaluation.analyses import analyse, in_triple, patterns
+from pfn_kg.pfn.evaluation.gold_spans import GoldSentence
+from pfn_kg.pfn.evaluation.paper_results import beside_paper, table_1
+from pfn_kg.pfn.evaluation.plots import write_plots
+from pfn_kg.pfn.evaluation.scores import score
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.records import HeadExtraction, HeadTriple, Mention
 

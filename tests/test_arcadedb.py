@@ -6,7 +6,7 @@ from arcadedb_server import running
 from extraction_folders import DOCS, write_folder
 from neo4j_server import Database
 
-from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 
 
@@ -17,7 +17,7 @@ def test_twice_is_once(tmp_path, monkeypatch, capsys):
     (tmp_path / "server").mkdir()
     # It has no full-text indexes by Cypher, and a label that is set on a new node of which an
     # id is unique counts there as a second node. One writer needs no constraint.
-    monkeypatch.setattr("pfn_kg.sinks.neo4j.schema_statements", lambda lexical: [])
+    monkeypatch.setattr("pfn_kg.sinks.neo4j.sink.schema_statements", lambda lexical: [])
     with running(tmp_path / "server") as environment:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AlbertConfig, BertConfig, MPNetConfig, RobertaConfig
 
-from pfn_kg.pfn.configuration import PFNConfig
-from pfn_kg.pfn.modeling import PFNModel
+from pfn_kg.pfn.model.configuration import PFNConfig
+from pfn_kg.pfn.model.modeling import PFNModel
 
 TEXTS = [
     "Paris",

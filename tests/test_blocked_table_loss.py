@@ -5,10 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pfn_kg.pfn import blocked_table_loss as blocked
-from pfn_kg.pfn.blocked_table_loss import Cells, blocked_table_loss
-from pfn_kg.pfn.loss import Labels, table_loss
-from pfn_kg.pfn.task_units import TaskUnit, upper_triangle
+from pfn_kg.pfn.model import blocked_table_loss as blocked
+from pfn_kg.pfn.model.blocked_table_loss import Cells, blocked_table_loss
+from pfn_kg.pfn.model.loss import Labels, table_loss
+from pfn_kg.pfn.model.task_units import TaskUnit, upper_triangle
 
 HIDDEN = 6
 

@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 
-from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import SORTED_BY, TABLE_SCHEMAS
-from pfn_kg.transforms import held_rows
-from pfn_kg.transforms.shards import split
+from pfn_kg.transforms.plumbing import held_rows
+from pfn_kg.transforms.plumbing.shards import split
 
 TEXTS = {"a": DOCS[0].text, "b": DOCS[1].text, "d": DOCS[3].text}
 MANY_FILES = BuildOptions(sentences=True, shard_rows=2)

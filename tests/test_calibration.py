@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfn_kg.pfn.calibration import Calibration, calibration_of, reliability
-from pfn_kg.pfn.calibration_fit import fit_calibration
+from pfn_kg.pfn.training.calibration_fit import fit_calibration
 from pfn_kg.pipeline.cli import main
 
 

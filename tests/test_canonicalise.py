@@ -3,7 +3,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pfn_kg.transforms.canonicalise import canonical_name, canonicalise
+from pfn_kg.transforms.names.canonical_names import canonical_name, canonicalise
 
 
 def id_of(text, type_="PER", kind="entity", datatype=None):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pfn_kg.pfn.checkpoint import find_model, model_hash, read_config, read_label_schema
-from pfn_kg.pfn.modeling import PFNModel
+from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
 

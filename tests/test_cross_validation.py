@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pfn_kg.pfn.cross_validation import read_folds, split_fold, summarise
 from pfn_kg.pfn.readers.records import Reading
+from pfn_kg.pfn.training.cross_validation import read_folds, split_fold, summarise
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
 

@@ -7,7 +7,7 @@ import torch
 
 from pfn_kg.pfn.calibration import calibration_of
 from pfn_kg.pfn.checkpoint import DEFAULT_MODEL, shipped_models
-from pfn_kg.pfn.decoding import decode, decode_tables, head_pairs
+from pfn_kg.pfn.inference.decoding import decode, decode_tables, head_pairs
 
 TEXTS = [
     "Anna Bell was born in London .",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pfn_kg.pfn.evaluation import score, tune_thresholds
-from pfn_kg.pfn.gold import GoldSentence
+from pfn_kg.pfn.evaluation.gold_spans import GoldSentence
+from pfn_kg.pfn.evaluation.scores import score, tune_thresholds
 from pfn_kg.schemas.records import HeadExtraction, HeadTriple, Mention
 
 TEXT = "Ada Lovelace met NATO in London"

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pfn_kg.pfn.cross_validation import read_folds, split_fold
 from pfn_kg.pfn.readers import FORMATS, read
 from pfn_kg.pfn.readers.records import without_overlaps
-from pfn_kg.pfn.training_options import TrainingOptions
+from pfn_kg.pfn.training.cross_validation import read_folds, split_fold
+from pfn_kg.pfn.training.options import TrainingOptions
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.commands import train as command
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from extraction_folders import DOCS, Doc, write_folder
 
-from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.export import export
 from pfn_kg.pipeline.finished_run import read_finished

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pfn_kg.pfn.flat_entities import between, flat_mentions
+from pfn_kg.pfn.inference.flat_entities import between, flat_mentions
 from pfn_kg.schemas.records import HeadTriple, Mention
 
 

@@ -2,9 +2,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pfn_kg.pfn.configuration import PFNConfig
-from pfn_kg.pfn.inputs import WORD_PIECES, InputEncoder
-from pfn_kg.pfn.word_shape import WORD_SHAPES, word_shape
+from pfn_kg.pfn.inference.inputs import WORD_PIECES, InputEncoder
+from pfn_kg.pfn.model.configuration import PFNConfig
+from pfn_kg.pfn.model.word_shape import WORD_SHAPES, word_shape
 
 
 def with_options(extractor, **options):

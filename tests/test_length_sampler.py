@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pfn_kg.pfn.length_sampler import LengthSampler
+from pfn_kg.pfn.training.length_sampler import LengthSampler
 
 LENGTHS = [1 + (i * 37) % 100 for i in range(203)]
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pfn_kg.pipeline.options import pipeline_options
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
-from pfn_kg.transforms.identity import content_id, id_array, shard_of, shard_of_hex
-from pfn_kg.transforms.look_up import LookUp, Question, scatter
-from pfn_kg.transforms.shards import decode
-from pfn_kg.transforms.table_parts import find_parts, part_name, read_part
+from pfn_kg.transforms.plumbing.ids import content_id, id_array, shard_of, shard_of_hex
+from pfn_kg.transforms.plumbing.shards import decode
+from pfn_kg.transforms.tables.look_up import LookUp, Question, scatter
+from pfn_kg.transforms.tables.parts import find_parts, part_name, read_part
 
 QUESTION = Question(
     "relations",

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_training import DOCUMENT, options
 
-from pfn_kg.pfn.mention_replacement import MentionReplacement
 from pfn_kg.pfn.readers import read
 from pfn_kg.pfn.readers.records import AnnotatedDocument, Reading
-from pfn_kg.pfn.window_training import WindowBatches, WindowDataset
+from pfn_kg.pfn.training.mention_replacement import MentionReplacement
+from pfn_kg.pfn.training.windows import WindowBatches, WindowDataset
 from pfn_kg.pipeline.cli import main
 
 WORDS = st.sampled_from(["a", "Bo", "Cé", "日本", "😀", "-", "(", "e\u0301"])

@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pfn_kg.pipeline.alias_files import ALIASES_FILE
-from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.sinks.rdf import RdfOptions
-from pfn_kg.transforms.canonicalise import canonicalise
-from pfn_kg.transforms.fuzzy import FuzzyOptions
+from pfn_kg.sinks.rdf.sink import RdfOptions
+from pfn_kg.transforms.merging.near_names import FuzzyOptions
+from pfn_kg.transforms.names.canonical_names import canonicalise
 
 FUZZY = FuzzyOptions(0.9)
 

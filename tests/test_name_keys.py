@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.transforms.canonicalise import canonical_name
-from pfn_kg.transforms.name_keys import name_key
+from pfn_kg.transforms.names.canonical_names import canonical_name
+from pfn_kg.transforms.names.name_keys import name_key
 
 OFF = NameRules(*[False] * len(NameRules._fields))
 WORDS = (

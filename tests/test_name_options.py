@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from extraction_folders import Doc, write_folder
 
-from pfn_kg.pipeline.build import recorded_options
+from pfn_kg.pipeline.build_phase import recorded_options
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.commands.build import NAME_OPTIONS
 from pfn_kg.schemas.job import NameRules

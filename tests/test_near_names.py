@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pfn_kg.transforms.canonicalise import canonical_name
-from pfn_kg.transforms.clusters import Candidate, Pair, cluster
-from pfn_kg.transforms.components import ROUNDS, components_of
-from pfn_kg.transforms.fuzzy import (
+from pfn_kg.transforms.merging.clusters import Candidate, Pair, cluster
+from pfn_kg.transforms.merging.components import ROUNDS, components_of
+from pfn_kg.transforms.merging.merge_entities import CappedBlocks
+from pfn_kg.transforms.merging.near_names import (
     BLOCK_NAMES,
     BLOCK_SCHEMA,
     are_alike,
@@ -21,9 +21,9 @@ from pfn_kg.transforms.fuzzy import (
     similar_names,
     words_of,
 )
-from pfn_kg.transforms.merge_entities import CappedBlocks
-from pfn_kg.transforms.redirects import VOTE_SCHEMA, elect
-from pfn_kg.transforms.shards import decode, encode
+from pfn_kg.transforms.merging.redirects import VOTE_SCHEMA, elect
+from pfn_kg.transforms.names.canonical_names import canonical_name
+from pfn_kg.transforms.plumbing.shards import decode, encode
 
 WORDS = st.lists(
     st.sampled_from(["ada", "adda", "of", "the", "north", "south", "xiv", "xvi", "1815", "1816"]),

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pfn_kg.transforms.nearest import is_nearest
+from pfn_kg.transforms.facts.nearest import is_nearest
 
 TRIPLES = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(0, 5), st.integers(0, 5)),

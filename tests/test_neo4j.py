@@ -18,16 +18,16 @@ from hypothesis import strategies as st
 from neo4j_server import free_port
 from texts import TEXT
 
-from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.write_graph import WriteGraph
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.sinks.interface import Rows
-from pfn_kg.sinks.neo4j import Neo4jOptions, Neo4jSink
-from pfn_kg.sinks.neo4j_connection import Neo4jServer
-from pfn_kg.sinks.neo4j_schema import quoted
-from pfn_kg.transforms.table_parts import find_parts
+from pfn_kg.sinks.neo4j.connection import Neo4jServer
+from pfn_kg.sinks.neo4j.schema import quoted
+from pfn_kg.sinks.neo4j.sink import Neo4jOptions, Neo4jSink
+from pfn_kg.transforms.tables.parts import find_parts
 
 PEOPLE = [
     Doc(

@@ -15,14 +15,14 @@ from corpora import ROOT
 from extraction_folders import LABEL_SCHEMA, Doc, write_folder
 from neo4j_server import PASSWORD, Database, running
 
-from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.load import LoadOptions, load
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.sinks.interface import Rows
-from pfn_kg.sinks.neo4j import Neo4jOptions, Neo4jSink
-from pfn_kg.sinks.neo4j_connection import Neo4jServer
+from pfn_kg.sinks.neo4j.connection import Neo4jServer
+from pfn_kg.sinks.neo4j.sink import Neo4jOptions, Neo4jSink
 
 DOCUMENTS = [
     Doc(
@@ -224,7 +224,7 @@ def test_a_loader_that_is_killed(server, run, database, undisturbed):
         "import sys\n"
         "from pfn_kg.pipeline.finished_run import read_finished\n"
         "from pfn_kg.pipeline.load import LoadOptions, load\n"
-        "from pfn_kg.sinks.neo4j_connection import Neo4jServer\n"
+        "from pfn_kg.sinks.neo4j.connection import Neo4jServer\n"
         "server = Neo4jServer(sys.argv[2], None, 'neo4j', 'env:NEO4J_PASSWORD')\n"
         f"load(read_finished(sys.argv[1]), LoadOptions(server, batch_rows={BATCH_ROWS}))\n"
     )

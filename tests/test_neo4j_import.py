@@ -12,7 +12,7 @@ from extraction_folders import DOCS, write_folder
 from neo4j_server import Database, Neo4jServer
 from test_neo4j import HOSTILE, PEOPLE
 
-from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 
 ODD = [

@@ -14,13 +14,13 @@ from pyshacl import validate
 from rdf_graphs import entity, read_both, relation, rows
 from rdflib import OWL, PROV, RDF, RDFS, SH, SKOS, VOID, XSD, Graph, Literal, Namespace, URIRef
 
-from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.sinks.ontology import ontology_turtle
-from pfn_kg.sinks.rdf import RdfOptions, RdfSink
-from pfn_kg.sinks.rdf_names import RdfNames
-from pfn_kg.sinks.shapes import shapes_turtle
-from pfn_kg.sinks.void import void_turtle
+from pfn_kg.sinks.rdf.names import RdfNames
+from pfn_kg.sinks.rdf.ontology import ontology_turtle
+from pfn_kg.sinks.rdf.shapes import shapes_turtle
+from pfn_kg.sinks.rdf.sink import RdfOptions, RdfSink
+from pfn_kg.sinks.rdf.void import void_turtle
 
 SCHEMA = Namespace("https://schema.org/")
 KG = Namespace("https://example.org/kg/")
@@ -265,7 +265,7 @@ def test_same_bytes_in_every_process():
     code = (
         "import sys; sys.path.insert(0, 'tests')\n"
         "from extraction_folders import LABEL_SCHEMA as s\n"
-        "from pfn_kg.sinks.rdf import *\n"
+        "from pfn_kg.sinks.rdf.sink import *\n"
         "for p in ('none', 'statement'):\n"
         "    c = {'property:b': 1, 'property:a': 2, 'class:c': 3, 'rdf_triples': 3}\n"
         "    files = RdfSink(s, RdfOptions(provenance=p)).finish(c).files\n"

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from pfn_kg.pfn import packed_linear
-from pfn_kg.pfn.packed_linear import PackedLinear, pack_linears
+from pfn_kg.pfn.model import packed_linear
+from pfn_kg.pfn.model.packed_linear import PackedLinear, pack_linears
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from corpora import TEXTS
 
-from pfn_kg.pfn.parallel_batches import read_batches
+from pfn_kg.pfn.inference.parallel_batches import read_batches
 
 CPU = torch.device("cpu")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pfn_kg.pfn.partition_filter import PartitionFilterEncoder, cummax
+from pfn_kg.pfn.model.partition_filter import PartitionFilterEncoder, cummax
 
 INPUT, HIDDEN, LENGTH = 5, 4, 7
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.job import ExtractOptions
-from pfn_kg.transforms.chunks import ChunkRun, Columns, batch_rows, read_chunks
-from pfn_kg.transforms.plan import list_corpus, plan_extraction
+from pfn_kg.transforms.reading.chunks import ChunkRun, Columns, batch_rows, read_chunks
+from pfn_kg.transforms.reading.plan import list_corpus, plan_extraction
 
 
 def options(*corpus, **others):

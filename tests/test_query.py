@@ -10,11 +10,11 @@ import pyoxigraph
 import pytest
 from extraction_folders import DOCS, write_folder
 
-from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.commands.query import table
 from pfn_kg.pipeline.manifest import write_manifest
-from pfn_kg.sinks.rdf import RdfOptions
+from pfn_kg.sinks.rdf.sink import RdfOptions
 
 BORN = """SELECT ?name ?place ?year WHERE {
   ?person rdfs:label ?name ; relation:place_of_birth/rdfs:label ?place ;

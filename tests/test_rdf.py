@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from rdf_graphs import content, entity, quads, read_both, relation, rows
 from rdflib import RDF, SKOS, XSD, Namespace
 
-from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.datatypes import datatype_iri
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.sinks.ntriples import numbers
-from pfn_kg.sinks.rdf import RdfOptions, RdfSink
-from pfn_kg.transforms.values import normalise_value
+from pfn_kg.sinks.rdf.ntriples import numbers
+from pfn_kg.sinks.rdf.sink import RdfOptions, RdfSink
+from pfn_kg.transforms.values.normalise import normalise_value
 
 KG = Namespace("https://example.org/kg/")
 LABEL = rdflib.RDFS.label

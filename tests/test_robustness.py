@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pfn_kg.pfn.evaluation.robustness import TRANSFORMATIONS, Lexicon, robustness, transform
 from pfn_kg.pfn.readers.records import Reading
-from pfn_kg.pfn.robustness import TRANSFORMATIONS, Lexicon, robustness, transform
 from pfn_kg.pipeline.cli import main
 
 

@@ -14,12 +14,12 @@ from extraction_folders import Doc, write_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pfn_kg.pipeline.build import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.job import Rules
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
-from pfn_kg.transforms.graph_rules import beyond_max_objects, closing_cycles
+from pfn_kg.transforms.facts.graph_rules import beyond_max_objects, closing_cycles
 
 SCHEMA = LabelSchema.from_dict(
     {

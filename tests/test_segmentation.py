@@ -2,7 +2,7 @@ import pytest
 from hypothesis import example, given
 from texts import TEXT
 
-from pfn_kg.pfn.segmentation import segment
+from pfn_kg.pfn.inference.segmentation import segment
 from pfn_kg.schemas.errors import ConfigurationError
 
 

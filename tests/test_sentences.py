@@ -2,7 +2,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from texts import TEXT
 
-from pfn_kg.pfn.sentences import split_sentences
+from pfn_kg.pfn.inference.sentences import split_sentences
 
 
 @given(TEXT, st.sampled_from(["en", "de", "zh", "xx"]))

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA
 from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.transforms.aggregate import aggregate_entities
-from pfn_kg.transforms.name_keys import name_key
-from pfn_kg.transforms.resolve import ResolveOptions, resolve_chunk
-from pfn_kg.transforms.short_forms import abbreviates
+from pfn_kg.transforms.facts.chunk_rows import ResolveOptions, resolve_chunk
+from pfn_kg.transforms.names.name_keys import name_key
+from pfn_kg.transforms.names.short_forms import abbreviates
+from pfn_kg.transforms.tables.aggregate import aggregate_entities
 
 OFF = NameRules(*[False] * len(NameRules._fields))
 DEFAULTS = NameRules()

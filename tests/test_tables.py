@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfn_kg.sinks.tables import parquet_bytes
-from pfn_kg.transforms.identity import content_id, group_ids, id_array, shard_of, to_hex
-from pfn_kg.transforms.shards import decode, encode, split
+from pfn_kg.transforms.plumbing.ids import content_id, group_ids, id_array, shard_of, to_hex
+from pfn_kg.transforms.plumbing.shards import decode, encode, split
 
 
 @given(st.lists(st.tuples(st.text(), st.floats(width=32, allow_nan=False))), st.integers(0, 9))

@@ -6,9 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 from corpora import extracted, run, write_corpus
 
-from pfn_kg.pfn.gold import GoldSentence, gold_cells
+from pfn_kg.pfn.evaluation.gold_spans import GoldSentence
 from pfn_kg.pfn.resolution import resolve
-from pfn_kg.pfn.training import collate_gold, save_checkpoint
+from pfn_kg.pfn.training.gold_cells import gold_cells
+from pfn_kg.pfn.training.train import collate_gold, save_checkpoint
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.extraction import EXTRACTION_VERSION
 from pfn_kg.schemas.records import HeadTriple, Mention

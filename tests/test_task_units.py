@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from pfn_kg.pfn.loss import table_loss
-from pfn_kg.pfn.task_units import TaskUnit, upper_triangle
+from pfn_kg.pfn.model.loss import table_loss
+from pfn_kg.pfn.model.task_units import TaskUnit, upper_triangle
 
 HIDDEN, LENGTH, LABELS = 4, 5, 3
 
@@ -76,7 +76,7 @@ def test_blocks_change_nothing(unit, monkeypatch, block):
     cells = tuple(c[::3] for c in upper_triangle(mask))
     with_gradients = unit.cells(projections, *cells)
     assert with_gradients.requires_grad
-    monkeypatch.setattr("pfn_kg.pfn.task_units._CPU_BLOCK", block)
+    monkeypatch.setattr("pfn_kg.pfn.model.task_units._CPU_BLOCK", block)
     with torch.no_grad():
         found = unit.cells(projections, *cells)
     torch.testing.assert_close(found, with_gradients.detach(), atol=1e-12, rtol=0)

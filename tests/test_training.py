@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from pfn_kg import Extractor
 from pfn_kg.pfn.checkpoint import read_label_schema
 from pfn_kg.pfn.readers import read
-from pfn_kg.pfn.training import save_checkpoint, train
-from pfn_kg.pfn.training_options import TrainingOptions
-from pfn_kg.pfn.weight_average import WeightAverage
+from pfn_kg.pfn.training.options import TrainingOptions
+from pfn_kg.pfn.training.train import save_checkpoint, train
+from pfn_kg.pfn.training.weight_average import WeightAverage
 from pfn_kg.pipeline.cli import main
 
 ENCODER = Path(__file__).parent / "data" / "official" / "encoder"

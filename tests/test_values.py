@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfn_kg.schemas.datatypes import OF_NUMBERS, OF_TIMES, Value, datatype_iri
-from pfn_kg.transforms.values import normalise_value
+from pfn_kg.transforms.values.normalise import normalise_value
 
 DATATYPES = (None, "xsd:date", "xsd:gYear", "xsd:decimal", "xsd:integer", "xsd:string")
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 from transformers import AutoTokenizer, BertConfig
 
-from pfn_kg.pfn.configuration import PFNConfig
-from pfn_kg.pfn.decoding import decode, decode_tables
 from pfn_kg.pfn.extractor import Extractor
-from pfn_kg.pfn.modeling import PFNModel
-from pfn_kg.pfn.partition_filter import PartitionFilterEncoder, cummax
-from pfn_kg.pfn.training import save_checkpoint
+from pfn_kg.pfn.inference.decoding import decode, decode_tables
+from pfn_kg.pfn.model.configuration import PFNConfig
+from pfn_kg.pfn.model.modeling import PFNModel
+from pfn_kg.pfn.model.partition_filter import PartitionFilterEncoder, cummax
+from pfn_kg.pfn.training.train import save_checkpoint
 
 TOKENIZER = Path(__file__).parent / "data" / "official" / "encoder"
 ENCODER, HIDDEN, TYPES, RELATIONS = 16, 12, 2, 3

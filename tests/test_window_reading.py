@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from texts import TEXT as ANY_TEXT
 
 from pfn_kg.pfn.calibration import Calibration
-from pfn_kg.pfn.decoding import decode, decode_tables
-from pfn_kg.pfn.inputs import InputEncoder
-from pfn_kg.pfn.loss import table_loss
-from pfn_kg.pfn.sentences import split_sentences
-from pfn_kg.pfn.windows import join_sentences
+from pfn_kg.pfn.inference.decoding import decode, decode_tables
+from pfn_kg.pfn.inference.inputs import InputEncoder
+from pfn_kg.pfn.inference.sentences import split_sentences
+from pfn_kg.pfn.inference.windows import join_sentences
+from pfn_kg.pfn.model.loss import table_loss
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.records import Sentence
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from test_training import DOCUMENT, options
 
 from pfn_kg import Extractor
-from pfn_kg.pfn.document_evaluation import annotated_texts, evaluate_reading, sentence_heads
-from pfn_kg.pfn.gold import gold_sentence
+from pfn_kg.pfn.evaluation.documents import annotated_texts, evaluate_reading, sentence_heads
+from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
 from pfn_kg.pfn.readers import read
-from pfn_kg.pfn.training import save_checkpoint, training_cells
-from pfn_kg.pfn.window_training import WindowBatches, WindowDataset, WindowKey
+from pfn_kg.pfn.training.train import save_checkpoint, training_cells
+from pfn_kg.pfn.training.windows import WindowBatches, WindowDataset, WindowKey
 from pfn_kg.pipeline.cli import main
 
 # John Smith lives in London, which the sentence before names; and so does Anna Bell.

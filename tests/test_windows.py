@@ -4,9 +4,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pfn_kg.pfn.configuration import PFNConfig
-from pfn_kg.pfn.inputs import InputEncoder
-from pfn_kg.pfn.windows import cut_windows
+from pfn_kg.pfn.inference.inputs import InputEncoder
+from pfn_kg.pfn.inference.windows import cut_windows
+from pfn_kg.pfn.model.configuration import PFNConfig
 
 FILLERS = ["the", "of", "in", "and", "was", "born", "by", "company", "city", "at"]
 

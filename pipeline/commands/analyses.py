@@ -12,7 +12,7 @@ def as_text(found: Mapping[str, Any]) -> str:
     """The figures as tables, in percent.
 
     Args:
-        found: what `pfn_kg.pfn.document_evaluation.score_reading` returns, with `analyses`.
+        found: what `pfn_kg.pfn.evaluation.documents.score_reading` returns, with `analyses`.
     """
     parts = [
         _table(
@@ -85,7 +85,7 @@ def robustness_as_text(found: Mapping[str, Any]) -> str:
     """The paper's Table 4: F1 of entities before and after, in percent.
 
     Args:
-        found: what `pfn_kg.pfn.robustness.robustness` returns.
+        found: what `pfn_kg.pfn.evaluation.robustness.robustness` returns.
     """
     lines = [f"{'entities (Table 4)':24}" + "".join(f"{h:>10}" for h in ("before", "after"))]
     lines[0] += f"{'decline':>10}{'sentences':>10}"

@@ -26,7 +26,7 @@ from pfn_kg.schemas.job import (
 )
 
 if TYPE_CHECKING:
-    from pfn_kg.pipeline.build import BuildOptions
+    from pfn_kg.pipeline.build_phase import BuildOptions
     from pfn_kg.pipeline.load import LoadOptions
 
 TAKES_BEAM_OPTIONS = True
@@ -135,9 +135,9 @@ def last_build(directory: str) -> BuildOptions:
     Raises:
         ConfigurationError: if nothing was extracted there.
     """
-    from pfn_kg.pipeline.build import recorded_options
+    from pfn_kg.pipeline.build_phase import recorded_options
     from pfn_kg.pipeline.manifest import read_extracted
-    from pfn_kg.transforms.files import absolute
+    from pfn_kg.transforms.plumbing.files import absolute
 
     directory = absolute(directory)
     return recorded_options(directory, read_extracted(directory))
@@ -174,7 +174,7 @@ def build_options(args: argparse.Namespace, last: BuildOptions | None = None) ->
             raise ConfigurationError(f"--{name}: {value!r} is not true or false")
         if value is not None:
             name_rules[name.replace("-", "_")] = value
-    from pfn_kg.pipeline.build import BuildOptions
+    from pfn_kg.pipeline.build_phase import BuildOptions
     from pfn_kg.schemas.label_schema import LabelSchema
 
     if args.base_iri is not None:
@@ -225,7 +225,7 @@ def build_options(args: argparse.Namespace, last: BuildOptions | None = None) ->
 
 def _merge_options(args: argparse.Namespace, last: BuildOptions) -> dict[str, Any]:
     """The options that say which entities of different names are one, where they are given."""
-    from pfn_kg.transforms.fuzzy import FuzzyOptions
+    from pfn_kg.transforms.merging.near_names import FuzzyOptions
 
     given: dict[str, Any] = {}
     if args.aliases is not None:
@@ -308,7 +308,7 @@ def write_graph(
     Returns:
         The exit code.
     """
-    from pfn_kg.pipeline.build import build
+    from pfn_kg.pipeline.build_phase import build
 
     counts = build(args.directory, options, args.beam)
     print(

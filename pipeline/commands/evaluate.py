@@ -18,8 +18,8 @@ from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.job import DEFAULT_FLOOR
 
 if TYPE_CHECKING:
+    from pfn_kg.pfn.evaluation.robustness import Pair
     from pfn_kg.pfn.readers import Reading
-    from pfn_kg.pfn.robustness import Pair
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,11 +70,11 @@ def main(args: argparse.Namespace) -> int:
     if args.robustness is not None and (args.plots or args.paper):
         raise ConfigurationError("--robustness: goes without --plots and --paper")
     if args.plots:
-        from pfn_kg.pfn.plots import check_plots_folder
+        from pfn_kg.pfn.evaluation.plots import check_plots_folder
 
         check_plots_folder(args.plots)
     if args.paper:
-        from pfn_kg.pfn.paper_results import find_data_set
+        from pfn_kg.pfn.evaluation.paper_results import find_data_set
 
         find_data_set(args.paper)
 
@@ -91,10 +91,10 @@ def main(args: argparse.Namespace) -> int:
     reading = sentences_of(args.data, "--data")
     extractor = load_extractor(args)
 
-    from pfn_kg.pfn.analyses import analyse
     from pfn_kg.pfn.calibration import calibration_of
-    from pfn_kg.pfn.document_evaluation import predict_reading, score_reading
-    from pfn_kg.pfn.gold import gold_sentence
+    from pfn_kg.pfn.evaluation.analyses import analyse
+    from pfn_kg.pfn.evaluation.documents import predict_reading, score_reading
+    from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
 
     gold = [gold_sentence(sentence) for sentence in reading]
     config = extractor.config
@@ -141,7 +141,7 @@ def main(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     if args.plots:
-        from pfn_kg.pfn.plots import write_plots
+        from pfn_kg.pfn.evaluation.plots import write_plots
 
         for path in write_plots(found["analyses"], Path(args.plots), Path(args.data).name):
             print(path, file=sys.stderr)
@@ -150,7 +150,7 @@ def main(args: argparse.Namespace) -> int:
         return 0
     print(as_text(found))
     if args.paper:
-        from pfn_kg.pfn.paper_results import beside_paper
+        from pfn_kg.pfn.evaluation.paper_results import beside_paper
 
         encoder = getattr(config.encoder, "model_type", "")
         print("\n" + beside_paper(args.paper, found, "this model", str(encoder)))
@@ -158,7 +158,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _robustness(args: argparse.Namespace, files: list[Reading], sentences_of: Any) -> int:
-    from pfn_kg.pfn.robustness import TRANSFORMATIONS, Pair, robustness, transform
+    from pfn_kg.pfn.evaluation.robustness import TRANSFORMATIONS, Pair, robustness, transform
 
     pairs: dict[str, Pair] = {}
     if files:

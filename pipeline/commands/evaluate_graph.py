@@ -62,7 +62,7 @@ def main(args: argparse.Namespace) -> int:
         raise ConfigurationError(f"--limit: {args.limit} is not at least 1")
     options = build_options(args)
     if args.plots:
-        from pfn_kg.pfn.plots import check_plots_folder
+        from pfn_kg.pfn.evaluation.plots import check_plots_folder
 
         check_plots_folder(args.plots)
     from pfn_kg.pfn.readers.docred import read_docred_documents
@@ -70,10 +70,10 @@ def main(args: argparse.Namespace) -> int:
     gold = read_docred_documents(args.gold)[: args.limit]
     if not gold:
         raise ConfigurationError(f"--gold: {args.gold} has no document")
-    from pfn_kg.pipeline.build import check_aliases
-    from pfn_kg.pipeline.evaluate_graph import evaluate_graph, prepare_evaluation
+    from pfn_kg.pipeline.build_phase import check_aliases
+    from pfn_kg.pipeline.graph_evaluation import evaluate_graph, prepare_evaluation
     from pfn_kg.pipeline.options import pipeline_options
-    from pfn_kg.transforms.files import absolute
+    from pfn_kg.transforms.plumbing.files import absolute
 
     pipeline_options(args.beam)
     with ExitStack() as stack:
@@ -89,7 +89,7 @@ def main(args: argparse.Namespace) -> int:
         check_aliases(prepared.options.output, options, prepared.label_schema)
         found = evaluate_graph(gold, prepared, options, args.beam)
     if args.plots:
-        from pfn_kg.pfn.plots import write_reliability
+        from pfn_kg.pfn.evaluation.plots import write_reliability
 
         calibration = found["calibration"]
         for path in write_reliability(

@@ -55,7 +55,7 @@ def main(args: argparse.Namespace) -> int:
     chosen.check(run.label_schema)
     sink: Any
     if format_ == "neo4j-import":
-        from pfn_kg.sinks.neo4j_import import AFTERWARDS_FILE, Neo4jImportSink
+        from pfn_kg.sinks.neo4j.bulk_import import AFTERWARDS_FILE, Neo4jImportSink
 
         database = args.neo4j_database or os.environ.get("NEO4J_DATABASE") or "neo4j"
         graph = args.graph or "default"
@@ -63,7 +63,7 @@ def main(args: argparse.Namespace) -> int:
         sink = Neo4jImportSink(run.label_schema, graph, version, database, bool(args.gzip))
         settings: dict[str, Any] = {"graph": graph, "version": version, "command": sink.command}
     else:
-        from pfn_kg.sinks.rdf import RdfSink
+        from pfn_kg.sinks.rdf.sink import RdfSink
 
         options = rdf_options(args, run.language)._replace(format=format_, gzip=bool(args.gzip))
         sink = RdfSink(run.label_schema, options)

@@ -161,7 +161,7 @@ def main(args: argparse.Namespace) -> int:
     """Runs the command."""
     apply_config(args)
     options = extract_options(args)
-    from pfn_kg.pipeline.extract import extract, prepare_extraction
+    from pfn_kg.pipeline.extract_phase import extract, prepare_extraction
     from pfn_kg.pipeline.options import pipeline_options
 
     pipeline_options(args.beam)

@@ -36,10 +36,10 @@ def main(args: argparse.Namespace) -> int:
     from transformers import AutoTokenizer
     from transformers.utils import logging
 
-    from pfn_kg.pfn.encoder import find_encoder
     from pfn_kg.pfn.extractor import Extractor
+    from pfn_kg.pfn.model.encoder import find_encoder
     from pfn_kg.pfn.official import import_checkpoint, read_labels
-    from pfn_kg.pfn.training import save_checkpoint
+    from pfn_kg.pfn.training.train import save_checkpoint
 
     logging.disable_progress_bar()
     encoder = find_encoder(args.encoder)

@@ -75,7 +75,7 @@ def load_options(args: argparse.Namespace, uri: str | None) -> LoadOptions:
         ConfigurationError: if one is wrong.
     """
     from pfn_kg.pipeline.load import LoadOptions
-    from pfn_kg.sinks.neo4j_connection import Neo4jServer
+    from pfn_kg.sinks.neo4j.connection import Neo4jServer
 
     environment = os.environ
     for name in ("neo4j_database", "neo4j_username", "neo4j_password", "graph"):

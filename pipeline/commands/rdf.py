@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pfn_kg.schemas.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pfn_kg.sinks.rdf import RdfOptions
+    from pfn_kg.sinks.rdf.sink import RdfOptions
 
 PROVENANCE = ("none", "statement", "rdf12")
 RELATION_IRIS = ("own", "match")
@@ -54,7 +54,7 @@ def rdf_options(args: argparse.Namespace, language: str | None) -> RdfOptions:
     Raises:
         ConfigurationError: if one is wrong.
     """
-    from pfn_kg.sinks.rdf import RdfOptions
+    from pfn_kg.sinks.rdf.sink import RdfOptions
 
     for name, allowed in (
         ("provenance", PROVENANCE),

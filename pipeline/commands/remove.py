@@ -38,7 +38,7 @@ def document_ids(value: object) -> list[str]:
     from apache_beam.io.filesystem import BeamIOError
     from apache_beam.io.filesystems import FileSystems
 
-    from pfn_kg.transforms.files import read_bytes
+    from pfn_kg.transforms.plumbing.files import read_bytes
 
     if isinstance(value, list):  # of a configuration file
         return [str(id_) for id_ in value]
@@ -71,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
     ids = document_ids(args.documents)
     options = build_options(args, last_build(args.directory))
     target = load_target(args, options)
-    from pfn_kg.pipeline.build import check_aliases
+    from pfn_kg.pipeline.build_phase import check_aliases
     from pfn_kg.pipeline.options import pipeline_options
     from pfn_kg.pipeline.remove import remove_documents
 

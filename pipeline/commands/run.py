@@ -44,8 +44,8 @@ def main(args: argparse.Namespace) -> int:
         rdf_options(args, extract_opts.language)
     extract_opts = _with_floors(extract_opts, build_opts)
     target = load_target(args, build_opts)
-    from pfn_kg.pipeline.build import build, check_aliases
-    from pfn_kg.pipeline.extract import extract, prepare_extraction
+    from pfn_kg.pipeline.build_phase import build, check_aliases
+    from pfn_kg.pipeline.extract_phase import extract, prepare_extraction
     from pfn_kg.pipeline.options import pipeline_options
 
     pipeline_options(args.beam)

@@ -39,7 +39,7 @@ def _of_run(directory: str) -> LabelSchema | None:
         return LabelSchema.from_yaml(file.read_text(encoding="utf-8"), str(file))
     from apache_beam.io.filesystem import BeamIOError
 
-    from pfn_kg.transforms.files import join, read_bytes
+    from pfn_kg.transforms.plumbing.files import join, read_bytes
 
     path = join(directory, "label_schema.yaml")
     try:

@@ -17,7 +17,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
-from pfn_kg.pfn.training_options import TrainingOptions
+from pfn_kg.pfn.training.options import TrainingOptions
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema, first_reason
 
@@ -130,7 +130,7 @@ def main(args: argparse.Namespace) -> int:
         if given.get(name) and not Path(given[name]).is_file():
             raise ConfigurationError(f"--{name}: there is no file {given[name]}")
     if given.get("paper"):
-        from pfn_kg.pfn.paper_results import find_data_set
+        from pfn_kg.pfn.evaluation.paper_results import find_data_set
 
         find_data_set(given["paper"])
     if given.get("data"):
@@ -158,9 +158,9 @@ def main(args: argparse.Namespace) -> int:
 
 def _cross_validate(given: dict[str, Any], options: TrainingOptions, resume: bool) -> int:
     """Trains and tests each fold, and writes what comes out of them all."""
-    from pfn_kg.pfn.cross_validation import read_folds, split_fold, summarise
     from pfn_kg.pfn.readers import read
     from pfn_kg.pfn.readers.records import without_overlaps
+    from pfn_kg.pfn.training.cross_validation import read_folds, split_fold, summarise
 
     overlapping = given.get("overlapping_entities") or "keep"
     # Folds number the sentences of the whole file, those with overlaps too.
@@ -223,7 +223,7 @@ def _print_scores(name: str, found: Mapping[str, Any]) -> None:
 
 def _print_paper(given: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
     if given.get("paper"):
-        from pfn_kg.pfn.paper_results import beside_paper
+        from pfn_kg.pfn.evaluation.paper_results import beside_paper
 
         print(beside_paper(given["paper"], figures, "this training", _encoder_name(given)))
 
@@ -241,10 +241,10 @@ def _train(
     resume: bool,
 ) -> dict[str, Any]:
     """Trains on `train`, selects on `dev`, scores on `test`; writes model and figures."""
-    from pfn_kg.pfn.document_evaluation import evaluate_reading
-    from pfn_kg.pfn.model_card import model_card
+    from pfn_kg.pfn.evaluation.documents import evaluate_reading
     from pfn_kg.pfn.readers.unlabelled import read_texts
-    from pfn_kg.pfn.training import save_checkpoint, train
+    from pfn_kg.pfn.training.model_card import model_card
+    from pfn_kg.pfn.training.train import save_checkpoint, train
 
     schema = None
     if given.get("schema"):

@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoTokenizer
 
-from pfn_kg.pfn.configuration import PFNConfig
+from pfn_kg.pfn.evaluation.gold_spans import GoldSentence
 from pfn_kg.pfn.extractor import Extractor
-from pfn_kg.pfn.gold import GoldSentence
-from pfn_kg.pfn.modeling import PFNModel
-from pfn_kg.pfn.training import collate_gold, save_checkpoint, training_cells
+from pfn_kg.pfn.model.configuration import PFNConfig
+from pfn_kg.pfn.model.modeling import PFNModel
+from pfn_kg.pfn.training.train import collate_gold, save_checkpoint, training_cells
 from pfn_kg.schemas.label_schema import LabelSchema
 
 HERE = Path(__file__).parent

@@ -1,0 +1,1 @@
+"""From text to scored mentions and head triples: words, windows, batches, decoding."""

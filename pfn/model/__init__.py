@@ -1,0 +1,1 @@
+"""The model of the paper (section 4) as a `transformers` model."""

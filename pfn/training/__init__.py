@@ -1,0 +1,1 @@
+"""Training: gold cells, batches, options, calibration and the model card."""

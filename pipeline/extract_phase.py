@@ -1,0 +1,376 @@
+"""The extract phase: plan, run, and write down what there is."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
+
+from pfn_kg.pfn.checkpoint import (
+    SHIPPED,
+    check_window_tokens,
+    find_model,
+    model_hash,
+    read_config,
+    read_label_schema,
+)
+from pfn_kg.pfn.inference.token_budget import default_token_budget
+from pfn_kg.pipeline.manifest import (
+    MANIFEST_VERSION,
+    chunk_files,
+    find_manifest,
+    last_generation,
+    read_extracted,
+    versions,
+    write_manifest,
+)
+from pfn_kg.pipeline.options import is_local_run, pipeline_options
+from pfn_kg.pipeline.progress import Progress
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.job import RECORDED_OPTIONS, ExtractOptions
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.transforms.documents.changed_rows import ChangedRuns
+from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
+from pfn_kg.transforms.extraction.inference import Extract, PFNModelHandler
+from pfn_kg.transforms.plumbing.files import (
+    absolute,
+    delete_partial,
+    is_local,
+    join,
+    local_copy,
+    make_folder,
+    replace,
+)
+from pfn_kg.transforms.reading.plan import Plan, plan_extraction
+
+
+class PreparedExtraction(NamedTuple):
+    """All that was checked and fixed before any work is done.
+
+    Attributes:
+        options: with token budget, windows and floors set.
+        model: what workers load: a folder, or the name of a shipped model.
+        model_hash: of configuration, weights and tokenizer.
+        thresholds: of the model, entity and relation.
+        calibration: of the model, as in `PFNConfig.calibration`.
+        label_schema: of the model.
+        plan: what is to be read.
+        run_id: of the run that is resumed or added to; a new one otherwise.
+        added_to: the manifest of the graph that is added to, if any.
+    """
+
+    options: ExtractOptions
+    model: str
+    model_hash: str
+    thresholds: tuple[float, float]
+    calibration: dict[str, Any] | None
+    label_schema: LabelSchema
+    plan: Plan
+    run_id: str
+    added_to: dict[str, Any] | None = None
+
+
+def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
+    """Validates everything and makes the plan; writes nothing.
+
+    Raises:
+        ConfigurationError: if an option, the model, the corpus or the output is wrong.
+    """
+    output = absolute(options.output)
+    check_writable(output)
+    manifest = read_extracted(output) if options.into else find_manifest(output)
+    if options.into and manifest is not None:
+        options = _as_recorded(options, manifest)
+    elif manifest is not None and (manifest.get("removed") or last_generation(manifest)):
+        raise ConfigurationError(
+            f"--output: {options.output} holds a graph that was changed by --into or remove; "
+            "go on by --into"
+        )
+    elif manifest is not None and not options.resume:
+        unfinished = manifest.get("state") == "extracting"
+        hint = "--resume goes on with it" if unfinished else "choose another folder, or --resume"
+        raise ConfigurationError(f"--output: {options.output} holds a run already; {hint}")
+    remote = options.model is not None and not is_local(options.model)
+    try:
+        folder = local_copy(options.model) if remote else find_model(options.model)  # type: ignore[arg-type]
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"--model: {error}") from None
+    config = read_config(folder)
+    thresholds = (float(config["entity_threshold"]), float(config["relation_threshold"]))
+    if remote:
+        model = str(options.model)
+    else:
+        # A shipped model has the same name on every worker, but not the same folder.
+        shipped = folder.parent == SHIPPED
+        model = folder.name if shipped else str(folder.absolute())
+    if options.token_budget is None:
+        recorded = (manifest or {}).get("configuration", {}).get("token_budget")
+        options = options.model_copy(
+            update={"token_budget": recorded or _token_budget(options.device)}
+        )
+    options = options.model_copy(
+        update={
+            "output": output,
+            "window_tokens": _window_tokens(config, options.window_tokens),
+            "entity_floor": min(options.entity_floor, thresholds[0]),
+            "relation_floor": min(options.relation_floor, thresholds[1]),
+        }
+    )
+    hash_ = model_hash(folder)
+    live_version = None
+    if options.into and manifest is not None:
+        if manifest["model"]["hash"] != hash_:
+            raise ConfigurationError(f"--model: the graph in {output} was made by another model")
+        live_version = _live_version(manifest)
+    elif manifest is not None:
+        _check_resumable(options, hash_, manifest)
+    return PreparedExtraction(
+        options,
+        model,
+        hash_,
+        thresholds,
+        config.get("calibration"),
+        read_label_schema(folder),
+        plan_extraction(options, hash_, live_version),
+        (manifest or {}).get("run_id") or uuid.uuid4().hex,
+        manifest if options.into else None,
+    )
+
+
+def _as_recorded(options: ExtractOptions, manifest: dict[str, Any]) -> ExtractOptions:
+    """The options of an update: what is not given is that of the run that it adds to."""
+    recorded = manifest["configuration"]
+    taken = {
+        name: recorded[name]
+        for name in RECORDED_OPTIONS
+        if name in recorded and name not in options.model_fields_set
+    }
+    if options.model is None:
+        taken["model"] = manifest["model"]["name"]
+    options = options.model_copy(update=taken)
+    # What one document says would else depend on when it came.
+    for name in ("language", "window_tokens", "entity_floor", "relation_floor"):
+        if name in recorded and getattr(options, name) != recorded[name]:
+            raise ConfigurationError(
+                f"--{name.replace('_', '-')}: {getattr(options, name)!r}, but the graph in "
+                f"{options.output} was extracted with {recorded[name]!r}"
+            )
+    return options
+
+
+def _live_version(manifest: dict[str, Any]) -> str:
+    """What names the state of the documents that a corpus is compared with."""
+    names = [chunk["name"] for chunk in manifest["chunks"]]
+    spelt = json.dumps([names, manifest.get("removed", {})], sort_keys=True)
+    return blake2b(spelt.encode(), digest_size=16).hexdigest()
+
+
+def _window_tokens(config: Mapping[str, Any], given: int | None) -> int:
+    # As the extractor has it, without loading one.
+    own = config.get("window_tokens", 0) if given is None else given
+    most = (config.get("encoder") or {}).get("max_position_embeddings")
+    return check_window_tokens(int(own), most)
+
+
+def _token_budget(device: str) -> int:
+    # Fixed before the run, whatever machine reads: part of what the results depend on.
+    if device == "auto":
+        from pfn_kg.pfn.extractor import find_device
+
+        device = find_device(device).type
+    return default_token_budget(device)
+
+
+def _check_resumable(options: ExtractOptions, hash_: str, manifest: dict[str, Any]) -> None:
+    """Refuses to mix extractions of two models or with two sets of options in one folder."""
+    if manifest.get("model", {}).get("hash", hash_) != hash_:
+        raise ConfigurationError(f"--model: the run in {options.output} was begun by another model")
+    recorded = manifest.get("configuration", {})
+    for name, value in options.what_extractions_depend_on().items():
+        if name in recorded and recorded[name] != value:
+            raise ConfigurationError(
+                f"--{name.replace('_', '-')}: {value!r}, but the run in {options.output} "
+                f"was begun with {recorded[name]!r}"
+            )
+
+
+def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> dict[str, Any]:
+    """Runs the extract phase.
+
+    Args:
+        prepared: from `prepare_extraction`.
+        pipeline_args: Beam's own options; without a runner, FnApiRunner.
+
+    Returns:
+        The manifest, as it was written.
+
+    Raises:
+        ConfigurationError: if the device is not there or the output can't be made.
+        OSError: if a file system fails.
+    """
+    options, plan = prepared.options, prepared.plan
+    beam_options = pipeline_options(pipeline_args)
+    if is_local_run(pipeline_args):
+        from pfn_kg.pfn.extractor import find_device
+
+        find_device(options.device)
+    started = time.monotonic()
+    folder = ExtractionFolder(join(options.output, "extractions"))
+    try:
+        make_folder(options.output)
+        make_folder(folder.path)
+    except (BeamIOError, OSError) as error:
+        raise ConfigurationError(f"--output: {options.output} can't be made: {error}") from None
+    added_to = prepared.added_to
+    manifest: dict[str, Any] = {
+        "version": MANIFEST_VERSION,
+        "run_id": prepared.run_id,
+        "state": "extracting",
+        "inputs": _inputs(plan, added_to),
+        "configuration": options.model_dump(exclude={"output", "resume", "into", "corpus"})
+        | {"corpus": options.corpus},
+        "model": {
+            "name": prepared.model,
+            "hash": prepared.model_hash,
+            "entity_threshold": prepared.thresholds[0],
+            "relation_threshold": prepared.thresholds[1],
+            "calibration": prepared.calibration,
+        },
+        "versions": versions(),
+    }
+    # The graph that is added to stays what it is until all that is new is there: its
+    # manifest names its chunks, and whoever repeats the command finds the same name for
+    # each of the new ones.
+    if added_to is None:
+        schema = prepared.label_schema.to_yaml().encode()
+        replace(join(options.output, "label_schema.yaml"), schema)
+        write_manifest(options.output, manifest)
+    assert options.token_budget is not None  # since the options are prepared
+    handler = PFNModelHandler(
+        prepared.model,
+        options.device,
+        options.precision,
+        options.token_budget,
+        options.entity_floor,
+        options.relation_floor,
+        options.window_tokens,
+    )
+    known = [folder.file(chunk["name"]) for chunk in (added_to or {}).get("chunks", ())]
+    progress = (
+        Progress(plan.rows, _Watcher(folder, known))
+        if is_local_run(pipeline_args)
+        else nullcontext()
+    )
+    before = sum(c.counters["rows"] for c in _finished(folder, plan))
+    with progress, beam.Pipeline(options=beam_options) as pipeline:
+        if added_to is None:
+            runs = pipeline | "Runs" >> beam.Create(plan.runs, reshuffle=False)
+        else:
+            live = chunk_files(folder, added_to)
+            runs = (
+                pipeline
+                | "Runs" >> beam.Create(list(enumerate(plan.runs)), reshuffle=False)
+                | "Changed" >> ChangedRuns(live, added_to.get("removed", {}))
+            )
+        _ = runs | "Extract" >> Extract(folder.path, handler, options.language)
+    seconds = time.monotonic() - started
+    delete_partial(folder.path)
+    chunks = _finished(folder, plan)
+    counts: Counter[str] = Counter()
+    for chunk in chunks:
+        counts.update(chunk.counters)
+    read = counts["rows"] - before
+    unchanged = plan.rows - counts["rows"] + counts["unchanged"]
+    share = read / counts["rows"] if counts["rows"] else 0.0
+    manifest |= {
+        "state": "extracted",
+        "chunks": [{"name": chunk.name, **chunk.counters} for chunk in chunks],
+        "extract": {
+            "seconds": round(seconds, 3),
+            "counts": dict(sorted(counts.items())),
+            "resumed_rows": before,
+            "sentences_per_second": round(counts["sentences"] * share / seconds, 1),
+            "documents_per_second": round(read / seconds, 2),
+        },
+    }
+    if added_to is not None:
+        manifest["extract"]["unchanged_rows"] = unchanged
+        generation = {"generation": last_generation(added_to) + 1}
+        manifest["chunks"] = added_to["chunks"] + [c | generation for c in manifest["chunks"]]
+        # What the last build was made with is how the next one is made.
+        manifest = added_to | manifest
+    write_manifest(options.output, manifest)
+    return manifest
+
+
+def _inputs(plan: Plan, added_to: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The files that were read, each as it was when it was read last."""
+    inputs = {file["path"]: file for file in (added_to or {}).get("inputs", ())}
+    for file in plan.files:
+        inputs[file.path] = {
+            "path": file.path,
+            "size": file.size,
+            "version": file.version,
+            "rows": file.rows,
+            "error": file.error,
+        }
+    return list(inputs.values())
+
+
+def check_writable(output: str) -> None:
+    """Checks that a local output folder can be made, without making it.
+
+    Raises:
+        ConfigurationError: if it can't be.
+    """
+    if not is_local(output):
+        return
+    place = Path(output.removeprefix("file://"))
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise ConfigurationError(f"--output: {output}: {place} is not a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"--output: {output}: {place} may not be written to")
+
+
+def _finished(folder: ExtractionFolder, plan: Plan) -> list:
+    with ThreadPoolExecutor(16) as pool:
+        return [
+            chunk
+            for found in pool.map(lambda run: list(folder.finished(run)), plan.runs)
+            for chunk in found
+        ]
+
+
+class _Watcher:
+    """Gives the counters of chunks that were finished since it was last asked."""
+
+    def __init__(self, folder: ExtractionFolder, known: Sequence[str] = ()):
+        self._folder = folder
+        self._seen = set(known)
+
+    def __call__(self) -> list[dict[str, int]]:
+        matched = FileSystems.match([join(self._folder.path, "*.parquet")])[0].metadata_list
+        found = []
+        for metadata in matched:
+            if metadata.path in self._seen:
+                continue
+            name = FileSystems.split(metadata.path)[1].removesuffix(".parquet")
+            counters = self._folder.counters(name)
+            if counters is not None:
+                self._seen.add(metadata.path)
+                found.append(counters)
+        return found

@@ -1,0 +1,253 @@
+"""The graph as RDF: Turtle, N-Triples or TriG, a file or two for each file of a table.
+
+| file | of the table | holds |
+| --- | --- | --- |
+| `entities-*` | entities | classes and names |
+| `relations-*` | relations; triples in TriG | the facts, in TriG in the graphs of documents |
+| `statements-*` | relations | a node a relation, with its confidence |
+| `evidence-*` | triples | quotations and their places, in TriG in the graphs of documents |
+| `documents-*` | documents | titles, sources and metadata |
+
+The last three are for provenance; TriG has documents anyway. The same rows give the same
+bytes. `ontology.ttl`, `shapes.ttl` and `void.ttl` describe the whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyoxigraph
+from pyoxigraph import RdfFormat
+
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.sinks.interface import Rows, Sink, Written
+from pfn_kg.sinks.rdf.facts import distinct_lines, entity_lines, entity_terms, facts
+from pfn_kg.sinks.rdf.names import PROV, AliasIris, RdfNames, RelationIris
+from pfn_kg.sinks.rdf.ntriples import RowLines, blocks, count, written
+from pfn_kg.sinks.rdf.provenance import (
+    Provenance,
+    document_lines,
+    document_terms,
+    evidence_lines,
+    statement_lines,
+)
+
+Format: TypeAlias = Literal["turtle", "ntriples", "trig"]
+
+_FORMATS = {
+    "turtle": RdfFormat.TURTLE,
+    "ntriples": RdfFormat.N_TRIPLES,
+    "trig": RdfFormat.TRIG,
+}
+
+
+class RdfOptions(NamedTuple):
+    """How the graph is written as RDF.
+
+    Attributes:
+        format: of the files; `trig` has a named graph for each document.
+        provenance: `none`, `statement` for nodes that RDF 1.1 can say, or `rdf12` for the
+            same nodes as RDF 1.2 reifiers.
+        language: tag of names; None is none.
+        relation_iris: whether properties are the graph's own or matching ones elsewhere.
+        alias_iris: whether entities are called by the graph's own IRIs or by those of the
+            alias table.
+        gzip: whether the files are compressed.
+    """
+
+    format: Format = "turtle"
+    provenance: Provenance = "none"
+    language: str | None = None
+    relation_iris: RelationIris = "own"
+    alias_iris: AliasIris = "same-as"
+    gzip: bool = False
+
+
+class RdfSink(Sink):
+    """The graph as RDF.
+
+    It counts `rdf_triples`, with those of named graphs once a graph, and beside the rows
+    of each table, by name, `class:IRI` and `property:IRI` for the description of the data set.
+
+    Args:
+        label_schema: of the graph.
+        options: how it is written.
+
+    Raises:
+        ConfigurationError: if an IRI or the language tag is none.
+    """
+
+    name: ClassVar[str] = "rdf"
+
+    def __init__(self, label_schema: LabelSchema, options: RdfOptions | None = None):
+        options = options or RdfOptions()
+        self.label_schema = label_schema
+        self.options = options
+        self.names = RdfNames(label_schema, options.relation_iris, options.alias_iris)
+        self._by_document = options.format == "trig"
+        self.has_documents = self._by_document or options.provenance != "none"
+        self.stages = (
+            (("entities", "relations", "triples", "documents"),)
+            if self.has_documents
+            else (("entities", "relations"),)
+        )
+        if options.language is not None:
+            try:
+                pyoxigraph.Literal("", language=options.language)
+            except ValueError:
+                raise ConfigurationError(
+                    f"--label-language: {options.language!r} is no language tag, such as en"
+                ) from None
+
+    def write(self, part: Rows) -> Written:
+        """The rows as RDF."""
+        if part.table == "entities":
+            return self._entities(part)
+        if part.table == "documents":
+            return self._documents(part)
+        # A literal has no properties: what is said of values can't be said in RDF.
+        rows = part.rows.filter(pc.equal(part.rows["subject_kind"], "entity")).combine_chunks()
+        if part.table == "triples":
+            return self._triples(part, rows)
+        return self._relations(part, rows)
+
+    def _entities(self, part: Rows) -> Written:
+        rows = part.rows.filter(pc.equal(part.rows["kind"], "entity")).combine_chunks()
+        output = _Output(self, part)
+        output.add_rows("entities", (self._entity_block(block) for block in blocks(rows)))
+        for type_, found in count(rows["type"]).items():
+            output.counts[f"class:{self.names.classes[type_]}"] += found
+        output.counts["rdf_entities"] += len(rows)
+        output.counts["rdf_subjects"] += len(rows)
+        if len(rows):
+            # The one that most is said of, as an example for whoever reads the description.
+            best = pc.index(rows["mentions"], pc.max(rows["mentions"])).as_py()
+            term = entity_terms(rows["entity_id"], rows["same_as"], self.names)[best].as_py()
+            example = f"example:{term[1:-1]}"
+            output.counts[example] += rows["mentions"][best].as_py()
+        return output.written()
+
+    def _entity_block(self, block: pa.Table) -> RowLines:
+        return entity_lines(block, self.names, self.options.language)
+
+    def _relations(self, part: Rows, rows: pa.Table) -> Written:
+        output = _Output(self, part)
+        said = facts(rows, self.names)
+        output.counts["rdf_relations"] += len(rows)
+        output.counts["rdf_skipped_value_subjects"] += len(part.rows) - len(rows)
+        # One file of `triples` can't know what another says of the same fact in the same
+        # document; how many documents say it is known here.
+        documents = rows["document_count"]
+        if self._by_document:
+            by_property = pa.table({"property": said.predicate, "n": documents}).group_by(
+                "property"
+            )
+            for found in by_property.aggregate([("n", "sum")]).to_pylist():
+                output.count({found["property"]: found["n_sum"]})
+        else:
+            distinct = distinct_lines(said)
+            output.add_facts(distinct)
+            output.count(count(distinct["predicate"]))
+        if self.options.provenance != "none":
+            output.count({f"{PROV}wasDerivedFrom": pc.sum(documents).as_py() or 0})
+            output.add_rows("statements", (self._statement_block(block) for block in blocks(rows)))
+            output.counts["rdf_statements"] += len(rows)
+            output.counts["rdf_subjects"] += len(rows)
+        return output.written()
+
+    def _statement_block(self, block: pa.Table) -> RowLines:
+        return statement_lines(block, self.names, self.options.provenance)
+
+    def _triples(self, part: Rows, rows: pa.Table) -> Written:
+        output = _Output(self, part)
+        if self._by_document:
+            rows = rows.sort_by([("document_id", "ascending"), ("triple_id", "ascending")])
+            rows = rows.combine_chunks()
+            graph = document_terms(rows["document_id"], self.names)
+            output.add_facts(distinct_lines(facts(rows, self.names), graph))
+        if self.options.provenance != "none":
+            found = (self._evidence_block(block) for block in blocks(rows))
+            output.add_rows("evidence", found, without=f"{PROV}wasDerivedFrom")
+            output.counts["rdf_evidence"] += len(rows)
+            output.counts["rdf_subjects"] += 3 * len(rows)  # it and two selectors
+        return output.written()
+
+    def _evidence_block(self, block: pa.Table) -> RowLines:
+        graph = document_terms(block["document_id"], self.names) if self._by_document else None
+        return evidence_lines(block, self.names, graph)
+
+    def _documents(self, part: Rows) -> Written:
+        output = _Output(self, part)
+        output.add_rows("documents", (self._document_block(block) for block in blocks(part.rows)))
+        output.counts["rdf_documents"] += len(part.rows)
+        output.counts["rdf_subjects"] += len(part.rows)
+        return output.written()
+
+    def _document_block(self, block: pa.Table) -> RowLines:
+        return document_lines(block, self.names, self.options.language)
+
+    def finish(self, counts: Mapping[str, int]) -> Written:
+        """The vocabulary, the shapes and the description of the data set."""
+        from pfn_kg.sinks.rdf.ontology import ontology_turtle
+        from pfn_kg.sinks.rdf.shapes import shapes_turtle
+        from pfn_kg.sinks.rdf.void import void_turtle
+
+        return Written(
+            {
+                "ontology.ttl": ontology_turtle(self.names, self.has_documents, counts),
+                "shapes.ttl": shapes_turtle(self.names, self.options.provenance),
+                "void.ttl": void_turtle(self.names, counts, self.options.format),
+            }
+        )
+
+
+class _Output:
+    """The files and counts of one part."""
+
+    def __init__(self, sink: RdfSink, part: Rows):
+        self._part = part
+        self._options = sink.options
+        self._prefixes = sink.names.prefixes(
+            sink.has_documents, matches=sink.options.relation_iris == "match"
+        )
+        self._files: dict[str, bytes] = {}
+        self.counts: Counter[str] = Counter()
+
+    def add_facts(self, found: pa.Table) -> None:
+        """A file of facts."""
+        self._add_file("relations", (block["line"].combine_chunks() for block in blocks(found)))
+
+    def add_rows(self, name: str, found: Iterable[RowLines], without: str = "") -> None:
+        """A file of what is said of rows, block by block; all is counted but one predicate."""
+
+        def texts() -> Iterator[pa.Array]:
+            for block in found:
+                self.count({iri: n for iri, n in block.predicates.items() if iri != without})
+                yield block.text()
+
+        self._add_file(name, texts())
+
+    def count(self, predicates: Mapping[str, int]) -> None:
+        """Counts RDF triples by their predicates."""
+        for predicate, found in predicates.items():
+            self.counts[f"property:{predicate}"] += found
+            self.counts["rdf_triples"] += found
+
+    def _add_file(self, name: str, found: Iterable[pa.Array]) -> None:
+        format_ = _FORMATS[self._options.format]
+        data = written(found, format_, self._prefixes)
+        file = f"{name}{self._part.name.removeprefix(self._part.table)}.{format_.file_extension}"
+        if self._options.gzip:
+            # Without a time stamp: the same rows are the same bytes.
+            file, data = f"{file}.gz", gzip.compress(data, compresslevel=6, mtime=0)
+        self._files[file] = data
+
+    def written(self) -> Written:
+        """What came of the part."""
+        return Written(self._files, {name: n for name, n in self.counts.items() if n})

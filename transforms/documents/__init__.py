@@ -1,0 +1,1 @@
+"""Which rows are the live documents: one a document id, new, changed or removed."""

@@ -1,0 +1,181 @@
+"""Which rows of a corpus are new or changed, compared with the documents of a graph.
+
+```
+chunks -> live rows --.
+                      |-- by hash of the document id -> rows that are wanted -> runs with them
+runs   -> rows read --'
+```
+
+Only ids and hashes are shuffled. A document is changed if its text, its title or its
+metadata is. Of several rows with one document id in the corpus the lowest (source
+file, source row) says what the document is, as in `pfn_kg.transforms.documents.deduplicate`; if it
+says what the graph has, none of them is wanted, else all are. A row that can't be
+read is new unless it was rejected at that place for the same reason before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+
+from pfn_kg.transforms.documents.deduplicate import Removed, group_of, place_key, removed_rows
+from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
+from pfn_kg.transforms.plumbing.ids import spell
+from pfn_kg.transforms.reading.chunks import ChunkRun, read_documents
+
+_COLUMNS = ("source_file", "source_row", "document_id", "title", "metadata", "content_hash")
+
+# Enough to keep each group small on large corpora; the result does not depend on it.
+_GROUPS = 64
+
+
+class Key(NamedTuple):
+    """What is compared: a document, or a place in the source that holds none."""
+
+    is_document: bool
+    name: str
+
+
+class LiveRow(NamedTuple):
+    """A row of the extractions; of one key the greatest generation, then the lowest place wins."""
+
+    key: Key
+    generation: int
+    source_file: str
+    source_row: int
+    version: bytes
+
+
+class CorpusRow(NamedTuple):
+    """A row of the corpus, and the number of its run."""
+
+    key: Key
+    source_file: str
+    source_row: int
+    version: bytes
+    run: int
+
+
+def document_version(
+    content_hash: str | None, title: str | None, metadata: str | None, errors: Iterable[str] = ()
+) -> bytes:
+    """The hash of all that is compared; of a row that holds no document, of its errors."""
+    parts = (content_hash, title, metadata) if content_hash is not None else ("", *errors)
+    spelt = "".join("-" if part is None else spell(part) for part in parts)
+    return blake2b(spelt.encode(), digest_size=16).digest()
+
+
+class ChangedRuns(beam.PTransform):
+    """From runs to the runs that have something new, with the rows that are wanted.
+
+    Args:
+        chunks: of the graph that is compared with.
+        removed: the documents that were removed from it.
+
+    Returns:
+        A `ChunkRun` with `wanted` for each run of which a row is wanted.
+    """
+
+    def __init__(self, chunks: Sequence[ChunkFile], removed: Removed):
+        super().__init__()
+        self._chunks = chunks
+        self._removed = removed
+
+    def expand(self, runs: beam.PCollection) -> beam.PCollection:
+        """Applies the transform to a collection of (number, `ChunkRun`)."""
+        live = (
+            runs.pipeline
+            | "LiveChunks" >> beam.Create(self._chunks, reshuffle=True)
+            | "LiveRows"
+            >> beam.FlatMap(_live_rows, self._removed).with_output_types(tuple[int, Any])
+        )
+        read = (
+            runs
+            | "SpreadRuns" >> beam.Reshuffle()
+            | "CorpusRows" >> beam.FlatMap(_corpus_rows).with_output_types(tuple[int, Any])
+        )
+        wanted = (
+            {"live": live, "read": read}
+            | "GroupByDocument" >> beam.CoGroupByKey()
+            | "FindChanged" >> beam.FlatMap(_changed).with_output_types(tuple[int, Any])
+        )
+        return (
+            {"run": runs, "wanted": wanted}
+            | "GroupByRun" >> beam.CoGroupByKey()
+            | "WithWanted" >> beam.FlatMap(_with_wanted)
+        )
+
+
+def _live_rows(chunk: ChunkFile, removed: Removed) -> Iterator[tuple[int, list[LiveRow]]]:
+    table = read_columns(chunk.path, [*_COLUMNS, "rejected.list.element.error"])
+    gone = removed_rows(table["document_id"], chunk.generation, removed)
+    groups: dict[int, list[LiveRow]] = {}
+    for row, is_gone in zip(table.to_pylist(), gone.tolist(), strict=True):
+        if is_gone:
+            continue
+        file, number, digest = row["source_file"], row["source_row"], row["content_hash"]
+        version = document_version(
+            digest, row["title"], row["metadata"], [r["error"] for r in row["rejected"] or ()]
+        )
+        key = _key(row["document_id"], digest, file, number)
+        groups.setdefault(group_of(key.name, _GROUPS), []).append(
+            LiveRow(key, chunk.generation, file, number, version)
+        )
+    yield from groups.items()
+
+
+def _corpus_rows(numbered: tuple[int, ChunkRun]) -> Iterator[tuple[int, list[CorpusRow]]]:
+    number, run = numbered
+    groups: dict[int, list[CorpusRow]] = {}
+    for document in read_documents(run):
+        digest = document.content_hash
+        version = document_version(
+            digest, document.title, document.metadata, [r.error for r in document.rejected]
+        )
+        key = _key(document.document_id, digest, run.file, document.source_row)
+        groups.setdefault(group_of(key.name, _GROUPS), []).append(
+            CorpusRow(key, run.file, document.source_row, version, number)
+        )
+    yield from groups.items()
+
+
+def _key(document_id: str | None, content_hash: str | None, file: str, row: int) -> Key:
+    if document_id is not None and content_hash is not None:
+        return Key(True, document_id)
+    return Key(False, place_key(file, row))
+
+
+def _changed(
+    group: tuple[int, Mapping[str, Iterable[list[Any]]]],
+) -> Iterator[tuple[int, list[int]]]:
+    live: dict[Key, LiveRow] = {}
+    for found in group[1]["live"]:
+        for row in found:
+            if row.key not in live or _order(row) < _order(live[row.key]):
+                live[row.key] = row
+    read: dict[Key, list[CorpusRow]] = {}
+    for rows in group[1]["read"]:
+        for row in rows:
+            read.setdefault(row.key, []).append(row)
+    wanted: dict[int, list[int]] = {}
+    for key, same in read.items():
+        first = min(same, key=lambda row: (row.source_file, row.source_row))
+        if key not in live or live[key].version != first.version:
+            for row in same:
+                wanted.setdefault(row.run, []).append(row.source_row)
+    yield from wanted.items()
+
+
+def _order(row: LiveRow) -> tuple[int, str, int]:
+    return -row.generation, row.source_file, row.source_row
+
+
+def _with_wanted(group: tuple[int, Mapping[str, Iterable[Any]]]) -> Iterator[ChunkRun]:
+    rows = frozenset(row for found in group[1]["wanted"] for row in found)
+    if rows:
+        for run in group[1]["run"]:
+            yield replace(run, wanted=rows)

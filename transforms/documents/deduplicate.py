@@ -1,0 +1,221 @@
+"""One row a document id: which rows of the extractions are left out of the graph.
+
+Two rows with one document id and the same text are one document; with different
+texts the lowest (source file, source row) is the document and the others are
+rejected. What a later run says of a document replaces what earlier ones said, and
+so it is with a row of the source that could not be read. Only ids and hashes are
+read and shuffled, and only the losers travel on.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple, TypeAlias
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
+from pfn_kg.transforms.plumbing.shards import decode, split
+
+# So many chunks a group: enough to keep groups small, and not so few that what a chunk gives
+# each of them is next to nothing. The result does not depend on it.
+_CHUNKS = 64
+
+# What a projected row stands for: a document; a row of the source that was rejected as
+# a whole; or a row of the source that a later run could read.
+_DOCUMENT, _REJECTED, _READ = 0, 1, 2
+_SIZES = ("sentences", "mentions", "head_triples")
+
+
+def group_count(chunks: int) -> int:
+    """In how many groups the documents of so many chunks meet."""
+    return 1 + chunks // _CHUNKS
+
+
+def group_of(key: str, groups: int) -> int:
+    """The group in which rows of one key meet."""
+    return zlib.crc32(key.encode()) % groups
+
+
+#: Why a row is left out: the same text once more, another text, a later run says
+#: otherwise, or the document was removed.
+Reason: TypeAlias = Literal["duplicate", "conflict", "replaced", "removed"]
+
+#: The generation up to which what was said of a document is removed, by document id.
+Removed: TypeAlias = Mapping[str, int]
+
+
+class Loser(NamedTuple):
+    """A row that is left out: its position in its chunk, why, and the row that won."""
+
+    row: int
+    reason: Reason
+    winner_file: str = ""
+    winner_row: int = -1
+
+
+def removed_rows(document_ids: pa.ChunkedArray, generation: int, removed: Removed) -> np.ndarray:
+    """Which rows of a chunk are of removed documents, as a mask."""
+    gone = [id_ for id_, last in removed.items() if generation <= last]
+    if not gone:
+        return np.zeros(len(document_ids), dtype=bool)
+    return pc.is_in(document_ids, value_set=pa.array(gone, pa.string())).to_numpy()
+
+
+def place_key(source_file: str, source_row: int) -> str:
+    """What stands for the document id where a row of the source itself is meant."""
+    return f"{source_row} {source_file}"
+
+
+class ProjectDocuments(beam.DoFn):
+    """Reads what identifies the documents of a chunk, grouped by hash of the id.
+
+    Args:
+        removed: the documents that are left out.
+        groups: as `group_count` says.
+
+    Yields:
+        `(group, Arrow IPC bytes)`.
+    """
+
+    def __init__(self, removed: Removed, groups: int):
+        self._removed = removed
+        self._groups = groups
+
+    def process(self, chunk: ChunkFile) -> Iterator[tuple[int, bytes]]:
+        """Reads one chunk."""
+        table = read_columns(
+            chunk.path,
+            [
+                "source_file",
+                "source_row",
+                "document_id",
+                "content_hash",
+                "sentences.list.element.begin",
+                "mentions.list.element.begin",
+                "head_triples.list.element.subject",
+            ],
+        )
+        columns = {
+            "document_id": table["document_id"],
+            "generation": pa.array([chunk.generation] * len(table), pa.int64()),
+            "source_file": table["source_file"],
+            "source_row": table["source_row"],
+            "content_hash": table["content_hash"],
+            "chunk": pa.array([chunk.number] * len(table), pa.int64()),
+            "row": pa.array(range(len(table)), pa.int64()),
+        }
+        for name in _SIZES:
+            columns[name] = pc.fill_null(pc.list_value_length(table[name]), 0)
+        columns["stands_for"] = pa.array([_DOCUMENT] * len(table), pa.int8())
+        found = pa.table(columns)
+        if self._removed:
+            gone = removed_rows(found["document_id"], chunk.generation, self._removed)
+            found = found.filter(pa.array(~gone))
+        # Without a content hash the row was rejected before its text was read.
+        is_read = pc.is_valid(found["content_hash"])
+        places = _places(found.filter(pc.invert(is_read)), _REJECTED)
+        found = found.filter(pc.and_(pc.is_valid(found["document_id"]), is_read))
+        if chunk.generation:
+            places = pa.concat_tables([places, _places(found, _READ)])
+        found = pa.concat_tables([found, places])
+        ids = found["document_id"].to_pylist()
+        group = np.array([group_of(id_, self._groups) for id_ in ids], dtype=np.int64)
+        yield from split(found, group, self._groups)
+
+
+def _places(rows: pa.Table, stands_for: int) -> pa.Table:
+    """The rows keyed by where they stand in the source; they add nothing to what is counted."""
+    places = zip(rows["source_file"].to_pylist(), rows["source_row"].to_pylist(), strict=True)
+    keys = pa.array([place_key(*place) for place in places], pa.string())
+    columns = {name: rows[name] for name in rows.column_names} | {
+        "document_id": keys,
+        "stands_for": pa.array([stands_for] * len(rows), pa.int8()),
+        **{name: pa.array([0] * len(rows), rows[name].type) for name in _SIZES},
+    }
+    return pa.table(columns, schema=rows.schema)
+
+
+class FindLosers(beam.DoFn):
+    """Finds the rows of one group of ids that are left out.
+
+    Yields:
+        `(chunk index, losers)`; on the output `counts` the sizes of what is left,
+        from which the number of files follows.
+    """
+
+    COUNTS = "counts"
+
+    def process(
+        self, group: tuple[int, Iterable[bytes]]
+    ) -> Iterator[tuple[int, list[Loser]] | beam.pvalue.TaggedOutput]:
+        """Reads one group of documents."""
+        table = pa.concat_tables(map(decode, group[1]))
+        stands_for = table["stands_for"]
+        losers: dict[int, list[Loser]] = {}
+        places = table.filter(pc.not_equal(stands_for, _DOCUMENT))
+        if len(places):
+            table = table.filter(pc.equal(stands_for, _DOCUMENT))
+            _find_outdated(places, losers)
+        # A later run replaces what an earlier one said of the same document.
+        table = table.sort_by(
+            [
+                ("document_id", "ascending"),
+                ("generation", "descending"),
+                ("source_file", "ascending"),
+                ("source_row", "ascending"),
+            ]
+        )
+        counts = dict.fromkeys(("documents", *_SIZES), 0)
+        winner: dict | None = None
+        repeated = _repeated(table["document_id"])
+        if repeated is not None:
+            for row in table.filter(repeated).to_pylist():
+                if winner is None or winner["document_id"] != row["document_id"]:
+                    winner = row
+                    continue
+                reason: Reason = "conflict"
+                if row["generation"] < winner["generation"]:
+                    reason = "replaced"
+                elif row["content_hash"] == winner["content_hash"]:
+                    reason = "duplicate"
+                losers.setdefault(row["chunk"], []).append(
+                    Loser(row["row"], reason, winner["source_file"], winner["source_row"])
+                )
+                counts["documents"] -= 1
+                for name in _SIZES:
+                    counts[name] -= row[name]
+        counts["documents"] += len(table)
+        for name in _SIZES:
+            counts[name] += pc.sum(table[name]).as_py() or 0
+        yield from losers.items()
+        yield beam.pvalue.TaggedOutput(self.COUNTS, counts)
+
+
+def _find_outdated(places: pa.Table, losers: dict[int, list[Loser]]) -> None:
+    """Adds the rejected rows of the source that a later run has read again."""
+    rows = places.to_pylist()
+    last: dict[str, int] = {}
+    for row in rows:
+        last[row["document_id"]] = max(row["generation"], last.get(row["document_id"], 0))
+    for row in rows:
+        if row["stands_for"] == _REJECTED and row["generation"] < last[row["document_id"]]:
+            losers.setdefault(row["chunk"], []).append(
+                Loser(row["row"], "replaced", row["source_file"], row["source_row"])
+            )
+
+
+def _repeated(ids: pa.ChunkedArray) -> pa.Array | None:
+    """Which rows of a sorted column have a neighbour of the same id; None if none has."""
+    ids = ids.combine_chunks()
+    if len(ids) < 2:
+        return None
+    same = pc.equal(ids[1:], ids[:-1])
+    if not pc.any(same).as_py():
+        return None
+    false = pa.array([False])
+    return pc.or_(pa.concat_arrays([false, same]), pa.concat_arrays([same, false]))

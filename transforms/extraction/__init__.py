@@ -1,0 +1,1 @@
+"""Runs the model over chunks, and the extraction files that it leaves."""

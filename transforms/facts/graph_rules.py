@@ -1,0 +1,274 @@
+"""What the label schema says of the merged graph: how many objects, and no way back.
+
+```
+support that a rule speaks of, by subject -> relations -> those beyond max_objects
+                                                 '-> by predicate -> those that close a cycle
+```
+
+Only rows of relations that such a rule speaks of are shuffled, and of acyclic ones
+ids and confidences; the edges of one acyclic relation meet in one worker, about a
+hundred bytes each. Which relations the rules are against does not depend on order,
+workers or shards: the better is the one with the greater confidence, then more
+documents, then more triples, then the lower id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import apache_beam as beam
+import networkx as nx
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pfn_kg.schemas.job import Rules
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.transforms.plumbing.ids import from_arrow, shard_of
+from pfn_kg.transforms.plumbing.ranks import rank_in_runs
+from pfn_kg.transforms.plumbing.shards import decode, encode, split
+from pfn_kg.transforms.tables.aggregate import aggregate_relations, one_array
+
+MAX_OBJECTS, ACYCLIC = "max_objects", "acyclic"
+
+_BEST_FIRST = [
+    ("confidence", "descending"),
+    ("document_count", "descending"),
+    ("evidence_count", "descending"),
+    ("relation_id", "ascending"),
+]
+_EDGE_COLUMNS = [*(name for name, _ in _BEST_FIRST), "subject_id", "object_id"]
+
+
+class Verdict(NamedTuple):
+    """Relations of the graph that a rule is against.
+
+    Attributes:
+        rule: its name.
+        relations: how many.
+        relation_ids: their ids in hexadecimal, as the one column of Arrow IPC bytes.
+    """
+
+    rule: str
+    relations: int
+    relation_ids: bytes
+
+
+class GraphRules:
+    """Which relations of the label schema the rules of the merged graph speak of.
+
+    Args:
+        label_schema: what it says of relations.
+        rules: with `keep` a rule is not looked at.
+    """
+
+    def __init__(self, label_schema: LabelSchema, rules: Rules):
+        self.max_objects: dict[str, int] = {}
+        self.acyclic: frozenset[str] = frozenset()
+        relations = label_schema.relations
+        if rules.max_objects != "keep":
+            self.max_objects = {r.name: r.max_objects for r in relations if r.max_objects}
+        if rules.acyclic != "keep":
+            self.acyclic = frozenset(r.name for r in relations if r.acyclic)
+
+    @property
+    def predicates(self) -> list[str]:
+        """The relations that a rule speaks of."""
+        return sorted(self.acyclic | self.max_objects.keys())
+
+
+def ruled_support(support: pa.Table, rules: GraphRules, groups: int) -> Iterator[tuple[int, bytes]]:
+    """The rows of support that a rule speaks of, by group of their subjects.
+
+    Args:
+        support: as in `pfn_kg.transforms.facts.chunk_rows.SUPPORT_SCHEMA`.
+        rules: which relations they speak of.
+        groups: how many groups there are; the verdicts do not depend on it.
+    """
+    predicates = pa.array(rules.predicates, pa.string())
+    rows = support.filter(pc.is_in(support["predicate"], value_set=predicates))
+    yield from split(rows, shard_of(from_arrow(rows["subject_id"]), groups), groups)
+
+
+class FindVerdicts(beam.PTransform):
+    """From the rows of `ruled_support` to the verdicts of the rules.
+
+    Args:
+        rules: which relations they speak of.
+    """
+
+    def __init__(self, rules: GraphRules):
+        super().__init__()
+        self._rules = rules
+
+    def expand(self, support: beam.PCollection) -> beam.PCollection:
+        """Applies the transform."""
+        judged = (
+            support
+            | "GroupBySubject" >> beam.GroupByKey()
+            | "RankObjects"
+            >> beam.ParDo(_RankObjects(self._rules)).with_outputs(
+                _RankObjects.EDGES, main="verdicts"
+            )
+        )
+        cycles = (
+            judged[_RankObjects.EDGES]
+            | "KeyByPredicate" >> beam.Map(lambda found: found).with_output_types(tuple[str, bytes])
+            | "GroupByPredicate" >> beam.GroupByKey()
+            | "BreakCycles" >> beam.FlatMap(_break_cycles)
+        )
+        return (judged["verdicts"], cycles) | "AllVerdicts" >> beam.Flatten()
+
+
+class _RankObjects(beam.DoFn):
+    """Ranks the objects of each subject; what is left of acyclic relations is on `edges`."""
+
+    EDGES = "edges"
+
+    def __init__(self, rules: GraphRules):
+        self._rules = rules
+
+    def process(
+        self, group: tuple[int, Iterable[bytes]]
+    ) -> Iterator[Verdict | beam.pvalue.TaggedOutput]:
+        relations = aggregate_relations(pa.concat_tables(map(decode, group[1])))
+        beyond = beyond_max_objects(relations, self._rules.max_objects)
+        yield from _verdicts(MAX_OBJECTS, relations, beyond)
+        left = relations.filter(pa.array(~beyond))
+        for predicate in sorted(
+            self._rules.acyclic & set(pc.unique(left["predicate"]).to_pylist())
+        ):
+            edges = left.filter(pc.equal(left["predicate"], predicate)).select(_EDGE_COLUMNS)
+            yield beam.pvalue.TaggedOutput(self.EDGES, (predicate, encode(edges)))
+
+
+def beyond_max_objects(relations: pa.Table, max_objects: Mapping[str, int]) -> np.ndarray:
+    """Which relations are not among the best of their subject and predicate, as a mask.
+
+    Args:
+        relations: rows of the table `relations`, all those of their subjects.
+        max_objects: how many objects a subject may have, by predicate.
+    """
+    predicates = one_array(relations["predicate"]).dictionary_encode()
+    # Rows of one subject and predicate next to each other, the best first.
+    keys = (_codes(relations["subject_id"]), predicates.indices.to_numpy())
+    order = np.lexsort((_best_first_rank(relations), *keys))
+    rank = rank_in_runs(*(key[order] for key in keys))
+    most = np.array(
+        [max_objects.get(name, len(order)) for name in predicates.dictionary.to_pylist()],
+        dtype=np.int64,
+    )
+    beyond = np.zeros(len(order), dtype=bool)
+    beyond[order] = rank >= most[keys[1][order]]
+    return beyond
+
+
+def closing_cycles(relations: pa.Table) -> np.ndarray:
+    """Which relations of one predicate close a cycle of better ones, as a mask.
+
+    The others have no cycle. A relation of an entity to itself is the matter of the
+    rule of self-loops and left alone.
+
+    Args:
+        relations: rows of the table `relations`, all those of the predicate.
+    """
+    ends = _codes(
+        pa.chunked_array([*relations["subject_id"].chunks, *relations["object_id"].chunks])
+    )
+    subjects, objects = np.split(ends, 2)
+    rows = _may_be_on_cycles(subjects, objects)
+    graph = nx.DiGraph(zip(subjects[rows].tolist(), objects[rows].tolist(), strict=True))
+    component = {
+        node: number
+        for number, nodes in enumerate(nx.strongly_connected_components(graph))
+        for node in nodes
+    }
+    closing = np.zeros(len(relations), dtype=bool)
+    kept = nx.DiGraph()
+    for row in rows[np.argsort(_best_first_rank(relations)[rows])].tolist():
+        subject, object_ = int(subjects[row]), int(objects[row])
+        if component[subject] != component[object_]:
+            continue
+        kept.add_nodes_from((subject, object_))
+        if nx.has_path(kept, object_, subject):
+            closing[row] = True
+        else:
+            kept.add_edge(subject, object_)
+    return closing
+
+
+def _may_be_on_cycles(subjects: np.ndarray, objects: np.ndarray) -> np.ndarray:
+    """The rows of edges between nodes that have a way in and a way out: mostly few."""
+    rows = np.flatnonzero(subjects != objects)
+    nodes = int(max(subjects.max(initial=-1), objects.max(initial=-1))) + 1
+    while True:
+        has_in, has_out = np.zeros((2, nodes), dtype=bool)
+        has_in[objects[rows]] = has_out[subjects[rows]] = True
+        left = rows[has_in[subjects[rows]] & has_out[objects[rows]]]
+        # What few more rounds would take away is not worth them.
+        if len(left) >= 0.9 * len(rows):
+            return left
+        rows = left
+
+
+def _break_cycles(group: tuple[str, Iterable[bytes]]) -> Iterator[Verdict]:
+    relations = pa.concat_tables(map(decode, group[1]))
+    yield from _verdicts(ACYCLIC, relations, closing_cycles(relations))
+
+
+def _verdicts(rule: str, relations: pa.Table, against: np.ndarray) -> Iterator[Verdict]:
+    ids = relations.select(["relation_id"]).filter(pa.array(against))
+    if len(ids):
+        yield Verdict(rule, len(ids), encode(ids))
+
+
+def _best_first_rank(relations: pa.Table) -> np.ndarray:
+    """The place of each relation among all, the best being the first."""
+    order = pc.sort_indices(relations, sort_keys=_BEST_FIRST).to_numpy()
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return rank
+
+
+def _codes(column: pa.ChunkedArray) -> np.ndarray:
+    """A number for each distinct value."""
+    return one_array(column).dictionary_encode().indices.to_numpy()
+
+
+def judge(rows: pa.Table, verdicts: Iterable[Verdict], rules: Rules) -> tuple[pa.Table, int]:
+    """Rows of `relations` or `triples`, as the verdicts leave them.
+
+    Args:
+        rows: with ids in hexadecimal.
+        verdicts: of the whole graph, in whatever order.
+        rules: the policies.
+
+    Returns:
+        The rows, less those of dropped relations and with the rule in the flags of the
+        others, and how many were dropped.
+    """
+    before, found = len(rows), list(verdicts)
+    for rule, policy in ((MAX_OBJECTS, rules.max_objects), (ACYCLIC, rules.acyclic)):
+        spoken = [decode(verdict.relation_ids) for verdict in found if verdict.rule == rule]
+        if not spoken:
+            continue
+        ids = one_array(pa.concat_tables(spoken)["relation_id"])
+        is_against = pc.is_in(rows["relation_id"], value_set=ids)
+        if policy == "drop":
+            rows = rows.filter(pc.invert(is_against))
+        elif "flags" in rows.column_names:
+            number = rows.column_names.index("flags")
+            flags = _with_flag(rows["flags"], np.flatnonzero(is_against.to_numpy()), rule)
+            rows = rows.set_column(number, "flags", flags)
+    return rows, before - len(rows)
+
+
+def _with_flag(flags: pa.ChunkedArray, rows: np.ndarray, rule: str) -> pa.Array:
+    """The lists with one more rule at the end of some."""
+    before = one_array(flags)
+    longer = [[*found, rule] for found in before.take(pa.array(rows)).to_pylist()]
+    index = np.arange(len(before))
+    index[rows] = len(before) + np.arange(len(rows))
+    both = pa.concat_arrays([before, pa.array(longer, before.type)])
+    return both.take(pa.array(index))

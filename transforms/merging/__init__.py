@@ -1,0 +1,1 @@
+"""Entities across documents: which are one, and where their former ids went."""

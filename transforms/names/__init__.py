@@ -1,0 +1,1 @@
+"""Names of entities: their canonical form, their key, and short forms of them."""

@@ -1,0 +1,1 @@
+"""Reads a corpus: the plan from file footers, and chunks of documents."""

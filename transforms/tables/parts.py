@@ -1,0 +1,98 @@
+"""The files of a finished graph's tables, as elements of a pipeline."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
+
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.tables import TABLE_SCHEMAS
+from pfn_kg.transforms.plumbing.files import join, open_raw
+
+_NAME = re.compile(r"part-(\d{5,})-of-(\d{5,})\.parquet")
+
+
+class TablePart(NamedTuple):
+    """One file of a table.
+
+    Attributes:
+        table: its name.
+        number: which of the table's files this is, from 0.
+        of: how many files the table has.
+        path: on any file system that Beam knows.
+    """
+
+    table: str
+    number: int
+    of: int
+    path: str
+
+
+def part_name(number: int, of: int) -> str:
+    """The name of a file of a table."""
+    return f"part-{number:05d}-of-{of:05d}.parquet"
+
+
+def find_parts(directory: str, tables: Iterable[str]) -> list[TablePart]:
+    """The files of some tables of a finished graph, in their order.
+
+    Raises:
+        ConfigurationError: if a table or one of its files is not there.
+    """
+    parts = []
+    for table in tables:
+        folder = join(directory, table)
+        try:
+            metadata = FileSystems.match([join(folder, "part-*.parquet")])[0].metadata_list
+        except BeamIOError as error:
+            raise ConfigurationError(f"{folder}: {error}") from None
+        found = {}
+        for path in (m.path for m in metadata):
+            if match := _NAME.fullmatch(FileSystems.split(path)[1]):
+                found[int(match[1])] = TablePart(table, int(match[1]), int(match[2]), path)
+        if not found:
+            raise ConfigurationError(f"{folder}: no such table there")
+        of = max(part.of for part in found.values())
+        for number in range(of):
+            if number not in found or found[number].of != of:
+                raise ConfigurationError(f"{join(folder, part_name(number, of))}: missing")
+        parts += [found[number] for number in range(of)]
+    return parts
+
+
+def read_part(
+    part: TablePart, columns: Sequence[str] | None = None, where: pc.Expression | None = None
+) -> pa.Table:
+    """The rows of a file of a table.
+
+    Args:
+        part: the file.
+        columns: those wanted; all of the table's by default.
+        where: which rows; all of them by default.
+
+    Raises:
+        ConfigurationError: if it is no Parquet file or lacks a column.
+    """
+    schema = TABLE_SCHEMAS[part.table]
+    wanted = list(columns or schema.names)
+    with open_raw(part.path) as file:
+        try:
+            names = pq.read_schema(file).names
+            for name in wanted:
+                if name not in names:
+                    raise ConfigurationError(f"{part.path}: it has no column {name!r}")
+            file.seek(0)
+            # Such a file is small enough for one read, and threads are the runner's matter.
+            rows = pq.read_table(file, columns=wanted, filters=where, use_threads=False)
+        except pa.ArrowInvalid as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigurationError(f"{part.path}: not a readable table: {reason}") from None
+    expected = pa.schema([schema.field(name) for name in wanted])
+    return rows.select(wanted).cast(expected).replace_schema_metadata(None)

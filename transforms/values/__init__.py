@@ -1,0 +1,1 @@
+"""Values: dates, periods, numbers and quantities as typed literals."""

@@ -1,0 +1,92 @@
+"""Periods and vague dates, as the Extended Date/Time Format (EDTF, ISO 8601-2) writes them.
+
+Only what has an exact form there: "the 1990s", "2004-05" with a dash, "circa 1850",
+"summer 2004", "the 18th century". "Early 2004" and "the late 1990s" have none.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pfn_kg.schemas.datatypes import PERIOD, Value
+from pfn_kg.transforms.values.dates import read_date
+
+_SEASONS = {"spring": 21, "summer": 22, "autumn": 23, "fall": 23, "winter": 24}
+_ORDINALS = (
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+    "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth",
+    "eighteenth", "nineteenth", "twentieth", "twenty-first",
+)  # fmt: skip
+_CENTURIES = {word: number for number, word in enumerate(_ORDINALS, 1)}
+
+_DASH = r"\s?[-\u2013\u2014]\s?"
+# Of "the 1900s" nobody knows whether it is ten years or a hundred.
+_DECADE = re.compile(r"(?:the\s)?([0-9]{2}[1-9])0\s?['’]?s", re.IGNORECASE)
+_CENTURY = re.compile(
+    rf"(?:the\s)?(?:([0-9]{{1,2}})\s?(?:st|nd|rd|th)|({'|'.join(_ORDINALS)}))(?:\s|\s?-\s?)century",
+    re.IGNORECASE,
+)
+_ABOUT = re.compile(
+    r"(?:c\.\s?|ca\.?\s|circa\s|about\s|around\s|approximately\s)([0-9]{4})", re.IGNORECASE
+)
+_SEASON = re.compile(
+    rf"(?:the\s)?({'|'.join(_SEASONS)})\s(?:of\s)?(?:,\s)?([0-9]{{4}})", re.IGNORECASE
+)
+_SHORT_END = re.compile(r"([0-9]{2})([0-9]{2})(\s?[-\u2013\u2014]\s?)([0-9]{2})")
+_DAYS = (
+    re.compile(rf"(?P<month>[A-Za-z]+)\s(?P<a>[0-9]{{1,2}}){_DASH}(?P<b>[0-9]{{1,2}})\s?,?\s(?P<year>[0-9]{{4}})"),
+    re.compile(rf"(?P<a>[0-9]{{1,2}}){_DASH}(?P<b>[0-9]{{1,2}})\s(?P<month>[A-Za-z]+)\s(?P<year>[0-9]{{4}})"),
+)  # fmt: skip
+_TWO = re.compile(r"(?:from\s)?(.+?)(?:\s?[\u2013\u2014]\s?|\s-\s|\sto\s|\suntil\s)(.+)")
+_TWO_YEARS = re.compile(r"([0-9]{4})-([0-9]{4})")
+_CANONICAL = re.compile(r"[0-9]{4}~|[0-9]{4}-2[1-4]")
+
+
+def read_period(text: str) -> Value | None:
+    """The period or the vague date that a text says, if it says just that.
+
+    Example:
+        >>> read_period("the 1990s")
+        Value(lexical='1990/1999', datatype='edtf:EDTF')
+    """
+    if match := _DECADE.fullmatch(text):
+        return _interval(f"{match[1]}0", f"{match[1]}9")
+    if match := _CENTURY.fullmatch(text):
+        number = int(match[1]) if match[1] else _CENTURIES[match[2].lower()]
+        return _interval(f"{100 * number - 99:04d}", f"{100 * number:04d}") if number else None
+    if match := _ABOUT.fullmatch(text):
+        return Value(f"{match[1]}~", PERIOD) if match[1] != "0000" else None
+    if match := _SEASON.fullmatch(text):
+        season = _SEASONS[match[1].lower()]
+        return Value(f"{match[2]}-{season}", PERIOD) if match[2] != "0000" else None
+    if match := _SHORT_END.fullmatch(text):
+        # With a hyphen it may be a month, as far as there are months.
+        if match[3] == "-" and int(match[4]) <= 12:
+            return None
+        return _interval(match[1] + match[2], match[1] + match[4])
+    for pattern in _DAYS:
+        if match := pattern.fullmatch(text):
+            return _between(*(f"{match[day]} {match['month']} {match['year']}" for day in "ab"))
+    if match := _TWO_YEARS.fullmatch(text) or _TWO.fullmatch(text):
+        return _between(match[1], match[2])
+    return None
+
+
+def read_edtf(text: str) -> Value | None:
+    """What is in EDTF already, as far as `read_period` gives it."""
+    begin, slash, end = text.partition("/")
+    if slash:
+        return _between(begin, end)
+    return Value(text, PERIOD) if _CANONICAL.fullmatch(text) and text[:4] != "0000" else None
+
+
+def _between(begin: str, end: str) -> Value | None:
+    """An interval, if both ends are dates of one exactness."""
+    first, last = read_date(begin), read_date(end)
+    if first is None or last is None or first.datatype != last.datatype:
+        return None
+    return _interval(first.lexical, last.lexical)
+
+
+def _interval(begin: str, end: str) -> Value | None:
+    return Value(f"{begin}/{end}", PERIOD) if "0000" < begin < end else None

@@ -100,7 +100,8 @@ def test_imports_point_one_way(path):
 
 
 def test_the_rooms_have_no_circle():
-    assert set(TopologicalSorter(MAY_IMPORT).static_order()) == set(MAY_IMPORT)
+    others = {room: allowed - {room} for room, allowed in MAY_IMPORT.items()}
+    assert set(TopologicalSorter(others).static_order()) == set(MAY_IMPORT)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -200,8 +200,9 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
         import pfn_kg.pipeline.extract_phase as phase_module
         import pfn_kg.transforms.extraction.inference as steps
         from pfn_kg.schemas.job import ExtractOptions
+        from pfn_kg.transforms.extraction import split_chunks
 
-        stages.watch(steps, "read_chunks", "read corpus")
+        stages.watch(split_chunks, "read_chunks", "read corpus")
         stages.watch(steps, "split_chunk", "split sentences")
         stages.watch(steps.PFNModelHandler, "run_inference", "look predictions up")
         stages.watch(steps, "extraction_table", "rows of extractions")

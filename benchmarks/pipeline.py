@@ -203,7 +203,7 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
         from pfn_kg.transforms.extraction import split_chunks
 
         stages.watch(split_chunks, "read_chunks", "read corpus")
-        stages.watch(split_chunks, "split_chunk", "split sentences")
+        stages.watch(split_chunks, "split_sentences", "split sentences")
         stages.watch(steps.PFNModelHandler, "run_inference", "look predictions up")
         stages.watch(steps, "extraction_table", "rows of extractions")
         stages.watch(steps.ExtractionFolder, "write", "write extractions")

@@ -15,7 +15,8 @@ from pfn_kg import Extractor
 from pfn_kg.pfn.checkpoint import read_label_schema
 from pfn_kg.pfn.readers import read
 from pfn_kg.pfn.training.options import TrainingOptions
-from pfn_kg.pfn.training.train import save_checkpoint, train
+from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
+from pfn_kg.pfn.training.train import train
 from pfn_kg.pfn.training.weight_average import WeightAverage
 from pfn_kg.pipeline.cli import main
 

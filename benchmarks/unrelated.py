@@ -62,9 +62,9 @@ class Figures(NamedTuple):
 
     def __str__(self) -> str:
         own = f"{100 * self.facts / self.annotated:5.1f} %" if self.annotated else "    -"
+        across, inside = (100 * count / self.texts for count in (self.across, self.inside))
         return (
-            f"{100 * self.across / self.texts:6.1f} across and {100 * self.inside / self.texts:6.1f}"
-            f" inside per 100 texts, ratio {self.across / max(self.inside, 1):.2f},"
+            f"{across:6.1f} across and {inside:6.1f} inside per 100 texts, ratio {self.across / max(self.inside, 1):.2f},"
             f" annotated facts found {own}"
         )
 

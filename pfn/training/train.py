@@ -42,7 +42,7 @@ from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.encoder import find_encoder
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.readers import AnnotatedSentence, Reading
-from pfn_kg.pfn.readers.records import AnnotatedDocument
+from pfn_kg.pfn.readers.records import Annotated, AnnotatedDocument
 from pfn_kg.pfn.training.calibration_fit import fit_calibration
 from pfn_kg.pfn.training.distillation import taught_documents
 from pfn_kg.pfn.training.gold_cells import GoldCells, gold_cells
@@ -340,6 +340,11 @@ def train(
             )
     if options.mention_replacement and not options.window_tokens:
         raise ConfigurationError("--mention-replacement: needs --window-tokens")
+    partial = any(d.annotated != Annotated() for d in train_data.documents)
+    if partial and not options.window_tokens:
+        raise ConfigurationError("--train: documents annotated in part need --window-tokens")
+    if options.unrelated_parts and not options.window_tokens:
+        raise ConfigurationError("--unrelated-parts: needs --window-tokens")
     if start_from and schema is None:
         known = PFNConfig.from_pretrained(_first_folder(start_from)).label_schema
         schema = LabelSchema.from_dict(known) if known else None
@@ -366,7 +371,14 @@ def train(
     )
     dataset: Any
     if options.window_tokens:
-        dataset = WindowDataset(train_data, extractor.inputs, options.mention_replacement, taught)
+        dataset = WindowDataset(
+            train_data,
+            extractor.inputs,
+            options.mention_replacement,
+            taught,
+            unrelated=options.unrelated_parts,
+            partial=options.partial_share,
+        )
     else:
         gold = [gold_sentence(s) for s in train_data]
         dataset = training_cells(gold, extractor.inputs)
@@ -519,6 +531,15 @@ def collate_gold(
         }
         tensors[f"{name}_labels"] = torch.tensor(list(targets), dtype=torch.long).reshape(-1, 4)
         tensors[f"{name}_targets"] = torch.tensor(list(targets.values()), dtype=torch.float)
+    config = encoder.config
+    for name, labels, known in (
+        ("entity", config.entity_types, [cells.known.entity_types for cells in batch]),
+        ("relation", config.relation_types, [cells.known.relations for cells in batch]),
+    ):
+        if any(of_window is not None for of_window in known):
+            tensors[f"{name}_known"] = torch.tensor(
+                [[k is None or n in k for n in range(len(labels))] for k in known]
+            )
     return tensors
 
 

@@ -64,8 +64,8 @@ class Figures(NamedTuple):
         own = f"{100 * self.facts / self.annotated:5.1f} %" if self.annotated else "    -"
         across, inside = (100 * count / self.texts for count in (self.across, self.inside))
         return (
-            f"{across:6.1f} across and {inside:6.1f} inside per 100 texts, ratio {self.across / max(self.inside, 1):.2f},"
-            f" annotated facts found {own}"
+            f"{across:6.1f} across and {inside:6.1f} inside per 100 texts, ratio"
+            f" {self.across / max(self.inside, 1):.2f}, annotated facts found {own}"
         )
 
 

@@ -178,9 +178,7 @@ def _core(sentences: list[Any]) -> Iterator[Document]:
         named = [entity["text"] for entity in sentence["entities"]]
         if len(types) != 1 or not types <= _CORE.keys() or not all(map(_is_name, named)):
             continue
-        mentions = [
-            {"pos": [e["start"], e["end"]], "type": "ORG"} for e in sentence["entities"]
-        ]
+        mentions = [{"pos": [e["start"], e["end"]], "type": "ORG"} for e in sentence["entities"]]
         labels = []
         for relation in sentence["relations"]:
             forward, back = _CORE[relation["type"]]
@@ -196,7 +194,9 @@ def _core(sentences: list[Any]) -> Iterator[Document]:
 
 
 def _is_name(text: str) -> bool:
-    return text[:1].isupper() and text not in ("It", "Its", "They") and not text.startswith("The co")
+    return (
+        text[:1].isupper() and text not in ("It", "Its", "They") and not text.startswith("The co")
+    )
 
 
 if __name__ == "__main__":

@@ -85,8 +85,8 @@ class TrainingOptions(BaseModel):
     unrelated_parts: float = Field(
         0.0,
         ge=0,
-        description="with windows: sentences of documents made of unrelated parts, drawn each epoch, "
-        "per sentence of the training data",
+        description="with windows: sentences in documents of unrelated parts, drawn each epoch, per "
+        "sentence of the training data",
     )
     partial_share: float = Field(
         1.0,

@@ -85,7 +85,7 @@ class TrainingOptions(BaseModel):
     unrelated_parts: float = Field(
         0.0,
         ge=0,
-        description="with windows: sentences in documents of unrelated parts, drawn each epoch, per "
+        description="with windows: sentences in documents of unrelated parts, drawn anew, per "
         "sentence of the training data",
     )
     partial_share: float = Field(

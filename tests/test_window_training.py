@@ -7,8 +7,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_training import DOCUMENT, options
 
+from helpers.training_data import DOCUMENT, options
 from pfn_kg import Extractor
 from pfn_kg.pfn.evaluation.documents import annotated_texts, evaluate_reading, sentence_heads
 from pfn_kg.pfn.evaluation.gold_spans import gold_sentence

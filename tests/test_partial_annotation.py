@@ -186,7 +186,7 @@ def readings(draw):
     return reading
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(reading=readings(), sentences=st.integers(1, 30), seed=st.integers(0, 1000))
 def test_unrelated_parts_keep_their_facts_and_get_no_others(reading, sentences, seed):
     import random

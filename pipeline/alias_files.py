@@ -15,7 +15,7 @@ from pfn_kg.transforms.merging.alias_table import AliasTable
 from pfn_kg.transforms.merging.merge_options import MergeOptions
 from pfn_kg.transforms.merging.near_names import NearNameOptions
 from pfn_kg.transforms.names.entity_keys import EntityKeys
-from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, replace
+from pfn_kg.transforms.plumbing.files import delete, join, make_folder, read_bytes, replace
 
 #: The alias table that the graph was built with, so that the next build has it too.
 ALIASES_FILE = "aliases.parquet"
@@ -56,7 +56,7 @@ def keep_aliases(directory: str, aliases: AliasTable | None) -> str | None:
     path = join(directory, ALIASES_FILE)
     if aliases is None:
         if FileSystems.exists(path):
-            FileSystems.delete([path])
+            delete(path)
         return None
     data = parquet_bytes(aliases.rows)
     replace(path, data)

@@ -16,7 +16,7 @@ from pfn_kg.pipeline.manifest import find_manifest, versions, write_manifest
 from pfn_kg.pipeline.write_graph import OWN_FILES, Filters, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.sinks.interface import Sink
-from pfn_kg.transforms.plumbing.files import absolute, join, make_folder
+from pfn_kg.transforms.plumbing.files import absolute, delete, join, make_folder
 
 _TEMPORARY = ".export-"
 
@@ -64,7 +64,7 @@ def export(
         write_manifest(output, {"export": sink.name, "state": "moving"})
         for path in list_files(output):
             if FileSystems.split(path)[1] != "manifest.json" and _TEMPORARY not in path:
-                FileSystems.delete([path])
+                delete(path)
         move_files(temporary, output, OWN_FILES)
     finally:
         delete_folder(temporary)

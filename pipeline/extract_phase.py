@@ -49,6 +49,7 @@ from pfn_kg.transforms.plumbing.files import (
     delete_partial,
     is_local,
     join,
+    list_folder,
     local_copy,
     make_folder,
     replace,
@@ -363,9 +364,8 @@ class _Watcher:
         self._seen = set(known)
 
     def __call__(self) -> list[dict[str, int]]:
-        matched = FileSystems.match([join(self._folder.path, "*.parquet")])[0].metadata_list
         found = []
-        for metadata in matched:
+        for metadata in list_folder(self._folder.path, "*.parquet"):
             if metadata.path in self._seen:
                 continue
             name = FileSystems.split(metadata.path)[1].removesuffix(".parquet")

@@ -7,23 +7,31 @@ from collections.abc import Sequence
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from pfn_kg.transforms.plumbing.files import is_local, join, local_path, make_folder
+from pfn_kg.transforms.plumbing.files import (
+    delete,
+    is_local,
+    join,
+    list_folder,
+    local_path,
+    make_folder,
+)
 
 
 def list_files(folder: str) -> list[str]:
     """The paths of all files in a folder and its folders; none if it is not there."""
     # Object stores have no folders, only files whose names begin alike.
-    return sorted(m.path for m in FileSystems.match([join(folder, "**")])[0].metadata_list)
+    return [metadata.path for metadata in list_folder(folder)]
 
 
 def delete_folder(folder: str) -> None:
     """Deletes a folder with all that is in it, if it is there."""
-    found = list_files(folder)
+    files = list_files(folder)
     try:
         if FileSystems.exists(folder):
-            FileSystems.delete([folder])
-        elif found:
-            FileSystems.delete(found)
+            delete(folder)
+        else:
+            for path in files:
+                delete(path)
     except BeamIOError:
         if list_files(folder):
             raise
@@ -36,8 +44,8 @@ def delete_temporary(directory: str, prefix: str) -> None:
         directory: where they lie.
         prefix: how their names begin.
     """
-    found = FileSystems.match([join(directory, f"{prefix}**")])[0].metadata_list
-    names = {f"{prefix}{m.path.rpartition(prefix)[2].partition('/')[0]}" for m in found}
+    files = list_folder(directory, f"{prefix}**")
+    names = {f"{prefix}{m.path.rpartition(prefix)[2].partition('/')[0]}" for m in files}
     if is_local(directory):
         # Nothing matches an empty one, and only here can there be any.
         names |= {path.name for path in local_path(directory).glob(f"{prefix}*")}
@@ -53,8 +61,7 @@ def move_files(source: str, target: str, without: Sequence[str] = ()) -> None:
         target: made if need be.
         without: names of files that stay.
     """
-    found = FileSystems.match([join(source, "*")])[0].metadata_list
-    names = sorted(FileSystems.split(metadata.path)[1] for metadata in found)
+    names = [FileSystems.split(metadata.path)[1] for metadata in list_folder(source, "*")]
     names = [name for name in names if name not in without]
     if not names:
         return

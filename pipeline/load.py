@@ -19,7 +19,7 @@ from pfn_kg.pipeline.write_graph import REJECTED_FILE, Filters, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.sinks.neo4j.connection import Neo4jServer, Neo4jUnavailableError
 from pfn_kg.sinks.neo4j.sink import BATCH_ROWS, Neo4jOptions, Neo4jSink
-from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, replace
+from pfn_kg.transforms.plumbing.files import delete, join, make_folder, read_bytes, replace
 
 _TEMPORARY = ".load-"
 
@@ -164,4 +164,4 @@ def _keep_rejected(directory: str, graph: str, temporary: str, rejected: int) ->
         make_folder(folder)
         replace(target, read_bytes(join(temporary, REJECTED_FILE)))
     elif FileSystems.exists(target):
-        FileSystems.delete([target])
+        delete(target)

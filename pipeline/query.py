@@ -17,7 +17,7 @@ from pfn_kg.pipeline.manifest import find_manifest
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.rdf.names import RdfNames
-from pfn_kg.transforms.plumbing.files import absolute, join, read_bytes
+from pfn_kg.transforms.plumbing.files import absolute, join, list_folder, read_bytes
 
 #: What describes the graph but is none of it: shapes and statistics.
 _NOT_DATA = ("shapes.ttl", "void.ttl")
@@ -123,7 +123,7 @@ def _prefixes(options: Mapping[str, Any]) -> dict[str, str]:
 
 def _rdf_files(folder: str) -> dict[str, str]:
     try:
-        found = FileSystems.match([join(folder, "*")])[0].metadata_list
+        found = list_folder(folder, "*")
     except BeamIOError as error:
         raise ConfigurationError(f"{folder}: {error}") from None
     paths = sorted(metadata.path for metadata in found)

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from helpers.corpora import TEXTS, corpus_table, write_corpus
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.job import ExtractOptions
-from pfn_kg.transforms.reading.chunks import ChunkRun, Columns, batch_rows, read_chunks
-from pfn_kg.transforms.reading.plan import list_corpus, plan_extraction
+from pfn_kg.transforms.reading.chunks import ChunkRun, batch_rows, read_chunks
+from pfn_kg.transforms.reading.columns import Columns
+from pfn_kg.transforms.reading.list_corpus import list_corpus
+from pfn_kg.transforms.reading.plan import plan_extraction
 
 
 def options(*corpus, **others):
@@ -34,7 +36,7 @@ def test_files_folders_and_globs(tmp_path):
         "a.parquet",
         "c.parquet",
     ]
-    with pytest.raises(ConfigurationError, match="no such file"):
+    with pytest.raises(ConfigurationError, match="no file matches"):
         list_corpus([f"{folder}/e*"])
 
 

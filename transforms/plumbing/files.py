@@ -1,19 +1,27 @@
-"""Small helpers over Beam's file systems, so that local and remote paths are alike."""
+"""Small helpers over Beam's file systems, so that local and remote paths are alike.
+
+Paths are literal here: a bracket, a star or a question mark in the name of a folder is a character
+of that name. Beam's own `match` reads them as a pattern, and so does `delete` on some file systems.
+"""
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
 import re
+import shutil
 import tempfile
 import uuid
 from pathlib import Path
 from typing import BinaryIO
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
 _logger = logging.getLogger(__name__)
+
+_SPECIAL = re.compile(r"[*?\[\]]")
 
 #: Ends the names of files that are not finished; nothing ever reads them.
 PARTIAL_SUFFIX = ".partial"
@@ -63,6 +71,53 @@ def make_folder(path: str) -> None:
             raise
 
 
+def file_version(metadata: FileMetadata) -> str:
+    """What tells one state of a file from another: its time of modification, or a checksum."""
+    if metadata.last_updated_in_seconds:
+        return repr(metadata.last_updated_in_seconds)
+    return str(FileSystems.checksum(metadata.path))
+
+
+def list_folder(folder: str, pattern: str = "**") -> list[FileMetadata]:
+    """The files of a folder, sorted by path; none if it is not there.
+
+    Args:
+        folder: its path, taken literally.
+        pattern: which of its files; `*` is any part of a name, `**` of a path below the folder.
+    """
+    # Beam lists by patterns alone and can't quote their characters: where one is part of a name,
+    # any character matches, and what lies elsewhere is left out afterwards.
+    anything = join(_SPECIAL.sub("?", folder), pattern)
+    begin = join(folder, "")
+    matched = FileSystems.match([anything])[0].metadata_list
+    inside = [metadata for metadata in matched if metadata.path.startswith(begin)]
+    return sorted(inside, key=lambda metadata: metadata.path)
+
+
+def delete(path: str) -> None:
+    """Deletes a file, or a folder with all that is in it.
+
+    Args:
+        path: taken literally.
+
+    Raises:
+        BeamIOError: if there is nothing, or it can't be deleted.
+    """
+    if not is_local(path):
+        # Google's file system looks for a pattern, all others for a name.
+        is_pattern = FileSystems.get_scheme(path) == "gs"
+        FileSystems.delete([glob.escape(path) if is_pattern else path])
+        return
+    place = local_path(path)
+    try:
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink()
+    except OSError as error:
+        raise BeamIOError("Delete operation failed", {path: error}) from error
+
+
 def write_once(path: str, data: bytes) -> None:
     """Writes an immutable file: under a name unique to this attempt, then renamed.
 
@@ -72,7 +127,7 @@ def write_once(path: str, data: bytes) -> None:
     _write(partial, data)
     try:
         if FileSystems.exists(path):
-            FileSystems.delete([partial])
+            delete(partial)
         else:
             FileSystems.rename([partial], [path])
     except BeamIOError:
@@ -88,7 +143,7 @@ def replace(path: str, data: bytes) -> None:
         FileSystems.rename([partial], [path])
     except BeamIOError:
         # Some file systems don't rename onto a file that is there.
-        FileSystems.delete([path])
+        delete(path)
         FileSystems.rename([partial], [path])
 
 
@@ -99,10 +154,9 @@ def _write(path: str, data: bytes) -> None:
 
 def delete_partial(folder: str) -> None:
     """Takes away what killed attempts left behind in a folder."""
-    found = FileSystems.match([join(folder, f"*{PARTIAL_SUFFIX}")])[0].metadata_list
-    for metadata in found:
+    for metadata in list_folder(folder, f"*{PARTIAL_SUFFIX}"):
         try:
-            FileSystems.delete([metadata.path])
+            delete(metadata.path)
         except BeamIOError as error:
             _logger.debug("could not delete %s: %s", metadata.path, error)
 
@@ -115,12 +169,12 @@ def local_copy(folder: str) -> Path:
     """
     if is_local(folder):
         return local_path(folder)
-    found = FileSystems.match([join(folder, "**")])[0].metadata_list
-    if not found:
+    files = list_folder(folder)
+    if not files:
         raise FileNotFoundError(f"{folder}: no files there")
     prefix = re.compile(re.escape(folder.rstrip("/")) + "/+")
     copy = Path(tempfile.mkdtemp(prefix="pfn-kg-model-"))
-    for metadata in found:
+    for metadata in files:
         relative = prefix.sub("", metadata.path, count=1)
         if not relative or relative.endswith("/"):
             continue

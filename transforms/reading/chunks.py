@@ -7,7 +7,7 @@ that a chunk's name, and whether its file exists, is known before its text is re
 
 from __future__ import annotations
 
-import json
+import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -16,29 +16,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.schemas.extraction import Rejection
-from pfn_kg.transforms.plumbing.files import open_raw
+from pfn_kg.transforms.plumbing.files import file_version, open_raw
+from pfn_kg.transforms.reading.columns import (
+    Columns,
+    Undecodable,
+    column_of,
+    metadata_of,
+    strings,
+)
 
 # What a batch of rows takes in memory at most, going by the footer's averages.
 _BATCH_BYTES = 4 << 20
 _BATCH_ROWS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """The columns of one file that are read; None where there is none."""
-
-    text: str
-    id: str | None
-    title: str | None
-    metadata: tuple[str, ...] = ()
-
-    def names(self) -> list[str]:
-        """Each column once."""
-        return list(dict.fromkeys([c for c in (self.id, self.title, self.text) if c])) + [
-            c for c in self.metadata if c not in (self.id, self.title, self.text)
-        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +39,8 @@ class ChunkRun:
 
     Attributes:
         file: where the rows are.
+        size: of the file when it was planned, in bytes.
+        version: of the file then (`file_version`).
         fingerprint: hash of all that the extractions depend on: the file's version,
             the model, the options.
         row_group: number of the row group; -1 for a file that can't be read.
@@ -62,6 +56,8 @@ class ChunkRun:
     """
 
     file: str
+    size: int
+    version: str
     fingerprint: str
     row_group: int
     group_begin: int
@@ -106,8 +102,7 @@ class Chunk:
         source_file: where the rows come from.
         begin: first row.
         end: one past the last row, rows that could not be read included.
-        documents: one for each row that could be read, and one, without text, for
-            the rest of a run that could not.
+        documents: one for each row; a row that can't be read has no text.
         unwanted: rows that were passed over, since the graph has what they say.
     """
 
@@ -133,8 +128,8 @@ def read_chunks(run: ChunkRun, next_row: Callable[[str, int], int | None]) -> It
             if its file exists, else None.
 
     Raises:
-        OSError: if the file system fails. Rows that the file itself makes unreadable
-            become a rejection instead.
+        OSError: if the file system fails, or the file is not the one that was planned. Rows that
+            the file itself makes unreadable become rejections instead.
     """
     row = run.begin
     while row < run.end and (after := next_row(run.chunk_name(row), row)) is not None:
@@ -149,30 +144,21 @@ def read_chunks(run: ChunkRun, next_row: Callable[[str, int], int | None]) -> It
     if row >= run.end:
         return
     chunk, characters = _new_chunk(run, row), 0
-    try:
-        for document in _documents(run, row):
-            row = document.source_row
-            if not run.is_wanted(row):
-                chunk.unwanted += 1
-                row += 1
-                continue
-            size = len(document.text or "")
-            if chunk.documents and (
-                len(chunk.documents) >= run.chunk_documents
-                or characters + size > run.chunk_characters
-            ):
-                chunk.end = row
-                if next_row(chunk.name, chunk.begin) is None:
-                    yield chunk
-                chunk, characters = _new_chunk(run, row), 0
-            chunk.documents.append(document)
-            characters += size
-            row += 1
-    except Exception as error:
-        if not _is_corruption(error):
-            raise
-        if run.is_wanted(row):
-            chunk.documents.append(_corrupt(run, row, error))
+    for document in _documents(run, row):
+        row = document.source_row
+        if not run.is_wanted(row):
+            chunk.unwanted += 1
+            continue
+        size = len(document.text or "")
+        if chunk.documents and (
+            len(chunk.documents) >= run.chunk_documents or characters + size > run.chunk_characters
+        ):
+            chunk.end = row
+            if next_row(chunk.name, chunk.begin) is None:
+                yield chunk
+            chunk, characters = _new_chunk(run, row), 0
+        chunk.documents.append(document)
+        characters += size
     chunk.end = run.end
     if chunk.documents and next_row(chunk.name, chunk.begin) is None:
         yield chunk
@@ -191,19 +177,7 @@ def read_documents(run: ChunkRun) -> Iterator[Document]:
     if run.unreadable is not None:
         yield _unreadable(run)
         return
-    row = run.begin
-    documents = _documents(run, row)
-    while True:
-        try:
-            document = next(documents, None)
-        except Exception as error:
-            if not _is_corruption(error):
-                raise
-            document, documents = _corrupt(run, row, error), iter(())
-        if document is None:
-            return
-        row = document.source_row + 1
-        yield document
+    yield from _documents(run, run.begin)
 
 
 def _unreadable(run: ChunkRun) -> Document:
@@ -212,12 +186,14 @@ def _unreadable(run: ChunkRun) -> Document:
     return Document(source_row=-1, rejected=[Rejection("read", None, reason)])
 
 
-def _corrupt(run: ChunkRun, row: int, error: Exception) -> Document:
+def _corrupt(run: ChunkRun, begin: int, error: Exception) -> Iterator[Document]:
+    """One rejected document for each row from `begin` on, so that lost documents are counted."""
     reason = (
-        f"rows {row} to {run.end - 1} of row group {run.row_group} "
+        f"rows {begin} to {run.end - 1} of row group {run.row_group} "
         f"can't be read: {' '.join(str(error).split())}"
     )
-    return Document(source_row=row, rejected=[Rejection("read", None, reason)])
+    for row in range(begin, run.end):
+        yield Document(source_row=row, rejected=[Rejection("read", None, reason)])
 
 
 def _is_corruption(error: Exception) -> bool:
@@ -231,7 +207,42 @@ def _is_corruption(error: Exception) -> bool:
 
 
 def _documents(run: ChunkRun, begin: int) -> Iterator[Document]:
-    """Streams the rows of a run from `begin` on."""
+    """Streams the rows of a run from `begin` on; those that are corrupt are rejected."""
+    row = begin
+    _check_unchanged(run)
+    try:
+        for document in _read_rows(run, begin):
+            row = document.source_row + 1
+            yield document
+    except Exception as error:
+        if not _is_corruption(error):
+            raise
+        # Another file in its place would look corrupt as well.
+        _check_unchanged(run)
+        yield from _corrupt(run, row, error)
+    _check_unchanged(run)
+
+
+def _check_unchanged(run: ChunkRun) -> None:
+    """Refuses a file that is not the one that was planned: its rows would be mixed.
+
+    Raises:
+        OSError: says what changed.
+    """
+    try:
+        metadata = FileSystems.get_filesystem(run.file).metadata(run.file)
+    except BeamIOError as error:
+        raise OSError(errno.ENOENT, f"{run.file} is gone since the run began: {error}") from error
+    now = metadata.size_in_bytes, file_version(metadata)
+    if now != (run.size, run.version):
+        raise OSError(
+            errno.ESTALE,
+            f"{run.file} changed while it was read ({run.size} bytes, then {now[0]}); run again "
+            "when it is written",
+        )
+
+
+def _read_rows(run: ChunkRun, begin: int) -> Iterator[Document]:
     row = run.group_begin
     with open_raw(run.file) as file:
         # Buffered reading keeps a piece of each column in memory, not the row group.
@@ -255,38 +266,33 @@ def _documents(run: ChunkRun, begin: int) -> Iterator[Document]:
 
 
 def _batch_documents(batch: pa.RecordBatch, columns: Columns) -> Iterator[Document]:
-    texts = _strings(batch.column(columns.text))
-    ids = _strings(batch.column(columns.id)) if columns.id else None
-    titles = _strings(batch.column(columns.title)) if columns.title else None
-    metadata = {name: _values(batch.column(name)) for name in columns.metadata}
+    texts = strings(column_of(batch, columns.text))
+    ids = strings(column_of(batch, columns.id)) if columns.id else None
+    titles = strings(column_of(batch, columns.title)) if columns.title else None
+    metadata = metadata_of(batch, columns)
     for index, text in enumerate(texts):
-        document = Document(source_row=-1)
-        values = {name: column[index] for name, column in metadata.items()}
-        if values:
-            document.metadata = json.dumps(
-                {name: _plain(value) for name, value in values.items()}, ensure_ascii=False
-            )
+        document = Document(source_row=-1, metadata=metadata[index])
         title = titles[index] if titles else None
         document.title = title if isinstance(title, str) else None
         _fill(document, text, ids[index] if ids else None, columns)
         yield document
 
 
-def _fill(document: Document, text: str | _Undecodable | None, id_: Any, columns: Columns) -> None:
+def _fill(document: Document, text: str | Undecodable | None, id_: Any, columns: Columns) -> None:
     """Sets id, text and hash, or the rejection."""
 
     def reject(reason: str, payload: str | None = None) -> None:
         document.rejected.append(Rejection("read", None, reason, payload))
 
     if columns.id is not None:
-        if isinstance(id_, _Undecodable):
+        if isinstance(id_, Undecodable):
             return reject(f"column {columns.id!r} is {id_.reason}")
         if not id_:
             return reject(f"column {columns.id!r} is {'null' if id_ is None else 'empty'}")
         document.document_id = id_
     if text is None:
         return reject(f"column {columns.text!r} is null")
-    if isinstance(text, _Undecodable):
+    if isinstance(text, Undecodable):
         return reject(f"column {columns.text!r} is {text.reason}")
     if not text.strip():
         return reject(f"column {columns.text!r} is empty or white space", text[:200])
@@ -295,54 +301,3 @@ def _fill(document: Document, text: str | _Undecodable | None, id_: Any, columns
     if columns.id is None:
         document.document_id = digest
     document.text = text
-
-
-class _Undecodable:
-    """A string of the file that is no text."""
-
-    __slots__ = ("reason",)
-
-    def __init__(self, error: UnicodeDecodeError) -> None:
-        self.reason = f"not valid UTF-8 at byte {error.start}"
-
-
-def _strings(column: pa.Array) -> list[Any]:
-    """Strings, with integers as decimal strings and `_Undecodable` where bytes are no text."""
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_integer(column.type):
-        return [None if value is None else str(value) for value in column.to_pylist()]
-    try:
-        return column.to_pylist()
-    except UnicodeDecodeError:
-        return [_decode(value) for value in column.cast(pa.large_binary()).to_pylist()]
-
-
-def _decode(value: bytes | None) -> str | _Undecodable | None:
-    try:
-        return None if value is None else value.decode()
-    except UnicodeDecodeError as error:
-        return _Undecodable(error)
-
-
-def _values(column: pa.Array) -> list[Any]:
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        return _strings(column)
-    return column.to_pylist()
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON can hold it: what JSON has not becomes text."""
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if value - value == 0 else str(value)
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, _Undecodable):
-        return None
-    if isinstance(value, bytes):
-        return value.hex()
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError, FileMetadata
-from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extraction import EXTRACTION_VERSION
-from pfn_kg.schemas.job import CHUNK_CHARACTERS, DEFAULT_TITLE_COLUMN, ExtractOptions
-from pfn_kg.transforms.plumbing.files import absolute, join, open_raw
-from pfn_kg.transforms.reading.chunks import ChunkRun, Columns, batch_rows
+from pfn_kg.schemas.job import CHUNK_CHARACTERS, ExtractOptions
+from pfn_kg.transforms.plumbing.files import file_version, open_raw
+from pfn_kg.transforms.reading.chunks import ChunkRun, batch_rows
+from pfn_kg.transforms.reading.columns import Columns, column_names, resolve_columns
+from pfn_kg.transforms.reading.list_corpus import list_corpus, partitions_of
 
 # A part of a row group is read from the row group's start. So many parts of one
 # row group keep that cheap and give a cluster something to share out.
@@ -73,11 +75,13 @@ def plan_extraction(
         ConfigurationError: if there is no such file, none can be read, or a column
             is missing or of another type than text.
     """
-    found = list_corpus(options.corpus)
     with ThreadPoolExecutor(16) as pool:
-        planned = list(
-            pool.map(lambda file: _plan_file(file, options, model_hash, live_version), found)
-        )
+        footers = list(pool.map(_read_footer, list_corpus(options.corpus)))
+    names: Counter[str] = Counter()
+    for footer in footers:
+        if footer.schema is not None:
+            names.update(column_names(footer.schema))
+    planned = [_plan_file(f, options, model_hash, live_version, set(names)) for f in footers]
     files = [file for file, _ in planned]
     if all(file.error for file in files):
         raise ConfigurationError(
@@ -87,69 +91,57 @@ def plan_extraction(
     return Plan(files, [run for _, runs in planned for run in runs])
 
 
-def list_corpus(patterns: Iterable[str]) -> list[FileMetadata]:
-    """The files of a corpus, each once, in the order of their paths within each pattern.
+class _Footer(NamedTuple):
+    """A file of the corpus with its footer, or the reason why it can't be read."""
 
-    Args:
-        patterns: files, folders (all `*.parquet` below them) or globs.
-
-    Raises:
-        ConfigurationError: if a pattern matches nothing.
-    """
-    files: dict[str, FileMetadata] = {}
-    for pattern in patterns:
-        try:
-            matched = _match(absolute(pattern))
-        except (BeamIOError, OSError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigurationError(f"CORPUS {pattern}: can't be listed: {reason}") from None
-        if not matched:
-            raise ConfigurationError(f"CORPUS {pattern}: no such file, or no *.parquet below it")
-        for metadata in sorted(matched, key=lambda m: m.path):
-            files.setdefault(metadata.path, metadata)
-    return list(files.values())
+    path: str
+    size: int
+    version: str
+    parquet: pq.FileMetaData | None = None
+    schema: pa.Schema | None = None
+    error: str | None = None
 
 
-def _match(pattern: str) -> list[FileMetadata]:
-    if any(character in pattern for character in "*?["):
-        matched = FileSystems.match([pattern])[0].metadata_list
-        return [m for m in matched if not _is_folder(m.path)]
-    # Globs reach into sub-folders on some file systems and not on others: ask for both.
-    below = [join(pattern, "*.parquet"), join(pattern, "**.parquet")]
-    inside = {m.path: m for result in FileSystems.match(below) for m in result.metadata_list}
-    if inside:
-        return [m for m in inside.values() if not _is_folder(m.path)]
-    if _is_folder(pattern):
-        return []
-    return FileSystems.match([pattern])[0].metadata_list
-
-
-def _is_folder(path: str) -> bool:
-    from pathlib import Path
-
-    return FileSystems.get_scheme(path) is None and Path(path).is_dir()
+def _read_footer(metadata: FileMetadata) -> _Footer:
+    place = metadata.path, metadata.size_in_bytes, file_version(metadata)
+    try:
+        with open_raw(metadata.path) as file:
+            footer = pq.ParquetFile(file)
+            return _Footer(*place, footer.metadata, footer.schema_arrow)
+    except (pa.ArrowException, OSError, BeamIOError) as error:
+        return _Footer(*place, error=" ".join(str(error).split()) or type(error).__name__)
 
 
 def _plan_file(
-    metadata: FileMetadata, options: ExtractOptions, model_hash: str, live_version: str | None
+    footer: _Footer,
+    options: ExtractOptions,
+    model_hash: str,
+    live_version: str | None,
+    names: Set[str],
 ) -> tuple[InputFile, list[ChunkRun]]:
-    path, size = metadata.path, metadata.size_in_bytes
-    version = repr(metadata.last_updated_in_seconds)
-    if not metadata.last_updated_in_seconds:
-        version = str(FileSystems.checksum(path))
+    path, size, version, parquet, schema, reason = footer
     fingerprint = _fingerprint(path, size, version, model_hash, options, live_version)
-    try:
-        with open_raw(path) as file:
-            footer = pq.ParquetFile(file)
-            parquet, schema = footer.metadata, footer.schema_arrow
-    except (pa.ArrowException, OSError, BeamIOError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+    if parquet is None or schema is None:
         columns = Columns(options.text_column, None, None)
         run = ChunkRun(
-            path, fingerprint, -1, 0, 0, 0, columns, 1, 1, CHUNK_CHARACTERS, unreadable=reason
+            path,
+            size,
+            version,
+            fingerprint,
+            row_group=-1,
+            group_begin=0,
+            begin=0,
+            end=0,
+            columns=columns,
+            batch_rows=1,
+            chunk_documents=1,
+            chunk_characters=CHUNK_CHARACTERS,
+            unreadable=reason,
         )
         return InputFile(path, size, version, error=reason), [run]
-    columns = resolve_columns(path, schema, options)
+    columns = resolve_columns(
+        path, schema, options, elsewhere=names, partitions=partitions_of(path)
+    )
     runs, begin = [], 0
     for number in range(parquet.num_row_groups):
         group = parquet.row_group(number)
@@ -161,6 +153,8 @@ def _plan_file(
             runs.append(
                 ChunkRun(
                     file=path,
+                    size=size,
+                    version=version,
                     fingerprint=fingerprint,
                     row_group=number,
                     group_begin=begin,
@@ -197,63 +191,3 @@ def _fingerprint(
         depends_on.append(live_version)
     spelt = json.dumps(depends_on, sort_keys=True).encode()
     return blake2b(spelt, digest_size=16).hexdigest()
-
-
-def resolve_columns(path: str, schema: pa.Schema, options: ExtractOptions) -> Columns:
-    """The columns to read of a file.
-
-    Raises:
-        ConfigurationError: names the column, the file and the reason.
-    """
-    _require(path, schema, "--text-column", options.text_column)
-    _require_type(path, schema, "--text-column", options.text_column, _is_text, "text")
-    id_column = None if options.id_column == "none" else options.id_column
-    if id_column is not None:
-        _require(path, schema, "--id-column", id_column, "; --id-column none derives ids")
-        _require_type(
-            path, schema, "--id-column", id_column, _is_text_or_integer, "text or integers"
-        )
-    title = options.title_column
-    if title is not None:
-        _require(path, schema, "--title-column", title)
-    elif DEFAULT_TITLE_COLUMN in schema.names:
-        title = DEFAULT_TITLE_COLUMN
-    if title is not None:
-        _require_type(path, schema, "--title-column", title, _is_text, "text")
-    for name in options.metadata_columns:
-        _require(path, schema, "--metadata-columns", name)
-    return Columns(options.text_column, id_column, title, tuple(options.metadata_columns))
-
-
-def _require(path: str, schema: pa.Schema, option: str, name: str, hint: str = "") -> None:
-    count = schema.names.count(name)
-    if count > 1:
-        raise ConfigurationError(f"{option}: {path} has {count} columns named {name!r}")
-    if not count:
-        has = _some(schema.names)
-        raise ConfigurationError(f"{option}: {path} has no column {name!r} (it has {has}){hint}")
-
-
-def _require_type(path: str, schema: pa.Schema, option: str, name: str, accepts, what: str) -> None:
-    type_ = schema.field(name).type
-    if not accepts(type_):
-        raise ConfigurationError(f"{option}: column {name!r} of {path} is {type_}, not {what}")
-
-
-def _some(names: Sequence[str], most: int = 12) -> str:
-    shown = ", ".join(names[:most]) or "none"
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
-
-
-def _is_text(type_: pa.DataType) -> bool:
-    if pa.types.is_dictionary(type_):
-        type_ = type_.value_type
-    return (
-        pa.types.is_string(type_)
-        or pa.types.is_large_string(type_)
-        or pa.types.is_string_view(type_)
-    )
-
-
-def _is_text_or_integer(type_: pa.DataType) -> bool:
-    return _is_text(type_) or pa.types.is_integer(type_)

@@ -14,7 +14,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
-from pfn_kg.transforms.plumbing.files import join, open_raw
+from pfn_kg.transforms.plumbing.files import join, list_folder, open_raw
 
 _NAME = re.compile(r"part-(\d{5,})-of-(\d{5,})\.parquet")
 
@@ -50,7 +50,7 @@ def find_parts(directory: str, tables: Iterable[str]) -> list[TablePart]:
     for table in tables:
         folder = join(directory, table)
         try:
-            metadata = FileSystems.match([join(folder, "part-*.parquet")])[0].metadata_list
+            metadata = list_folder(folder, "part-*.parquet")
         except BeamIOError as error:
             raise ConfigurationError(f"{folder}: {error}") from None
         found = {}

@@ -96,3 +96,9 @@ def test_label_schemas_say_how_a_type_is_named():
     kinds = ["person", "organization", "organization", "other", None, None]
     assert [t.names for t in schema.entity_types] == kinds
     assert LabelSchema.from_yaml(schema.to_yaml()) == schema
+
+
+def test_a_long_name_keeps_its_parts():
+    name = "Acme" + " Inc" * 4000
+    assert name_key(name, "organization", NameRules()) == name.lower()
+    assert name_key("Acme" + " Inc" * 70, "organization", NameRules()) == "acme"

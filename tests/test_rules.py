@@ -5,6 +5,7 @@ from collections import Counter
 from typing import NamedTuple
 
 import networkx as nx
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,15 @@ from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.job import Rules
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
-from pfn_kg.transforms.facts.graph_rules import beyond_max_objects, closing_cycles
+from pfn_kg.transforms.facts.acyclic import closing_edges
+from pfn_kg.transforms.facts.graph_rules import (
+    UNCHECKED,
+    Verdict,
+    beyond_max_objects,
+    closing_cycles,
+    judge,
+)
+from pfn_kg.transforms.plumbing.shards import encode
 
 SCHEMA = LabelSchema.from_dict(
     {
@@ -243,7 +252,7 @@ def ids_of(edges, mask):
 @given(EDGES, st.randoms())
 def test_what_is_left_has_no_cycle_and_what_goes_closed_one(edges, random):
     edges = [e for e in edges if e.predicate == "p"]
-    closing = ids_of(edges, closing_cycles(relations_of(edges)))
+    closing = ids_of(edges, closing_cycles(relations_of(edges))[0])
     loops = {e.relation_id for e in edges if e.subject == e.object}
     assert not closing & loops
     kept = [e for e in edges if e.relation_id not in closing | loops]
@@ -253,7 +262,7 @@ def test_what_is_left_has_no_cycle_and_what_goes_closed_one(edges, random):
             better = nx.DiGraph((e.subject, e.object) for e in kept if e < edge)
             assert nx.has_path(better, edge.object, edge.subject)
     random.shuffle(edges)
-    assert ids_of(edges, closing_cycles(relations_of(edges))) == closing
+    assert ids_of(edges, closing_cycles(relations_of(edges))[0]) == closing
 
 
 def test_long_ways_that_are_no_cycles_stay():
@@ -261,9 +270,36 @@ def test_long_ways_that_are_no_cycles_stay():
         Edge(-0.5, -1, -1, f"{number:04}", "p", str(number), str(number + 1))
         for number in range(200)
     ]
-    assert not closing_cycles(relations_of(edges)).any()
+    assert not np.any(closing_cycles(relations_of(edges)))
     back = Edge(-0.4, -1, -1, "back", "p", "150", "50")
-    assert ids_of([back, *edges], closing_cycles(relations_of([back, *edges]))) == {"back"}
+    assert ids_of([back, *edges], closing_cycles(relations_of([back, *edges]))[0]) == {"back"}
+
+
+def test_edges_beyond_the_work_are_counted_and_stay():
+    # In this order nearly every edge is against the order of those before it.
+    ring = [Edge(-0.5, -1, -1, f"{-n % 30:02}", "p", str(n), str((n + 1) % 30)) for n in range(30)]
+    closing, unchecked = closing_cycles(relations_of(ring))
+    assert (closing.sum(), unchecked.sum()) == (1, 0)
+    closing, unchecked = closing_cycles(relations_of(ring), most_visits=0)
+    assert not closing.any()
+    assert 0 < unchecked.sum() < 30
+    ruled = [Verdict(UNCHECKED, 1, encode(pa.table({"relation_id": ["00"]})))]
+    rows = relations_of(ring)
+    assert judge(rows, ruled, Rules(acyclic="drop")) == (rows, 0)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=40))
+def test_closing_edges_are_those_with_a_way_back(edges):
+    kept = nx.DiGraph()
+    kept.add_nodes_from(range(9))
+    expected = []
+    for number, (source, target) in enumerate(edges):
+        if nx.has_path(kept, target, source):
+            expected.append(number)
+        else:
+            kept.add_edge(source, target)
+    assert closing_edges(edges) == (expected, [])
 
 
 @given(EDGES, st.integers(1, 3), st.randoms())

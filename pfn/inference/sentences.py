@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from sentencex import get_sentence_boundaries
 
 from pfn_kg.schemas.records import Sentence
+
+# A thousand characters without a space, or eight full lines without one: encoded data, a rule of
+# dots, a table's border. There is nothing to find in it, and reading it takes minutes. Scripts that
+# are written without spaces are not ASCII.
+_NO_TEXT = re.compile(r"(?<![!-~])[!-~]{1000,}|^(?:[!-~]{60,}[ \t]*\r?\n){8,}[!-~]*", re.MULTILINE)
+
+
+def unread_parts(text: str) -> Iterator[tuple[int, int]]:
+    """The parts of a text that are no text: (begin, end) in order, none empty."""
+    return (match.span() for match in _NO_TEXT.finditer(text))
 
 
 def split_sentences(text: str, language: str = "en") -> list[Sentence]:
@@ -15,8 +28,8 @@ def split_sentences(text: str, language: str = "en") -> list[Sentence]:
         language: ISO 639-1 code; an unknown one is split by general rules.
 
     Returns:
-        Sentences in order, indices from 0; none is empty, none overlaps another, and all
-        that is not white space is in one.
+        Sentences in order, indices from 0; none is empty and none overlaps another. All that is
+        neither white space nor an unread part (`unread_parts`) is in one.
 
     Example:
         >>> text = "It rained. We left."
@@ -24,11 +37,22 @@ def split_sentences(text: str, language: str = "en") -> list[Sentence]:
         ['It rained.', 'We left.']
     """
     sentences: list[Sentence] = []
-    for boundary in get_sentence_boundaries(language, text):
-        begin, end = boundary["start_index"], boundary["end_index"]
-        found = text[begin:end]
-        stripped = found.strip()
-        if stripped:
-            begin += len(found) - len(found.lstrip())
-            sentences.append(Sentence(len(sentences), begin, begin + len(stripped)))
+    for part_begin, part_end in _read_parts(text):
+        part = text[part_begin:part_end]
+        for boundary in get_sentence_boundaries(language, part):
+            begin, end = boundary["start_index"], boundary["end_index"]
+            sentence = part[begin:end]
+            stripped = sentence.strip()
+            if stripped:
+                begin += part_begin + len(sentence) - len(sentence.lstrip())
+                sentences.append(Sentence(len(sentences), begin, begin + len(stripped)))
     return sentences
+
+
+def _read_parts(text: str) -> Iterator[tuple[int, int]]:
+    """The parts of a text between those that are unread."""
+    begin = 0
+    for unread_begin, unread_end in unread_parts(text):
+        yield begin, unread_begin
+        begin = unread_end
+    yield begin, len(text)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from pfn_kg.pfn.inference.sentences import unread_parts
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, Rejection
 from pfn_kg.schemas.records import DocumentHeads, HeadTriple, Mention, Sentence
 from pfn_kg.transforms.extraction.split_chunks import PAYLOAD_CHARACTERS, SplitChunk
@@ -106,6 +107,8 @@ def _collect(
         counters["windows"] += heads.windows
         counters["documents"] += 1
         counters["characters"] += len(document.text)
+        for begin, end in unread_parts(document.text):
+            counters["unread_characters"] += end - begin
     return _ChunkItems(
         sentences=_Items(
             [s for of_document in split.sentences for s in of_document],

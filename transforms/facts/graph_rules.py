@@ -25,12 +25,13 @@ import pyarrow.compute as pc
 
 from pfn_kg.schemas.job import Rules
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.transforms.facts.acyclic import MOST_VISITS, closing_edges
 from pfn_kg.transforms.plumbing.ids import from_arrow, shard_of
 from pfn_kg.transforms.plumbing.ranks import rank_in_runs
 from pfn_kg.transforms.plumbing.shards import decode, encode, split
 from pfn_kg.transforms.tables.aggregate import aggregate_relations, one_array
 
-MAX_OBJECTS, ACYCLIC = "max_objects", "acyclic"
+MAX_OBJECTS, ACYCLIC, UNCHECKED = "max_objects", "acyclic", "acyclic_unchecked"
 
 _BEST_FIRST = [
     ("confidence", "descending"),
@@ -164,14 +165,20 @@ def beyond_max_objects(relations: pa.Table, max_objects: Mapping[str, int]) -> n
     return beyond
 
 
-def closing_cycles(relations: pa.Table) -> np.ndarray:
-    """Which relations of one predicate close a cycle of better ones, as a mask.
+def closing_cycles(
+    relations: pa.Table, most_visits: int = MOST_VISITS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which relations of one predicate close a cycle of better ones, and which are unchecked.
 
-    The others have no cycle. A relation of an entity to itself is the matter of the
-    rule of self-loops and left alone.
+    The others have no cycle. The rule of self-loops speaks of relations of an entity to itself,
+    which are left alone here.
 
     Args:
         relations: rows of the table `relations`, all those of the predicate.
+        most_visits: see `pfn_kg.transforms.facts.acyclic.closing_edges`.
+
+    Returns:
+        Two masks over the rows.
     """
     ends = _codes(
         pa.chunked_array([*relations["subject_id"].chunks, *relations["object_id"].chunks])
@@ -184,18 +191,18 @@ def closing_cycles(relations: pa.Table) -> np.ndarray:
         for number, nodes in enumerate(nx.strongly_connected_components(graph))
         for node in nodes
     }
-    closing = np.zeros(len(relations), dtype=bool)
-    kept = nx.DiGraph()
-    for row in rows[np.argsort(_best_first_rank(relations)[rows])].tolist():
-        subject, object_ = int(subjects[row]), int(objects[row])
-        if component[subject] != component[object_]:
-            continue
-        kept.add_nodes_from((subject, object_))
-        if nx.has_path(kept, object_, subject):
-            closing[row] = True
-        else:
-            kept.add_edge(subject, object_)
-    return closing
+    # Only an edge between nodes of one component is on a cycle.
+    inside = [
+        row
+        for row in rows[np.argsort(_best_first_rank(relations)[rows])].tolist()
+        if component[int(subjects[row])] == component[int(objects[row])]
+    ]
+    edges = ((int(subjects[row]), int(objects[row])) for row in inside)
+    masks = np.zeros((2, len(relations)), dtype=bool)
+    for mask, places in zip(masks, closing_edges(edges, most_visits), strict=True):
+        mask[[inside[place] for place in places]] = True
+    closing, unchecked = masks
+    return closing, unchecked
 
 
 def _may_be_on_cycles(subjects: np.ndarray, objects: np.ndarray) -> np.ndarray:
@@ -214,7 +221,11 @@ def _may_be_on_cycles(subjects: np.ndarray, objects: np.ndarray) -> np.ndarray:
 
 def _break_cycles(group: tuple[str, Iterable[bytes]]) -> Iterator[Verdict]:
     relations = pa.concat_tables(map(decode, group[1]))
-    yield from _verdicts(ACYCLIC, relations, closing_cycles(relations))
+    closing, unchecked = closing_cycles(relations)
+    yield from _verdicts(ACYCLIC, relations, closing)
+    if unchecked.any():
+        # No policy speaks of these: they stay, and are counted.
+        yield from _verdicts(UNCHECKED, relations, unchecked)
 
 
 def _verdicts(rule: str, relations: pa.Table, against: np.ndarray) -> Iterator[Verdict]:

@@ -28,6 +28,9 @@ _LEGAL_FORMS = frozenset((
 _WRITTEN_FORMS = frozenset(("a/s", "a.s.", "e.v.", "s.p.a.", "s.r.o.", "d.o.o."))
 _PHRASES = (" public limited company", " limited liability company", " kabushiki kaisha")
 
+# The longest name whose parts are taken off.
+_LONGEST = 300
+
 _POSSESSIVES = ("'s", "’s", "'", "’")
 _LINKS = re.compile(r"(?:[\s,&+]|\sand)+$")
 
@@ -48,11 +51,13 @@ def name_key(text: str, names: NameKind | None, rules: NameRules) -> str:
         'google'
     """
     key = canonical_name(text)
-    while True:
+    # What is longer is no name of anything; taking parts off one by one would be quadratic.
+    while len(key) <= _LONGEST:
         shorter = _shorter(key, names, rules)
         if shorter == key or not any(map(str.isalnum, shorter)):
-            return key
+            break
         key = shorter
+    return key
 
 
 def _shorter(key: str, names: NameKind | None, rules: NameRules) -> str:

@@ -135,6 +135,14 @@ class ExtractTexts(beam.PTransform):
             raise ConfigurationError(
                 f"head_policy: {head_policy!r} is not one of {', '.join(HEAD_POLICIES)}"
             )
+        if precision != "auto":
+            # PyTorch takes seconds to import, and is there on every machine that reads.
+            from pfn_kg.pfn.extractor import PRECISIONS
+
+            if precision not in PRECISIONS:
+                raise ConfigurationError(
+                    f"precision: {precision!r} is not one of {', '.join(PRECISIONS)}"
+                )
         for name, value in (("token_budget", token_budget), ("batch_characters", batch_characters)):
             if value is not None and value < 1:
                 raise ConfigurationError(f"{name}: {value} is not 1 or more")

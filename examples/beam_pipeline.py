@@ -1,11 +1,10 @@
-"""Facts out of JSON lines, in a Beam pipeline of one's own.
+"""Extracts facts from JSON lines in a Beam pipeline.
 
     python examples/beam_pipeline.py articles.jsonl --output facts
 
-reads one object a line with `id` and `text`, and writes one object a fact: its document, the
-words that the model took for subject and object, and their places in the text. What could not
-be read goes to files of its own. Beam's options follow the program's, such as
-`--runner=FlinkRunner`.
+reads one object a line with `id` and `text`. The program writes one object for each fact: the
+document, the words of subject and object, and their places in the text. Errors go to separate
+files. Options of Beam, such as `--runner=FlinkRunner`, follow those of the program.
 """
 
 import argparse

@@ -73,12 +73,12 @@ def export(
 class WriteFiles(beam.PTransform):
     """Writes a finished graph into a folder of files, by a sink that gives files.
 
-    The transform stands at the root of a pipeline. The files are written beside their place
-    and get their names when all of them are there; `manifest.json` comes last. A step that a
-    runner tries again leaves the same files.
+    The transform is the root of a pipeline. The files are written to a temporary folder and
+    moved when all of them are complete; `manifest.json` comes last. If a runner retries a step,
+    the files are the same.
 
-    The sink writes each fact with what it must know of both ends, so it reads the tables of a
-    folder rather than a collection of rows.
+    The input is a folder and not a collection of rows, because a sink writes each fact together
+    with the kind, type and value of both ends.
 
     Args:
         directory: the output folder of a finished run, on any file system that Beam knows.
@@ -87,7 +87,7 @@ class WriteFiles(beam.PTransform):
         min_confidence: relations below this confidence are left out.
         min_evidence: relations with fewer pieces of evidence are left out.
         relations: the relations to write, by their names in the label schema; all by default.
-        settings: what else `manifest.json` shall say of how the files were made.
+        settings: further entries of `options` in `manifest.json`.
 
     Returns:
         A collection of one dictionary: what was counted.

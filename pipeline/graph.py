@@ -1,4 +1,4 @@
-"""A finished graph for people who program: its tables, its facts by name, its SPARQL."""
+"""`Graph`: a finished graph in Python, with its tables, its facts by name and its SPARQL."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyoxigraph
 
-# Close names are looked for among the names of the entities with most mentions: to compare
-# with a million names takes longer than anyone waits for an error.
-_COMPARED_ENTITIES = 50_000
+# Close names come from the entities with most mentions only, because difflib needs over a minute
+# for a million names.
+_COMPARED_ENTITIES = 20_000
 _SHOWN_ENTITIES = 10
 _SHOWN_NAMES = 5
 
@@ -65,14 +65,14 @@ _PLACE_COLUMNS = (
 
 
 class Graph:
-    """A finished graph in its output folder, read when it is asked for.
+    """A finished graph in its output folder.
 
-    The folder is resolved once, by `open`, and each table is read when it is first used. A
-    build that runs later writes other files: open the graph again to read them.
+    `open` resolves the folder once, and each table is read when it is first used. After another
+    build of the same folder, open the graph again.
 
     The five tables `entities`, `relations`, `triples`, `mentions` and `documents` are
     properties and stay in memory once they are read. `table` reads any table of the output
-    folder, or some of its columns, and keeps nothing. The columns are those of
+    folder, or some of its columns, and does not keep it. The columns are those of
     `pfn_kg.schemas.tables.TABLE_SCHEMAS`.
 
     Example:
@@ -81,7 +81,7 @@ class Graph:
     """
 
     def __init__(self, run: FinishedRun):
-        """Takes a run that `read_finished` found; `open` is the usual way to get a graph."""
+        """Takes a run from `read_finished`. Use `open` instead."""
         self._run = run
 
     @classmethod
@@ -170,10 +170,10 @@ class Graph:
 
     @cached_property
     def counts(self) -> Mapping[str, int]:
-        """How many `entities`, `values`, `relations`, `triples`, `mentions` and `documents`.
+        """The numbers of entities, values, relations, triples, mentions and documents.
 
-        Entities and values share a table; here each has its own number. The others are read
-        from the footers of the files.
+        Entities and values share a table but are counted apart. The other numbers come from
+        the footers of the files.
         """
         kinds = self._names["kind"]
         values = pc.sum(pc.equal(kinds, "value")).as_py() or 0
@@ -186,13 +186,13 @@ class Graph:
         """Looks up the entities and values that have a name.
 
         Args:
-            name: compared with names, aliases and canonical values; case and runs of white
-                space don't count.
+            name: is compared with names, aliases and canonical values. Case and runs of white
+                space do not matter.
 
         Returns:
-            Rows of `entities`: those that are called exactly so, then those with such an
-            alias or value, then those that differ in case; in each group the entity with
-            most mentions first. No rows if nothing has the name.
+            Rows of `entities` in three groups: those with exactly this name, those with exactly
+            this alias or value, and those that match in another case. In each group the entity
+            with most mentions comes first. The table is empty if nothing matches.
         """
         places = [place for group in self._called(name) for place in group]
         ids = self._names["entity_id"].take(pa.array(places, pa.int64())).combine_chunks()
@@ -203,20 +203,21 @@ class Graph:
         """The facts of one entity or value, with the names of their other ends.
 
         Args:
-            name_or_id: an `entity_id`, an id that a former build gave the entity, or a name
-                as in `find`. Of the groups of `find` the first that is not empty counts, and
-                it must hold one entity.
+            name_or_id: an `entity_id`, an id that an earlier build gave to the entity, or a
+                name as in `find`. The first group of `find` that is not empty counts, and it
+                must hold exactly one entity.
 
         Returns:
             One row for each fact and direction, with the columns `direction` (`out` where the
             entity is the subject, `in` where it is the object), `predicate`, `entity_id`,
             `name`, `kind` and `type` of the other end, `confidence`, `evidence_count`,
-            `document_count` and `relation_id`. Facts out come first, in each direction the
-            most confident first. A fact between the entity and itself stands in both.
+            `document_count` and `relation_id`. Outgoing facts come first; in each direction the
+            most confident fact comes first. A fact between the entity and itself appears in
+            both directions.
 
         Raises:
-            ConfigurationError: if the name is that of several entities (the message lists
-                them), or of none (the message lists close names).
+            ConfigurationError: if several entities have the name (the message lists them), or
+                if none has it (the message lists close names).
         """
         id_ = self._entity_id(name_or_id)
         ends = {"out": ("subject_id", "object_id"), "in": ("object_id", "subject_id")}
@@ -241,10 +242,10 @@ class Graph:
         return pa.concat_tables(parts).combine_chunks()
 
     def evidence(self, relation_id: str) -> pa.Table:
-        """The triples that a fact rests on: which words of which document say it.
+        """The triples that support a fact, with their sentences and documents.
 
         Args:
-            relation_id: of the table `relations`; `neighbours` gives it too.
+            relation_id: an id from the table `relations` or from `neighbours`.
 
         Returns:
             One row for each triple, the best score first, with its `document_id`, the
@@ -268,34 +269,35 @@ class Graph:
     def sparql(
         self, query: str
     ) -> pyoxigraph.QuerySolutions | pyoxigraph.QueryBoolean | pyoxigraph.QueryTriples:
-        """Asks the RDF of the graph, which is read into memory at the first question.
+        """Answers a query over the RDF of the graph, which is loaded into memory at the first query.
 
         Args:
             query: SPARQL 1.1. The prefixes of the graph (`entity:`, `relation:`, `type:`,
                 `rdfs:`, `skos:`, `xsd:` ...) need no PREFIX line.
 
         Returns:
-            The answer as pyoxigraph gives it: rows for SELECT, a truth value for ASK, triples
+            The result types of pyoxigraph: solutions for SELECT, a truth value for ASK, triples
             for CONSTRUCT and DESCRIBE.
 
         Raises:
-            ConfigurationError: if the query is no SPARQL (the message names line and column),
-                or if the graph was built without RDF.
+            ConfigurationError: if the query is not valid SPARQL (the message names line and
+                column), or if the graph was built without RDF.
         """
         return self._rdf.query(query)
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """The graph as a directed multigraph of networkx.
 
-        Nodes are entity ids, with the attributes `name`, `kind` (`entity` or `value`),
-        `type`, `mentions` and `documents`; values also have `value` and `datatype`, entities
-        `iri`, and `same_as` where the alias table gives it. Edges go from subject to object;
-        their key is the relation id, and they have the attributes `predicate`, `confidence`,
-        `evidence_count` and `document_count`. Attributes are texts and numbers alone, so that
-        `networkx.write_graphml` and its like take them; aliases are therefore left out.
+        Each node is an entity id with the attributes `name`, `kind` (`entity` or `value`),
+        `type`, `mentions` and `documents`. Values also have `value` and `datatype`; entities
+        have `iri`, and `same_as` where the alias table gives it. Each edge goes from subject to
+        object, has the relation id as its key, and has the attributes `predicate`,
+        `confidence`, `evidence_count` and `document_count`. All attributes are strings and
+        numbers, so `networkx.write_graphml` and similar functions accept the graph; aliases are
+        lists and are left out.
 
         Returns:
-            A new graph; to change it changes nothing on disk.
+            A new graph. Changes to it do not reach the folder.
         """
         graph = nx.MultiDiGraph()
         for batch in self._select("entities", _NODE_COLUMNS).to_batches():

@@ -100,13 +100,13 @@ def load(
 class WriteNeo4j(beam.PTransform):
     """Loads a finished graph into a running Neo4j, so that the database mirrors it.
 
-    The transform stands at the root of a pipeline and does what `pfn-kg load` does: every row
-    is merged on its id, so that a load may be repeated; when all is there, what an older
-    version of the same graph left is deleted, and nothing else. Rows that the server refuses
-    are kept in the folder's `rejected/`.
+    The transform is the root of a pipeline and does the same as `pfn-kg load`. Every row is
+    merged on its id, so a load may be repeated. At the end, rows of an older version of the same
+    graph are deleted, and nothing else. Rows that the server refuses are kept in `rejected/` of
+    the folder.
 
-    A relationship needs both its nodes first, so the sink reads the tables of a folder rather
-    than a collection of rows.
+    The input is a folder and not a collection of rows, because a relationship can be written
+    only after both its nodes.
 
     Args:
         directory: the output folder of a finished run, on any file system that Beam knows.

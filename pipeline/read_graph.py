@@ -1,4 +1,4 @@
-"""The tables of a finished graph, as a transform of anyone's pipeline."""
+"""`ReadGraph`: the tables of a finished graph as a Beam transform for any pipeline."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _BATCH_ROWS = 1_000
 class ReadGraph(beam.PTransform):
     """Reads a table of a finished graph, one dictionary a row.
 
-    The transform stands at the root of a pipeline. The folder is looked at when the transform
-    is made; workers read the files of the table, each by itself.
+    The transform is the root of a pipeline. It lists the files of the table when it is made;
+    workers read them in parallel.
 
     Args:
         directory: the output folder of a finished run, on any file system that Beam knows.

@@ -1,4 +1,4 @@
-"""RDF of a finished graph, as a transform of anyone's pipeline."""
+"""`WriteRdf`: the RDF of a finished graph as a Beam transform for any pipeline."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from pfn_kg.sinks.rdf.sink import Format, RdfOptions, RdfSink
 class WriteRdf(beam.PTransform):
     """Writes a finished graph as RDF, as `pfn-kg export` does.
 
-    The transform stands at the root of a pipeline; see `pfn_kg.WriteFiles` for how the files
-    get to their place.
+    The transform is the root of a pipeline. `pfn_kg.WriteFiles` describes how it places files.
 
     Args:
         directory: the output folder of a finished run, on any file system that Beam knows.

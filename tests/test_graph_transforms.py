@@ -1,6 +1,7 @@
 """`ReadGraph`, `WriteFiles`, `WriteRdf` and `WriteNeo4j` in pipelines of their own."""
 
 import json
+import os
 import uuid
 from pathlib import Path
 
@@ -8,12 +9,13 @@ import apache_beam as beam
 import orjson
 import pyarrow.parquet as pq
 import pytest
-from corpora import files, manifest
+from corpora import ROOT, TEXTS, files, manifest
 from extraction_folders import DOCS, write_folder
 from test_file_systems import memory, upload  # noqa: F401
 
 from pfn_kg import (
     ConfigurationError,
+    ExtractTexts,
     Graph,
     ReadGraph,
     Rows,
@@ -36,9 +38,9 @@ def folder(tmp_path_factory):
     return folder
 
 
-def outcome(transform, place, *more):
+def outcome(transform, place, *more, options=()):
     """What a root transform gives, read back from a file."""
-    with beam.Pipeline(options=pipeline_options([])) as pipeline:
+    with beam.Pipeline(options=pipeline_options(options)) as pipeline:
         found = pipeline | transform
         for step in more:
             found = found | step
@@ -266,3 +268,29 @@ def test_neo4j(folder, tmp_path, neo4j, monkeypatch):
     server = ["--neo4j-uri", neo4j.uri, "--neo4j-password", "env:TEST_PASSWORD"]
     assert main(["load", folder, "--graph", name, *server]) == 0
     assert manifest(Path(folder))["loads"][name]["version"] == versions[0]
+
+
+def test_on_prism(folder, tmp_path, tiny_model, monkeypatch):
+    binary = os.environ.get("PFN_KG_PRISM")
+    if not binary:
+        pytest.skip("PFN_KG_PRISM names no Prism binary")
+    # Workers are processes of their own, to which the transforms travel.
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    prism = ["--runner=PrismRunner", f"--prism_location={binary}"]
+    for name, options in (("local", []), ("prism", prism)):
+        transform = WriteRdf(folder, tmp_path / name, provenance="statement")
+        (counts,) = outcome(transform, tmp_path / "counts", options=options)
+        assert counts["rdf_triples"] > 5
+        rows = outcome(ReadGraph(folder, "entities"), tmp_path / "rows", options=options)
+        assert len(rows) == Graph.open(folder).entities.num_rows
+        texts = beam.Create([(i, text) for i, text in enumerate(TEXTS)], reshuffle=False)
+        steps = (
+            ExtractTexts(tiny_model, batch_characters=1),
+            beam.Map(lambda record: record.to_dict()),
+        )
+        records = outcome(texts, tmp_path / name / "records.json", *steps, options=options)
+        assert sorted(record["id"] for record in records) == [str(i) for i in range(len(TEXTS))]
+        (tmp_path / name / "records.json").write_text(
+            json.dumps(sorted(records, key=lambda record: record["id"]))
+        )
+    assert files(tmp_path / "local") == files(tmp_path / "prism")

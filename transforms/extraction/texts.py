@@ -1,11 +1,11 @@
-"""Texts in, one record a text out: the model as a transform of anyone's pipeline.
+"""`ExtractTexts`: the model as a Beam transform for any pipeline, one record for each text.
 
 ```
 (id, text) or {"id", "text", "title"} -> batches -> sentences -> RunInference (PFN) -> resolve
 ```
 
-The extract phase keeps all scores from a floor and leaves thresholds and rules to the build;
-here eq. 13 is applied at once, and no rule of the label schema is.
+The extract phase keeps all scores from a floor and leaves thresholds and rules to the build.
+This transform applies eq. 13 at once and no rule of the label schema.
 """
 
 from __future__ import annotations
@@ -82,15 +82,15 @@ class ExtractTexts(beam.PTransform):
 
     The input holds `(id, text)` pairs or dictionaries with `id`, `text` and, if there is one,
     `title`; an integer id becomes a decimal string. The output holds one `ExtractedText` for
-    each of them, in any order. Nothing is lost: the record of a text that is null or empty, or
-    of which a sentence can't be read, says so in `errors`.
+    each of them, in any order. Nothing is lost: if a text is null or empty, or if the model can't
+    read one of its sentences, the record says so in `errors`.
 
-    The model is loaded once a process and reads the texts of a batch together, sorted by
-    length and cut by `token_budget`. Scores of a text agree to 1e-4 (fp32) whatever it is
-    read beside, so a row can differ only where a score lies that near to a threshold; with
-    `batch_characters=1` a record follows from its text alone.
+    Each process loads the model once and reads the texts of a batch together, sorted by length
+    and cut by `token_budget`. The batch changes the scores of a text by less than 1e-4 (fp32), so
+    a row can differ only where a score lies that near to a threshold. With `batch_characters=1`
+    a record depends on its text alone.
 
-    Put `beam.Reshuffle()` before the transform where the source gives all texts to one worker.
+    Put `beam.Reshuffle()` before the transform if the source gives all texts to one worker.
 
     Args:
         model: a folder on any file system that Beam knows, the name of a shipped model or of

@@ -269,7 +269,7 @@ class Graph:
     def sparql(
         self, query: str
     ) -> pyoxigraph.QuerySolutions | pyoxigraph.QueryBoolean | pyoxigraph.QueryTriples:
-        """Answers a query over the RDF of the graph, which is loaded into memory at the first query.
+        """Answers a query over the RDF of the graph; the first query loads it into memory.
 
         Args:
             query: SPARQL 1.1. The prefixes of the graph (`entity:`, `relation:`, `type:`,

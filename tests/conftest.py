@@ -80,6 +80,16 @@ def tiny_extractor(tiny_model):
     return Extractor.from_pretrained(tiny_model, device="cpu")
 
 
+@pytest.fixture
+def memory():
+    """The files of `memory://`, by path; none at the beginning."""
+    from helpers.memory_file_system import FILES
+
+    FILES.clear()
+    yield FILES
+    FILES.clear()
+
+
 @pytest.fixture(scope="session")
 def random_extractor():
     """Makes extractors with random weights, whose scores are spread over all of [0, 1]."""
@@ -115,7 +125,7 @@ def random_extractor():
 @pytest.fixture(scope="session")
 def neo4j(tmp_path_factory):
     """A Neo4j to test against: that of NEO4J_URI, or one started from NEO4J_HOME."""
-    from neo4j_server import ENVIRONMENT, Database, running
+    from helpers.neo4j_server import ENVIRONMENT, Database, running
 
     found = {name: os.environ[name] for name in ENVIRONMENT if os.environ.get(name)}
     if "NEO4J_URI" in found:

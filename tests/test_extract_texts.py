@@ -7,14 +7,15 @@ import sys
 import apache_beam as beam
 import pytest
 from apache_beam.ml.inference.base import PredictionResult
-from corpora import ROOT, TEXTS, files
-from test_file_systems import memory, upload  # noqa: F401
 
+from helpers.corpora import ROOT, TEXTS
+from helpers.memory_file_system import upload
+from helpers.output_folders import files
 from pfn_kg import ConfigurationError, ExtractedText, ExtractTexts, Mention, Sentence
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.options import pipeline_options
 from pfn_kg.schemas.records import DocumentHeads, HeadTriple
-from pfn_kg.transforms.extraction.inference import SplitChunk
+from pfn_kg.transforms.extraction.split_chunks import SplitChunk
 from pfn_kg.transforms.extraction.texts import _records
 from pfn_kg.transforms.reading.chunks import Chunk, Document
 
@@ -158,7 +159,7 @@ def test_wrong_options_are_refused_before_any_work(tiny_model, options, message)
     assert "\n" not in str(error.value)
 
 
-def test_a_model_on_another_file_system(tmp_path, tiny_model, memory):  # noqa: F811
+def test_a_model_on_another_file_system(tmp_path, tiny_model, memory):
     upload(files(tiny_model), "memory://bucket/model")
     pairs = [("a", TEXTS[1])]
     remote = extracted(pairs, tmp_path, ExtractTexts("memory://bucket/model", **THRESHOLDS))

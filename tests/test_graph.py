@@ -7,10 +7,10 @@ import networkx as nx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from corpora import files
-from extraction_folders import DOCS, Doc, write_folder
-from test_file_systems import memory, upload  # noqa: F401
 
+from helpers.extraction_folders import DOCS, Doc, write_folder
+from helpers.memory_file_system import upload
+from helpers.output_folders import files
 from pfn_kg import ConfigurationError, Graph
 from pfn_kg.pipeline import graph as graph_module
 from pfn_kg.pipeline.build_phase import BuildOptions, build
@@ -264,7 +264,7 @@ def test_html_shows_names_as_text(graph):
     assert f"{graph.counts['relations']} relations" in html
 
 
-def test_on_another_file_system(graph, folder, memory):  # noqa: F811
+def test_on_another_file_system(graph, folder, memory):
     upload(files(Path(folder)), "memory://bucket/run")
     manifest = (Path(folder) / "manifest.json").read_bytes()
     upload({"manifest.json": manifest}, "memory://bucket/run")

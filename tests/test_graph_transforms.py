@@ -9,10 +9,11 @@ import apache_beam as beam
 import orjson
 import pyarrow.parquet as pq
 import pytest
-from corpora import ROOT, TEXTS, files, manifest
-from extraction_folders import DOCS, write_folder
-from test_file_systems import memory, upload  # noqa: F401
 
+from helpers.corpora import ROOT, TEXTS
+from helpers.extraction_folders import DOCS, write_folder
+from helpers.memory_file_system import upload
+from helpers.output_folders import files, read_manifest
 from pfn_kg import (
     ConfigurationError,
     ExtractTexts,
@@ -102,7 +103,7 @@ def test_rdf_is_that_of_the_command(folder, tmp_path, options, flags):
     ours = files(tmp_path / "ours")
     assert ours == files(tmp_path / "theirs")
     assert len(ours) >= 4
-    said, expected = manifest(tmp_path / "ours"), manifest(tmp_path / "theirs")
+    said, expected = read_manifest(tmp_path / "ours"), read_manifest(tmp_path / "theirs")
     assert said.keys() == expected.keys()
     for name in said.keys() - {"seconds", "attempt"}:
         assert said[name] == expected[name], name
@@ -146,12 +147,12 @@ def test_files_appear_in_one_step_that_may_be_repeated(tmp_path, monkeypatch):
         patch.setattr(export_module, "move_files", move_one)
         with pytest.raises(ConnectionError):
             export_module.publish(*arguments)
-    assert manifest(output)["state"] == "moving"
+    assert read_manifest(output)["state"] == "moving"
     new = {f"new{i}.ttl" for i in range(3)}
     for _ in range(2):
         export_module.publish(*arguments)
         assert {path.name for path in output.glob("*.ttl")} == new
-        assert manifest(output) == arguments[2]
+        assert read_manifest(output) == arguments[2]
 
 
 class JsonLinesSink(Sink):
@@ -199,7 +200,7 @@ def test_wrong_options_of_rdf(folder, tmp_path, options, message):
     assert not (tmp_path / "out").exists()
 
 
-def test_on_another_file_system(folder, tmp_path, memory):  # noqa: F811
+def test_on_another_file_system(folder, tmp_path, memory):
     upload(files(Path(folder)), "memory://bucket/run")
     data = (Path(folder) / "manifest.json").read_bytes()
     upload({"manifest.json": data}, "memory://bucket/run")
@@ -259,7 +260,7 @@ def test_neo4j(folder, tmp_path, neo4j, monkeypatch):
         assert row["n"] == graph.entities.num_rows
         (row,) = neo4j.query(f"MATCH ()-[r {{graph: '{name}'}}]->() RETURN count(r) AS n")
         assert row["n"] == graph.relations.num_rows
-        load = manifest(Path(folder))["loads"][name]
+        load = read_manifest(Path(folder))["loads"][name]
         assert load["counts"] == counts
         versions.append(load["version"])
     assert versions[0] == versions[1]
@@ -267,7 +268,7 @@ def test_neo4j(folder, tmp_path, neo4j, monkeypatch):
     # The command takes it for the same graph, whole.
     server = ["--neo4j-uri", neo4j.uri, "--neo4j-password", "env:TEST_PASSWORD"]
     assert main(["load", folder, "--graph", name, *server]) == 0
-    assert manifest(Path(folder))["loads"][name]["version"] == versions[0]
+    assert read_manifest(Path(folder))["loads"][name]["version"] == versions[0]
 
 
 def test_on_prism(folder, tmp_path, tiny_model, monkeypatch):

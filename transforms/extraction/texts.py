@@ -21,13 +21,10 @@ from pfn_kg.pfn.resolution import HEAD_POLICIES, HeadPolicy, resolve_heads
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extraction import Rejection
 from pfn_kg.schemas.records import DocumentExtraction, DocumentHeads, Mention, Sentence, Triple
-from pfn_kg.transforms.extraction.inference import (
-    PFNModelHandler,
-    SplitChunk,
-    one_line,
-    split_chunk,
-)
+from pfn_kg.transforms.extraction.inference import PFNModelHandler
 from pfn_kg.transforms.extraction.models import locate_model
+from pfn_kg.transforms.extraction.split_chunks import SplitChunk, split_chunk
+from pfn_kg.transforms.plumbing.error_lines import one_line
 from pfn_kg.transforms.reading.chunks import Chunk, Document
 
 if TYPE_CHECKING:

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pfn_kg.pfn.extractor import Extractor
-    from pfn_kg.pipeline.export import WriteFiles
     from pfn_kg.pipeline.graph import Graph
-    from pfn_kg.pipeline.load import WriteNeo4j
     from pfn_kg.pipeline.read_graph import ReadGraph
+    from pfn_kg.pipeline.write_files import WriteFiles
+    from pfn_kg.pipeline.write_neo4j import WriteNeo4j
     from pfn_kg.pipeline.write_rdf import WriteRdf
     from pfn_kg.schemas.errors import ConfigurationError
     from pfn_kg.schemas.extraction import Rejection
@@ -92,8 +92,8 @@ _HOMES = {
     "Sentence": "schemas.records",
     "Sink": "sinks.interface",
     "Triple": "schemas.records",
-    "WriteFiles": "pipeline.export",
-    "WriteNeo4j": "pipeline.load",
+    "WriteFiles": "pipeline.write_files",
+    "WriteNeo4j": "pipeline.write_neo4j",
     "WriteRdf": "pipeline.write_rdf",
     "Written": "sinks.interface",
 }

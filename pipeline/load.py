@@ -6,24 +6,23 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from os import PathLike, fspath
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
-from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
-from pfn_kg.pipeline.folders import delete_folder, delete_temporary, list_files
+from pfn_kg.pipeline.finished_run import FinishedRun
+from pfn_kg.pipeline.folders import delete_folder, delete_temporary
 from pfn_kg.pipeline.manifest import read_extracted, versions, write_manifest
 from pfn_kg.pipeline.options import is_local_run
-from pfn_kg.pipeline.write_graph import REJECTED_FILE, Filters, WriteRun, run_sink
+from pfn_kg.pipeline.write_graph import REJECTED_FILE, Filters, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.sinks.neo4j.connection import Neo4jServer, Neo4jUnavailableError
 from pfn_kg.sinks.neo4j.sink import BATCH_ROWS, Neo4jOptions, Neo4jSink
 from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, replace
 
-_TEMPORARY = ".load-"
+#: How the names of folders begin that hold the counts and rejected rows of a load.
+TEMPORARY_PREFIX = ".load-"
 
 
 class LoadOptions(NamedTuple):
@@ -86,108 +85,15 @@ def load(
         with _as_wrong_call(), closing(sink):
             sink.open()
             sink.prepare()
-    delete_temporary(run.directory, _TEMPORARY)
-    temporary = _temporary_folder(run.directory)
+    delete_temporary(run.directory, TEMPORARY_PREFIX)
+    temporary = temporary_folder(run.directory)
     try:
         counts = run_sink(run, sink, temporary, options.filters, pipeline_args)
-        _keep_rejected(run.directory, options.graph, temporary, counts["rejected"])
+        keep_rejected(run.directory, options.graph, temporary, counts["rejected"])
     finally:
         delete_folder(temporary)
-    _record(run.directory, options, version, counts, time.monotonic() - started)
+    record_load(run.directory, options, version, counts, time.monotonic() - started)
     return counts
-
-
-class WriteNeo4j(beam.PTransform):
-    """Loads a finished graph into a running Neo4j, so that the database mirrors it.
-
-    The transform is the root of a pipeline and does the same as `pfn-kg load`. Every row is
-    merged on its id, so a load may be repeated. At the end, rows of an older version of the same
-    graph are deleted, and nothing else. Rows that the server refuses are kept in `rejected/` of
-    the folder.
-
-    The input is a folder and not a collection of rows, because a relationship can be written
-    only after both its nodes.
-
-    Args:
-        directory: the output folder of a finished run, on any file system that Beam knows.
-        uri: of the server, such as `neo4j+s://host:7687`.
-        database: its database; the user's home database by default.
-        username: None is without authentication.
-        password: where a worker finds it, `env:NAME` or `file:PATH`, never the password itself.
-        graph: the graph's name in the database.
-        replace: whether a graph of that name from another run may be replaced.
-        lexical: whether documents and sentences are loaded too; the graph must have been built
-            with `--sentences`.
-        writers: how many transactions may run side by side.
-        min_confidence: relations below this confidence are left out.
-        min_evidence: relations with fewer pieces of evidence are left out.
-        relations: the relations to load, by their names in the label schema; all by default.
-
-    Returns:
-        A collection of one dictionary: what was counted.
-
-    Raises:
-        ConfigurationError: if there is no finished graph, or if an option is wrong.
-
-    Example:
-        >>> uri = "neo4j://localhost:7687"
-        >>> pipeline | WriteNeo4j("runs/example", uri)  # doctest: +SKIP
-    """
-
-    def __init__(
-        self,
-        directory: str | PathLike[str],
-        uri: str,
-        *,
-        database: str | None = None,
-        username: str | None = None,
-        password: str | None = None,
-        graph: str = "default",
-        replace: bool = False,
-        lexical: bool = False,
-        writers: int = 1,
-        min_confidence: float = 0.0,
-        min_evidence: int = 1,
-        relations: Sequence[str] | None = None,
-    ):
-        super().__init__()
-        self._run = read_finished(fspath(directory))
-        if (username is None) != (password is None):
-            raise ConfigurationError("username, password: give both of them or none")
-        self._options = LoadOptions(
-            server=Neo4jServer(uri, database=database, username=username, password=password),
-            graph=graph,
-            replace=replace,
-            lexical=lexical,
-            writers=writers,
-            filters=Filters.of(min_confidence, min_evidence, relations),
-        )
-        self._sink, self._version = make_sink(self._run, self._options)
-
-    def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
-        """Applies the transform."""
-        run, options, version = self._run, self._options, self._version
-        directory = run.directory
-        temporary = _temporary_folder(directory)
-
-        def begin(_: None) -> float:
-            make_folder(temporary)
-            return time.time()
-
-        def end(counts: dict[str, int], began: float) -> dict[str, int]:
-            # A runner may try this step again when all of it is done.
-            if list_files(temporary):
-                _keep_rejected(directory, options.graph, temporary, counts["rejected"])
-                _record(directory, options, version, counts, time.time() - began)
-                delete_temporary(directory, _TEMPORARY)
-            return counts
-
-        begun = root | "Once" >> beam.Create([None]) | "Begin" >> beam.Map(begin)
-        return (
-            begun
-            | "Graph" >> WriteRun(run, self._sink, temporary, options.filters)
-            | "Record" >> beam.Map(end, beam.pvalue.AsSingleton(begun))
-        )
 
 
 def make_sink(run: FinishedRun, options: LoadOptions) -> tuple[Neo4jSink, str]:
@@ -212,11 +118,12 @@ def make_sink(run: FinishedRun, options: LoadOptions) -> tuple[Neo4jSink, str]:
     return Neo4jSink(run.label_schema, options.server, settings), version
 
 
-def _temporary_folder(directory: str) -> str:
-    return join(directory, f"{_TEMPORARY}{uuid.uuid4().hex}")
+def temporary_folder(directory: str) -> str:
+    """A new name for the folder of a load's counts and rejected rows."""
+    return join(directory, f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
 
 
-def _record(
+def record_load(
     directory: str, options: LoadOptions, version: str, counts: dict[str, int], seconds: float
 ) -> None:
     """Says in the run's manifest what was loaded, where and how."""
@@ -273,7 +180,8 @@ def _as_wrong_call() -> Iterator[None]:
         raise ConfigurationError(f"--neo4j-uri: {error}") from None
 
 
-def _keep_rejected(directory: str, graph: str, temporary: str, rejected: int) -> None:
+def keep_rejected(directory: str, graph: str, temporary: str, rejected: int) -> None:
+    """Puts the rows that a server refused in the place of those of an earlier load."""
     folder = join(directory, "rejected")
     target = join(folder, f"neo4j-{quote(graph, safe='')}.parquet")
     if rejected:

@@ -62,19 +62,6 @@ class Filters(NamedTuple):
     min_evidence: int = 1
     relations: tuple[str, ...] | None = None
 
-    @classmethod
-    def of(
-        cls, min_confidence: float, min_evidence: int, relations: Sequence[str] | None
-    ) -> Filters:
-        """The filters that a caller gives, with relations as any sequence of names.
-
-        Raises:
-            ConfigurationError: if one name was given in the place of several.
-        """
-        if isinstance(relations, str):
-            raise ConfigurationError(f"relations: give a list of names, such as [{relations!r}]")
-        return cls(min_confidence, min_evidence, None if relations is None else tuple(relations))
-
     def check(self, label_schema: LabelSchema) -> None:
         """Refuses what can't be meant.
 
@@ -386,37 +373,6 @@ def _write_counts(counts: dict[str, int], folder: str, rejected: Iterable[int]) 
     return counts
 
 
-class WriteRun(beam.PTransform):
-    """Writes a finished run by a sink, once the one element of its input is there.
-
-    Gives what `WriteGraph` gives.
-
-    Args:
-        run: the graph.
-        sink: what writes.
-        folder: where its files go; it must be there when the element comes.
-        filters: which relations are written.
-
-    Raises:
-        ConfigurationError: if a table is missing.
-    """
-
-    def __init__(self, run: FinishedRun, sink: Sink, folder: str, filters: Filters):
-        super().__init__()
-        self._parts = run.parts(tables_read(sink, filters))
-        self._write = WriteGraph(sink, folder, filters)
-
-    def expand(self, begun: beam.PCollection) -> beam.PCollection:
-        """Applies the transform."""
-        parts = self._parts
-        return (
-            begun
-            | "Parts" >> beam.FlatMap(lambda _: parts).with_output_types(TablePart)
-            | "Reshuffle" >> beam.Reshuffle()
-            | "Write" >> self._write
-        )
-
-
 def run_sink(
     run: FinishedRun,
     sink: Sink,
@@ -442,8 +398,12 @@ def run_sink(
     """
     filters = filters or Filters()
     filters.check(run.label_schema)
-    write = WriteRun(run, sink, folder, filters)
+    parts = run.parts(tables_read(sink, filters))
     make_folder(folder)
     with beam.Pipeline(options=pipeline_options(pipeline_args)) as pipeline:
-        _ = pipeline | "Once" >> beam.Create([None]) | "Graph" >> write
+        _ = (
+            pipeline
+            | "Parts" >> beam.Create(parts, reshuffle=True)
+            | "Graph" >> WriteGraph(sink, folder, filters)
+        )
     return json.loads(read_bytes(join(folder, COUNTS_FILE)))

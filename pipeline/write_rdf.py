@@ -8,8 +8,8 @@ from typing import get_args
 
 import apache_beam as beam
 
-from pfn_kg.pipeline.export import WriteFiles
 from pfn_kg.pipeline.finished_run import read_finished
+from pfn_kg.pipeline.write_files import WriteFiles
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.sinks.rdf.names import AliasIris, RelationIris
 from pfn_kg.sinks.rdf.provenance import Provenance

@@ -10,6 +10,10 @@ from unittest import mock
 
 import pytest
 
+from helpers.examples import load_profile
+
+load_profile()
+
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Each of several workers has a core, not all of them.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

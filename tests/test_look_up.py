@@ -6,9 +6,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from apache_beam.testing.util import assert_that
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.examples import examples
 from pfn_kg.pipeline.options import pipeline_options
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
@@ -53,7 +54,7 @@ def test_shard_of_hexadecimal_ids(numbers, shards):
     assert shard_of_hex(column, shards).tolist() == list(expected)
 
 
-@settings(max_examples=6, deadline=None)
+@examples(6)
 @given(
     st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=12),
     st.integers(1, 3),

@@ -6,9 +6,10 @@ import random
 import networkx as nx
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.examples import examples
 from pfn_kg.transforms.merging.clusters import Candidate, Pair, cluster
 from pfn_kg.transforms.merging.components import ROUNDS, components_of
 from pfn_kg.transforms.merging.merge_entities import CappedBlocks
@@ -65,7 +66,6 @@ def test_other_things_however_long_the_name(one, other):
     assert not alike(one, other, 0.85)
 
 
-@settings(deadline=None)
 @given(WORDS, WORDS)
 def test_alikeness_has_no_direction_and_meets_in_a_block(one, other):
     assert are_alike(one, other) == are_alike(other, one)
@@ -92,7 +92,6 @@ def pairs_of(found, fixed):
     return [Pair(s, candidates[a], candidates[b]) for a, b, s in found]
 
 
-@settings(deadline=None)
 @given(PAIRS, st.sets(st.integers(0, 9), max_size=3), st.integers(1, 6), st.randoms())
 def test_clusters(found, fixed, most, shuffler):
     pairs = pairs_of(found, fixed)
@@ -115,7 +114,6 @@ def test_clusters(found, fixed, most, shuffler):
         assert len(members) == sum(len(c) > 1 for c in nx.connected_components(graph))
 
 
-@settings(deadline=None)
 @given(PAIRS)
 def test_components_of_small_graphs_are_found(found):
     links = [(id_(a), id_(b)) for a, b, _ in found]
@@ -149,7 +147,7 @@ def block_rows(rows):
     )
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(st.integers(0, 10**6), st.integers(1, 9))
 def test_blocks_are_trimmed_the_same_whatever_the_parts(seed, parts):
     shuffler = random.Random(seed)
@@ -180,7 +178,6 @@ def test_a_pair_that_meets_twice_is_one_edge():
     assert len(edges_of(block_rows([(1, 3, "ada lovelace"), (1, 3, "ada lovelacee")]), 0.9)[0]) == 0
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.integers(1, 3), st.booleans()),

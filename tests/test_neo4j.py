@@ -10,12 +10,13 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.beam_runners import prism_options
 from helpers.corpora import ROOT, TEXTS, write_corpus
 from helpers.corpora import run as run_corpus
+from helpers.examples import examples
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 from helpers.output_folders import read_manifest, table_rows
 from helpers.ports import free_port
@@ -416,7 +417,7 @@ HOSTILE = [
 ]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(15, shared_fixtures=True)
 @given(st.lists(TEXT | st.sampled_from(HOSTILE), max_size=30), TEXT.filter(str.strip))
 def test_names_stay_data(neo4j, monkeypatch, names, suffix):
     for name, value in neo4j.environment.items():

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import rdflib
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyshacl import validate
 from rdflib import OWL, PROV, RDF, RDFS, SH, SKOS, VOID, XSD, Graph, Literal, Namespace, URIRef
 
+from helpers.examples import examples
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 from helpers.rdf_graphs import entity, read_both, relation, rows
 from pfn_kg.pipeline.build_phase import BuildOptions, build
@@ -220,7 +221,7 @@ def test_flagged_facts_are_warnings_that_the_policy_drop_keeps_out(tmp_path):
 SCHEMA_NAMES = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.lists(SCHEMA_NAMES, min_size=1, max_size=3, unique=True), st.text())
 def test_vocabulary_of_any_label_schema_is_strict_turtle(names, description):
     try:

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.corpora import TEXTS, corpus_table, write_corpus
@@ -45,7 +45,6 @@ def test_relative_paths_become_absolute(tmp_path, monkeypatch):
     assert file.path == str(tmp_path / "in" / "a.parquet")
 
 
-@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(1, 12), st.integers(1, 5))
 def test_every_row_is_in_one_chunk(tmp_path_factory, rows, group, chunk):
     path = tmp_path_factory.getbasetemp() / f"{rows}-{group}.parquet"

@@ -11,10 +11,11 @@ from pathlib import Path
 import pyoxigraph
 import pytest
 import rdflib
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rdflib import RDF, SKOS, XSD, Namespace
 
+from helpers.examples import examples
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 from helpers.output_folders import read_manifest, table_rows
 from helpers.rdf_graphs import content, entity, quads, read_both, relation, rows
@@ -43,9 +44,7 @@ HOSTILE = (
 def hostile(test):
     for names in HOSTILE:
         test = example(names)(test)
-    return settings(deadline=None, max_examples=30)(
-        given(st.lists(st.text(), min_size=1, max_size=6))(test)
-    )
+    return examples(30)(given(st.lists(st.text(), min_size=1, max_size=6))(test))
 
 
 def write(part, **options):
@@ -220,7 +219,6 @@ LEXICAL = {
 }
 
 
-@settings(deadline=None)
 @given(st.text() | st.from_regex(r"[0-9]{1,5}([-/ ][0-9]{1,2}){0,2}|-?[0-9,. ]+", fullmatch=True))
 @example("0000")
 @example("31 February 2004")

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import networkx as nx
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.examples import examples
 from helpers.extraction_folders import Doc, write_folder
 from helpers.output_folders import read_manifest, table_rows
 from pfn_kg.pipeline.build_phase import BuildOptions, build
@@ -302,7 +303,7 @@ def documents_in_order(tmp_path_factory):
     return docs, graph(tmp_path_factory.mktemp("order"), docs, ORDER_RULES)
 
 
-@settings(max_examples=4, deadline=None)
+@examples(4)
 @given(st.permutations(range(6)), st.sampled_from([1, 2, 6]))
 def test_rules_do_not_depend_on_order_or_chunks(
     tmp_path_factory, documents_in_order, order, chunk_documents

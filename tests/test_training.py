@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
@@ -249,7 +249,6 @@ def test_the_average_of_weights_is_kept_and_resumed(data, tmp_path):
 
 
 @given(st.lists(st.floats(-9, 9, width=32), min_size=1, max_size=30), st.floats(0, 0.999))
-@settings(deadline=None)
 def test_weights_count_by_how_long_ago_they_were(weights, decay):
     model = torch.nn.Linear(1, 1, bias=False)
     average = WeightAverage(model, decay)

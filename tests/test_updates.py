@@ -6,7 +6,7 @@ import time
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.corpora import (
@@ -17,6 +17,7 @@ from helpers.corpora import (
     run,
     write_corpus,
 )
+from helpers.examples import examples
 from helpers.output_folders import files, graph_files, read_manifest, table_rows
 from pfn_kg.pipeline.cli import main
 
@@ -275,7 +276,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(5, shared_fixtures=True)
 @given(STEPS)
 def test_history_leaves_no_trace(tmp_path_factory, tiny_model, steps):
     """Whatever was added, changed and removed, the tables are those of the live documents."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 import rdflib
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pfn_kg.schemas.datatypes import OF_NUMBERS, OF_TIMES, Value, datatype_iri
@@ -133,7 +133,6 @@ def test_quantities(text, lexical, datatype):
 
 
 @given(st.text() | SAID, st.sampled_from(DATATYPES[1:]))
-@settings(deadline=None)
 def test_values_are_of_what_their_type_declares(text, datatype):
     found = normalise_value(text, datatype).datatype
     declared = {"xsd:string": ()}.get(
@@ -143,7 +142,6 @@ def test_values_are_of_what_their_type_declares(text, datatype):
 
 
 @given(st.text() | SAID, st.sampled_from(DATATYPES))
-@settings(deadline=None)
 def test_what_is_not_a_string_is_valid_and_canonical(text, datatype):
     lexical, found = normalise_value(text, datatype)
     iri = datatype_iri(found, "https://example.org/term/")
@@ -161,7 +159,6 @@ def test_every_date_is_read_back(date):
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=3))
-@settings(deadline=None)
 def test_every_number_keeps_its_value(number):
     value = normalise_value(f"{number:,f}", "xsd:decimal")
     if value.datatype == "xsd:decimal":

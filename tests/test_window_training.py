@@ -5,9 +5,10 @@ from collections import Counter
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.examples import examples
 from helpers.training_data import DOCUMENT, options
 from pfn_kg import Extractor
 from pfn_kg.pfn.evaluation.documents import annotated_texts, evaluate_reading, sentence_heads
@@ -183,7 +184,7 @@ def test_a_window_has_the_cells_of_its_sentences(random_extractor, tmp_path, pos
     assert sum(rows[s] != rows[o] for s, o, _ in whole.relations) == 2
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.integers(1, 8), st.data())
 def test_every_sentence_is_in_one_window_an_epoch(
     random_extractor, tmp_path_factory, sizes, size, data

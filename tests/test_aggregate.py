@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from pfn_kg.transforms.tables.aggregate import (
     aggregate_entities,
     aggregate_relations,
 )
+
+pytestmark = pytest.mark.quick
 
 
 def id_(number):

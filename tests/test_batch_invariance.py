@@ -10,6 +10,8 @@ from helpers.examples import examples
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.modeling import PFNModel
 
+pytestmark = pytest.mark.quick
+
 TEXTS = [
     "Paris",
     "Anna Bell was born in London .",

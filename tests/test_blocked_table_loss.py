@@ -11,6 +11,8 @@ from pfn_kg.pfn.model.blocked_table_loss import Cells, blocked_table_loss
 from pfn_kg.pfn.model.loss import Labels, table_loss
 from pfn_kg.pfn.model.task_units import TaskUnit, upper_triangle
 
+pytestmark = pytest.mark.quick
+
 HIDDEN = 6
 
 

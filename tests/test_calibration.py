@@ -15,6 +15,8 @@ from pfn_kg.pfn.calibration import Calibration, calibration_of, reliability
 from pfn_kg.pfn.training.calibration_fit import fit_calibration
 from pfn_kg.pipeline.cli import main
 
+pytestmark = pytest.mark.quick
+
 
 @examples(15)
 @given(

@@ -9,6 +9,8 @@ from pfn_kg.pfn.calibration import calibration_of
 from pfn_kg.pfn.checkpoint import DEFAULT_MODEL, shipped_models
 from pfn_kg.pfn.inference.decoding import decode, decode_tables, head_pairs
 
+pytestmark = pytest.mark.quick
+
 TEXTS = [
     "Anna Bell was born in London .",
     "the company was founded in 1990 by John Smith , director of Acme Corp in New York",

@@ -14,6 +14,8 @@ from pfn_kg.pfn.resolution import resolve
 from pfn_kg.pfn.training.train import save_checkpoint
 from pfn_kg.schemas.errors import ConfigurationError
 
+pytestmark = pytest.mark.quick
+
 SENTENCES = [
     "She met Ada Lovelace in London.",
     "In 1990 NATO moved from Rome to Paris.",

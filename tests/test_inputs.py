@@ -1,3 +1,4 @@
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,6 +6,8 @@ from hypothesis import strategies as st
 from pfn_kg.pfn.inference.inputs import WORD_PIECES, InputEncoder
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.word_shape import WORD_SHAPES, word_shape
+
+pytestmark = pytest.mark.quick
 
 
 def with_options(extractor, **options):

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema, neo4j_label_name, neo4j_type_name, slug
 
+pytestmark = pytest.mark.quick
+
 SCHEMA = """
 version: 1
 base_iri: https://example.org/kg/

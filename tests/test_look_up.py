@@ -18,6 +18,8 @@ from pfn_kg.transforms.plumbing.shards import decode
 from pfn_kg.transforms.tables.look_up import LookUp, Question, scatter
 from pfn_kg.transforms.tables.parts import find_parts, part_name, read_part
 
+pytestmark = pytest.mark.quick
+
 QUESTION = Question(
     "relations",
     ("subject_id", "object_id"),

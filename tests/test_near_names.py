@@ -26,6 +26,8 @@ from pfn_kg.transforms.merging.redirects import VOTE_SCHEMA, elect
 from pfn_kg.transforms.names.canonical_names import canonical_name
 from pfn_kg.transforms.plumbing.shards import decode, encode
 
+pytestmark = pytest.mark.quick
+
 WORDS = st.lists(
     st.sampled_from(["ada", "adda", "of", "the", "north", "south", "xiv", "xvi", "1815", "1816"]),
     min_size=1,

@@ -23,6 +23,8 @@ from pfn_kg.sinks.rdf.shapes import shapes_turtle
 from pfn_kg.sinks.rdf.sink import RdfOptions, RdfSink
 from pfn_kg.sinks.rdf.void import void_turtle
 
+pytestmark = pytest.mark.quick
+
 SCHEMA = Namespace("https://schema.org/")
 KG = Namespace("https://example.org/kg/")
 TYPE = Namespace("https://example.org/kg/type/")

@@ -15,6 +15,8 @@ from helpers.examples import examples
 from pfn_kg.pfn.model import packed_linear
 from pfn_kg.pfn.model.packed_linear import PackedLinear, pack_linears
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(autouse=True, scope="module")
 def everywhere():

@@ -12,6 +12,8 @@ from pfn_kg.schemas.job import ExtractOptions
 from pfn_kg.transforms.reading.chunks import ChunkRun, Columns, batch_rows, read_chunks
 from pfn_kg.transforms.reading.plan import list_corpus, plan_extraction
 
+pytestmark = pytest.mark.quick
+
 
 def options(*corpus, **others):
     return ExtractOptions.from_dict({"corpus": [str(c) for c in corpus], "output": "out"} | others)

@@ -10,6 +10,8 @@ from pfn_kg.pfn.readers import FORMATS, read
 from pfn_kg.pfn.readers.detokenisation import detokenise
 from pfn_kg.schemas.errors import ConfigurationError
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def write(tmp_path):

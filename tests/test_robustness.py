@@ -11,6 +11,8 @@ from pfn_kg.pfn.evaluation.robustness import TRANSFORMATIONS, Lexicon, robustnes
 from pfn_kg.pfn.readers.records import Reading
 from pfn_kg.pipeline.cli import main
 
+pytestmark = pytest.mark.quick
+
 
 def reading(*sentences):
     found = Reading()

@@ -15,6 +15,8 @@ from pfn_kg.transforms.names.name_keys import name_key
 from pfn_kg.transforms.names.short_forms import abbreviates
 from pfn_kg.transforms.tables.aggregate import aggregate_entities
 
+pytestmark = pytest.mark.quick
+
 OFF = NameRules(*[False] * len(NameRules._fields))
 DEFAULTS = NameRules()
 ALL = NameRules(*[True] * len(NameRules._fields))

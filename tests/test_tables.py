@@ -2,12 +2,15 @@
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.plumbing.ids import content_id, group_ids, id_array, shard_of, to_hex
 from pfn_kg.transforms.plumbing.shards import decode, encode, split
+
+pytestmark = pytest.mark.quick
 
 
 @given(st.lists(st.tuples(st.text(), st.floats(width=32, allow_nan=False))), st.integers(0, 9))

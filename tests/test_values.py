@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from pfn_kg.schemas.datatypes import OF_NUMBERS, OF_TIMES, Value, datatype_iri
 from pfn_kg.transforms.values.normalise import normalise_value
 
+pytestmark = pytest.mark.quick
+
 DATATYPES = (None, "xsd:date", "xsd:gYear", "xsd:decimal", "xsd:integer", "xsd:string")
 
 

@@ -20,7 +20,7 @@ _DEFAULT = 100
 
 def load_profile() -> None:
     """Registers the profiles and loads that of HYPOTHESIS_PROFILE; `ci` where CI is set."""
-    # No test has a deadline: a machine that does other work too would miss it.
+    # Without deadlines, which a machine that does other work too would miss.
     settings.register_profile("default", deadline=None, max_examples=_DEFAULT)
     settings.register_profile(
         "ci", deadline=None, max_examples=_DEFAULT, derandomize=True, print_blob=True

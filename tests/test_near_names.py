@@ -3,19 +3,22 @@
 import itertools
 import random
 
+import apache_beam as beam
 import networkx as nx
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.eager import eager
 from helpers.examples import examples
 from pfn_kg.transforms.merging.clusters import Candidate, Pair, cluster
-from pfn_kg.transforms.merging.components import ROUNDS, components_of
-from pfn_kg.transforms.merging.merge_entities import CappedBlocks
+from pfn_kg.transforms.merging.components import ROUNDS, components_of, links_of
+from pfn_kg.transforms.merging.merge_entities import CappedBlocks, _Cluster
 from pfn_kg.transforms.merging.near_names import (
     BLOCK_NAMES,
     BLOCK_SCHEMA,
+    EDGE_SCHEMA,
     are_alike,
     blocks_of,
     edges_of,
@@ -178,6 +181,41 @@ def test_a_pair_that_meets_twice_is_one_edge():
     assert too_large == 0
     # Two names of one entity are no pair.
     assert len(edges_of(block_rows([(1, 3, "ada lovelace"), (1, 3, "ada lovelacee")]), 0.9)[0]) == 0
+
+
+def test_of_a_pair_that_comes_more_than_once_the_greatest_similarity_counts():
+    """An entity with several names meets another one in several blocks."""
+    # 0 and 2 are named by the alias table, so 1 can be joined to one of them alone.
+    ends = {0: ("Ada", 1, True), 1: ("Adda", 1, False), 2: ("Addda", 1, True)}
+
+    def edge(a, b, similarity):
+        name_a, count_a, fixed_a = ends[a]
+        name_b, count_b, fixed_b = ends[b]
+        return {
+            "a": id_(a), "b": id_(b), "similarity": similarity,
+            "a_name": name_a, "a_count": count_a, "a_is_fixed": fixed_a,
+            "b_name": name_b, "b_count": count_b, "b_is_fixed": fixed_b,
+            "label": id_(0), "is_whole": True,
+        }  # fmt: skip
+
+    weak, strong, other = edge(0, 1, 0.91), edge(0, 1, 0.99), edge(1, 2, 0.95)
+    schema = EDGE_SCHEMA.append(pa.field("label", pa.binary(12)))
+    schema = schema.append(pa.field("is_whole", pa.bool_()))
+    for rows in ([weak, strong, other], [strong, weak, other], [other, strong, weak]):
+        parts = [encode(pa.Table.from_pylist([row], schema)) for row in rows]
+        found = eager(
+            lambda groups: (
+                groups
+                | beam.ParDo(_Cluster(), {"entities": 1}).with_outputs(
+                    _Cluster.COUNTS, main="heirs"
+                )
+            ),
+            [(0, parts)],
+        )
+        ((_, heirs),) = found["heirs"]
+        assert list(links_of([heirs])) == [(id_(1), id_(0))]
+        (counts,) = found["counts"]
+        assert counts == {"fuzzy_pairs": 2, "fuzzy_pairs_left_out": 1, "merged.fuzzy": 1}
 
 
 @given(

@@ -78,13 +78,14 @@ def test_finished_chunks_are_passed_over(tmp_path):
 
 
 def test_chunks_end_before_they_are_too_long(tmp_path):
-    path = write_corpus(tmp_path / "a.parquet", ["x" * size for size in (5, 6, 20, 1, 1)])
+    path = write_corpus(tmp_path / "a.parquet", ["x" * size for size in (5, 6, 4, 20, 1, 1)])
     [run] = plan_extraction(options(path), "model").runs
     short = ChunkRun(
         **{name: getattr(run, name) for name in ChunkRun.__slots__} | {"chunk_characters": 10}
     )
     sizes = [[len(d.text) for d in c.documents] for c in read_chunks(short, lambda *_: None)]
-    assert sizes == [[5], [6], [20], [1, 1]]
+    # A chunk may be just as long as that.
+    assert sizes == [[5], [6, 4], [20], [1, 1]]
 
 
 def chunk_names(path, model="model", **others):

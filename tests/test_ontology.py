@@ -58,6 +58,18 @@ def test_ontology():
     assert not list(graph.triples((None, RDFS.range, None)))
 
 
+def test_an_inverse_is_the_property_of_things():
+    schema = LabelSchema.from_dict(
+        {
+            "base_iri": str(KG),
+            "entity_types": [{"name": "LOC"}],
+            "relations": [{"name": "part of", "inverse": "has part"}, {"name": "has part"}],
+        }
+    )
+    graph = read(ontology_turtle(RdfNames(schema)))
+    assert set(graph.subject_objects(OWL.inverseOf)) == {(RELATION.part_of, RELATION.has_part)}
+
+
 def test_ontology_has_the_metadata_that_there_is():
     columns = {"year of issue": 3, "ü/%": 1}
     counts = {f"property:{NAMES.metadata_iri(name)}": n for name, n in columns.items()}

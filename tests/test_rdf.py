@@ -73,9 +73,9 @@ def test_any_name_comes_back(format_, language):
         files, counts = write(rows("entities", found), format=format_, language=language)
         ((file, data),) = files.items()
         graph = read_both(data, file.rpartition(".")[2])
-        # Each name and each type is written once, and nothing beside them.
-        expected = sum(2 + len({n for n in names[:i]}) for i in range(len(names)))
-        assert counts["rdf_triples"] == len(graph) == expected
+        # A type, a label and the aliases, of which hypothesis repeats some: nothing beside them.
+        assert counts["rdf_triples"] == sum(2 + i for i in range(len(names)))
+        assert len(graph) == sum(2 + len(set(names[:i])) for i in range(len(names)))
         for i, name in enumerate(names):
             node = KG[f"entity/{i:024x}"]
             labels = [*graph.objects(node, LABEL)]
@@ -272,7 +272,7 @@ def test_numbers_are_plain_decimals():
     assert found == [
         '"0.7"^^<d>',
         '"0.00000001"^^<d>',
-        '"1.0"^^<d>',
+        '"1"^^<d>',
         '"0.999"^^<d>',
         '"0.000025"^^<d>',
         None,
@@ -282,9 +282,8 @@ def test_numbers_are_plain_decimals():
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=1))
 def test_a_number_is_the_shortest_decimal_that_reads_back(values):
-    for value, text in zip(
-        values, numbers(pa.array(values, pa.float32()), "d").to_pylist(), strict=True
-    ):
+    found = numbers(pa.array(values, pa.float32()), "d").to_pylist()
+    for value, text in zip(values, found, strict=True):
         lexical = text.removeprefix('"').removesuffix('"^^<d>')
         assert re.fullmatch(DECIMAL, lexical)
         assert np.float32(lexical) == np.float32(value)

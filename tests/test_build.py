@@ -208,7 +208,7 @@ def test_same_bytes_twice_and_whatever_the_chunks_order_and_workers(tmp_path):
 def test_rows_of_several_chunks_go_to_shards_together(tmp_path, monkeypatch):
     pieces = []
     monkeypatch.setattr(
-        "pfn_kg.pipeline.build_graph.split",
+        "pfn_kg.transforms.graph.make_rows.split",
         lambda *args: [pieces.append(p) or p for p in split(*args)],
     )
     folder = write_folder(tmp_path / "run", DOCS, chunk_documents=1)

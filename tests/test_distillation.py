@@ -14,7 +14,7 @@ from helpers.training_data import DOCUMENT, options
 from pfn_kg import Extractor
 from pfn_kg.pfn.inference.sentences import split_sentences
 from pfn_kg.pfn.training.distillation import taught_documents
-from pfn_kg.pfn.training.train import save_checkpoint
+from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
 from pfn_kg.pfn.training.windows import join_cells
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError

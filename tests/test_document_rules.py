@@ -11,7 +11,7 @@ from pfn_kg.schemas.job import Rules
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.transforms.facts.document_rules import (
     RULES,
-    LocalRules,
+    DocumentRules,
     Spans,
     TripleColumns,
     flag_lists,
@@ -56,15 +56,20 @@ POLICIES = st.builds(
 
 
 def applied(triples, rules, constraint_policy):
-    """What `LocalRules` makes of triples: their scores and flags, and the counts."""
+    """What `DocumentRules` makes of triples: their scores and flags, and the counts."""
     columns = [np.array([t[n] for t in triples], dtype=np.int64) for n in range(3)]
     scores = np.array([t[3] / 10 for t in triples], dtype=np.float64)
     given_ = TripleColumns(*columns, scores, np.zeros(len(triples), dtype=np.int64))
     spans = Spans(*(np.array([m[n] for m in MENTIONS], dtype=np.int64) for n in range(4)))
     counts = Counter()
-    found = LocalRules(SCHEMA, TYPES, RELATIONS, constraint_policy, rules).apply(
-        given_, spans, IDS, counts
+    of_schema = DocumentRules(
+        SCHEMA,
+        types=TYPES,
+        relations=RELATIONS,
+        constraint_policy=constraint_policy,
+        rules=rules,
     )
+    found = of_schema.apply(given_, mentions=spans, entity_ids=IDS, counts=counts)
     flags = flag_lists(found.flags).to_pylist()
     rows = zip(*(column.tolist() for column in found[:4]), flags, strict=True)
     return sorted((s, r, o, round(score, 6), tuple(f)) for s, r, o, score, f in rows), counts

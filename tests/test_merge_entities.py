@@ -20,10 +20,10 @@ from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.sinks.rdf.sink import RdfOptions
-from pfn_kg.transforms.merging.near_names import FuzzyOptions
-from pfn_kg.transforms.names.canonical_names import canonicalise
+from pfn_kg.transforms.merging.near_names import NearNameOptions
+from pfn_kg.transforms.names.canonical_names import canonical_entity
 
-FUZZY = FuzzyOptions(0.9)
+FUZZY = NearNameOptions(0.9)
 
 
 def doc(id_, *names, triples=()):
@@ -63,7 +63,7 @@ Nobody,,Odysseus,
 
 
 def id_of(name, type_):
-    return canonicalise(name, type_, "entity", None).id.hex()
+    return canonical_entity(name, type_, kind="entity", datatype=None).id.hex()
 
 
 def entities(folder):

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from helpers.eager import eager
 from helpers.examples import examples
+from pfn_kg.transforms.merging.capped_blocks import CappedBlocks
 from pfn_kg.transforms.merging.clusters import Candidate, Pair, cluster
 from pfn_kg.transforms.merging.components import ROUNDS, components_of, links_of
-from pfn_kg.transforms.merging.merge_entities import CappedBlocks, _Cluster
+from pfn_kg.transforms.merging.near_name_heirs import _Cluster
 from pfn_kg.transforms.merging.near_names import (
     BLOCK_NAMES,
     BLOCK_SCHEMA,

@@ -7,8 +7,9 @@ from helpers.corpora import extracted, run, write_corpus
 from helpers.output_folders import read_manifest, table_rows
 from pfn_kg.pfn.evaluation.gold_spans import GoldSentence
 from pfn_kg.pfn.resolution import resolve
+from pfn_kg.pfn.training.gold_batches import collate_gold
 from pfn_kg.pfn.training.gold_cells import gold_cells
-from pfn_kg.pfn.training.train import collate_gold, save_checkpoint
+from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.extraction import EXTRACTION_VERSION
 from pfn_kg.schemas.records import HeadTriple, Mention

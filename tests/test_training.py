@@ -15,7 +15,9 @@ from pfn_kg import Extractor
 from pfn_kg.pfn.checkpoint import read_label_schema
 from pfn_kg.pfn.readers import read
 from pfn_kg.pfn.training.options import TrainingOptions
-from pfn_kg.pfn.training.train import PFNTrainer, save_checkpoint, train
+from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
+from pfn_kg.pfn.training.train import train
+from pfn_kg.pfn.training.trainer import PFNTrainer
 from pfn_kg.pfn.training.weight_average import WeightAverage
 from pfn_kg.pipeline.cli import main
 

@@ -2,12 +2,15 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AlbertConfig, BertConfig, MPNetConfig, RobertaConfig
 
+from helpers.examples import examples
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.modeling import PFNModel
+
+pytestmark = pytest.mark.quick
 
 TEXTS = [
     "Paris",
@@ -45,7 +48,7 @@ def agree(found, expected):
             assert ours.get(key, FLOOR) == pytest.approx(theirs.get(key, FLOOR), abs=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     order=st.lists(st.integers(0, len(TEXTS) - 1), min_size=1, max_size=10),
     budget=st.sampled_from([1, 60, 200, 4000]),

@@ -6,8 +6,9 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 
+from helpers.examples import examples
 from helpers.texts import TEXT
 from helpers.training_data import DOCUMENT, options
 from pfn_kg import Extractor
@@ -72,7 +73,7 @@ def targets(document, text, inputs):
     ]
 
 
-@settings(deadline=None, max_examples=30)
+@examples(30)
 @given(TEXT)
 @example("Anna Bell was born in London. NATO. Müller-Lüdenscheidt was born in the London.")
 def test_targets_are_the_mean_of_what_teachers_say(teachers, text):

@@ -8,6 +8,8 @@ import torch
 from helpers.corpora import TEXTS
 from pfn_kg.pfn.inference.parallel_batches import read_batches
 
+pytestmark = pytest.mark.quick
+
 CPU = torch.device("cpu")
 
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.examples import examples
 from pfn_kg.pfn.calibration import Calibration, RelationCalibration
 from pfn_kg.pfn.evaluation.scores import JudgedTriples
 from pfn_kg.pfn.inference.decoding import RelationShift, decode, decode_tables
@@ -100,7 +101,7 @@ def test_few_examples_say_little():
     assert learned(3000) == pytest.approx(3, abs=0.3)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(
     items=st.lists(
         st.tuples(st.floats(0, 1), st.booleans(), st.sampled_from("rst"), st.booleans()),

@@ -4,9 +4,10 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.examples import examples
 from helpers.texts import TEXT as ANY_TEXT
 from pfn_kg.pfn.calibration import Calibration
 from pfn_kg.pfn.inference.decoding import decode, decode_tables
@@ -197,7 +198,7 @@ def test_one_sentence_is_read_as_ever(tiny_extractor):
     assert (found.mentions, found.head_triples) == (expected.mentions, expected.head_triples)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(texts=st.lists(ANY_TEXT, min_size=1, max_size=4), window_tokens=st.sampled_from([0, 12, 60]))
 def test_any_text_in_windows(tiny_extractor, texts, window_tokens):
     split = [split_sentences(text) for text in texts]

@@ -5,6 +5,9 @@ whose score in a document is that of the best triple that says so: the best of s
 less often than one. Where low and high are equal this is temperature scaling with a bias. The
 numbers are fitted on a development set (`pfn_kg.pfn.training.calibration_fit`) and travel in the
 checkpoint's configuration. They don't change the order of scores.
+
+Our own: scikit-learn, which would be one more large dependency, has no beta calibration, and the
+package betacal stores pickled estimators, where a checkpoint needs three numbers.
 """
 
 from __future__ import annotations

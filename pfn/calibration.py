@@ -6,8 +6,8 @@ less often than one. Where low and high are equal this is temperature scaling wi
 numbers are fitted on a development set (`pfn_kg.pfn.training.calibration_fit`) and travel in the
 checkpoint's configuration. They don't change the order of scores.
 
-Our own: scikit-learn, which would be one more large dependency, has no beta calibration, and the
-package betacal stores pickled estimators, where a checkpoint needs three numbers.
+Our own: scikit-learn has no beta calibration, and the package betacal needs scikit-learn for a
+logistic regression of two variables.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.merging.alias_table import AliasTable
-from pfn_kg.transforms.merging.merge_entities import MergeOptions
-from pfn_kg.transforms.merging.near_names import FuzzyOptions
+from pfn_kg.transforms.merging.merge_options import MergeOptions
+from pfn_kg.transforms.merging.near_names import NearNameOptions
 from pfn_kg.transforms.names.entity_keys import EntityKeys
 from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, replace
 
@@ -66,23 +66,25 @@ def keep_aliases(directory: str, aliases: AliasTable | None) -> str | None:
 def merge_options(
     temporary: str,
     label_schema: LabelSchema,
+    *,
     names: NameRules,
     aliases: AliasTable | None,
-    fuzzy: FuzzyOptions | None,
+    near_names: NearNameOptions | None,
 ) -> MergeOptions | None:
-    """What makes entities of different keys one; None if nothing does.
+    """The options that make entities with different keys one; None if there are none.
 
     Args:
-        temporary: a folder that workers read, where what they join with goes.
+        temporary: a folder that workers read; gets the keys that they join names with.
         label_schema: of the graph.
-        names: what is taken off a name.
+        names: which names count as one name.
         aliases: the alias table, if any.
-        fuzzy: how alike names must be.
+        near_names: how alike names must be; None compares none.
     """
     keys = EntityKeys.of(label_schema, names)
     if aliases is None:
-        return None if fuzzy is None else MergeOptions(keys, fuzzy=fuzzy)
+        return None if near_names is None else MergeOptions(keys, near_names=near_names)
     path = join(temporary, _ALIAS_KEYS_FILE)
     make_folder(temporary)
     replace(path, parquet_bytes(aliases.keys, _ALIAS_GROUP_ROWS))
-    return MergeOptions(keys, path, -(-len(aliases.keys) // _ALIAS_GROUP_ROWS), fuzzy)
+    groups = -(-len(aliases.keys) // _ALIAS_GROUP_ROWS)
+    return MergeOptions(keys, path, groups, near_names)

@@ -20,7 +20,7 @@ from apache_beam.io.filesystem import BeamIOError
 from pfn_kg.pfn.calibration import calibration_of
 from pfn_kg.pfn.resolution import HeadPolicy
 from pfn_kg.pipeline.alias_files import keep_aliases, kept_aliases, merge_options
-from pfn_kg.pipeline.build_graph import COUNTS_FILE, SHARD_ROWS, BuildGraph
+from pfn_kg.pipeline.build_graph import COUNTS_FILE, BuildGraph
 from pfn_kg.pipeline.finished_run import GRAPH_SCHEMA_FILE
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary, move_files
 from pfn_kg.pipeline.manifest import chunk_files, read_extracted, write_manifest
@@ -33,9 +33,10 @@ from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.sinks.rdf.sink import RdfOptions, RdfSink
 from pfn_kg.transforms.documents.deduplicate import group_count
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
-from pfn_kg.transforms.facts.chunk_rows import ResolveOptions
+from pfn_kg.transforms.facts.fact_options import FactOptions
+from pfn_kg.transforms.graph.table_shards import SHARD_ROWS
 from pfn_kg.transforms.merging.alias_table import read_alias_table
-from pfn_kg.transforms.merging.near_names import FuzzyOptions
+from pfn_kg.transforms.merging.near_names import NearNameOptions
 from pfn_kg.transforms.plumbing.files import absolute, join, read_bytes, replace
 from pfn_kg.transforms.tables.parts import TablePart, find_parts
 
@@ -79,7 +80,7 @@ class BuildOptions(NamedTuple):
     label_language: str | None = None
     sentences: bool = False
     aliases: str | None = None
-    fuzzy: FuzzyOptions | None = None
+    fuzzy: NearNameOptions | None = None
     shard_rows: int = SHARD_ROWS
 
 
@@ -104,7 +105,7 @@ def build(
     directory = absolute(directory)
     manifest = read_extracted(directory)
     label_schema = _label_schema(directory, options)
-    resolve = _resolve_options(manifest, options)
+    facts = _fact_options(manifest, options)
     rdf = _rdf_sink(manifest, label_schema, options)
     aliases = (
         None
@@ -121,7 +122,13 @@ def build(
     delete_temporary(directory, _TEMPORARY)
     temporary = join(directory, f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
-        merge = merge_options(temporary, label_schema, options.names, aliases, options.fuzzy)
+        merge = merge_options(
+            temporary,
+            label_schema,
+            names=options.names,
+            aliases=aliases,
+            near_names=options.fuzzy,
+        )
         with beam.Pipeline(options=pipeline_options(pipeline_args)) as pipeline:
             _ = (
                 pipeline
@@ -130,13 +137,13 @@ def build(
                 >> BuildGraph(
                     temporary,
                     label_schema,
-                    resolve,
-                    group_count(len(chunks)),
-                    rdf,
-                    options.shard_rows,
-                    removed,
-                    merge,
-                    old,
+                    facts,
+                    groups=group_count(len(chunks)),
+                    rdf=rdf,
+                    shard_rows=options.shard_rows,
+                    removed=removed,
+                    merge=merge,
+                    old=old,
                 )
             )
         counts: dict[str, int] = json.loads(read_bytes(join(temporary, COUNTS_FILE)))
@@ -148,8 +155,8 @@ def build(
         raise
     finally:
         delete_folder(temporary)
-    settings = resolve._asdict() | {
-        "fact_calibration": resolve.fact_calibration._asdict(),
+    settings = facts._asdict() | {
+        "fact_calibration": facts.fact_calibration._asdict(),
         "rules": options.rules._asdict(),
         "names": options.names._asdict(),
         "base_iri": label_schema.base_iri,
@@ -186,7 +193,7 @@ def recorded_options(directory: str, manifest: dict[str, Any]) -> BuildOptions:
         rdf = recorded["rdf"]
         options = options._replace(rdf=None if rdf is None else RdfOptions(**rdf))
     if recorded.get("fuzzy") is not None:
-        options = options._replace(fuzzy=FuzzyOptions(**recorded["fuzzy"]))
+        options = options._replace(fuzzy=NearNameOptions(**recorded["fuzzy"]))
     if recorded.get("aliases") is not None:
         options = options._replace(aliases=kept_aliases(directory, recorded["aliases"]))
     if recorded.get("label_schema") == "given":
@@ -254,7 +261,7 @@ def _rdf_sink(
     return RdfSink(label_schema, options.rdf._replace(language=language))
 
 
-def _resolve_options(manifest: dict[str, Any], options: BuildOptions) -> ResolveOptions:
+def _fact_options(manifest: dict[str, Any], options: BuildOptions) -> FactOptions:
     model = manifest.get("model", {})
     configuration = manifest.get("configuration", {})
     thresholds = {}
@@ -268,15 +275,15 @@ def _resolve_options(manifest: dict[str, Any], options: BuildOptions) -> Resolve
                 "from which on scores were kept by the extraction"
             )
         thresholds[name] = threshold
-    return ResolveOptions(
-        thresholds["entity"],
-        thresholds["relation"],
-        options.head_policy,
-        options.constraint_policy,
-        options.sentences,
-        options.rules,
-        options.names,
-        calibration_of(model.get("calibration"), "fact"),
+    return FactOptions(
+        entity_threshold=thresholds["entity"],
+        relation_threshold=thresholds["relation"],
+        head_policy=options.head_policy,
+        constraint_policy=options.constraint_policy,
+        sentences=options.sentences,
+        rules=options.rules,
+        names=options.names,
+        fact_calibration=calibration_of(model.get("calibration"), "fact"),
     )
 
 

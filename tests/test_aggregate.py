@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pfn_kg.transforms.facts.chunk_rows import NAME_SCHEMA, SUPPORT_SCHEMA
+from pfn_kg.schemas.shuffled_rows import NAME_SCHEMA, SUPPORT_SCHEMA
 from pfn_kg.transforms.tables.aggregate import (
     CONFIDENCE_CAP,
     EVIDENCE_LISTED,

@@ -19,7 +19,8 @@ NAMES = {"transforms.values", "transforms.names"} | PLUMBING
 CORPUS = {"transforms.reading", "transforms.extraction"} | PLUMBING
 TABLES = {"transforms.tables"} | PLUMBING
 FACTS = {"transforms.documents", "transforms.facts"} | NAMES | CORPUS | TABLES
-TRANSFORMS = {"transforms.merging"} | FACTS
+MERGING = {"transforms.merging"} | FACTS
+TRANSFORMS = {"transforms.graph"} | MERGING
 SINKS = {"sinks", "sinks.rdf", "sinks.neo4j"}
 MAY_IMPORT = {
     "schemas": set(),
@@ -40,7 +41,8 @@ MAY_IMPORT = {
     "transforms.names": SCHEMAS | NAMES,
     "transforms.tables": SCHEMAS | PLUMBING,
     "transforms.facts": SCHEMAS | SCORES | FACTS,
-    "transforms.merging": SCHEMAS | TRANSFORMS,
+    "transforms.merging": SCHEMAS | MERGING,
+    "transforms.graph": SCHEMAS | TRANSFORMS,
     "sinks": SCHEMAS,
     "sinks.rdf": SCHEMAS | {"sinks"},
     "sinks.neo4j": SCHEMAS | {"sinks"},

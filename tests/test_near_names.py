@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pfn_kg.transforms.merging.capped_blocks import CappedBlocks
 from pfn_kg.transforms.merging.clusters import Candidate, Pair, cluster
 from pfn_kg.transforms.merging.components import ROUNDS, components_of
-from pfn_kg.transforms.merging.merge_entities import CappedBlocks
 from pfn_kg.transforms.merging.near_names import (
     BLOCK_NAMES,
     BLOCK_SCHEMA,

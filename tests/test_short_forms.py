@@ -2,14 +2,15 @@
 
 import pyarrow as pa
 import pytest
-from extraction_folders import Doc, row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.extraction_folders import Doc, row
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA
 from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.transforms.facts.chunk_rows import ResolveOptions, resolve_chunk
+from pfn_kg.transforms.facts.chunk_rows import rows_of_chunk
+from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.names.name_keys import name_key
 from pfn_kg.transforms.names.short_forms import abbreviates
 from pfn_kg.transforms.tables.aggregate import aggregate_entities
@@ -34,7 +35,8 @@ NAMES = {t.name: t.names for t in SCHEMA.entity_types}
 def resolved(docs, rules=DEFAULTS):
     rows = [row(doc, "corpus", number) for number, doc in enumerate(docs)]
     chunk = pa.Table.from_pylist(rows, EXTRACTION_SCHEMA)
-    return resolve_chunk(chunk, "m", [], SCHEMA, ResolveOptions(0.5, 0.5, names=rules))
+    options = FactOptions(0.5, 0.5, names=rules)
+    return rows_of_chunk(chunk, model_hash="m", losers=[], label_schema=SCHEMA, options=options)
 
 
 def entities(docs, rules=DEFAULTS):
@@ -247,7 +249,9 @@ def document(mentions, id_):
 
 def chunk(rows, rules):
     table = pa.Table.from_pylist(rows, EXTRACTION_SCHEMA)
-    return resolve_chunk(table, "m", [], SCHEMA, ResolveOptions(0.5, 0.5, names=rules)).tables
+    options = FactOptions(0.5, 0.5, names=rules)
+    rows = rows_of_chunk(table, model_hash="m", losers=[], label_schema=SCHEMA, options=options)
+    return rows.tables
 
 
 def graph(parts):

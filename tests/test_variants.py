@@ -12,7 +12,7 @@ from pfn_kg.pfn.inference.decoding import decode, decode_tables
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.model.partition_filter import PartitionFilterEncoder, cummax
-from pfn_kg.pfn.training.train import save_checkpoint
+from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
 
 TOKENIZER = Path(__file__).parent / "data" / "official" / "encoder"
 ENCODER, HIDDEN, TYPES, RELATIONS = 16, 12, 2, 3

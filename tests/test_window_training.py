@@ -7,13 +7,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_training import DOCUMENT, options
 
+from helpers.training_data import DOCUMENT, options
 from pfn_kg import Extractor
 from pfn_kg.pfn.evaluation.documents import annotated_texts, evaluate_reading, sentence_heads
 from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
 from pfn_kg.pfn.readers import read
-from pfn_kg.pfn.training.train import save_checkpoint, training_cells
+from pfn_kg.pfn.training.gold_batches import training_cells
+from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
 from pfn_kg.pfn.training.windows import WindowBatches, WindowDataset, WindowKey
 from pfn_kg.pipeline.cli import main
 

@@ -225,7 +225,7 @@ def build_options(args: argparse.Namespace, last: BuildOptions | None = None) ->
 
 def _merge_options(args: argparse.Namespace, last: BuildOptions) -> dict[str, Any]:
     """The options that say which entities of different names are one, where they are given."""
-    from pfn_kg.transforms.merging.near_names import FuzzyOptions
+    from pfn_kg.transforms.merging.near_names import NearNameOptions
 
     given: dict[str, Any] = {}
     if args.aliases is not None:
@@ -238,7 +238,7 @@ def _merge_options(args: argparse.Namespace, last: BuildOptions) -> dict[str, An
         fuzzy = (
             None
             if similarity is None
-            else (fuzzy or FuzzyOptions(1.0))._replace(similarity=similarity)
+            else (fuzzy or NearNameOptions(1.0))._replace(similarity=similarity)
         )
     if args.fuzzy_words is not None:
         if type(args.fuzzy_words) is not int or args.fuzzy_words < 1:

@@ -39,7 +39,7 @@ def main(args: argparse.Namespace) -> int:
     from pfn_kg.pfn.extractor import Extractor
     from pfn_kg.pfn.model.encoder import find_encoder
     from pfn_kg.pfn.official import import_checkpoint, read_labels
-    from pfn_kg.pfn.training.train import save_checkpoint
+    from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
 
     logging.disable_progress_bar()
     encoder = find_encoder(args.encoder)

@@ -244,7 +244,8 @@ def _train(
     from pfn_kg.pfn.evaluation.documents import evaluate_reading
     from pfn_kg.pfn.readers.unlabelled import read_texts
     from pfn_kg.pfn.training.model_card import model_card
-    from pfn_kg.pfn.training.train import save_checkpoint, train
+    from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
+    from pfn_kg.pfn.training.train import train
 
     schema = None
     if given.get("schema"):

@@ -71,6 +71,47 @@ def place_key(source_file: str, source_row: int) -> str:
     return f"{source_row} {source_file}"
 
 
+class Deduplicated(NamedTuple):
+    """The output of `Deduplicate`.
+
+    Attributes:
+        losers: (number of the chunk, list of `Loser`).
+        sizes: dictionaries whose sums are the numbers of documents, sentences, mentions and head
+            triples that are left.
+    """
+
+    losers: beam.PCollection
+    sizes: beam.PCollection
+
+
+class Deduplicate(beam.PTransform):
+    """From `ChunkFile` to `Deduplicated`: one row of the extractions a document id.
+
+    Args:
+        removed: the documents that are left out.
+        groups: the number of groups in which documents meet, from `group_count`.
+    """
+
+    def __init__(self, removed: Removed, groups: int):
+        super().__init__()
+        self._removed = removed
+        self._groups = groups
+
+    def expand(self, chunks: beam.PCollection) -> Deduplicated:
+        """Applies the transform."""
+        tagged = (
+            chunks
+            | "ProjectDocuments"
+            >> beam.ParDo(ProjectDocuments(self._removed, self._groups)).with_output_types(
+                tuple[int, bytes]
+            )
+            | "GroupByDocumentId" >> beam.GroupByKey()
+            | "FindLosers"
+            >> beam.ParDo(FindLosers()).with_outputs(FindLosers.COUNTS, main="losers")
+        )
+        return Deduplicated(tagged["losers"], tagged[FindLosers.COUNTS])
+
+
 class ProjectDocuments(beam.DoFn):
     """Reads what identifies the documents of a chunk, grouped by hash of the id.
 

@@ -1,7 +1,8 @@
-"""What the label schema says of a triple inside its document: which rules speak, and what follows.
+"""The rules of the label schema that can be applied to a triple inside its document.
 
-All of a chunk's triples at once, as arrays. A rule drops a triple, turns it, adds its
-mirror image, or only leaves its name in `flags`; every decision is counted.
+The rules are applied to all triples of a chunk at once, as arrays. A rule drops a triple,
+turns it round, adds its mirror image, or adds the name of the rule to `flags`. Every decision
+is counted.
 """
 
 from __future__ import annotations
@@ -59,20 +60,21 @@ class Spans(NamedTuple):
     ends: np.ndarray
 
 
-class LocalRules:
+class DocumentRules:
     """The rules of a label schema that need no other document.
 
     Args:
-        label_schema: what it says of relations.
+        label_schema: describes the relations.
         types: names of the entity types, in the order of their codes.
-        relations: names of the relations, likewise.
-        constraint_policy: of the rule of argument types.
-        rules: policies of the others.
+        relations: names of the relations, in the order of their codes.
+        constraint_policy: policy of the rule `argument_types`.
+        rules: policies of the other rules.
     """
 
     def __init__(
         self,
         label_schema: LabelSchema,
+        *,
         types: Sequence[str],
         relations: Sequence[str],
         constraint_policy: ConstraintPolicy,
@@ -82,8 +84,9 @@ class LocalRules:
         self._rules = rules
         self._allowed = allowed_types(label_schema, types, relations)
         codes = {name: code for code, name in enumerate(relations)}
-        found = [label_schema.relation(name) for name in relations]
-        self._symmetric = np.array([r.symmetric for r in found], dtype=bool)
+        self._symmetric = np.array(
+            [label_schema.relation(name).symmetric for name in relations], dtype=bool
+        )
         # The relation that says the same from object to subject; -1 where there is none.
         self._inverse = np.full(len(relations), -1, dtype=np.int64)
         for relation in label_schema.relations:
@@ -105,18 +108,19 @@ class LocalRules:
     def apply(
         self,
         triples: TripleColumns,
+        *,
         mentions: Spans,
         entity_ids: Sequence[bytes],
         counts: Counter[str],
     ) -> TripleColumns:
-        """Applies the rules, in the order in which they stand in `RULES` but flipping first.
+        """Applies the rules: flipping first, then the others in the order of `RULES`.
 
         Args:
-            triples: as resolution gave them.
-            mentions: those that the triples point to.
-            entity_ids: of the entities; the lower is the subject of a symmetric relation
-                that is said in one direction alone.
-            counts: gets what was found, by rule.
+            triples: the triples after resolution.
+            mentions: the mentions that the triples point to.
+            entity_ids: ids of the entities. With the policy `one` the entity with the lower id
+                becomes the subject of a symmetric relation.
+            counts: receives the number of violations and changes, by rule.
 
         Returns:
             Each (subject, relation, object) once, with its best score.

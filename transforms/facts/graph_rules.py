@@ -82,7 +82,7 @@ def ruled_support(support: pa.Table, rules: GraphRules, groups: int) -> Iterator
     """The rows of support that a rule speaks of, by group of their subjects.
 
     Args:
-        support: as in `pfn_kg.transforms.facts.chunk_rows.SUPPORT_SCHEMA`.
+        support: as in `pfn_kg.schemas.shuffled_rows.SUPPORT_SCHEMA`.
         rules: which relations they speak of.
         groups: how many groups there are; the verdicts do not depend on it.
     """

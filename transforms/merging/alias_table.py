@@ -22,9 +22,9 @@ from apache_beam.io.filesystem import BeamIOError
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.shuffled_rows import ID_TYPE
 from pfn_kg.transforms.names.entity_keys import EntityKeys
 from pfn_kg.transforms.plumbing.files import read_bytes
-from pfn_kg.transforms.plumbing.ids import ID_TYPE
 from pfn_kg.transforms.tables.aggregate import one_array
 
 #: The columns of an alias table, as it is kept in the output folder.

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping
 import apache_beam as beam
 import pyarrow as pa
 
-from pfn_kg.transforms.plumbing.ids import ID_TYPE, from_arrow, shard_of
+from pfn_kg.schemas.shuffled_rows import ID_TYPE
+from pfn_kg.transforms.plumbing.ids import from_arrow, shard_of
 from pfn_kg.transforms.plumbing.shards import decode, encode, split
 
 #: How often both stars are applied.

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from pfn_kg.transforms.plumbing.ids import ID_TYPE
+from pfn_kg.schemas.shuffled_rows import ID_TYPE
 
 #: Blocks of more names are left out: such names meet in the blocks of their rarer words.
 BLOCK_NAMES = 500
@@ -61,13 +61,13 @@ _DIGITS = re.compile(r"\d")
 _ROMAN = re.compile(r"m{0,3}(cm|cd|d?c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3})")
 
 
-class FuzzyOptions(NamedTuple):
-    """What makes two names one.
+class NearNameOptions(NamedTuple):
+    """How alike two names must be to belong to one entity.
 
     Attributes:
-        similarity: of the names as a whole, from here on, in (0, 1].
-        words: names of fewer words are never compared: two people may be called Hansen
-            and Hanssen.
+        similarity: lowest similarity of the names as a whole, in (0, 1].
+        words: names of fewer words are never compared: Hansen and Hanssen may be the names
+            of two people.
     """
 
     similarity: float
@@ -114,21 +114,21 @@ def similar_names(keys: Sequence[str], similarity: float) -> Iterator[tuple[int,
     from rapidfuzz import process
     from rapidfuzz.distance import Indel
 
-    found = process.cdist(
+    similarities = process.cdist(
         keys,
         keys,
         scorer=Indel.normalized_similarity,
         score_cutoff=similarity,
         dtype=np.float32,
     )
-    ones, others = np.nonzero(np.triu(found, 1))
+    ones, others = np.nonzero(np.triu(similarities, 1))
     words: dict[int, list[str]] = {}
     for i, j in zip(ones.tolist(), others.tolist(), strict=True):
         for position in (i, j):
             if position not in words:
                 words[position] = words_of(keys[position])
         if are_alike(words[i], words[j]):
-            yield i, j, float(found[i, j])
+            yield i, j, float(similarities[i, j])
 
 
 def edges_of(blocks: pa.Table, similarity: float) -> tuple[pa.Table, int]:

@@ -38,7 +38,7 @@ _SCHEMA = TABLE_SCHEMAS["redirects"]
 
 
 def own_votes(moved: pa.Table, shards: int) -> Iterator[tuple[int, bytes]]:
-    """Rows of `pfn_kg.transforms.facts.chunk_rows.MOVED_SCHEMA` as votes, by part of the old id."""
+    """Rows of `pfn_kg.schemas.shuffled_rows.MOVED_SCHEMA` as votes, by part of the old id."""
     votes = pa.table(
         {
             "old_id": to_hex(from_arrow(moved["old_id"])),

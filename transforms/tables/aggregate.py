@@ -28,7 +28,7 @@ def aggregate_entities(names: pa.Table, base_iri: str) -> pa.Table:
     they are.
 
     Args:
-        names: as in `pfn_kg.transforms.facts.chunk_rows.NAME_SCHEMA`, all rows of the entities.
+        names: as in `pfn_kg.schemas.shuffled_rows.NAME_SCHEMA`, all rows of the entities.
         base_iri: namespace of the entities' IRIs.
 
     Returns:
@@ -82,7 +82,7 @@ def aggregate_relations(support: pa.Table) -> pa.Table:
     once. The confidence is `1 - prod(1 - score)` over it, capped.
 
     Args:
-        support: as in `pfn_kg.transforms.facts.chunk_rows.SUPPORT_SCHEMA`,
+        support: as in `pfn_kg.schemas.shuffled_rows.SUPPORT_SCHEMA`,
             all rows of the relations.
 
     Returns:

@@ -3,11 +3,11 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pfn_kg.transforms.names.canonical_names import canonical_name, canonicalise
+from pfn_kg.transforms.names.canonical_names import canonical_entity, canonical_name
 
 
 def id_of(text, type_="PER", kind="entity", datatype=None):
-    return canonicalise(text, type_, kind, datatype).id
+    return canonical_entity(text, type_, kind=kind, datatype=datatype).id
 
 
 def test_case_space_and_compatibility_characters_do_not_matter():
@@ -24,8 +24,9 @@ def test_type_and_kind_do_matter():
 
 
 def test_values_are_one_if_they_say_the_same():
-    date = canonicalise("May 4, 2004", "TIME", "value", "xsd:date")
-    assert date == canonicalise("2004-05-04", "TIME", "value", "xsd:date")
+    kind = {"kind": "value", "datatype": "xsd:date"}
+    date = canonical_entity("May 4, 2004", "TIME", **kind)
+    assert date == canonical_entity("2004-05-04", "TIME", **kind)
     assert (date.value, date.datatype) == ("2004-05-04", "xsd:date")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence, Set
-from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -17,7 +16,7 @@ from pfn_kg.pfn.calibration import Calibration, calibration_of, reliability
 from pfn_kg.pfn.evaluation.gold_spans import Span, entity_spans, gold_sentence
 from pfn_kg.pfn.evaluation.scores import THRESHOLD_GRID, Counts, Judged, judge, predict, score
 from pfn_kg.pfn.extractor import Extractor
-from pfn_kg.pfn.readers.records import Reading
+from pfn_kg.pfn.readers.records import Annotated, Reading
 from pfn_kg.pfn.resolution import HeadPolicy, resolve_heads
 from pfn_kg.schemas.job import DEFAULT_FLOOR
 from pfn_kg.schemas.records import (
@@ -44,6 +43,7 @@ class AnnotatedText(NamedTuple):
         entities: (begin, end, type) of all mentions.
         entity_at: of each (begin, end) the entities that have a mention there.
         facts: (subject, relation, object), subject and object being entities' numbers.
+        annotated: which labels were annotated.
     """
 
     text: str
@@ -51,6 +51,31 @@ class AnnotatedText(NamedTuple):
     entities: set[Span]
     entity_at: dict[tuple[int, int], list[int]]
     facts: set[Fact]
+    annotated: Annotated = Annotated()
+
+    def sentence_of(self, mention: Mention) -> int:
+        """The number of the sentence that a mention begins in."""
+        return bisect_right(self.sentences, mention.begin, key=lambda s: s.begin) - 1
+
+    def is_mention(self, mention: Mention) -> bool | None:
+        """Whether a mention is annotated; None: mentions of its type were not."""
+        if (mention.begin, mention.end, mention.type) in self.entities:
+            return True
+        types = self.annotated.entity_types
+        return False if types is None or mention.type in types else None
+
+    def is_fact(self, subject: Mention, relation: str, object_: Mention) -> bool | None:
+        """Whether a relation between two mentions holds; None: the annotation does not say."""
+        if _fact(self, subject, relation, object_) in self.facts:
+            return True
+        relations = self.annotated.relations
+        if relations is not None and relation not in relations:
+            return None
+        if self.annotated.between_mentions:
+            ends = (subject.begin, subject.end), (object_.begin, object_.end)
+            if not all(end in self.entity_at for end in ends):
+                return None
+        return False
 
 
 def annotated_texts(reading: Reading) -> list[AnnotatedText]:
@@ -76,6 +101,7 @@ def annotated_texts(reading: Reading) -> list[AnnotatedText]:
                 {span for of_sentence in spans for span in of_sentence},
                 entity_at,
                 set(document.facts),
+                document.annotated,
             )
         )
     return found
@@ -235,7 +261,7 @@ def score_reading(
         found["fact"] = scores["fact"]
     else:
         judged = judge(predictions.sentences, gold, entity_threshold)
-    judgements = {"entity": judged.mentions, "triple": judged.triples}
+    judgements = {"entity": judged.mentions[:2], "triple": judged.triples[:2]}
     if predictions.texts:
         thresholds = entity_threshold, relation_threshold
         judgements["fact"] = judge_facts(
@@ -290,10 +316,19 @@ def judge_documents(
     documents: Sequence[AnnotatedText],
     entity_threshold: float,
 ) -> Judged:
-    """Which of all predictions are right; a triple is if it says a fact of the document."""
-    judged = Judged(([], []), ([], []))
+    """Which of all predictions are right; a triple is if it says a fact of the document.
+
+    Predictions of which a document's annotation does not say are left out.
+    """
+    judged = Judged.empty()
     for found, document in zip(predictions, documents, strict=True):
-        judged.add(found, document.entities, entity_threshold, partial(_is_fact, document))
+        judged.add(
+            found,
+            document.is_mention,
+            document.is_fact,
+            entity_threshold=entity_threshold,
+            sentence_of=document.sentence_of,
+        )
     return judged
 
 
@@ -318,10 +353,6 @@ def judge_facts(
         scores += said.values()
         right += [fact in document.facts for fact in said]
     return calibration.of_scores(np.array(scores)).tolist(), right
-
-
-def _is_fact(document: AnnotatedText, subject: Mention, relation: str, object_: Mention) -> bool:
-    return _fact(document, subject, relation, object_) in document.facts
 
 
 def _said(
@@ -376,10 +407,24 @@ def tune_document_thresholds(
         Entity threshold and relation threshold; of equals the nearest to 0.5.
     """
 
-    def quality(entity: float, relation: float, of: str, chosen: float) -> tuple[float, float]:
-        found = score_documents(predictions, documents, entity, relation)
-        return found[of]["f1"], -abs(chosen - 0.5)
+    def quality(threshold: float) -> tuple[float, float]:
+        scores = score_documents(predictions, documents, threshold, 1.0)
+        return scores["entity"]["f1"], -abs(threshold - 0.5)
 
-    entity = max(grid, key=lambda e: quality(e, 1.0, "entity", e))
-    relation = max(grid, key=lambda r: quality(entity, r, "fact", r))
-    return entity, relation
+    entity = max(grid, key=quality)
+    return entity, tune_relation_threshold(predictions, documents, entity, grid)
+
+
+def tune_relation_threshold(
+    predictions: Sequence[DocumentHeads],
+    documents: Sequence[AnnotatedText],
+    entity_threshold: float,
+    grid: Sequence[float] = THRESHOLD_GRID,
+) -> float:
+    """The relation threshold with the best fact F1; of equals the nearest to 0.5."""
+
+    def quality(threshold: float) -> tuple[float, float]:
+        scores = score_documents(predictions, documents, entity_threshold, threshold)
+        return scores["fact"]["f1"], -abs(threshold - 0.5)
+
+    return max(grid, key=quality)

@@ -72,6 +72,11 @@ def test_its_model_card(trained):
     front = yaml.safe_load(front)
     assert front["library_name"] == "pfn-kg"
     results = front["model-index"][0]["results"]
+    assert [(r["task"]["name"], r["dataset"]["split"]) for r in results] == [
+        (task, split)
+        for split in ("dev", "test")
+        for task in ("NER", "Joint entity and relation extraction")
+    ]
     assert {(r["dataset"]["split"], r["metrics"][-1]["value"]) for r in results} == {
         ("dev", 100.0),
         ("test", 100.0),

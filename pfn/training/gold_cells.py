@@ -73,13 +73,9 @@ def gold_cells(gold: GoldSentence, windows: list[Window], encoder: InputEncoder)
             for s, r, o in gold.triples
             if s in placed and o in placed
         ]
-        found.append(
-            GoldCells(
-                window,
-                certain((*place, types[span[2]]) for span, place in placed.items()),
-                *(certain((s[end], o[end], r) for s, o, r in pairs) for end in (0, 1)),
-            )
-        )
+        entities = certain((*place, types[span[2]]) for span, place in placed.items())
+        heads, tails = (certain((s[end], o[end], r) for s, o, r in pairs) for end in (0, 1))
+        found.append(GoldCells(window, entities, heads, tails))
     return found
 
 

@@ -71,7 +71,7 @@ def merge_sentences(rows: pa.Table) -> Iterator[Merge]:
 
     Args:
         rows: all sentences of each of their documents, with
-            `pfn_kg.sinks.interface.SENTENCE_COLUMNS`.
+            `pfn_kg.schemas.joined_columns.SENTENCE_COLUMNS`.
     """
     chunk = chunk_ids(rows)
     yield merge_nodes(

@@ -90,7 +90,7 @@ def facts(rows: pa.Table, names: RdfNames) -> Facts:
     stands as plain text under a property of its own: a property with dates has only dates.
 
     Args:
-        rows: with `pfn_kg.sinks.interface.JOINED_COLUMNS`; all subjects are entities.
+        rows: with `pfn_kg.schemas.joined_columns.JOINED_COLUMNS`; all subjects are entities.
         names: of the graph.
     """
     of_triples = "relation" in rows.column_names

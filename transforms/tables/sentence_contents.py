@@ -98,7 +98,7 @@ def _rows(
 def with_contents(
     sentences: pa.Table, mentions: Iterable[bytes], triples: Iterable[bytes]
 ) -> pa.Table:
-    """Sentences with the lists `mentions` and `evidence`, as `pfn_kg.sinks.interface` has them.
+    """Sentences with the lists `mentions` and `evidence`, as in SENTENCE_COLUMNS.
 
     Args:
         sentences: rows of a file of `sentences`, sorted.

@@ -130,7 +130,16 @@ class Extractor:
         for heads in self.predict_heads(texts, token_budget, entity, relation):
             if isinstance(heads, Exception):
                 raise heads
-            found.append(Extraction(*resolve_heads(heads, entity, relation, head_policy)))
+            found.append(
+                Extraction(
+                    *resolve_heads(
+                        heads,
+                        entity_threshold=entity,
+                        relation_threshold=relation,
+                        head_policy=head_policy,
+                    )
+                )
+            )
         return found
 
     def extract_documents(
@@ -168,7 +177,9 @@ class Extractor:
         ):
             for error in heads.errors.values():
                 raise error
-            found = resolve_heads(heads, entity, relation, head_policy)
+            found = resolve_heads(
+                heads, entity_threshold=entity, relation_threshold=relation, head_policy=head_policy
+            )
             documents.append(DocumentExtraction(sentences, *found))
         return documents
 

@@ -91,6 +91,7 @@ def resolve(
 
 def resolve_heads(
     heads: HeadExtraction | DocumentHeads,
+    *,
     entity_threshold: float,
     relation_threshold: float,
     head_policy: HeadPolicy = "all",
@@ -143,6 +144,7 @@ class ResolvedColumns(NamedTuple):
 
 
 def resolve_columns(
+    *,
     heads: np.ndarray,
     ends: np.ndarray,
     types: np.ndarray,
@@ -151,7 +153,6 @@ def resolve_columns(
     relations: np.ndarray,
     object_heads: np.ndarray,
     triple_scores: np.ndarray,
-    *,
     entity_threshold: float,
     relation_threshold: float,
     head_policy: HeadPolicy = "all",

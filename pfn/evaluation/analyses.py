@@ -44,7 +44,12 @@ def analyse(
         number of sentences; sentences without a gold triple are in neither.
     """
     found = [
-        resolved(prediction, entity_threshold, relation_threshold, head_policy)
+        resolved(
+            prediction,
+            entity_threshold=entity_threshold,
+            relation_threshold=relation_threshold,
+            head_policy=head_policy,
+        )
         for prediction in predictions
     ]
     overlap = {name: Counts() for name in PATTERNS}

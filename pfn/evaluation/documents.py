@@ -84,6 +84,7 @@ def annotated_texts(reading: Reading) -> list[AnnotatedText]:
 def predict_texts(
     extractor: Extractor,
     documents: Sequence[AnnotatedText],
+    *,
     entity_floor: float,
     relation_floor: float,
     window_tokens: int | None = None,
@@ -163,6 +164,7 @@ class Predictions(NamedTuple):
 def predict_reading(
     extractor: Extractor,
     reading: Reading,
+    *,
     entity_floor: float,
     relation_floor: float,
     token_budget: int | None = None,
@@ -185,11 +187,22 @@ def predict_reading(
         window_tokens = extractor.config.window_tokens
     if not window_tokens or not reading.documents:
         gold = [gold_sentence(sentence) for sentence in reading]
-        found = predict(extractor, gold, entity_floor, relation_floor, token_budget)
+        found = predict(
+            extractor,
+            gold,
+            entity_floor=entity_floor,
+            relation_floor=relation_floor,
+            token_budget=token_budget,
+        )
         return Predictions(found, [], [])
     texts = annotated_texts(reading)
     documents = predict_texts(
-        extractor, texts, entity_floor, relation_floor, window_tokens, token_budget
+        extractor,
+        texts,
+        entity_floor=entity_floor,
+        relation_floor=relation_floor,
+        window_tokens=window_tokens,
+        token_budget=token_budget,
     )
     sentences = [
         found
@@ -228,9 +241,9 @@ def score_reading(
         scores = score_documents(
             predictions.documents,
             predictions.texts,
-            entity_threshold,
-            relation_threshold,
-            head_policy,
+            entity_threshold=entity_threshold,
+            relation_threshold=relation_threshold,
+            head_policy=head_policy,
         )
         found["fact"] = scores["fact"]
     else:
@@ -239,7 +252,10 @@ def score_reading(
     if predictions.texts:
         thresholds = entity_threshold, relation_threshold
         judgements["fact"] = judge_facts(
-            predictions.documents, predictions.texts, thresholds, fact_calibration
+            predictions.documents,
+            predictions.texts,
+            thresholds=thresholds,
+            calibration=fact_calibration,
         )
     found["calibration"] = {
         name: reliability(*items)._asdict() for name, items in judgements.items()
@@ -254,8 +270,12 @@ def evaluate_reading(extractor: Extractor, reading: Reading) -> dict[str, Any]:
         As `score_reading`.
     """
     entity, relation = extractor.thresholds(None, None)
-    floors = min(entity, DEFAULT_FLOOR), min(relation, DEFAULT_FLOOR)
-    predictions = predict_reading(extractor, reading, *floors)
+    predictions = predict_reading(
+        extractor,
+        reading,
+        entity_floor=min(entity, DEFAULT_FLOOR),
+        relation_floor=min(relation, DEFAULT_FLOOR),
+    )
     return score_reading(
         predictions,
         reading,
@@ -268,6 +288,7 @@ def evaluate_reading(extractor: Extractor, reading: Reading) -> dict[str, Any]:
 def score_documents(
     predictions: Sequence[DocumentHeads],
     documents: Sequence[AnnotatedText],
+    *,
     entity_threshold: float,
     relation_threshold: float,
     head_policy: HeadPolicy = "all",
@@ -279,7 +300,12 @@ def score_documents(
     """
     entity, fact = Counts(), Counts()
     for found, document in zip(predictions, documents, strict=True):
-        mentions, triples = resolve_heads(found, entity_threshold, relation_threshold, head_policy)
+        mentions, triples = resolve_heads(
+            found,
+            entity_threshold=entity_threshold,
+            relation_threshold=relation_threshold,
+            head_policy=head_policy,
+        )
         entity.add({(m.begin, m.end, m.type) for m in mentions}, document.entities, 2)
         fact.add(set(_said(document, mentions, triples)), document.facts, 1)
     return {"entity": entity.scores(), "fact": fact.scores()}
@@ -300,6 +326,7 @@ def judge_documents(
 def judge_facts(
     predictions: Sequence[DocumentHeads],
     documents: Sequence[AnnotatedText],
+    *,
     thresholds: tuple[float, float],
     calibration: Calibration,
 ) -> tuple[list[float], list[bool]]:
@@ -314,7 +341,11 @@ def judge_facts(
     scores: list[float] = []
     right: list[bool] = []
     for found, document in zip(predictions, documents, strict=True):
-        said = _said(document, *resolve_heads(found, *thresholds))
+        entity, relation = thresholds
+        said = _said(
+            document,
+            *resolve_heads(found, entity_threshold=entity, relation_threshold=relation),
+        )
         scores += said.values()
         right += [fact in document.facts for fact in said]
     return calibration.of_scores(np.array(scores)).tolist(), right
@@ -377,7 +408,9 @@ def tune_document_thresholds(
     """
 
     def quality(entity: float, relation: float, of: str, chosen: float) -> tuple[float, float]:
-        found = score_documents(predictions, documents, entity, relation)
+        found = score_documents(
+            predictions, documents, entity_threshold=entity, relation_threshold=relation
+        )
         return found[of]["f1"], -abs(chosen - 0.5)
 
     entity = max(grid, key=lambda e: quality(e, 1.0, "entity", e))

@@ -105,7 +105,12 @@ def score(
     """
     entity, triple, official = Counts(), Counts(), Counts()
     for found, sentence in zip(predictions, gold, strict=True):
-        spans, triples = resolved(found, entity_threshold, relation_threshold, head_policy)
+        spans, triples = resolved(
+            found,
+            entity_threshold=entity_threshold,
+            relation_threshold=relation_threshold,
+            head_policy=head_policy,
+        )
         entity.add(spans, sentence.entities, 2)
         triple.add(triples, sentence.triples, 1)
         correct_heads = {s[0] for s in spans if s in sentence.entities}
@@ -124,12 +129,18 @@ def score(
 
 def resolved(
     found: HeadExtraction,
+    *,
     entity_threshold: float,
     relation_threshold: float,
     head_policy: HeadPolicy = "all",
 ) -> tuple[set[Span], set[tuple[Span, str, Span]]]:
     """Entities and triples that a prediction comes to, as `GoldSentence` has them."""
-    mentions, triples = resolve_heads(found, entity_threshold, relation_threshold, head_policy)
+    mentions, triples = resolve_heads(
+        found,
+        entity_threshold=entity_threshold,
+        relation_threshold=relation_threshold,
+        head_policy=head_policy,
+    )
     spans = [(m.begin, m.end, m.type) for m in mentions]
     return set(spans), {(spans[t.subject], t.relation, spans[t.object]) for t in triples}
 
@@ -158,7 +169,9 @@ class Judged(NamedTuple):
         for mention in found.mentions:
             self.mentions[0].append(mention.score)
             self.mentions[1].append((mention.begin, mention.end, mention.type) in entities)
-        mentions, triples = resolve_heads(found, entity_threshold, 0.0)
+        mentions, triples = resolve_heads(
+            found, entity_threshold=entity_threshold, relation_threshold=0.0
+        )
         for triple in triples:
             self.triples[0].append(triple.score)
             subject, object_ = mentions[triple.subject], mentions[triple.object]
@@ -202,7 +215,9 @@ def evaluate(
     """
     entity, relation = extractor.thresholds(entity_threshold, relation_threshold)
     return score(
-        predict(extractor, gold, entity, relation, token_budget),
+        predict(
+            extractor, gold, entity_floor=entity, relation_floor=relation, token_budget=token_budget
+        ),
         gold,
         entity_threshold=entity,
         relation_threshold=relation,
@@ -213,6 +228,7 @@ def evaluate(
 def predict(
     extractor: Extractor,
     gold: Sequence[GoldSentence],
+    *,
     entity_floor: float,
     relation_floor: float,
     token_budget: int | None = None,

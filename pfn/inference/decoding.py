@@ -46,7 +46,7 @@ class Decoded(NamedTuple):
 
 @torch.inference_mode()
 def decode(
-    model: PFNModel, batch: dict[str, Tensor], entity_floor: float, relation_floor: float
+    model: PFNModel, batch: dict[str, Tensor], *, entity_floor: float, relation_floor: float
 ) -> Decoded:
     """Reads a batch and accepts what scores at least the floors.
 
@@ -64,13 +64,20 @@ def decode(
         calibration_of(model.config.calibration, table) for table in ("entity", "relation")
     )
     spans = upper_triangle(read.mask, read.sentence_ids, model.config.max_span)
-    entities = accept(model.ner, read.ner, spans, entity_floor, of_entities)
+    entities = accept(model.ner, read.ner, spans, floor=entity_floor, calibration=of_entities)
     pairs = head_pairs(entities.places, read.mask, model.config.reflexive)
-    found = [entities, accept(model.re, read.re, pairs, relation_floor, of_relations)]
+    found = [
+        entities,
+        accept(model.re, read.re, pairs, floor=relation_floor, calibration=of_relations),
+    ]
     if model.re_tail is not None and read.re_tail is not None:
         # Entities with different heads may end together, so a tail may meet itself.
         pairs = head_pairs(entities.places[:, [0, 2]], read.mask)
-        found.append(accept(model.re_tail, read.re_tail, pairs, relation_floor, of_relations))
+        found.append(
+            accept(
+                model.re_tail, read.re_tail, pairs, floor=relation_floor, calibration=of_relations
+            )
+        )
     return Decoded(*(Cells(c.places.cpu(), c.scores.float().cpu()) for c in found))
 
 
@@ -78,6 +85,7 @@ def accept(
     unit: TaskUnit,
     features: UnitFeatures,
     cells: tuple[Tensor, Tensor, Tensor],
+    *,
     floor: float,
     calibration: Calibration = _NONE,
 ) -> Cells:
@@ -126,6 +134,7 @@ def head_pairs(
 
 def decode_tables(
     tables: PFNOutput,
+    *,
     entity_floor: float,
     relation_floor: float,
     reflexive: bool = True,

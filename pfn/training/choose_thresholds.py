@@ -34,7 +34,7 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
     if not options.tune_thresholds and not options.calibrate:
         return
     floor = _CALIBRATION_FLOOR if options.calibrate else min(THRESHOLD_GRID)
-    read = predict_reading(extractor, dev, floor, floor)
+    read = predict_reading(extractor, dev, entity_floor=floor, relation_floor=floor)
     gold = [gold_sentence(sentence) for sentence in dev]
     if options.tune_thresholds:
         config.entity_threshold, config.relation_threshold = (
@@ -62,7 +62,10 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
         # Those that extraction files keep, so that a lower threshold has its facts calibrated too.
         floors = chosen[0], min(chosen[1], DEFAULT_FLOOR)
         of_facts, right = judge_facts(
-            read.documents, read.texts, floors, calibration_of(calibration, "relation")
+            read.documents,
+            read.texts,
+            thresholds=floors,
+            calibration=calibration_of(calibration, "relation"),
         )
         if 0 < sum(right) < len(right):
             calibration["fact"] = fit_calibration(of_facts, right)._asdict()

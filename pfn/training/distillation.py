@@ -41,6 +41,7 @@ class _Taught(NamedTuple):
 def taught_documents(
     texts: Sequence[str],
     teachers: Iterable[str],
+    *,
     encoder: InputEncoder,
     language: str = "en",
     precision: Precision = "auto",

@@ -35,10 +35,10 @@ from pfn_kg.schemas.label_schema import LabelSchema
 def train(
     train_data: Reading,
     dev_data: Reading,
+    *,
     encoder: str,
     output: Path,
     options: TrainingOptions,
-    *,
     schema: LabelSchema | None = None,
     resume: bool = False,
     start_from: str | None = None,
@@ -76,7 +76,9 @@ def train(
     _seed(options)
     _check_windows(train_data, dev_data, options)
     train_data = train_data.first(options.limit)
-    extractor = _starting_extractor(train_data, encoder, options, schema, start_from)
+    extractor = _starting_extractor(
+        train_data, encoder, options=options, schema=schema, start_from=start_from
+    )
     dataset = _dataset(
         train_data,
         extractor,
@@ -134,6 +136,7 @@ def _check_windows(train_data: Reading, dev_data: Reading, options: TrainingOpti
 def _starting_extractor(
     train_data: Reading,
     encoder: str,
+    *,
     options: TrainingOptions,
     schema: LabelSchema | None,
     start_from: str | None,
@@ -170,12 +173,23 @@ def _dataset(
 ) -> Any:
     """The training examples: windows of documents, or the cells of sentences."""
     taught = (
-        taught_documents(unlabelled, teachers, extractor.inputs, language, options.precision)
+        taught_documents(
+            unlabelled,
+            teachers,
+            encoder=extractor.inputs,
+            language=language,
+            precision=options.precision,
+        )
         if unlabelled
         else []
     )
     if options.window_tokens:
-        return WindowDataset(train_data, extractor.inputs, options.mention_replacement, taught)
+        return WindowDataset(
+            train_data,
+            extractor.inputs,
+            mention_replacement=options.mention_replacement,
+            taught=taught,
+        )
     dataset = training_cells([gold_sentence(s) for s in train_data], extractor.inputs)
     dataset += [cells for d in taught for windows in d.sentences for cells in windows]
     return dataset
@@ -192,9 +206,11 @@ def _dev_evaluation(
 
     def evaluate() -> tuple[float, float]:
         entity, relation = extractor.thresholds(None, None)
-        read = predict_reading(extractor, dev_data, entity, relation)
+        read = predict_reading(extractor, dev_data, entity_floor=entity, relation_floor=relation)
         if read.texts:
-            scores = score_documents(read.documents, read.texts, entity, relation)
+            scores = score_documents(
+                read.documents, read.texts, entity_threshold=entity, relation_threshold=relation
+            )
             return scores["entity"]["f1"], scores["fact"]["f1"]
         scores = score(read.sentences, gold, entity_threshold=entity, relation_threshold=relation)
         return scores["entity"]["f1"], scores["triple"]["f1"]

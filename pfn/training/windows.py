@@ -120,7 +120,9 @@ def document_cells(reading: Reading, encoder: InputEncoder) -> list[DocumentCell
     return found
 
 
-def join_cells(document: DocumentCells, begin: int, end: int, encoder: InputEncoder) -> GoldCells:
+def join_cells(
+    document: DocumentCells, begin: int, end: int, *, encoder: InputEncoder
+) -> GoldCells:
     """The window of sentences `begin` to `end` of a document, each of which is one window."""
     joined = [document.sentences[place][0] for place in range(begin, end)]
     window = encoder.join([cells.window for cells in joined], [0] * len(joined))
@@ -143,7 +145,7 @@ def join_cells(document: DocumentCells, begin: int, end: int, encoder: InputEnco
     return found
 
 
-def crop_cells(cells: GoldCells, begin: int, end: int, encoder: InputEncoder) -> GoldCells:
+def crop_cells(cells: GoldCells, begin: int, end: int, *, encoder: InputEncoder) -> GoldCells:
     """The part of a sentence that holds words `begin` to `end`, where positions are words."""
 
     def inside(targets: Targets) -> Targets:
@@ -196,6 +198,7 @@ class WindowDataset(Dataset):
         self,
         reading: Reading,
         encoder: InputEncoder,
+        *,
         mention_replacement: float = 0,
         taught: Sequence[DocumentCells] = (),
     ):
@@ -224,7 +227,7 @@ class WindowDataset(Dataset):
         if key.end - key.begin == 1:
             cells = document.sentences[key.begin][key.part]
             return cells if key.words is None else crop_cells(cells, *key.words, self._encoder)
-        cells = join_cells(document, key.begin, key.end, self._encoder)
+        cells = join_cells(document, key.begin, key.end, encoder=self._encoder)
         if key.merged:
             return cells._replace(window=cells.window._replace(sentences=None))
         return cells
@@ -249,6 +252,7 @@ class WindowBatches:
     def __init__(
         self,
         data: WindowDataset,
+        *,
         window_tokens: int,
         batch_size: int,
         seed: int,

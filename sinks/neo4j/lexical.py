@@ -89,7 +89,7 @@ def merge_sentences(rows: pa.Table) -> Iterator[Merge]:
     yield merge_relationships(
         "FROM_DOCUMENT",
         pa.table({"start": chunk, "end": rows["document_id"]}),
-        ("Chunk", "Document"),
+        ends=("Chunk", "Document"),
     )
     document = rows["document_id"]
     is_next = pc.equal(document.slice(1), document.slice(0, max(len(rows) - 1, 0)))
@@ -98,7 +98,7 @@ def merge_sentences(rows: pa.Table) -> Iterator[Merge]:
         pa.table({"start": chunk.slice(0, max(len(rows) - 1, 0)), "end": chunk.slice(1)}).filter(
             is_next
         ),
-        ("Chunk", "Chunk"),
+        ends=("Chunk", "Chunk"),
     )
     yield from _merge_evidence(rows, chunk)
     yield from _merge_mentioned(rows, chunk)
@@ -137,7 +137,7 @@ def _merge_evidence(rows: pa.Table, chunk: pa.ChunkedArray) -> Iterator[Merge]:
     yield merge_relationships(
         "FROM_CHUNK",
         pa.table({"start": found["triple_id"], "end": chunk.take(row)}),
-        ("Evidence", "Chunk"),
+        ends=("Evidence", "Chunk"),
     )
 
 
@@ -152,7 +152,7 @@ def _merge_mentioned(rows: pa.Table, chunk: pa.ChunkedArray) -> Iterator[Merge]:
         yield merge_relationships(
             "FROM_CHUNK",
             pa.table({"start": of_kind["entity_id"], "end": of_kind["chunk"]}),
-            (label, "Chunk"),
+            ends=(label, "Chunk"),
         )
         counted = counts.filter(pc.equal(counts["kind"], kind))
         yield merge_relationships(
@@ -164,5 +164,5 @@ def _merge_mentioned(rows: pa.Table, chunk: pa.ChunkedArray) -> Iterator[Merge]:
                     "count": counted["count_sum"],
                 }
             ),
-            (label, "Document"),
+            ends=(label, "Document"),
         )

@@ -42,6 +42,7 @@ class Merge(NamedTuple):
 def merge_nodes(
     label: str,
     rows: pa.Table,
+    *,
     more_labels: Sequence[str] = (),
     map_column: str | None = None,
 ) -> Merge:
@@ -70,6 +71,7 @@ def merge_nodes(
 def merge_relationships(
     type_: str,
     rows: pa.Table,
+    *,
     ends: tuple[str, str],
     key: str | None = None,
 ) -> Merge:

@@ -169,7 +169,9 @@ def _with_ends(rows: pa.Table, ends: pa.Table | None) -> pa.Table:
         nothing = pa.nulls(len(rows), pa.string())
         columns = dict.fromkeys((*_VALUE_COLUMNS, "same_as"), nothing)
         if ends is not None:
-            columns = {name: scatter(len(rows), ends, position, name) for name in columns}
+            columns = {
+                name: scatter(len(rows), ends, key=position, column=name) for name in columns
+            }
         is_entity = pc.is_null(columns["datatype"])
         columns["type"] = pc.if_else(is_entity, pa.scalar(None, pa.string()), columns["type"])
         rows = rows.append_column(f"{end}_kind", pc.if_else(is_entity, "entity", "value"))

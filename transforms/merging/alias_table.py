@@ -189,7 +189,7 @@ class _Checker:
             one, other = (names[row] for row in found)
             said = f"{rows['alias'][found[1]]} is of {one!r} and of {other!r}"
             self._contradict("canonical_name", found, said)
-        self._check_chains(alias, heir, type_, is_typed, names)
+        self._check_chains(alias, heir, type_=type_, is_typed=is_typed, names=names)
         iris = self._iris_of_heirs(rows["iri"], heir * types + type_, heir)
         found_keys = {
             "alias": pa.concat_arrays([one_array(rows["alias"]), pa.array(names, pa.string())]),
@@ -224,6 +224,7 @@ class _Checker:
         self,
         alias: np.ndarray,
         heir: np.ndarray,
+        *,
         type_: np.ndarray,
         is_typed: np.ndarray,
         names: Sequence[str],

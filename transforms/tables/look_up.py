@@ -133,7 +133,7 @@ def _look_up(
         yield (question.table, number), encode(found)
 
 
-def scatter(rows: int, found: pa.Table, key: int, column: str) -> pa.Array:
+def scatter(rows: int, found: pa.Table, *, key: int, column: str) -> pa.Array:
     """A column of what was found by one key, one value a row of the table that asked.
 
     Args:

@@ -15,12 +15,9 @@ from typing import Any
 
 import torch
 
-from pfn_kg.pfn.evaluation.documents import (
-    annotated_texts,
-    predict_texts,
-    score_documents,
-    tune_document_thresholds,
-)
+from pfn_kg.pfn.evaluation.annotated_texts import annotated_texts
+from pfn_kg.pfn.evaluation.documents import score_documents, tune_document_thresholds
+from pfn_kg.pfn.evaluation.predictions import predict_texts
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.readers import read
 from pfn_kg.schemas.job import DEFAULT_FLOOR

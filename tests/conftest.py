@@ -115,7 +115,7 @@ def random_extractor():
 @pytest.fixture(scope="session")
 def neo4j(tmp_path_factory):
     """A Neo4j to test against: that of NEO4J_URI, or one started from NEO4J_HOME."""
-    from neo4j_server import ENVIRONMENT, Database, running
+    from helpers.neo4j_server import ENVIRONMENT, Database, running
 
     found = {name: os.environ[name] for name in ENVIRONMENT if os.environ.get(name)}
     if "NEO4J_URI" in found:

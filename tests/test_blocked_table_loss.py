@@ -48,15 +48,24 @@ def test_loss_and_gradients_are_those_of_the_table(
     ]
     # Some cells hold, some perhaps.
     drawn = data.draw(
-        st.dictionaries(st.sampled_from(places), st.sampled_from([1.0, 0.7, 0.02]), max_size=8)
+        st.dictionaries(st.sampled_from(places), st.sampled_from([1.0, 0.7, 0.02, 0.0]), max_size=8)
     )
+    known = None
+    if data.draw(st.booleans()):
+        rows = st.lists(st.booleans(), min_size=labels, max_size=labels)
+        known = torch.tensor([data.draw(rows) for _ in lengths])
     gold = Labels(
         torch.tensor(list(drawn), dtype=torch.long).reshape(-1, 4),
         torch.tensor(list(drawn.values()), dtype=torch.float64),
+        known,
     )
     dense = torch.zeros(*mask.shape, mask.shape[1], labels, dtype=torch.float64)
     dense[gold.cells.unbind(-1)] = gold.targets
-    expected = table_loss(unit.cells(features, *chosen).float(), dense[chosen])
+    counts = torch.ones_like(dense, dtype=torch.bool)
+    if known is not None:
+        counts = known[:, None, None, :].expand_as(dense).clone()
+        counts[gold.cells.unbind(-1)] = True
+    expected = table_loss(unit.cells(features, *chosen).float(), dense[chosen], counts[chosen])
     expected_gradients = gradients(unit, task, expected)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocked, "_CELLS", block)

@@ -6,8 +6,9 @@ from collections import Counter
 
 import pytest
 import yaml
-from corpora import TEXTS, extract, manifest, process, write_corpus
 
+from helpers.corpora import TEXTS, extract, process, write_corpus
+from helpers.output_folders import read_manifest
 from pfn_kg.pipeline.cli import COMMANDS, NOT_BUILT, main
 from pfn_kg.pipeline.options import pipeline_options
 from pfn_kg.pipeline.progress import Progress, progress_line
@@ -194,7 +195,7 @@ def test_rejected_rows_and_the_exit_code(tmp_path, tiny_model, capsys):
     assert extract(path, tmp_path / "one", tiny_model, "--max-rejected", "1") == 1
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == "pfn-kg: 2 rows were rejected, more than 1"
-    assert manifest(tmp_path / "one")["state"] == "extracted"
+    assert read_manifest(tmp_path / "one")["state"] == "extracted"
 
 
 def test_build_of_what_is_no_run(refused, tmp_path):

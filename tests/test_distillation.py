@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import assume, example, given, settings
-from test_training import DOCUMENT, options
-from texts import TEXT
 
+from helpers.texts import TEXT
+from helpers.training_data import DOCUMENT, options
 from pfn_kg import Extractor
 from pfn_kg.pfn.inference.sentences import split_sentences
 from pfn_kg.pfn.training.distillation import taught_documents

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pyoxigraph
 import pytest
 import rdflib
-from corpora import ROOT, manifest
 
+from helpers.corpora import ROOT
+from helpers.output_folders import read_manifest, table_rows
 from pfn_kg.pipeline.cli import main
 
 
@@ -49,10 +50,10 @@ def test_text_files_become_parquet(tmp_path):
 def test_the_example_gives_a_graph(example_run):
     output, said = example_run
     assert "40 documents" in said
-    assert manifest(output)["state"] == "done"
+    assert read_manifest(output)["state"] == "done"
     found = {
         (row["subject_text"], row["relation"], row["object_text"])
-        for row in pq.read_table(output / "triples").to_pylist()
+        for row in table_rows(output, "triples")
     }
     assert ("Newell Convers Wyeth", "date_of_birth", "October 22, 1882") in found
     assert ("Eidenmüller", "place_of_birth", "Munich") in found

@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata, FileSystem
 from apache_beam.io.filesystems import FileSystems
-from corpora import TEXTS, files, run, write_corpus
 
+from helpers.corpora import TEXTS, run, write_corpus
+from helpers.output_folders import files
 from pfn_kg.pipeline.cli import main
 
 _FILES: dict[str, bytes] = {}

@@ -6,8 +6,8 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_training import DOCUMENT, options
 
+from helpers.training_data import DOCUMENT, options
 from pfn_kg.pfn.readers import read
 from pfn_kg.pfn.readers.records import AnnotatedDocument, Reading
 from pfn_kg.pfn.training.mention_replacement import MentionReplacement

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import rdflib
-from extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyshacl import validate
-from rdf_graphs import entity, read_both, relation, rows
 from rdflib import OWL, PROV, RDF, RDFS, SH, SKOS, VOID, XSD, Graph, Literal, Namespace, URIRef
 
+from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
+from helpers.rdf_graphs import entity, read_both, relation, rows
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.rdf.names import RdfNames
@@ -264,7 +264,7 @@ def test_vocabulary_of_any_label_schema_is_strict_turtle(names, description):
 def test_same_bytes_in_every_process():
     code = (
         "import sys; sys.path.insert(0, 'tests')\n"
-        "from extraction_folders import LABEL_SCHEMA as s\n"
+        "from helpers.extraction_folders import LABEL_SCHEMA as s\n"
         "from pfn_kg.sinks.rdf.sink import *\n"
         "for p in ('none', 'statement'):\n"
         "    c = {'property:b': 1, 'property:a': 2, 'class:c': 3, 'rdf_triples': 3}\n"

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 import torch
-from corpora import TEXTS
 
+from helpers.corpora import TEXTS
 from pfn_kg.pfn.inference.parallel_batches import read_batches
 
 CPU = torch.device("cpu")

@@ -3,10 +3,10 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from corpora import TEXTS, corpus_table, write_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.corpora import TEXTS, corpus_table, write_corpus
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.job import ExtractOptions
 from pfn_kg.transforms.reading.chunks import ChunkRun, Columns, batch_rows, read_chunks

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyoxigraph
 import pytest
-from extraction_folders import DOCS, write_folder
 
+from helpers.extraction_folders import DOCS, write_folder
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.commands.query import table

@@ -8,16 +8,16 @@ import re
 from decimal import Decimal
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pyoxigraph
 import pytest
 import rdflib
-from extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from rdf_graphs import content, entity, quads, read_both, relation, rows
 from rdflib import RDF, SKOS, XSD, Namespace
 
+from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
+from helpers.output_folders import read_manifest, table_rows
+from helpers.rdf_graphs import content, entity, quads, read_both, relation, rows
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.datatypes import datatype_iri
@@ -315,13 +315,13 @@ def test_exports_hold_what_the_tables_hold(graph_run, tmp_path, format_, provena
     options = ["--to", format_, "--provenance", provenance]
     options += ["--gzip"] if provenance == "rdf12" else []
     assert main(["export", str(graph_run), "--output", str(out), *options]) == 0
-    counts = json.loads((out / "manifest.json").read_text())["counts"]
+    counts = read_manifest(out)["counts"]
     found = quads(out)
     distinct = set(found)
     assert counts["rdf_triples"] == len(distinct)
     assert counts["rdf_subjects"] == len({q.subject for q in distinct})
-    tables = {t: pq.read_table(graph_run / t).to_pylist() for t in ("entities", "relations")}
-    tables["triples"] = pq.read_table(graph_run / "triples").to_pylist()
+    tables = {t: table_rows(graph_run, t) for t in ("entities", "relations")}
+    tables["triples"] = table_rows(graph_run, "triples")
     entities = [row for row in tables["entities"] if row["kind"] == "entity"]
     labels = [q for q in distinct if q.predicate.value == str(LABEL)]
     assert counts["rdf_entities"] == len(entities) == len(labels)
@@ -388,7 +388,7 @@ def test_filters_leave_no_half_provenance(graph_run, tmp_path, provenance):
         "place of birth",
     ]
     assert main(["export", str(graph_run), "--output", str(out), *options]) == 0
-    relations = pq.read_table(graph_run / "relations").to_pylist()
+    relations = table_rows(graph_run, "relations")
     wanted = [
         row["relation_id"]
         for row in relations

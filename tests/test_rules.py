@@ -1,19 +1,17 @@
 """The rules of the label schema: what each policy makes of the triples of a graph."""
 
 import itertools
-import json
 from collections import Counter
-from pathlib import Path
 from typing import NamedTuple
 
 import networkx as nx
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from extraction_folders import Doc, write_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.extraction_folders import Doc, write_folder
+from helpers.output_folders import read_manifest, table_rows
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.job import Rules
@@ -45,10 +43,6 @@ def doc(id_, *triples, text="Ada, Bea, Rome, Oslo.", mentions=PEOPLE):
     return Doc(id_, text, mentions, triples)
 
 
-def rows(folder, table):
-    return pq.read_table(Path(folder) / table).to_pylist()
-
-
 def graph(tmp_path, docs, rules, constraint_policy="flag", **folder):
     """Facts by (subject, relation, object) with their triples' flags, and what was counted."""
     place = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
@@ -56,12 +50,12 @@ def graph(tmp_path, docs, rules, constraint_policy="flag", **folder):
     counts = build(
         directory, BuildOptions(rdf=None, rules=rules, constraint_policy=constraint_policy)
     )
-    names = {e["entity_id"]: e["name"] for e in rows(directory, "entities")}
+    names = {e["entity_id"]: e["name"] for e in table_rows(directory, "entities")}
     facts = {
         (names[r["subject_id"]], r["predicate"], names[r["object_id"]]): r
-        for r in rows(directory, "relations")
+        for r in table_rows(directory, "relations")
     }
-    triples = rows(directory, "triples")
+    triples = table_rows(directory, "triples")
     assert {t["relation_id"] for t in triples} == {r["relation_id"] for r in facts.values()}
     assert counts["triples"] == len(triples)
     assert counts["relations"] == len(facts)
@@ -327,10 +321,10 @@ def test_command(tmp_path, capsys):
     directory = write_folder(tmp_path / "run", docs, label_schema=SCHEMA)
     options = ["--direction-policy", "flip", "--symmetric-policy", "both", "--no-rdf"]
     assert main(["build", directory, *options]) == 0
-    manifest = json.loads((Path(directory) / "manifest.json").read_text())
+    manifest = read_manifest(directory)
     assert manifest["build"]["options"]["rules"] == Rules("flip", symmetric="both")._asdict()
     assert manifest["build"]["counts"]["flipped"] == 1
-    assert len(rows(directory, "relations")) == 3
+    assert len(table_rows(directory, "relations")) == 3
     assert main(["build", directory, "--symmetric-policy", "three"]) == 2
     assert "--symmetric-policy" in capsys.readouterr().err
     config = tmp_path / "c.yaml"

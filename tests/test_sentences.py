@@ -1,7 +1,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
-from texts import TEXT
 
+from helpers.texts import TEXT
 from pfn_kg.pfn.inference.sentences import split_sentences
 
 

@@ -2,10 +2,10 @@
 
 import pyarrow as pa
 import pytest
-from extraction_folders import Doc, row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.extraction_folders import Doc, row
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA
 from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema

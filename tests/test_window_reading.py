@@ -6,8 +6,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from texts import TEXT as ANY_TEXT
 
+from helpers.texts import TEXT as ANY_TEXT
 from pfn_kg.pfn.calibration import Calibration
 from pfn_kg.pfn.inference.decoding import decode, decode_tables
 from pfn_kg.pfn.inference.inputs import InputEncoder

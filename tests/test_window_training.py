@@ -7,11 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_training import DOCUMENT, options
 
+from helpers.training_data import DOCUMENT, options
 from pfn_kg import Extractor
-from pfn_kg.pfn.evaluation.documents import annotated_texts, evaluate_reading, sentence_heads
+from pfn_kg.pfn.evaluation.annotated_texts import annotated_texts
+from pfn_kg.pfn.evaluation.documents import evaluate_reading
 from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
+from pfn_kg.pfn.evaluation.predictions import sentence_heads
 from pfn_kg.pfn.readers import read
 from pfn_kg.pfn.training.gold_batches import training_cells
 from pfn_kg.pfn.training.save_checkpoint import save_checkpoint

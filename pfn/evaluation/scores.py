@@ -9,7 +9,7 @@ entity begins at each head.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -145,37 +145,79 @@ def resolved(
     return set(spans), {(spans[t.subject], t.relation, spans[t.object]) for t in triples}
 
 
-class Judged(NamedTuple):
-    """Scores of what was found, and whether each is right: of mentions and of triples."""
+class JudgedMentions(NamedTuple):
+    """Scores of mentions that were found, and whether each is right."""
 
-    mentions: tuple[list[float], list[bool]]
-    triples: tuple[list[float], list[bool]]
+    scores: list[float]
+    right: list[bool]
+
+
+class JudgedTriples(NamedTuple):
+    """Scores of triples that were found, and whether each is right.
+
+    Attributes:
+        scores: of each.
+        right: whether each holds.
+        relations: of each.
+        across: whether the arguments of each are in two sentences.
+    """
+
+    scores: list[float]
+    right: list[bool]
+    relations: list[str]
+    across: list[bool]
+
+    def extend(self, others: JudgedTriples) -> None:
+        """Adds triples that were judged elsewhere."""
+        for ours, theirs in zip(self, others, strict=True):
+            ours.extend(theirs)  # type: ignore[arg-type]
+
+
+class Judged(NamedTuple):
+    """Mentions and triples that were found, with their scores, and whether each is right."""
+
+    mentions: JudgedMentions
+    triples: JudgedTriples
+
+    @classmethod
+    def empty(cls) -> Judged:
+        """Nothing was found yet."""
+        return cls(JudgedMentions([], []), JudgedTriples([], [], [], []))
 
     def add(
         self,
         found: HeadExtraction | DocumentHeads,
-        entities: Set[Span],
+        is_mention: Callable[[Mention], bool | None],
+        is_triple: Callable[[Mention, str, Mention], bool | None],
+        *,
         entity_threshold: float,
-        is_right: Callable[[Mention, str, Mention], bool],
+        sentence_of: Callable[[Mention], int] = lambda mention: 0,
     ) -> None:
         """Adds all that was found in a text, whatever its score.
 
         Args:
             found: in the text.
-            entities: the gold ones.
+            is_mention: whether a mention is right; None: the annotation does not say.
+            is_triple: whether a relation between two mentions holds; likewise.
             entity_threshold: triples are those between mentions that score at least this.
-            is_right: whether a relation between two mentions holds.
+            sentence_of: the number of a mention's sentence.
         """
         for mention in found.mentions:
-            self.mentions[0].append(mention.score)
-            self.mentions[1].append((mention.begin, mention.end, mention.type) in entities)
+            is_right = is_mention(mention)
+            if is_right is not None:
+                self.mentions.scores.append(mention.score)
+                self.mentions.right.append(is_right)
         mentions, triples = resolve_heads(
             found, entity_threshold=entity_threshold, relation_threshold=0.0
         )
         for triple in triples:
-            self.triples[0].append(triple.score)
             subject, object_ = mentions[triple.subject], mentions[triple.object]
-            self.triples[1].append(is_right(subject, triple.relation, object_))
+            is_right = is_triple(subject, triple.relation, object_)
+            if is_right is not None:
+                self.triples.scores.append(triple.score)
+                self.triples.right.append(is_right)
+                self.triples.relations.append(triple.relation)
+                self.triples.across.append(sentence_of(subject) != sentence_of(object_))
 
 
 def judge(
@@ -188,9 +230,15 @@ def judge(
         gold: the sentences, in the same order.
         entity_threshold: triples are those between mentions that score at least this.
     """
-    judged = Judged(([], []), ([], []))
+    judged = Judged.empty()
     for found, sentence in zip(predictions, gold, strict=True):
-        judged.add(found, sentence.entities, entity_threshold, partial(_is_gold, sentence))
+        entities = sentence.entities
+        judged.add(
+            found,
+            lambda m, entities=entities: (m.begin, m.end, m.type) in entities,  # type: ignore[misc]
+            partial(_is_gold, sentence),
+            entity_threshold=entity_threshold,
+        )
     return judged
 
 
@@ -252,6 +300,7 @@ def tune_thresholds(
     predictions: Sequence[HeadExtraction],
     gold: Sequence[GoldSentence],
     grid: Sequence[float] = THRESHOLD_GRID,
+    entity_grid: Sequence[float] | None = None,
 ) -> tuple[float, float]:
     """The thresholds with the best sum of entity and triple F1 on a development set.
 
@@ -259,6 +308,7 @@ def tune_thresholds(
         predictions: with a floor no higher than the grid's least.
         gold: the sentences.
         grid: thresholds to try.
+        entity_grid: those of entities; `grid` by default.
 
     Returns:
         Entity threshold and relation threshold; of equals the nearest to 0.5.
@@ -270,4 +320,4 @@ def tune_thresholds(
         distance = abs(entity - 0.5) + abs(relation - 0.5)
         return found["entity"]["f1"] + found["triple"]["f1"], -distance
 
-    return max(((e, r) for e in grid for r in grid), key=quality)
+    return max(((e, r) for e in entity_grid or grid for r in grid), key=quality)

@@ -46,4 +46,13 @@ def collate_gold(
         }
         tensors[f"{name}_labels"] = torch.tensor(list(targets), dtype=torch.long).reshape(-1, 4)
         tensors[f"{name}_targets"] = torch.tensor(list(targets.values()), dtype=torch.float)
+    config = encoder.config
+    for name, labels, known in (
+        ("entity", config.entity_types, [cells.known.entity_types for cells in batch]),
+        ("relation", config.relation_types, [cells.known.relations for cells in batch]),
+    ):
+        if any(of_window is not None for of_window in known):
+            tensors[f"{name}_known"] = torch.tensor(
+                [[k is None or n in k for n in range(len(labels))] for k in known]
+            )
     return tensors

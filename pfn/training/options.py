@@ -82,6 +82,18 @@ class TrainingOptions(BaseModel):
         le=1,
         description="with windows: rate of the entities that take the names of another in training",
     )
+    unrelated_parts: float = Field(
+        0.0,
+        ge=0,
+        description="with windows: sentences in documents of unrelated parts, drawn anew, per "
+        "sentence of the training data",
+    )
+    partial_share: float = Field(
+        1.0,
+        ge=0,
+        description="with windows: sentences of partially annotated documents, which each epoch "
+        "draws, per sentence of the others",
+    )
     layer_norm: bool = Field(True, description="whether the task units normalise before ELU")
     reflexive: bool = Field(
         True, description="whether both heads of a triple may be the same position"

@@ -13,17 +13,20 @@ import torch
 from transformers import EarlyStoppingCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
-from pfn_kg.pfn.evaluation.documents import evaluate_reading, predict_reading, score_documents
+from pfn_kg.pfn.evaluation.documents import evaluate_reading, score_documents
 from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
+from pfn_kg.pfn.evaluation.predictions import predict_reading
 from pfn_kg.pfn.evaluation.scores import score
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.readers import Reading
+from pfn_kg.pfn.readers.records import Annotated
 from pfn_kg.pfn.training.choose_thresholds import choose_thresholds
 from pfn_kg.pfn.training.derive_schema import derive_label_schema
 from pfn_kg.pfn.training.distillation import taught_documents
 from pfn_kg.pfn.training.gold_batches import collate_gold, training_cells
 from pfn_kg.pfn.training.options import TrainingOptions
+from pfn_kg.pfn.training.partial_annotation import by_annotation
 from pfn_kg.pfn.training.starting_model import build_model, first_folder, start_model
 from pfn_kg.pfn.training.trainer import PFNTrainer
 from pfn_kg.pfn.training.weight_average import WeightAverage
@@ -75,6 +78,8 @@ def train(
     """
     _seed(options)
     _check_windows(train_data, dev_data, options)
+    # Documents that are annotated in part serve calibration; scores need whole ones.
+    whole_dev = by_annotation(dev_data)[0] if dev_data.documents else dev_data
     train_data = train_data.first(options.limit)
     extractor = _starting_extractor(
         train_data, encoder, options=options, schema=schema, start_from=start_from
@@ -95,7 +100,7 @@ def train(
         checkpoints,
         dataset=dataset,
         average=average,
-        evaluate_model=_dev_evaluation(extractor, dev_data, average),
+        evaluate_model=_dev_evaluation(extractor, whole_dev, average),
     )
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     if last and not resume:
@@ -111,7 +116,7 @@ def train(
     extractor.model.eval()
     choose_thresholds(extractor, dev_data, options)
     history = [entry for entry in trainer.state.log_history if "eval_score" in entry]
-    return extractor, {"dev": evaluate_reading(extractor, dev_data), "history": history}
+    return extractor, {"dev": evaluate_reading(extractor, whole_dev), "history": history}
 
 
 def _seed(options: TrainingOptions) -> None:
@@ -131,6 +136,11 @@ def _check_windows(train_data: Reading, dev_data: Reading, options: TrainingOpti
             )
     if options.mention_replacement and not options.window_tokens:
         raise ConfigurationError("--mention-replacement: needs --window-tokens")
+    if options.unrelated_parts and not options.window_tokens:
+        raise ConfigurationError("--unrelated-parts: needs --window-tokens")
+    partial = any(document.annotated != Annotated() for document in train_data.documents)
+    if partial and not options.window_tokens:
+        raise ConfigurationError("--train: documents annotated in part need --window-tokens")
 
 
 def _starting_extractor(
@@ -189,6 +199,8 @@ def _dataset(
             extractor.inputs,
             mention_replacement=options.mention_replacement,
             taught=taught,
+            unrelated=options.unrelated_parts,
+            partial=options.partial_share,
         )
     dataset = training_cells([gold_sentence(s) for s in train_data], extractor.inputs)
     dataset += [cells for d in taught for windows in d.sentences for cells in windows]

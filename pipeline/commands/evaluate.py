@@ -93,8 +93,9 @@ def main(args: argparse.Namespace) -> int:
 
     from pfn_kg.pfn.calibration import calibration_of
     from pfn_kg.pfn.evaluation.analyses import analyse
-    from pfn_kg.pfn.evaluation.documents import predict_reading, score_reading
+    from pfn_kg.pfn.evaluation.documents import score_reading
     from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
+    from pfn_kg.pfn.evaluation.predictions import predict_reading
 
     gold = [gold_sentence(sentence) for sentence in reading]
     config = extractor.config

@@ -2,7 +2,7 @@
 
 A process of its own: inside another one, its Java and Python would end each other.
 
-    python tests/arcadedb_server.py FOLDER BOLT_PORT HTTP_PORT PASSWORD
+    python arcadedb_server.py FOLDER BOLT_PORT HTTP_PORT PASSWORD
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ DATABASE = "graph"
 @contextmanager
 def running(folder: Path) -> Iterator[dict[str, str]]:
     """A started server; gives the variables by which it is found."""
-    from neo4j_server import PASSWORD, Database, free_port
+    from helpers.neo4j_server import PASSWORD, Database
+    from helpers.ports import free_port
 
     environment = {
         "NEO4J_URI": f"bolt://127.0.0.1:{free_port()}",

@@ -1,6 +1,6 @@
 """A Neo4j server of the tests' own: from NEO4J_HOME, on a free port, in temporary folders.
 
-    python tests/neo4j_server.py COMMAND ...
+    PYTHONPATH=tests python -m helpers.neo4j_server COMMAND ...
 
 runs a command beside such a server, which it finds by NEO4J_URI, NEO4J_USERNAME and
 NEO4J_PASSWORD.
@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,14 +23,10 @@ from typing import Any
 from neo4j import GraphDatabase
 from neo4j.exceptions import DriverError, Neo4jError
 
+from helpers.ports import free_port
+
 PASSWORD = "canary-5ecret"
 ENVIRONMENT = ("NEO4J_URI", "NEO4J_USERNAME", "NEO4J_PASSWORD", "NEO4J_DATABASE")
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 class Neo4jServer:

@@ -1,13 +1,13 @@
 """Output folders as the extract phase leaves them, made by hand."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from helpers.output_folders import write_manifest
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, with_counters
 from pfn_kg.schemas.label_schema import LabelSchema
 
@@ -123,13 +123,13 @@ def write_folder(folder: Path, docs, chunk_documents=2, label_schema=LABEL_SCHEM
         pq.write_table(table, folder / "extractions" / f"chunk{begin}.parquet")
         chunks.append({"name": f"chunk{begin}"})
     (folder / "label_schema.yaml").write_text(label_schema.to_yaml(), encoding="utf-8")
-    manifest = {
+    content = {
         "state": "extracted",
         "configuration": {"entity_floor": 0.1, "relation_floor": 0.1},
         "model": {"hash": "m1", "entity_threshold": 0.5, "relation_threshold": 0.5},
         "chunks": chunks[::-1] if reverse else chunks,
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    write_manifest(folder, content)
     return str(folder)
 
 

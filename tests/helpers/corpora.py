@@ -1,6 +1,5 @@
-"""Small corpora as Parquet files, runs over them, and what they leave behind."""
+"""Small corpora as Parquet files, runs over them, and what the extract phase leaves."""
 
-import json
 import os
 import subprocess
 import sys
@@ -11,9 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from helpers.output_folders import read_manifest
 from pfn_kg.pipeline.cli import main
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 TEXTS = [
     "Marie Curie was born in Warsaw. She worked with Pierre Curie in Paris.",
@@ -67,15 +67,10 @@ def process(*arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def manifest(output: Path) -> dict[str, Any]:
-    """The manifest of a run."""
-    return json.loads((output / "manifest.json").read_text())
-
-
 def extracted(output: Path) -> list[dict[str, Any]]:
     """The rows of all extraction files, in the order of the manifest's chunks."""
     rows: list[dict[str, Any]] = []
-    for chunk in manifest(output)["chunks"]:
+    for chunk in read_manifest(output)["chunks"]:
         rows += pq.read_table(output / "extractions" / f"{chunk['name']}.parquet").to_pylist()
     return rows
 
@@ -87,17 +82,3 @@ def rejections(output: Path) -> list[tuple[str, int, str]]:
         for row in extracted(output)
         for rejected in row["rejected"]
     ]
-
-
-def table(output: Path, name: str) -> list[dict[str, Any]]:
-    """The rows of a table of a finished run."""
-    return pq.read_table(output / name).to_pylist()
-
-
-def files(output: Path, below: str = "") -> dict[str, bytes]:
-    """The content of all files of a run by path, but for the manifest, which has times."""
-    return {
-        str(path.relative_to(output)): path.read_bytes()
-        for path in sorted((output / below).rglob("*"))
-        if path.is_file() and path.name != "manifest.json"
-    }

@@ -45,7 +45,7 @@ def score_reading(
         that scores at least the floors, and of `fact` over the facts that are said.
     """
     gold = [gold_sentence(sentence) for sentence in reading]
-    found = score(
+    results = score(
         predictions.sentences,
         gold,
         entity_threshold=entity_threshold,
@@ -61,7 +61,7 @@ def score_reading(
             relation_threshold=relation_threshold,
             head_policy=head_policy,
         )
-        found["fact"] = scores["fact"]
+        results["fact"] = scores["fact"]
     else:
         judged = judge(predictions.sentences, gold, entity_threshold)
     judgements = {"entity": judged.mentions[:2], "triple": judged.triples[:2]}
@@ -73,10 +73,10 @@ def score_reading(
             thresholds=thresholds,
             calibration=fact_calibration,
         )
-    found["calibration"] = {
+    results["calibration"] = {
         name: reliability(*items)._asdict() for name, items in judgements.items()
     }
-    return found
+    return results
 
 
 def evaluate_reading(extractor: Extractor, reading: Reading) -> dict[str, Any]:
@@ -115,9 +115,9 @@ def score_documents(
         `entity` (strict, micro-averaged) and `fact`, each precision, recall, f1 and support.
     """
     entity, fact = Counts(), Counts()
-    for found, document in zip(predictions, documents, strict=True):
+    for heads, document in zip(predictions, documents, strict=True):
         mentions, triples = resolve_heads(
-            found,
+            heads,
             entity_threshold=entity_threshold,
             relation_threshold=relation_threshold,
             head_policy=head_policy,
@@ -137,9 +137,9 @@ def judge_documents(
     Predictions of which a document's annotation does not say are left out.
     """
     judged = Judged.empty()
-    for found, document in zip(predictions, documents, strict=True):
+    for heads, document in zip(predictions, documents, strict=True):
         judged.add(
-            found,
+            heads,
             document.is_mention,
             document.is_fact,
             entity_threshold=entity_threshold,
@@ -165,11 +165,11 @@ def judge_facts(
     """
     scores: list[float] = []
     right: list[bool] = []
-    for found, document in zip(predictions, documents, strict=True):
+    for heads, document in zip(predictions, documents, strict=True):
         entity, relation = thresholds
         said = said_facts(
             document,
-            *resolve_heads(found, entity_threshold=entity, relation_threshold=relation),
+            *resolve_heads(heads, entity_threshold=entity, relation_threshold=relation),
         )
         scores += said.values()
         right += [fact in document.facts for fact in said]

@@ -33,7 +33,7 @@ def predict_texts(
     Raises:
         Exception: what the model raised, if it could not read a sentence.
     """
-    found = extractor.predict_documents(
+    predictions = extractor.predict_documents(
         [d.text for d in documents],
         [d.sentences for d in documents],
         token_budget,
@@ -41,10 +41,10 @@ def predict_texts(
         relation_floor,
         window_tokens,
     )
-    for heads in found:
+    for heads in predictions:
         for error in heads.errors.values():
             raise error
-    return found
+    return predictions
 
 
 def sentence_heads(heads: DocumentHeads, sentences: Sequence[Sentence]) -> list[HeadExtraction]:
@@ -58,7 +58,7 @@ def sentence_heads(heads: DocumentHeads, sentences: Sequence[Sentence]) -> list[
         One result a sentence; offsets are those of the sentence.
     """
     tails: list[HeadTriple] | None = None if heads.tail_triples is None else []
-    found = [HeadExtraction([], [], 1, None if tails is None else []) for _ in sentences]
+    by_sentence = [HeadExtraction([], [], 1, None if tails is None else []) for _ in sentences]
     begins = [sentence.begin for sentence in sentences]
 
     def place(offset: int) -> int:
@@ -67,7 +67,7 @@ def sentence_heads(heads: DocumentHeads, sentences: Sequence[Sentence]) -> list[
     for mention in heads.mentions:
         number = place(mention.begin)
         begin = begins[number]
-        found[number].mentions.append(
+        by_sentence[number].mentions.append(
             mention._replace(begin=mention.begin - begin, end=mention.end - begin)
         )
     for end, triples in enumerate((heads.head_triples, heads.tail_triples or [])):
@@ -79,10 +79,12 @@ def sentence_heads(heads: DocumentHeads, sentences: Sequence[Sentence]) -> list[
             shifted = triple._replace(
                 subject=triple.subject - begins[number], object=triple.object - begins[number]
             )
-            of_sentence = found[number].tail_triples if end else found[number].head_triples
+            of_sentence = (
+                by_sentence[number].tail_triples if end else by_sentence[number].head_triples
+            )
             if of_sentence is not None:
                 of_sentence.append(shifted)
-    return found
+    return by_sentence
 
 
 class Predictions(NamedTuple):
@@ -125,14 +127,14 @@ def predict_reading(
         window_tokens = extractor.config.window_tokens
     if not window_tokens or not reading.documents:
         gold = [gold_sentence(sentence) for sentence in reading]
-        found = predict(
+        predictions = predict(
             extractor,
             gold,
             entity_floor=entity_floor,
             relation_floor=relation_floor,
             token_budget=token_budget,
         )
-        return Predictions(found, [], [])
+        return Predictions(predictions, [], [])
     texts = annotated_texts(reading)
     documents = predict_texts(
         extractor,
@@ -143,8 +145,8 @@ def predict_reading(
         token_budget=token_budget,
     )
     sentences = [
-        found
+        of_sentence
         for heads, text in zip(documents, texts, strict=True)
-        for found in sentence_heads(heads, text.sentences)
+        for of_sentence in sentence_heads(heads, text.sentences)
     ]
     return Predictions(sentences, documents, texts)

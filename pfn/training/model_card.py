@@ -93,7 +93,7 @@ def model_card(
             "if its relation and both arguments, borders and types, are. Micro-averaged, in "
             f"percent.\n\n{_table(figures)}"
         )
-        if any("fact" in found for found in figures.values()):
+        if any("fact" in of_split for of_split in figures.values()):
             parts[-1] += (
                 "\n\nFacts are those of whole documents, each once; an argument stands for the "
                 "annotated entity that has a mention with its borders."
@@ -118,19 +118,19 @@ def _table(figures: Mapping[str, Mapping[str, Any]]) -> str:
         "| split | of | precision | recall | F1 | gold |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
-    for split, found in figures.items():
+    for split, scores in figures.items():
         for key, label, _ in (*_METRICS, ("fact", "facts", "")):
-            if key not in found:
+            if key not in scores:
                 continue
-            p, r, f1 = (100 * found[key][metric] for metric in ("precision", "recall", "f1"))
+            p, r, f1 = (100 * scores[key][metric] for metric in ("precision", "recall", "f1"))
             lines.append(
-                f"| {split} | {label} | {p:.1f} | {r:.1f} | {f1:.1f} | {found[key]['support']} |"
+                f"| {split} | {label} | {p:.1f} | {r:.1f} | {f1:.1f} | {scores[key]['support']} |"
             )
     return "\n".join(lines)
 
 
 def _errors(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    of_tables = [found["calibration"] for found in figures.values()]
+    of_tables = [scores["calibration"] for scores in figures.values()]
     labels = {"entity": "entities", "triple": "triples", "fact": "facts that are said"}
     names = [name for name in labels if all(name in of for of in of_tables)]
     lines = [
@@ -150,10 +150,10 @@ def _results(figures: Mapping[str, Mapping[str, Any]], data: str) -> list[dict[s
             "dataset": {"name": data.partition(". ")[0].rstrip("."), "type": "text"}
             | {"split": split},
             "metrics": [
-                {"type": metric, "value": round(100 * found[key][metric], 2), "name": metric}
+                {"type": metric, "value": round(100 * scores[key][metric], 2), "name": metric}
                 for metric in ("precision", "recall", "f1")
             ],
         }
-        for split, found in figures.items()
+        for split, scores in figures.items()
         for key, _, task in _METRICS
     ]

@@ -96,7 +96,7 @@ def document_cells(reading: Reading, encoder: InputEncoder) -> list[DocumentCell
     gold = [gold_sentence(sentence) for sentence in reading]
     windows = encoder.encode([sentence.text for sentence in gold])
     relations = {name: number for number, name in enumerate(encoder.config.relation_types)}
-    found = []
+    documents = []
     for document in reading.documents:
         sentences: list[list[GoldCells]] = []
         # Of each mention of a sentence in one window: place of the sentence, and its rows.
@@ -121,8 +121,8 @@ def document_cells(reading: Reading, encoder: InputEncoder) -> list[DocumentCell
                         targets[of_subject, row, of_object, column, label] = 1.0
         if document.annotated != Annotated():
             restrict(document, sentences, across, placed, encoder.config)
-        found.append(DocumentCells(sentences, *across))
-    return found
+        documents.append(DocumentCells(sentences, *across))
+    return documents
 
 
 def join_cells(
@@ -134,8 +134,8 @@ def join_cells(
     shifts = [0]
     for cells in joined:
         shifts.append(shifts[-1] + _rows(cells, encoder))
-    found = GoldCells(window, {}, {}, {}, joined[0].known)
-    tables = found.entities, found.relations, found.tails
+    window_cells = GoldCells(window, {}, {}, {}, joined[0].known)
+    tables = window_cells.entities, window_cells.relations, window_cells.tails
     for cells, shift in zip(joined, shifts, strict=False):
         for table, targets in zip(
             tables, (cells.entities, cells.relations, cells.tails), strict=True
@@ -147,7 +147,7 @@ def join_cells(
             if begin <= of_subject < end and begin <= of_object < end:
                 first, second = shifts[of_subject - begin], shifts[of_object - begin]
                 table[row + first, column + second, label] = target
-    return found
+    return window_cells
 
 
 def crop_cells(cells: GoldCells, begin: int, end: int, *, encoder: InputEncoder) -> GoldCells:

@@ -206,7 +206,7 @@ class Neo4jSink(Sink):
             for subject, start in labels.items():
                 of_subject = of_type.filter(pc.equal(of_type["subject_kind"], subject))
                 for object_, end in labels.items():
-                    found = of_subject.filter(pc.equal(of_subject["object_kind"], object_))
-                    if len(found):
-                        chosen = found.select(columns)
+                    of_object = of_subject.filter(pc.equal(of_subject["object_kind"], object_))
+                    if len(of_object):
+                        chosen = of_object.select(columns)
                         yield merge_relationships(type_, chosen, ends=(start, end), key="id")

@@ -159,8 +159,8 @@ def _changed(
     group: tuple[int, Mapping[str, Iterable[list[Any]]]],
 ) -> Iterator[tuple[int, list[int]]]:
     live: dict[Key, LiveRow] = {}
-    for found in group[1]["live"]:
-        for row in found:
+    for live_rows in group[1]["live"]:
+        for row in live_rows:
             if row.key not in live or _order(row) < _order(live[row.key]):
                 live[row.key] = row
     read: dict[Key, list[CorpusRow]] = {}
@@ -181,7 +181,7 @@ def _order(row: LiveRow) -> tuple[int, str, int]:
 
 
 def _with_wanted(group: tuple[int, Mapping[str, Iterable[Any]]]) -> Iterator[ChunkRun]:
-    rows = frozenset(row for found in group[1]["wanted"] for row in found)
+    rows = frozenset(row for of_chunk in group[1]["wanted"] for row in of_chunk)
     if rows:
         for run in group[1]["run"]:
             yield replace(run, wanted=rows)

@@ -73,14 +73,14 @@ def plan_extraction(
         ConfigurationError: if there is no such file, none can be read, or a column
             is missing or of another type than text.
     """
-    found = list_corpus(options.corpus)
+    corpus_files = list_corpus(options.corpus)
     with ThreadPoolExecutor(16) as pool:
         planned = list(
             pool.map(
                 lambda file: _plan_file(
                     file, options=options, model_hash=model_hash, live_version=live_version
                 ),
-                found,
+                corpus_files,
             )
         )
     files = [file for file, _ in planned]

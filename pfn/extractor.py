@@ -132,7 +132,16 @@ class Extractor:
         ):
             if isinstance(heads, Exception):
                 raise heads
-            found.append(Extraction(*resolve_heads(heads, entity, relation, head_policy)))
+            found.append(
+                Extraction(
+                    *resolve_heads(
+                        heads,
+                        entity_threshold=entity,
+                        relation_threshold=relation,
+                        head_policy=head_policy,
+                    )
+                )
+            )
         return found
 
     def extract_documents(
@@ -174,7 +183,9 @@ class Extractor:
         for sentences, heads in zip(split, read, strict=True):
             for error in heads.errors.values():
                 raise error
-            found = resolve_heads(heads, entity, relation, head_policy)
+            found = resolve_heads(
+                heads, entity_threshold=entity, relation_threshold=relation, head_policy=head_policy
+            )
             documents.append(DocumentExtraction(sentences, *found))
         return documents
 

@@ -13,9 +13,10 @@ from apache_beam.io.filesystems import FileSystems
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary, list_files, move_files
 from pfn_kg.pipeline.manifest import find_manifest, versions, write_manifest
-from pfn_kg.pipeline.write_graph import OWN_FILES, Filters, run_sink
+from pfn_kg.pipeline.write_graph import OWN_FILES, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.sinks.interface import Sink
+from pfn_kg.transforms.graph.filters import Filters
 from pfn_kg.transforms.plumbing.files import absolute, join, make_folder
 
 #: How the names of folders begin where files wait until all of them are there.

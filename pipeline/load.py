@@ -15,10 +15,11 @@ from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary
 from pfn_kg.pipeline.manifest import read_extracted, versions, write_manifest
 from pfn_kg.pipeline.options import is_local_run
-from pfn_kg.pipeline.write_graph import REJECTED_FILE, Filters, run_sink
+from pfn_kg.pipeline.write_graph import REJECTED_FILE, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.sinks.neo4j.connection import Neo4jServer, Neo4jUnavailableError
 from pfn_kg.sinks.neo4j.sink import BATCH_ROWS, Neo4jOptions, Neo4jSink
+from pfn_kg.transforms.graph.filters import Filters
 from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, replace
 
 #: How the names of folders begin that hold the counts and rejected rows of a load.

@@ -133,10 +133,10 @@ def _prefixes(options: Mapping[str, Any]) -> dict[str, str]:
 
 def _rdf_files(folder: str) -> dict[str, str]:
     try:
-        found = FileSystems.match([join(folder, "*")])[0].metadata_list
+        folder_files = FileSystems.match([join(folder, "*")])[0].metadata_list
     except BeamIOError as error:
         raise ConfigurationError(f"{folder}: {error}") from None
-    paths = sorted(metadata.path for metadata in found)
+    paths = sorted(metadata.path for metadata in folder_files)
     files = {FileSystems.split(path)[1]: path for path in paths}
     return {n: p for n, p in files.items() if _SUFFIX.search(n) and n not in _NOT_DATA}
 

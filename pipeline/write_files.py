@@ -19,9 +19,11 @@ from pfn_kg.pipeline.export import (
 )
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
 from pfn_kg.pipeline.folders import delete_temporary
-from pfn_kg.pipeline.write_graph import Filters, WriteGraph, tables_read
+from pfn_kg.pipeline.write_graph import WriteGraph
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.sinks.interface import Sink
+from pfn_kg.transforms.graph.filters import Filters
+from pfn_kg.transforms.graph.joined_rows import tables_read
 from pfn_kg.transforms.plumbing.files import absolute, make_folder
 from pfn_kg.transforms.tables.parts import TablePart
 

@@ -14,9 +14,11 @@ from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.export import export
 from pfn_kg.pipeline.finished_run import read_finished
-from pfn_kg.pipeline.write_graph import Filters, run_sink
+from pfn_kg.pipeline.write_graph import run_sink
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.sinks.interface import JOINED_COLUMNS, RejectedRow, Sink, Written
+from pfn_kg.schemas.joined_columns import JOINED_COLUMNS
+from pfn_kg.sinks.interface import RejectedRow, Sink, Written
+from pfn_kg.transforms.graph.filters import Filters
 
 DOCS_PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "write_a_sink.md"
 MORE = [

@@ -38,9 +38,13 @@ def test_pruned_is_full(random_extractor, options):
         tables = extractor.model(**batch, return_tables=True)
     shift = RelationShift.of(extractor.config, batch["sentence_ids"], "cpu")
     expected = decode_tables(
-        tables, 0.4, 0.4, calibration=extractor.config.calibration, shift=shift
+        tables,
+        entity_floor=0.4,
+        relation_floor=0.4,
+        calibration=extractor.config.calibration,
+        shift=shift,
     )
-    found = decode(extractor.model, batch, 0.4, 0.4)
+    found = decode(extractor.model, batch, entity_floor=0.4, relation_floor=0.4)
     assert len(found.triples.places) > 0
     for ours, theirs in zip(found, expected, strict=True):
         if ours is not None:

@@ -215,7 +215,9 @@ def test_what_is_measured_is_what_is_stored(data, tmp_path):
     few = TrainingOptions(
         hidden_size=8, epochs=0, threads=1, tune_thresholds=False, calibrate=False
     )
-    extractor, _ = train(reading, reading, str(ENCODER), tmp_path, few, half_precision=True)
+    extractor, _ = train(
+        reading, reading, encoder=str(ENCODER), output=tmp_path, options=few, half_precision=True
+    )
     save_checkpoint(extractor, tmp_path / "model", half_precision=True)
     stored = Extractor.from_pretrained(tmp_path / "model", device="cpu").model.state_dict()
     for name, weight in extractor.model.state_dict().items():

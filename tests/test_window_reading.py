@@ -98,8 +98,10 @@ def test_pruned_is_full_in_windows(random_extractor, options):
     batch = inputs.collate([window, parts[0]])
     with torch.inference_mode():
         tables = extractor.model(**batch, return_tables=True)
-    expected = decode_tables(tables, 0.4, 0.4, calibration=extractor.config.calibration)
-    found = decode(extractor.model, batch, 0.4, 0.4)
+    expected = decode_tables(
+        tables, entity_floor=0.4, relation_floor=0.4, calibration=extractor.config.calibration
+    )
+    found = decode(extractor.model, batch, entity_floor=0.4, relation_floor=0.4)
     ids = batch["sentence_ids"]
     assert len(found.triples.places) > 10
     across = 0

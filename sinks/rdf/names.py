@@ -118,7 +118,7 @@ class RdfNames:
             provenance: whether there are documents and evidence in it.
             matches: whether there are matching IRIs in it.
         """
-        found = {
+        namespaces = {
             "entity": self.entity,
             "owl": OWL,
             "rdf": RDF,
@@ -130,9 +130,9 @@ class RdfNames:
         }
         matching = [m for r in self.label_schema.relations for m in r.exact_match]
         if matches and any(match.startswith(_WIKIDATA_DIRECT) for match in matching):
-            found["wdt"] = _WIKIDATA_DIRECT
+            namespaces["wdt"] = _WIKIDATA_DIRECT
         if provenance:
-            found |= {
+            namespaces |= {
                 "dcterms": DCTERMS,
                 "document": self.document,
                 "evidence": self.evidence,
@@ -144,7 +144,7 @@ class RdfNames:
                 "statement": self.statement,
                 "term": self.term,
             }
-        return dict(sorted(found.items()))
+        return dict(sorted(namespaces.items()))
 
 
 def _local_name(name: str) -> str:

@@ -157,8 +157,8 @@ class _Shapes:
 
     def _one_of(self, shape: Node, types: Iterable[EntityType]) -> None:
         choices: list[Node] = []
-        found = {iri: t for t in types for iri in ranges(self._names, t)}
-        for iri, type_ in sorted(found.items()):
+        by_iri = {iri: t for t in types for iri in ranges(self._names, t)}
+        for iri, type_ in sorted(by_iri.items()):
             choice = self._node()
             is_class = type_.kind == "entity"
             self.graph.add((choice, SH["class"] if is_class else SH.datatype, iri))

@@ -53,17 +53,17 @@ def find_parts(directory: str, tables: Iterable[str]) -> list[TablePart]:
             metadata = FileSystems.match([join(folder, "part-*.parquet")])[0].metadata_list
         except BeamIOError as error:
             raise ConfigurationError(f"{folder}: {error}") from None
-        found = {}
+        by_number = {}
         for path in (m.path for m in metadata):
             if match := _NAME.fullmatch(FileSystems.split(path)[1]):
-                found[int(match[1])] = TablePart(table, int(match[1]), int(match[2]), path)
-        if not found:
+                by_number[int(match[1])] = TablePart(table, int(match[1]), int(match[2]), path)
+        if not by_number:
             raise ConfigurationError(f"{folder}: no such table there")
-        of = max(part.of for part in found.values())
+        of = max(part.of for part in by_number.values())
         for number in range(of):
-            if number not in found or found[number].of != of:
+            if number not in by_number or by_number[number].of != of:
                 raise ConfigurationError(f"{join(folder, part_name(number, of))}: missing")
-        parts += [found[number] for number in range(of)]
+        parts += [by_number[number] for number in range(of)]
     return parts
 
 

@@ -114,5 +114,5 @@ def read_number(text: str) -> Value | None:
         >>> read_number("twenty-one")
         Value(lexical='21', datatype='xsd:decimal')
     """
-    found = leading_number(text)
-    return Value(found[0], "xsd:decimal") if found and found[1] == len(text) else None
+    leading = leading_number(text)
+    return Value(leading[0], "xsd:decimal") if leading and leading[1] == len(text) else None

@@ -86,8 +86,8 @@ class ResolvedChunk(NamedTuple):
     triples: TripleColumns
 
 
-def resolve_heads(
-    documents: ChunkDocuments, labels: Labels, options: FactOptions, counts: Counter[str]
+def resolved_chunk(
+    documents: ChunkDocuments, labels: Labels, *, options: FactOptions, counts: Counter[str]
 ) -> ResolvedChunk:
     """Accepts mentions and expands head triples to pairs of them (eq. 13).
 
@@ -103,11 +103,14 @@ def resolve_heads(
     counts["mentions_of_unknown_type"] = unknown_mentions
     counts["head_triples_of_unknown_relation"] = unknown_heads
     resolved = resolve_columns(
-        mentions.rows << 32 | mentions.begins,
-        mentions.rows << 32 | mentions.ends,
-        mentions.types,
-        mentions.scores,
-        *heads,
+        heads=mentions.rows << 32 | mentions.begins,
+        ends=mentions.rows << 32 | mentions.ends,
+        types=mentions.types,
+        mention_scores=mentions.scores,
+        subject_heads=heads.subjects,
+        relations=heads.relations,
+        object_heads=heads.objects,
+        triple_scores=heads.scores,
         entity_threshold=options.entity_threshold,
         relation_threshold=options.relation_threshold,
         head_policy=options.head_policy,

@@ -36,10 +36,10 @@ def predict_texts(
     predictions = extractor.predict_documents(
         [d.text for d in documents],
         [d.sentences for d in documents],
-        token_budget,
-        entity_floor,
-        relation_floor,
-        window_tokens,
+        token_budget=token_budget,
+        entity_floor=entity_floor,
+        relation_floor=relation_floor,
+        window_tokens=window_tokens,
     )
     for heads in predictions:
         for error in heads.errors.values():

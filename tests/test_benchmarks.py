@@ -149,7 +149,7 @@ def test_mutations(capsys, monkeypatch, tmp_path):
     assert mutations.run_tests(tree, ["tests/test_a.py"], 60) == "FAILED tests/test_a.py::test_f"
     (tree / "tests" / "test_a.py").write_text(strict.replace("1, 1", "2, 1"))
     assert mutations.run_tests(tree, ["tests/test_a.py"], 60) == ""
-    assert mutations.run_tests(tree, ["tests/test_a.py"], 0.01) == "time"
+    assert mutations.run_tests(tree, ["tests/test_a.py"], 0.01) == mutations.TIMEOUT
 
 
 def test_every_benchmark_is_run():

@@ -89,6 +89,16 @@ def tiny_extractor(tiny_model):
     return Extractor.from_pretrained(tiny_model, device="cpu")
 
 
+@pytest.fixture
+def memory():
+    """The files of `memory://`, by path; none at the beginning."""
+    from helpers.memory_file_system import FILES
+
+    FILES.clear()
+    yield FILES
+    FILES.clear()
+
+
 @pytest.fixture(scope="session")
 def random_extractor():
     """Makes extractors with random weights, whose scores are spread over all of [0, 1]."""

@@ -42,9 +42,14 @@ def check(extractor, texts, wanted_entity, wanted_relation):
     )
     entity = clear_floor(of_entities.probability(tables.entity_table), wanted_entity)
     relation = clear_floor(of_relations.probability(tables.relation_table), wanted_relation)
-    pruned = decode(extractor.model, batch, entity, relation)
+    pruned = decode(extractor.model, batch, entity_floor=entity, relation_floor=relation)
     full = decode_tables(
-        tables, entity, relation, config.reflexive, config.calibration, config.max_span
+        tables,
+        entity_floor=entity,
+        relation_floor=relation,
+        reflexive=config.reflexive,
+        calibration=config.calibration,
+        max_span=config.max_span,
     )
     for found, expected in zip(pruned, full, strict=True):
         if expected is None:  # no tail table
@@ -78,7 +83,7 @@ def test_trained_tiny_model(tiny_extractor):
 
 def test_no_entity_no_triple(tiny_extractor):
     batch = tiny_extractor.inputs.collate(tiny_extractor.inputs.encode(["the of"])[0])
-    pruned = decode(tiny_extractor.model, batch, 1.0, 0.0)
+    pruned = decode(tiny_extractor.model, batch, entity_floor=1.0, relation_floor=0.0)
     assert not len(pruned.entities.places)
     assert not len(pruned.triples.places)
 

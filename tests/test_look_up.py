@@ -90,7 +90,9 @@ def test_look_up_is_a_join(tmp_path_factory, ends, files, other_files):
             for key, column in enumerate(QUESTION.keys):
                 got = [None] * len(rows)
                 if answers:
-                    got = scatter(len(rows), pa.concat_tables(answers), key, "value").to_pylist()
+                    got = scatter(
+                        len(rows), pa.concat_tables(answers), key=key, column="value"
+                    ).to_pylist()
                 assert got == [expected.get(id_) for id_ in rows[column].to_pylist()]
 
     with beam.Pipeline(options=pipeline_options([])) as pipeline:

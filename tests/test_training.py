@@ -72,6 +72,11 @@ def test_its_model_card(trained):
     front = yaml.safe_load(front)
     assert front["library_name"] == "pfn-kg"
     results = front["model-index"][0]["results"]
+    assert [(r["task"]["name"], r["dataset"]["split"]) for r in results] == [
+        (task, split)
+        for split in ("dev", "test")
+        for task in ("NER", "Joint entity and relation extraction")
+    ]
     assert {(r["dataset"]["split"], r["metrics"][-1]["value"]) for r in results} == {
         ("dev", 100.0),
         ("test", 100.0),
@@ -210,7 +215,9 @@ def test_what_is_measured_is_what_is_stored(data, tmp_path):
     few = TrainingOptions(
         hidden_size=8, epochs=0, threads=1, tune_thresholds=False, calibrate=False
     )
-    extractor, _ = train(reading, reading, str(ENCODER), tmp_path, few, half_precision=True)
+    extractor, _ = train(
+        reading, reading, encoder=str(ENCODER), output=tmp_path, options=few, half_precision=True
+    )
     save_checkpoint(extractor, tmp_path / "model", half_precision=True)
     stored = Extractor.from_pretrained(tmp_path / "model", device="cpu").model.state_dict()
     for name, weight in extractor.model.state_dict().items():

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from helpers.examples import examples
 from helpers.training_data import DOCUMENT, options
 from pfn_kg import Extractor
-from pfn_kg.pfn.evaluation.documents import annotated_texts, evaluate_reading, sentence_heads
+from pfn_kg.pfn.evaluation.annotated_texts import annotated_texts
+from pfn_kg.pfn.evaluation.documents import evaluate_reading
 from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
+from pfn_kg.pfn.evaluation.predictions import sentence_heads
 from pfn_kg.pfn.readers import read
 from pfn_kg.pfn.training.gold_batches import training_cells
 from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
@@ -170,7 +172,9 @@ def test_a_window_has_the_cells_of_its_sentences(random_extractor, tmp_path, pos
         relations = Counter((at[s], at[o], label) for s, o, label in cells.relations)
         return entities, relations
 
-    for batch in WindowBatches(dataset, 0, 3, 1, lambda: 0, 40):
+    for batch in WindowBatches(
+        dataset, window_tokens=0, batch_size=3, seed=1, epoch=lambda: 0, sentence_pieces=40
+    ):
         for key in batch:
             assert dataset[key] == alone[key.begin]
     whole = dataset[WindowKey(0, 0, 3)]
@@ -197,10 +201,20 @@ def test_every_sentence_is_in_one_window_an_epoch(
     inputs = random_extractor().inputs
     inputs.config.entity_types = ["LOC"]
     inputs.config.relation_types = ["after"]
-    dataset = WindowDataset(read(path, "docred"), inputs, data.draw(st.sampled_from([0, 0.5])))
+    dataset = WindowDataset(
+        read(path, "docred"), inputs, mention_replacement=data.draw(st.sampled_from([0, 0.5]))
+    )
     tokens = data.draw(st.integers(0, 60))
     epoch = data.draw(st.integers(0, 9))
-    sampler = WindowBatches(dataset, tokens, size, 7, lambda: epoch, 40, fragments=True)
+    sampler = WindowBatches(
+        dataset,
+        window_tokens=tokens,
+        batch_size=size,
+        seed=7,
+        epoch=lambda: epoch,
+        sentence_pieces=40,
+        fragments=True,
+    )
     batches = list(sampler)
     assert len(sampler) == max(1, round(sum(sizes) / size))
     assert len(batches) == min(len(sampler), sum(map(len, batches)))
@@ -210,7 +224,15 @@ def test_every_sentence_is_in_one_window_an_epoch(
     )
     assert seen == Counter((d, s) for d, count in enumerate(sizes) for s in range(count))
     assert batches == list(
-        WindowBatches(dataset, tokens, size, 7, lambda: epoch, 40, fragments=True)
+        WindowBatches(
+            dataset,
+            window_tokens=tokens,
+            batch_size=size,
+            seed=7,
+            epoch=lambda: epoch,
+            sentence_pieces=40,
+            fragments=True,
+        )
     )
     for batch in batches:
         for key in batch:
@@ -249,8 +271,10 @@ def test_sentences_of_a_document_have_what_was_found_in_them(tiny_extractor):
 
     joined = " ".join(texts)
     sentences = [Sentence(0, 0, len(texts[0])), Sentence(1, len(texts[0]) + 1, len(joined))]
-    (heads,) = tiny_extractor.predict_documents([joined], [sentences], None, 0.1, 0.1, 0)
-    expected = tiny_extractor.predict_heads(texts, None, 0.1, 0.1)
+    (heads,) = tiny_extractor.predict_documents(
+        [joined], [sentences], entity_floor=0.1, relation_floor=0.1, window_tokens=0
+    )
+    expected = tiny_extractor.predict_heads(texts, entity_floor=0.1, relation_floor=0.1)
     for found, alone in zip(sentence_heads(heads, sentences), expected, strict=True):
         assert [m[:4] for m in found.mentions] == [m[:4] for m in alone.mentions]
         assert [t[:3] for t in found.head_triples] == [t[:3] for t in alone.head_triples]

@@ -169,8 +169,10 @@ class JudgedTriples(NamedTuple):
 
     def extend(self, others: JudgedTriples) -> None:
         """Adds triples that were judged elsewhere."""
-        for ours, theirs in zip(self, others, strict=True):
-            ours.extend(theirs)  # type: ignore[arg-type]
+        self.scores.extend(others.scores)
+        self.right.extend(others.right)
+        self.relations.extend(others.relations)
+        self.across.extend(others.across)
 
 
 class Judged(NamedTuple):

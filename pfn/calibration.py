@@ -9,6 +9,9 @@ checkpoint's configuration. They don't change the order of scores.
 Triples are calibrated by relation as well, and apart for pairs inside a sentence and across
 sentences (`RelationCalibration`): a rare relation scores low where it is right, and a pair across
 sentences is right less often than its score says.
+
+Our own: scikit-learn has no beta calibration, and the package betacal needs scikit-learn for a
+logistic regression of two variables.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What every sink is: one class that writes a finished graph, part by part.
+"""The interface of sinks: a class that writes a finished graph, part by part.
 
-A sink knows nothing of Beam or of files. It is handed the rows of one file of a table
-at a time (`Rows`) and says what came of them (`Written`): files to be placed in the
-output folder, rows that were refused, and counts. Whoever drives it (`transforms`,
-`pipeline`) reads the tables, joins what a row refers to, and places the files.
+A sink knows nothing of Beam or of files. It receives the rows of one file of a table
+at a time (`Rows`) and returns the outcome (`Written`): files to be placed in the output
+folder, rows that were refused, and counts. Its driver (`transforms`, `pipeline`) reads
+the tables, joins the rows that a row refers to, and places the files.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ from pfn_kg.pfn.training.mention_replacement import MentionReplacement
 from pfn_kg.pfn.training.windows import WindowBatches, WindowDataset
 from pfn_kg.pipeline.cli import main
 
+pytestmark = pytest.mark.quick
+
 WORDS = st.sampled_from(["a", "Bo", "Cé", "日本", "😀", "-", "(", "e\u0301"])
 
 

@@ -10,6 +10,8 @@ import torch
 from pfn_kg.pfn.official import convert_state_dict, import_checkpoint, read_labels
 from pfn_kg.schemas.errors import ConfigurationError
 
+pytestmark = pytest.mark.quick
+
 OFFICIAL = Path(__file__).parent / "data" / "official"
 CASE = json.loads((OFFICIAL / "case.json").read_text())
 VECTORS = np.load(OFFICIAL / "vectors.npz")

@@ -4,10 +4,11 @@ import json
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from test_training import options
 
+from helpers.examples import examples
+from helpers.training_data import options
 from pfn_kg import Extractor
 from pfn_kg.pfn.readers import read
 from pfn_kg.pfn.readers.records import Annotated, AnnotatedDocument, Reading
@@ -190,7 +191,7 @@ def readings(draw):
     return reading
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(reading=readings(), sentences=st.integers(1, 30), seed=st.integers(0, 1000))
 def test_unrelated_parts_keep_their_facts_and_get_no_others(reading, sentences, seed):
     import random

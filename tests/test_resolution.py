@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from pfn_kg.pfn.resolution import HEAD_POLICIES, TailColumns, resolve, resolve_columns
 from pfn_kg.schemas.records import HeadTriple, Mention, Triple
 
+pytestmark = pytest.mark.quick
+
 SCORES = st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.9])
 TYPES = ("LOC", "ORG", "PER")
 RELATIONS = ("born in", "works for")

@@ -290,7 +290,10 @@ def predict(
     """
     results = []
     for result in extractor.predict_heads(
-        [g.text for g in gold], token_budget, entity_floor, relation_floor
+        [g.text for g in gold],
+        token_budget=token_budget,
+        entity_floor=entity_floor,
+        relation_floor=relation_floor,
     ):
         if isinstance(result, Exception):
             raise result

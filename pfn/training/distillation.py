@@ -80,7 +80,7 @@ def taught_documents(
         teacher.config.flat_entities = False
         for of_document, heads in zip(
             taught,
-            teacher.predict_documents(texts, split, None, _FLOOR, _FLOOR),
+            teacher.predict_documents(texts, split, entity_floor=_FLOOR, relation_floor=_FLOOR),
             strict=True,
         ):
             _add(of_document, heads, labels)

@@ -1,4 +1,4 @@
-"""The text beside the graph, in the names that neo4j-graphrag's retrievers know.
+"""The text beside the graph, under the names that the retrievers of neo4j-graphrag use.
 
 ```
 (:Chunk {id, index, text})-[:FROM_DOCUMENT]->(:Document {id, title, ...})

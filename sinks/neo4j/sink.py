@@ -1,8 +1,8 @@
 """The graph in a running Neo4j.
 
-Every row is merged on its id, so a load may be repeated, from the beginning or from
-where it was killed. Once all is there, what an older version of the same graph left is
-deleted, and nothing else: the database mirrors the tables.
+Every row is merged on its id, so a load may be repeated from the beginning, also after it
+was killed. Once all rows are there, the sink deletes the remains of older versions of the
+same graph and nothing else: the database mirrors the tables.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The Cypher statements that merge rows into a graph.
 
 `$rows` is a list of lists, since maps would repeat the names of the columns in every row.
-All properties are set whatever is there: the server itself does not write what is the same.
+All properties are set each time: the server itself does not write equal values.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Merges rows into Neo4j in batches, the next of them prepared while the server works.
+"""Merges rows into Neo4j in batches, and prepares the next batch while the server works.
 
-A batch that is refused is cut in halves until the guilty rows stand alone; they are given
-back with the server's message.
+A batch that the server refuses is halved until the faulty rows are alone; they are
+returned with the server's message.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Entities and relations as RDF: what holds, whoever says it.
+"""Entities and relations as RDF, without their provenance.
 
 ```
 entity:E  a type:T ;  rdfs:label "name" ;  skos:altLabel "other name" ;  owl:sameAs <IRI> .

@@ -1,6 +1,7 @@
-"""What everything in a graph is called in RDF: its namespaces, classes and properties.
+"""The names of a graph in RDF: its namespaces, classes and properties.
 
-All of it lies under the label schema's base IRI, save what has an IRI of its own there.
+All of them begin with the label schema's base IRI, except those to which the schema gives
+an IRI of their own.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""N-Triples, a line a triple, made column by column.
+"""N-Triples, one line per triple, made column by column.
 
-Terms are columns of text as they stand in N-Triples; joining columns gives the lines of
-all rows at once, where one object a term would cost ten times as much. The lines are
-only an intermediate form: pyoxigraph parses them strictly and writes what is asked for.
+Terms are columns of N-Triples text. Joining columns gives the lines of all rows at once;
+one object per term would cost ten times as much. The lines are only an intermediate form:
+pyoxigraph parses them strictly and writes the requested format.
 """
 
 from __future__ import annotations

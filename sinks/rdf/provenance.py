@@ -7,9 +7,9 @@ evidence:T   a oa:SpecificResource ;  oa:hasSource document:D ;  term:score 0.8 
              oa:hasSelector selector:T-position , selector:T-quote .
 ```
 
-A statement is called after its relation's id and evidence after its triple's, so that
-tables and RDF lead to each other. RDF 1.2 says `rdf:reifies <<( s p o )>>` of the same
-IRIs in place of four triples.
+A statement is named by its relation's id and evidence by its triple's id, so that tables
+and RDF lead to each other. RDF 1.2 has `rdf:reifies <<( s p o )>>` for the same IRIs in
+place of four triples.
 """
 
 from __future__ import annotations

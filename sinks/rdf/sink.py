@@ -1,10 +1,10 @@
-"""The graph as RDF: Turtle, N-Triples or TriG, a file or two for each file of a table.
+"""The graph as RDF: Turtle, N-Triples or TriG, one or two files per file of a table.
 
 | file | of the table | holds |
 | --- | --- | --- |
 | `entities-*` | entities | classes and names |
 | `relations-*` | relations; triples in TriG | the facts, in TriG in the graphs of documents |
-| `statements-*` | relations | a node a relation, with its confidence |
+| `statements-*` | relations | one node per relation, with its confidence |
 | `evidence-*` | triples | quotations and their places, in TriG in the graphs of documents |
 | `documents-*` | documents | titles, sources and metadata |
 

@@ -67,6 +67,19 @@ def find_parts(directory: str, tables: Iterable[str]) -> list[TablePart]:
     return parts
 
 
+def count_rows(part: TablePart) -> int:
+    """How many rows a file of a table has, from its footer.
+
+    Raises:
+        ConfigurationError: if it is no Parquet file.
+    """
+    with open_raw(part.path) as file:
+        try:
+            return pq.read_metadata(file).num_rows
+        except pa.ArrowInvalid as error:
+            raise _unreadable(part, error) from None
+
+
 def read_part(
     part: TablePart, columns: Sequence[str] | None = None, where: pc.Expression | None = None
 ) -> pa.Table:
@@ -92,7 +105,11 @@ def read_part(
             # Such a file is small enough for one read, and threads are the runner's matter.
             rows = pq.read_table(file, columns=wanted, filters=where, use_threads=False)
         except pa.ArrowInvalid as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigurationError(f"{part.path}: not a readable table: {reason}") from None
+            raise _unreadable(part, error) from None
     expected = pa.schema([schema.field(name) for name in wanted])
     return rows.select(wanted).cast(expected).replace_schema_metadata(None)
+
+
+def _unreadable(part: TablePart, error: pa.ArrowInvalid) -> ConfigurationError:
+    reason = str(error).splitlines()[0]
+    return ConfigurationError(f"{part.path}: not a readable table: {reason}")

@@ -6,6 +6,9 @@ that mean two things (a ton, an acre, a pound) are left to be text.
 
 Money is not in that code. An amount is a decimal, a space and the ISO 4217 code of the
 currency, or its sign where that is all the text says and several have it, as with "$".
+
+Our own: quantulum3 decides on units that mean two things ("100 pounds", "5 tons") and gives names
+of its own in place of UCUM codes.
 """
 
 from __future__ import annotations

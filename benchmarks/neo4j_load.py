@@ -29,7 +29,6 @@ from neo4j import Driver
 from pfn_kg.pipeline.export import export
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
 from pfn_kg.pipeline.load import LoadOptions, load
-from pfn_kg.pipeline.write_graph import Filters
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.sinks.interface import Rows
@@ -38,6 +37,7 @@ from pfn_kg.sinks.neo4j.connection import Neo4jServer
 from pfn_kg.sinks.neo4j.schema import schema_statements
 from pfn_kg.sinks.neo4j.sink import Neo4jOptions, Neo4jSink
 from pfn_kg.sinks.tables import parquet_bytes
+from pfn_kg.transforms.graph.filters import Filters
 from pfn_kg.transforms.tables.parts import part_name
 
 TYPES, RELATIONS, SHARD_ROWS = 6, 20, 200_000
@@ -223,7 +223,7 @@ def main() -> None:
             print(f"round {number}", {k: round(v[-1], 2) for k, v in taken.items()}, flush=True)
         empty()
         for number in range(args.rounds):
-            sink = Neo4jImportSink(LABEL_SCHEMA, "default", "benchmark.v")
+            sink = Neo4jImportSink(LABEL_SCHEMA, graph="default", version="benchmark.v")
             target = str(Path(folder) / f"import-{number}")
             note("neo4j-import files", timed(lambda s=sink, t=target: export(run, s, t, Filters())))
     print(f"retries: {retries.count} in {6 * (args.warm_up + args.rounds)} loads")

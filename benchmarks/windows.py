@@ -15,12 +15,9 @@ from typing import Any
 
 import torch
 
-from pfn_kg.pfn.evaluation.documents import (
-    annotated_texts,
-    predict_texts,
-    score_documents,
-    tune_document_thresholds,
-)
+from pfn_kg.pfn.evaluation.annotated_texts import annotated_texts
+from pfn_kg.pfn.evaluation.documents import score_documents, tune_document_thresholds
+from pfn_kg.pfn.evaluation.predictions import predict_texts
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.readers import read
 from pfn_kg.schemas.job import DEFAULT_FLOOR
@@ -50,7 +47,13 @@ def main() -> None:
     for _ in range(args.rounds):
         for way in ways:
             begin = clock()
-            found[way] = predict_texts(extractor, documents, DEFAULT_FLOOR, DEFAULT_FLOOR, way)
+            found[way] = predict_texts(
+                extractor,
+                documents,
+                entity_floor=DEFAULT_FLOOR,
+                relation_floor=DEFAULT_FLOOR,
+                window_tokens=way,
+            )
             seconds[way].append(clock() - begin)
     print(
         f"{'window':>8}{'sentences/s':>13}{'ratio':>7}{'entity F1':>11}"
@@ -58,9 +61,19 @@ def main() -> None:
     )
     for way in ways:
         chosen = tune_document_thresholds(
-            predict_texts(extractor, dev, DEFAULT_FLOOR, DEFAULT_FLOOR, way), dev
+            predict_texts(
+                extractor,
+                dev,
+                entity_floor=DEFAULT_FLOOR,
+                relation_floor=DEFAULT_FLOOR,
+                window_tokens=way,
+            ),
+            dev,
         )
-        scores = score_documents(found[way], documents, *chosen)
+        entity, relation = chosen
+        scores = score_documents(
+            found[way], documents, entity_threshold=entity, relation_threshold=relation
+        )
         ratio = statistics.median(
             alone / this for alone, this in zip(seconds[0], seconds[way], strict=True)
         )

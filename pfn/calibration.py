@@ -9,6 +9,9 @@ checkpoint's configuration. They don't change the order of scores.
 Triples are calibrated by relation as well, and apart for pairs inside a sentence and across
 sentences (`RelationCalibration`): a rare relation scores low where it is right, and a pair across
 sentences is right less often than its score says.
+
+Our own: scikit-learn has no beta calibration, and the package betacal needs scikit-learn for a
+logistic regression of two variables.
 """
 
 from __future__ import annotations
@@ -87,10 +90,12 @@ def calibration_of(configuration: Mapping[str, Any] | None, table: str) -> Calib
             checkpoints have a temperature and a bias.
         table: `entity` or `relation`, or `fact`; a tail table is calibrated as the RE table is.
     """
-    found = dict((configuration or {}).get(table, {}))
-    if "temperature" in found:
-        found["low"] = found["high"] = 1 / found.pop("temperature")
-    return Calibration(**{name: found[name] for name in Calibration._fields if name in found})
+    parameters = dict((configuration or {}).get(table, {}))
+    if "temperature" in parameters:
+        parameters["low"] = parameters["high"] = 1 / parameters.pop("temperature")
+    return Calibration(
+        **{name: parameters[name] for name in Calibration._fields if name in parameters}
+    )
 
 
 class RelationCalibration(NamedTuple):
@@ -109,21 +114,21 @@ class RelationCalibration(NamedTuple):
     @classmethod
     def of(cls, configuration: Mapping[str, Any] | None) -> RelationCalibration:
         """The calibration of triples, as in `PFNConfig.calibration`."""
-        found = (configuration or {}).get("relation", {})
+        parameters = (configuration or {}).get("relation", {})
         return cls(
             calibration_of(configuration, "relation"),
-            found.get("across", 0.0),
-            MappingProxyType(dict(found.get("relations", {}))),
+            parameters.get("across", 0.0),
+            MappingProxyType(dict(parameters.get("relations", {}))),
         )
 
     def as_dict(self) -> dict[str, Any]:
         """The parameters, as `of` reads them under `relation`."""
-        found: dict[str, Any] = self.table._asdict()
+        parameters: dict[str, Any] = self.table._asdict()
         if self.across:
-            found["across"] = self.across
+            parameters["across"] = self.across
         if self.relations:
-            found["relations"] = dict(self.relations)
-        return found
+            parameters["relations"] = dict(self.relations)
+        return parameters
 
     @property
     def shifts(self) -> bool:
@@ -170,10 +175,10 @@ def reliability(scores: Sequence[float], right: Sequence[bool], bins: int = 10) 
     of_bin: dict[int, list[tuple[float, bool]]] = {}
     for score, is_right in zip(scores, right, strict=True):
         of_bin.setdefault(min(int(score * bins), bins - 1), []).append((score, is_right))
-    found = []
+    filled = []
     for _, items in sorted(of_bin.items()):
         count = len(items)
-        found.append((sum(s for s, _ in items) / count, sum(r for _, r in items) / count, count))
-    total = sum(count for _, _, count in found)
-    error = sum(abs(score - share) * count for score, share, count in found) / max(total, 1)
-    return Reliability(error, found)
+        filled.append((sum(s for s, _ in items) / count, sum(r for _, r in items) / count, count))
+    total = sum(count for _, _, count in filled)
+    error = sum(abs(score - share) * count for score, share, count in filled) / max(total, 1)
+    return Reliability(error, filled)

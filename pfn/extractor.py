@@ -127,10 +127,21 @@ class Extractor:
         """
         entity, relation = self.thresholds(entity_threshold, relation_threshold)
         found = []
-        for heads in self.predict_heads(texts, token_budget, entity, relation):
+        for heads in self.predict_heads(
+            texts, token_budget=token_budget, entity_floor=entity, relation_floor=relation
+        ):
             if isinstance(heads, Exception):
                 raise heads
-            found.append(Extraction(*resolve_heads(heads, entity, relation, head_policy)))
+            found.append(
+                Extraction(
+                    *resolve_heads(
+                        heads,
+                        entity_threshold=entity,
+                        relation_threshold=relation,
+                        head_policy=head_policy,
+                    )
+                )
+            )
         return found
 
     def extract_documents(
@@ -161,14 +172,20 @@ class Extractor:
         entity, relation = self.thresholds(entity_threshold, relation_threshold)
         split = [split_sentences(text, language) for text in texts]
         documents = []
-        for sentences, heads in zip(
+        read = self.predict_documents(
+            texts,
             split,
-            self.predict_documents(texts, split, token_budget, entity, relation, window_tokens),
-            strict=True,
-        ):
+            token_budget=token_budget,
+            entity_floor=entity,
+            relation_floor=relation,
+            window_tokens=window_tokens,
+        )
+        for sentences, heads in zip(split, read, strict=True):
             for error in heads.errors.values():
                 raise error
-            found = resolve_heads(heads, entity, relation, head_policy)
+            found = resolve_heads(
+                heads, entity_threshold=entity, relation_threshold=relation, head_policy=head_policy
+            )
             documents.append(DocumentExtraction(sentences, *found))
         return documents
 
@@ -176,6 +193,7 @@ class Extractor:
         self,
         texts: Sequence[str],
         sentences: Sequence[Sequence[Sentence]],
+        *,
         token_budget: int | None = None,
         entity_floor: float = 0.1,
         relation_floor: float = 0.1,
@@ -215,6 +233,7 @@ class Extractor:
     def predict_heads(
         self,
         texts: Sequence[str],
+        *,
         token_budget: int | None = None,
         entity_floor: float = 0.1,
         relation_floor: float = 0.1,
@@ -229,7 +248,12 @@ class Extractor:
             heads.errors.get(0)
             or HeadExtraction(heads.mentions, heads.head_triples, heads.windows, heads.tail_triples)
             for heads in self.predict_documents(
-                texts, whole, token_budget, entity_floor, relation_floor, 0
+                texts,
+                whole,
+                token_budget=token_budget,
+                entity_floor=entity_floor,
+                relation_floor=relation_floor,
+                window_tokens=0,
             )
         ]
 

@@ -15,13 +15,15 @@ from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary
 from pfn_kg.pipeline.manifest import read_extracted, versions, write_manifest
 from pfn_kg.pipeline.options import is_local_run
-from pfn_kg.pipeline.write_graph import REJECTED_FILE, Filters, run_sink
+from pfn_kg.pipeline.write_graph import REJECTED_FILE, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.sinks.neo4j.connection import Neo4jServer, Neo4jUnavailableError
 from pfn_kg.sinks.neo4j.sink import BATCH_ROWS, Neo4jOptions, Neo4jSink
+from pfn_kg.transforms.graph.filters import Filters
 from pfn_kg.transforms.plumbing.files import delete, join, make_folder, read_bytes, replace
 
-_TEMPORARY = ".load-"
+#: How the names of folders begin that hold the counts and rejected rows of a load.
+TEMPORARY_PREFIX = ".load-"
 
 
 class LoadOptions(NamedTuple):
@@ -78,48 +80,70 @@ def load(
         ConfigurationError: if an option is wrong, the server does not answer, or the
             name of the graph is taken.
     """
-    options.check()
     started = time.monotonic()
-    settings = Neo4jOptions(
-        options.graph,
-        run.version(filters=options.filters, lexical=options.lexical),
-        options.replace,
-        options.lexical,
-        options.writers,
-        options.batch_rows,
-    )
-    if options.lexical:
-        _check_sentences(run)
-    options.filters.check(run.label_schema)
-    sink = Neo4jSink(run.label_schema, options.server, settings)
+    sink, version = make_sink(run, options)
     if is_local_run(pipeline_args):
         with _as_wrong_call(), closing(sink):
             sink.open()
             sink.prepare()
-    delete_temporary(run.directory, _TEMPORARY)
-    temporary = join(run.directory, f"{_TEMPORARY}{uuid.uuid4().hex}")
+    delete_temporary(run.directory, TEMPORARY_PREFIX)
+    temporary = temporary_folder(run.directory)
     try:
         counts = run_sink(run, sink, temporary, options.filters, pipeline_args)
-        _keep_rejected(run.directory, options.graph, temporary, counts["rejected"])
+        keep_rejected(run.directory, options.graph, temporary, counts["rejected"])
     finally:
         delete_folder(temporary)
+    record_load(run.directory, options, version, counts, time.monotonic() - started)
+    return counts
+
+
+def make_sink(run: FinishedRun, options: LoadOptions) -> tuple[Neo4jSink, str]:
+    """The sink of a load, and the version that it gives to all that it writes.
+
+    Raises:
+        ConfigurationError: if an option is wrong; the server is not asked.
+    """
+    options.check()
+    if options.lexical:
+        _check_sentences(run)
+    options.filters.check(run.label_schema)
+    version = run.version(filters=options.filters, lexical=options.lexical)
+    settings = Neo4jOptions(
+        graph=options.graph,
+        version=version,
+        replace=options.replace,
+        lexical=options.lexical,
+        writers=options.writers,
+        batch_rows=options.batch_rows,
+    )
+    return Neo4jSink(run.label_schema, options.server, settings), version
+
+
+def temporary_folder(directory: str) -> str:
+    """A new name for the folder of a load's counts and rejected rows."""
+    return join(directory, f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+
+
+def record_load(
+    directory: str, options: LoadOptions, version: str, counts: dict[str, int], seconds: float
+) -> None:
+    """Says in the run's manifest what was loaded, where and how."""
     done = {
         "uri": options.server.uri,
         "database": options.server.database,
-        "version": settings.version,
+        "version": version,
         "options": {
             "lexical": options.lexical,
             "writers": options.writers,
             **options.filters._asdict(),
         },
         "counts": counts,
-        "seconds": round(time.monotonic() - started, 3),
+        "seconds": round(seconds, 3),
         "versions": versions(),
     }
-    manifest = read_extracted(run.directory)
+    manifest = read_extracted(directory)
     loads: dict[str, Any] = manifest.get("loads", {}) | {options.graph: done}
-    write_manifest(run.directory, manifest | {"loads": loads})
-    return counts
+    write_manifest(directory, manifest | {"loads": loads})
 
 
 def _check_sentences(run: FinishedRun) -> None:
@@ -157,7 +181,8 @@ def _as_wrong_call() -> Iterator[None]:
         raise ConfigurationError(f"--neo4j-uri: {error}") from None
 
 
-def _keep_rejected(directory: str, graph: str, temporary: str, rejected: int) -> None:
+def keep_rejected(directory: str, graph: str, temporary: str, rejected: int) -> None:
+    """Puts the rows that a server refused in the place of those of an earlier load."""
     folder = join(directory, "rejected")
     target = join(folder, f"neo4j-{quote(graph, safe='')}.parquet")
     if rejected:

@@ -2,13 +2,16 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.examples import examples
 from pfn_kg.pfn.model import blocked_table_loss as blocked
 from pfn_kg.pfn.model.blocked_table_loss import Cells, blocked_table_loss
 from pfn_kg.pfn.model.loss import Labels, table_loss
 from pfn_kg.pfn.model.task_units import TaskUnit, upper_triangle
+
+pytestmark = pytest.mark.quick
 
 HIDDEN = 6
 
@@ -26,7 +29,7 @@ def gradients(unit, task, loss):
     return torch.autograd.grad(loss, [task, *unit.parameters()])
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     lengths=st.lists(st.integers(1, 9), min_size=1, max_size=3),
     labels=st.integers(1, 4),

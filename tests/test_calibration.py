@@ -5,17 +5,20 @@ import random
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.examples import examples
 from helpers.extraction_folders import Doc, write_folder
 from helpers.output_folders import read_manifest, table_rows, write_manifest
 from pfn_kg.pfn.calibration import Calibration, calibration_of, reliability
 from pfn_kg.pfn.training.calibration_fit import fit_calibration
 from pfn_kg.pipeline.cli import main
 
+pytestmark = pytest.mark.quick
 
-@settings(max_examples=15, deadline=None)
+
+@examples(15)
 @given(
     low=st.floats(0.4, 3), high=st.floats(0.4, 3), bias=st.floats(-1, 1), seed=st.integers(0, 100)
 )

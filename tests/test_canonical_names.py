@@ -1,9 +1,12 @@
 """Canonical keys: what is one entity, and what never is."""
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pfn_kg.transforms.names.canonical_names import canonical_entity, canonical_name
+
+pytestmark = pytest.mark.quick
 
 
 def id_of(text, type_="PER", kind="entity", datatype=None):

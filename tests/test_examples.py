@@ -72,7 +72,7 @@ def test_the_example_gives_a_graph(example_run):
 
 @pytest.fixture(scope="module")
 def example_rdf(example_run, tmp_path_factory):
-    """The export that docs/questions.md asks."""
+    """The export that docs/tutorials/sparql.md asks."""
     output = tmp_path_factory.mktemp("export") / "example-rdf"
     options = ["--provenance", "statement", "--output", str(output)]
     assert main(["export", str(example_run[0]), *options]) == 0
@@ -83,7 +83,7 @@ def example_rdf(example_run, tmp_path_factory):
     ("title", "question", "answer"),
     re.findall(
         r"^## (.*?)$.*?```sparql\n(.*?)```.*?```text\n(.*?)```",
-        (ROOT / "docs" / "questions.md").read_text(encoding="utf-8"),
+        (ROOT / "docs" / "tutorials" / "sparql.md").read_text(encoding="utf-8"),
         re.DOTALL | re.MULTILINE,
     ),
 )

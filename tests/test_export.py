@@ -14,11 +14,13 @@ from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.export import export
 from pfn_kg.pipeline.finished_run import read_finished
-from pfn_kg.pipeline.write_graph import Filters, run_sink
+from pfn_kg.pipeline.write_graph import run_sink
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.sinks.interface import JOINED_COLUMNS, RejectedRow, Sink, Written
+from pfn_kg.schemas.joined_columns import JOINED_COLUMNS
+from pfn_kg.sinks.interface import RejectedRow, Sink, Written
+from pfn_kg.transforms.graph.filters import Filters
 
-DOCS_PAGE = Path(__file__).parents[1] / "docs" / "sinks.md"
+DOCS_PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "write_a_sink.md"
 MORE = [
     Doc(
         f"m{i}",
@@ -250,7 +252,7 @@ def test_the_sink_of_the_docs_runs(small_run, tmp_path):
         .replace("runs/example", small_run.directory)
         .replace('"out"', repr(str(tmp_path / "out")))
     )
-    exec(compile(code, "docs/sinks.md", "exec"), namespace)
+    exec(compile(code, "docs/how-to/write_a_sink.md", "exec"), namespace)
     lines = [
         json.loads(line)
         for file in sorted((tmp_path / "out").glob("*.jsonl"))

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 
+from helpers.examples import examples
 from helpers.texts import TEXT
 from pfn_kg import Extractor
 from pfn_kg.pfn.inference.segmentation import segment
@@ -13,6 +14,8 @@ from pfn_kg.pfn.resolution import resolve
 from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
 from pfn_kg.schemas.errors import ConfigurationError
 
+pytestmark = pytest.mark.quick
+
 SENTENCES = [
     "She met Ada Lovelace in London.",
     "In 1990 NATO moved from Rome to Paris.",
@@ -21,7 +24,7 @@ SENTENCES = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(TEXT)
 @example("Anna Bell\r\n\tin e\u0301 London 👩‍👧. NATO\u200b שלום Rome\x00 in 1990.")
 def test_offsets_are_those_of_the_text(tiny_extractor, text):
@@ -94,7 +97,7 @@ class Broken(Exception):
 def test_one_bad_sentence_stands_alone(tiny_extractor, monkeypatch, budget):
     poison = tiny_extractor.tokenizer.convert_tokens_to_ids("film")
     project = tiny_extractor.model.project
-    expected = tiny_extractor.predict_heads(SENTENCES, budget)
+    expected = tiny_extractor.predict_heads(SENTENCES, token_budget=budget)
 
     def fail(input_ids, **inputs):
         if (input_ids == poison).any():
@@ -102,7 +105,9 @@ def test_one_bad_sentence_stands_alone(tiny_extractor, monkeypatch, budget):
         return project(input_ids=input_ids, **inputs)
 
     monkeypatch.setattr(tiny_extractor.model, "project", fail)
-    found = tiny_extractor.predict_heads([*SENTENCES[:2], "a film", *SENTENCES[2:]], budget)
+    found = tiny_extractor.predict_heads(
+        [*SENTENCES[:2], "a film", *SENTENCES[2:]], token_budget=budget
+    )
     assert isinstance(found.pop(2), Broken)
     for ours, theirs in zip(found, expected, strict=True):
         assert [m[:4] for m in ours.mentions] == [m[:4] for m in theirs.mentions]

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.quick
+
 ROOT = Path(__file__).parents[1]
+
+#: A longer module holds more than one concept.
+MOST_LINES = 400
 
 # Each room with the rooms that it may import, besides itself. A room is a package; the modules
 # that lie directly in pfn/, sinks/ and pipeline/ are rooms of their own: `pfn` and so on.
@@ -109,6 +114,11 @@ def test_the_rooms_have_no_circle():
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_module_says_what_it_is_for(path):
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_module_is_long(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
 def test_imports_inside_functions_are_seen():

@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import rdflib
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.beam_runners import prism_options
+from helpers.examples import examples
 from helpers.extraction_folders import Doc, write_folder
 from helpers.output_folders import files, read_manifest, table_rows
 from pfn_kg.pipeline.alias_files import ALIASES_FILE
@@ -237,7 +238,7 @@ TABLES = st.sampled_from(
 )
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(5, shared_fixtures=True)
 @given(CORPORA, st.lists(st.tuples(TABLES, st.booleans()), min_size=1, max_size=2))
 def test_any_sequence_of_builds(tmp_path_factory, corpus, steps):
     """Redirects lead to entities, never on, and the graph knows nothing of former builds."""

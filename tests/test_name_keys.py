@@ -9,6 +9,8 @@ from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.transforms.names.canonical_names import canonical_name
 from pfn_kg.transforms.names.name_keys import name_key
 
+pytestmark = pytest.mark.quick
+
 OFF = NameRules(*[False] * len(NameRules._fields))
 WORDS = (
     "the",

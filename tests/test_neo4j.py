@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import threading
 import uuid
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.beam_runners import prism_options
 from helpers.corpora import ROOT, TEXTS, write_corpus
 from helpers.corpora import run as run_corpus
+from helpers.examples import examples
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 from helpers.output_folders import read_manifest, table_rows
 from helpers.ports import free_port
@@ -26,7 +28,7 @@ from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.write_graph import WriteGraph
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.sinks.interface import Rows
-from pfn_kg.sinks.neo4j.connection import Neo4jServer
+from pfn_kg.sinks.neo4j.connection import Neo4jServer, Neo4jUnavailableError
 from pfn_kg.sinks.neo4j.schema import quoted
 from pfn_kg.sinks.neo4j.sink import Neo4jOptions, Neo4jSink
 from pfn_kg.transforms.tables.parts import find_parts
@@ -142,8 +144,18 @@ def same(found, wanted):
 
 
 @pytest.mark.parametrize("writers", [1, 3])
-def test_the_database_holds_what_the_tables_hold(run, neo4j, graph, capsys, writers):
+def test_the_database_holds_what_the_tables_hold(run, neo4j, graph, capsys, monkeypatch, writers):
+    threads = set()
+    write = Neo4jServer.write
+
+    def watched(self, *arguments):
+        threads.add(threading.get_ident())
+        return write(self, *arguments)
+
+    monkeypatch.setattr(Neo4jServer, "write", watched)
     assert load(run, graph, "--neo4j-writers", str(writers)) == 0
+    # Several transactions may run side by side only if there are several writers.
+    assert (len(threads) > 1) == (writers > 1)
     wanted = expected_graph(run, graph)
     assert f"{len(wanted[0])} nodes, {len(wanted[1])} relationships" in capsys.readouterr().out
     same(neo4j.graph(graph), wanted)
@@ -416,7 +428,7 @@ HOSTILE = [
 ]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(15, shared_fixtures=True)
 @given(st.lists(TEXT | st.sampled_from(HOSTILE), max_size=30), TEXT.filter(str.strip))
 def test_names_stay_data(neo4j, monkeypatch, names, suffix):
     for name, value in neo4j.environment.items():
@@ -449,6 +461,21 @@ def test_only_plain_names_become_labels(name):
     with pytest.raises(ValueError, match="is no label"):
         quoted(name)
     assert quoted("Käse_1") == "`Käse_1`"
+
+
+def test_many_rows_that_are_refused_are_not_a_server_that_refuses_all(neo4j, graph):
+    """Only if no row of a large batch passes, it is not the rows."""
+    too_long = ["x" * 10_000] * 100
+    sink = Neo4jSink(LABEL_SCHEMA, server_of(neo4j), Neo4jOptions(graph, "run.v"))
+    sink.open()
+    try:
+        sink.prepare()
+        written = sink.write(Rows("entities", 0, 1, entity_rows([*too_long, "short"])))
+        assert (len(written.rejected), written.counts["neo4j_entities"]) == (100, 1)
+        with pytest.raises(Neo4jUnavailableError, match=r"every row is refused: .*too large"):
+            sink.write(Rows("entities", 0, 1, entity_rows(too_long)))
+    finally:
+        sink.close()
 
 
 def test_what_the_server_refuses_is_kept(tmp_path, neo4j, graph, capsys):

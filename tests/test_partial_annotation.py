@@ -4,10 +4,11 @@ import json
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from test_training import options
 
+from helpers.examples import examples
+from helpers.training_data import options
 from pfn_kg import Extractor
 from pfn_kg.pfn.readers import read
 from pfn_kg.pfn.readers.records import Annotated, AnnotatedDocument, Reading
@@ -77,7 +78,7 @@ def test_labels_that_were_not_annotated_are_unknown(tmp_path, random_extractor):
         tmp_path, document(annotated_entity_types=["A"], annotated_relations=["s"])
     )
     (cells,) = document_cells(reading, inputs)
-    window = join_cells(cells, 0, 2, inputs)
+    window = join_cells(cells, 0, 2, encoder=inputs)
     assert window.known == KnownLabels(frozenset({0}), frozenset({1}))
     # What is named counts all the same: B's mentions, and the facts of r.
     assert {label for _, _, label in window.entities} == {0, 1}
@@ -95,7 +96,7 @@ def test_pairs_of_mentions_alone(tmp_path, random_extractor):
     inputs = random_extractor().inputs
     reading = reading_of(tmp_path, document(annotated_relations=["r"], annotated_pairs="mentions"))
     (cells,) = document_cells(reading, inputs)
-    window = join_cells(cells, 0, 2, inputs)
+    window = join_cells(cells, 0, 2, encoder=inputs)
     assert window.known.relations == frozenset()
     heads = {row for row, _, _ in window.entities}
     pairs = {(row, column) for row, column, _ in window.relations}
@@ -116,7 +117,11 @@ def test_unknown_labels_have_no_gradient(tmp_path, random_extractor, sentences):
     fields = {"annotated_entity_types": ["A", "B"], "annotated_relations": ["r"]}
     reading = reading_of(tmp_path, document(**fields))
     (cells,) = document_cells(reading, extractor.inputs)
-    window = cells.sentences[0][0] if sentences == 1 else join_cells(cells, 0, 2, extractor.inputs)
+    window = (
+        cells.sentences[0][0]
+        if sentences == 1
+        else join_cells(cells, 0, 2, encoder=extractor.inputs)
+    )
     loss_of(extractor, window).backward()
     ner, re = (unit.label.bias.grad for unit in (extractor.model.ner, extractor.model.re))
     assert ner.ne(0).tolist() == [True, True, False]
@@ -186,7 +191,7 @@ def readings(draw):
     return reading
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(reading=readings(), sentences=st.integers(1, 30), seed=st.integers(0, 1000))
 def test_unrelated_parts_keep_their_facts_and_get_no_others(reading, sentences, seed):
     import random

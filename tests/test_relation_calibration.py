@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.examples import examples
 from pfn_kg.pfn.calibration import Calibration, RelationCalibration
 from pfn_kg.pfn.evaluation.scores import JudgedTriples
 from pfn_kg.pfn.inference.decoding import RelationShift, decode, decode_tables
@@ -37,9 +38,13 @@ def test_pruned_is_full(random_extractor, options):
         tables = extractor.model(**batch, return_tables=True)
     shift = RelationShift.of(extractor.config, batch["sentence_ids"], "cpu")
     expected = decode_tables(
-        tables, 0.4, 0.4, calibration=extractor.config.calibration, shift=shift
+        tables,
+        entity_floor=0.4,
+        relation_floor=0.4,
+        calibration=extractor.config.calibration,
+        shift=shift,
     )
-    found = decode(extractor.model, batch, 0.4, 0.4)
+    found = decode(extractor.model, batch, entity_floor=0.4, relation_floor=0.4)
     assert len(found.triples.places) > 0
     for ours, theirs in zip(found, expected, strict=True):
         if ours is not None:
@@ -50,10 +55,10 @@ def test_pruned_is_full(random_extractor, options):
 def test_scores_are_shifted_by_relation_and_place(random_extractor):
     extractor = random_extractor()
     sentences = [split_sentences(TEXT)]
-    arguments = ([TEXT], sentences, None, 0.0, 0.0, 60)
-    (plain,) = extractor.predict_documents(*arguments)
+    floors = {"entity_floor": 0.0, "relation_floor": 0.0, "window_tokens": 60}
+    (plain,) = extractor.predict_documents([TEXT], sentences, **floors)
     extractor.config.calibration = {"relation": CALIBRATION.as_dict()}
-    (found,) = extractor.predict_documents(*arguments)
+    (found,) = extractor.predict_documents([TEXT], sentences, **floors)
     assert [t[:-1] for t in found.head_triples] == [t[:-1] for t in plain.head_triples]
     number = {place: n for n, s in enumerate(sentences[0]) for place in range(s.begin, s.end)}
     across = np.array([number[t.subject] != number[t.object] for t in plain.head_triples])
@@ -100,7 +105,7 @@ def test_few_examples_say_little():
     assert learned(3000) == pytest.approx(3, abs=0.3)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(
     items=st.lists(
         st.tuples(st.floats(0, 1), st.booleans(), st.sampled_from("rst"), st.booleans()),

@@ -71,7 +71,10 @@ def test_resume_of_a_finished_run_changes_nothing(undisturbed, tiny_model):
     assert run(corpus, output, tiny_model, *OPTIONS, "--resume") == 0
     assert files(output) == before
     assert {path: path.stat().st_mtime_ns for path in chunk_files(output)} == times
-    assert read_manifest(output)["extract"]["resumed_rows"] == CHUNKS
+    extract = read_manifest(output)["extract"]
+    assert extract["resumed_rows"] == extract["counts"]["rows"] == CHUNKS
+    # Rates are of what this run has read.
+    assert extract["documents_per_second"] == extract["sentences_per_second"] == 0
 
 
 def test_lost_chunks_are_made_again(tmp_path, undisturbed, tiny_model):

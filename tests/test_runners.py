@@ -116,3 +116,18 @@ def _scores(rows):
         for t in row["head_triples"]:
             scores[(*place, t["subject"], t["object"], t["relation"])] = t["score"]
     return scores
+
+
+def test_precision_reaches_the_model(tmp_path, tiny_model, expected):
+    corpus, _ = expected
+    found = {}
+    for precision in ("fp32", "bf16"):
+        output = tmp_path / precision
+        assert extract(corpus / "a.parquet", output, tiny_model, "--precision", precision) == 0
+        found[precision] = _scores(extracted(output))
+    full, half = found["fp32"], found["bf16"]
+    shared = full.keys() & half.keys()
+    assert len(shared) > 0.8 * len(full)
+    # A bf16 number has three decimal digits.
+    assert all(half[row] == pytest.approx(full[row], abs=0.1) for row in shared)
+    assert sum(half[row] != full[row] for row in shared) > 0.9 * len(shared)

@@ -5,6 +5,8 @@ from helpers.texts import TEXT
 from pfn_kg.pfn.inference.segmentation import segment
 from pfn_kg.schemas.errors import ConfigurationError
 
+pytestmark = pytest.mark.quick
+
 
 @given(TEXT)
 @example("\x1f")

@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 from helpers.texts import TEXT
 from pfn_kg.pfn.inference.sentences import split_sentences, unread_parts
 
+pytestmark = pytest.mark.quick
+
 
 @given(TEXT, st.sampled_from(["en", "de", "zh", "xx"]))
 @example("A b. C d.\r\n\r\nE\tf! \u200b G?", "en")

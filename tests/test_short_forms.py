@@ -2,9 +2,10 @@
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.examples import examples
 from helpers.extraction_folders import Doc, row
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA
 from pfn_kg.schemas.job import NameRules
@@ -14,6 +15,8 @@ from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.names.name_keys import name_key
 from pfn_kg.transforms.names.short_forms import abbreviates
 from pfn_kg.transforms.tables.aggregate import aggregate_entities
+
+pytestmark = pytest.mark.quick
 
 OFF = NameRules(*[False] * len(NameRules._fields))
 DEFAULTS = NameRules()
@@ -270,7 +273,7 @@ def graph(parts):
     st.builds(NameRules, *[st.booleans()] * len(NameRules._fields)),
     st.randoms(use_true_random=False),
 )
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_order_and_partition_of_documents_are_of_no_account(documents, rules, rng):
     rows = [document(mentions, f"d{n}") for n, mentions in enumerate(documents)]
     whole = graph([chunk(rows, rules)])
@@ -283,7 +286,7 @@ def test_order_and_partition_of_documents_are_of_no_account(documents, rules, rn
     st.lists(MENTIONS, min_size=1, max_size=3),
     st.builds(NameRules, *[st.booleans()] * len(NameRules._fields)),
 )
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_what_holds_in_every_graph(documents, rules):
     rows = [document(mentions, f"d{n}") for n, mentions in enumerate(documents)]
     texts = {r["document_id"]: r["text"] for r in rows}

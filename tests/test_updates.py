@@ -6,7 +6,7 @@ import time
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.corpora import (
@@ -17,6 +17,7 @@ from helpers.corpora import (
     run,
     write_corpus,
 )
+from helpers.examples import examples
 from helpers.output_folders import files, graph_files, read_manifest, table_rows
 from pfn_kg.pipeline.cli import main
 
@@ -153,6 +154,16 @@ def test_equal_ids_in_an_update(tmp_path, tiny_model):
         assert table_rows(output, name) == table_rows(fresh, name)
 
 
+def test_a_document_is_removed_once(tmp_path, corpora, tiny_model, capsys):
+    output = tmp_path / "out"
+    assert run(corpora[0], output, tiny_model, "--no-rdf") == 0
+    for ids, removed in (("a0", 1), ("a0", 0), ("a0,a1", 1), ("a1,a0", 0)):
+        capsys.readouterr()
+        assert remove(output, ids) == 0
+        assert f"{removed} documents removed" in capsys.readouterr().out
+    assert [row["document_id"] for row in table_rows(output, "documents")] == ["a2"]
+
+
 def test_row_that_can_be_read_now_is_no_longer_rejected(tmp_path, tiny_model):
     path = write_corpus(tmp_path / "c.parquet", [A[0], None, A[2]])
     output, fresh = tmp_path / "out", tmp_path / "fresh"
@@ -275,7 +286,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(5, shared_fixtures=True)
 @given(STEPS)
 def test_history_leaves_no_trace(tmp_path_factory, tiny_model, steps):
     """Whatever was added, changed and removed, the tables are those of the live documents."""

@@ -211,7 +211,10 @@ def test_saved_and_loaded_it_is_the_same(variant, tmp_path):
 def test_pruned_decoding_is_eq_13(variant):
     model = build(VARIANTS[variant]).eval()
     batch = batch_of([8, 5])
-    pruned, full = decode(model, batch, 0.5, 0.5), decode_tables(model(**batch), 0.5, 0.5)
+    pruned, full = (
+        decode(model, batch, entity_floor=0.5, relation_floor=0.5),
+        decode_tables(model(**batch), entity_floor=0.5, relation_floor=0.5),
+    )
     assert len(full.entities.scores)
     assert len(full.triples.scores)
     assert (pruned.tails is None) == (not model.config.tail_table)

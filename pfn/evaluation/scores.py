@@ -104,8 +104,13 @@ def score(
         `triple`; each precision, recall, f1 and support.
     """
     entity, triple, official = Counts(), Counts(), Counts()
-    for found, sentence in zip(predictions, gold, strict=True):
-        spans, triples = resolved(found, entity_threshold, relation_threshold, head_policy)
+    for prediction, sentence in zip(predictions, gold, strict=True):
+        spans, triples = resolved(
+            prediction,
+            entity_threshold=entity_threshold,
+            relation_threshold=relation_threshold,
+            head_policy=head_policy,
+        )
         entity.add(spans, sentence.entities, 2)
         triple.add(triples, sentence.triples, 1)
         correct_heads = {s[0] for s in spans if s in sentence.entities}
@@ -123,13 +128,19 @@ def score(
 
 
 def resolved(
-    found: HeadExtraction,
+    prediction: HeadExtraction,
+    *,
     entity_threshold: float,
     relation_threshold: float,
     head_policy: HeadPolicy = "all",
 ) -> tuple[set[Span], set[tuple[Span, str, Span]]]:
     """Entities and triples that a prediction comes to, as `GoldSentence` has them."""
-    mentions, triples = resolve_heads(found, entity_threshold, relation_threshold, head_policy)
+    mentions, triples = resolve_heads(
+        prediction,
+        entity_threshold=entity_threshold,
+        relation_threshold=relation_threshold,
+        head_policy=head_policy,
+    )
     spans = [(m.begin, m.end, m.type) for m in mentions]
     return set(spans), {(spans[t.subject], t.relation, spans[t.object]) for t in triples}
 
@@ -158,8 +169,10 @@ class JudgedTriples(NamedTuple):
 
     def extend(self, others: JudgedTriples) -> None:
         """Adds triples that were judged elsewhere."""
-        for ours, theirs in zip(self, others, strict=True):
-            ours.extend(theirs)  # type: ignore[arg-type]
+        self.scores.extend(others.scores)
+        self.right.extend(others.right)
+        self.relations.extend(others.relations)
+        self.across.extend(others.across)
 
 
 class Judged(NamedTuple):
@@ -175,7 +188,7 @@ class Judged(NamedTuple):
 
     def add(
         self,
-        found: HeadExtraction | DocumentHeads,
+        prediction: HeadExtraction | DocumentHeads,
         is_mention: Callable[[Mention], bool | None],
         is_triple: Callable[[Mention, str, Mention], bool | None],
         *,
@@ -185,18 +198,20 @@ class Judged(NamedTuple):
         """Adds all that was found in a text, whatever its score.
 
         Args:
-            found: in the text.
+            prediction: in the text.
             is_mention: whether a mention is right; None: the annotation does not say.
             is_triple: whether a relation between two mentions holds; likewise.
             entity_threshold: triples are those between mentions that score at least this.
             sentence_of: the number of a mention's sentence.
         """
-        for mention in found.mentions:
+        for mention in prediction.mentions:
             is_right = is_mention(mention)
             if is_right is not None:
                 self.mentions.scores.append(mention.score)
                 self.mentions.right.append(is_right)
-        mentions, triples = resolve_heads(found, entity_threshold, 0.0)
+        mentions, triples = resolve_heads(
+            prediction, entity_threshold=entity_threshold, relation_threshold=0.0
+        )
         for triple in triples:
             subject, object_ = mentions[triple.subject], mentions[triple.object]
             is_right = is_triple(subject, triple.relation, object_)
@@ -218,10 +233,10 @@ def judge(
         entity_threshold: triples are those between mentions that score at least this.
     """
     judged = Judged.empty()
-    for found, sentence in zip(predictions, gold, strict=True):
+    for prediction, sentence in zip(predictions, gold, strict=True):
         entities = sentence.entities
         judged.add(
-            found,
+            prediction,
             lambda m, entities=entities: (m.begin, m.end, m.type) in entities,  # type: ignore[misc]
             partial(_is_gold, sentence),
             entity_threshold=entity_threshold,
@@ -250,7 +265,9 @@ def evaluate(
     """
     entity, relation = extractor.thresholds(entity_threshold, relation_threshold)
     return score(
-        predict(extractor, gold, entity, relation, token_budget),
+        predict(
+            extractor, gold, entity_floor=entity, relation_floor=relation, token_budget=token_budget
+        ),
         gold,
         entity_threshold=entity,
         relation_threshold=relation,
@@ -261,6 +278,7 @@ def evaluate(
 def predict(
     extractor: Extractor,
     gold: Sequence[GoldSentence],
+    *,
     entity_floor: float,
     relation_floor: float,
     token_budget: int | None = None,
@@ -270,14 +288,17 @@ def predict(
     Raises:
         Exception: what the model raised, if it could not read a sentence.
     """
-    found = []
+    results = []
     for result in extractor.predict_heads(
-        [g.text for g in gold], token_budget, entity_floor, relation_floor
+        [g.text for g in gold],
+        token_budget=token_budget,
+        entity_floor=entity_floor,
+        relation_floor=relation_floor,
     ):
         if isinstance(result, Exception):
             raise result
-        found.append(result)
-    return found
+        results.append(result)
+    return results
 
 
 def tune_thresholds(
@@ -300,8 +321,8 @@ def tune_thresholds(
 
     def quality(thresholds: tuple[float, float]) -> tuple[float, float]:
         entity, relation = thresholds
-        found = score(predictions, gold, entity_threshold=entity, relation_threshold=relation)
+        scores = score(predictions, gold, entity_threshold=entity, relation_threshold=relation)
         distance = abs(entity - 0.5) + abs(relation - 0.5)
-        return found["entity"]["f1"] + found["triple"]["f1"], -distance
+        return scores["entity"]["f1"] + scores["triple"]["f1"], -distance
 
     return max(((e, r) for e in entity_grid or grid for r in grid), key=quality)

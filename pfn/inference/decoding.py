@@ -79,7 +79,7 @@ class RelationShift(NamedTuple):
 
 @torch.inference_mode()
 def decode(
-    model: PFNModel, batch: dict[str, Tensor], entity_floor: float, relation_floor: float
+    model: PFNModel, batch: dict[str, Tensor], *, entity_floor: float, relation_floor: float
 ) -> Decoded:
     """Reads a batch and accepts what scores at least the floors.
 
@@ -97,23 +97,36 @@ def decode(
         calibration_of(model.config.calibration, table) for table in ("entity", "relation")
     )
     spans = upper_triangle(read.mask, read.sentence_ids, model.config.max_span)
-    entities = accept(model.ner, read.ner, spans, entity_floor, of_entities)
+    entities = accept(model.ner, read.ner, spans, floor=entity_floor, calibration=of_entities)
     pairs = head_pairs(entities.places, read.mask, model.config.reflexive)
     shift = RelationShift.of(model.config, read.sentence_ids, read.mask.device)
-    found = [entities, accept(model.re, read.re, pairs, relation_floor, of_relations, shift)]
+    tables = [
+        entities,
+        accept(
+            model.re, read.re, pairs, floor=relation_floor, calibration=of_relations, shift=shift
+        ),
+    ]
     if model.re_tail is not None and read.re_tail is not None:
         # Entities with different heads may end together, so a tail may meet itself.
         pairs = head_pairs(entities.places[:, [0, 2]], read.mask)
-        found.append(
-            accept(model.re_tail, read.re_tail, pairs, relation_floor, of_relations, shift)
+        tables.append(
+            accept(
+                model.re_tail,
+                read.re_tail,
+                pairs,
+                floor=relation_floor,
+                calibration=of_relations,
+                shift=shift,
+            )
         )
-    return Decoded(*(Cells(c.places.cpu(), c.scores.float().cpu()) for c in found))
+    return Decoded(*(Cells(c.places.cpu(), c.scores.float().cpu()) for c in tables))
 
 
 def accept(
     unit: TaskUnit,
     features: UnitFeatures,
     cells: tuple[Tensor, Tensor, Tensor],
+    *,
     floor: float,
     calibration: Calibration = _NONE,
     shift: RelationShift | None = None,
@@ -131,10 +144,10 @@ def accept(
     places, scores = [], []
     for part in zip(*(c.split(_CELLS) for c in cells), strict=True):
         logits = unit.cells(features, *part)
-        found = calibration.probability(logits, None if shift is None else shift.at(*part))
-        cell, label = (found >= floor).nonzero(as_tuple=True)
+        probabilities = calibration.probability(logits, None if shift is None else shift.at(*part))
+        cell, label = (probabilities >= floor).nonzero(as_tuple=True)
         places.append(torch.stack((*(c[cell] for c in part), label), 1))
-        scores.append(found[cell, label])
+        scores.append(probabilities[cell, label])
     if not places:
         return Cells(torch.zeros(0, 4, dtype=torch.long), torch.zeros(0))
     return Cells(torch.cat(places), torch.cat(scores))
@@ -173,6 +186,7 @@ def head_pairs(
 
 def decode_tables(
     tables: PFNOutput,
+    *,
     entity_floor: float,
     relation_floor: float,
     reflexive: bool = True,
@@ -202,14 +216,14 @@ def decode_tables(
     if not reflexive:
         accepted &= ~torch.eye(heads.shape[1], dtype=torch.bool, device=heads.device)[..., None]
     triples = accepted.nonzero()
-    found = Decoded(
+    decoded = Decoded(
         Cells(entities, entity[entities.unbind(1)]), Cells(triples, relation[triples.unbind(1)])
     )
     if tables.tail_table is None:
-        return found
+        return decoded
     tail = of_relations.probability(tables.tail_table, shifts)
     last = (entity >= entity_floor).any(-1).any(1)
     tails = (
         (tail >= relation_floor) & (last.unsqueeze(2) & last.unsqueeze(1)).unsqueeze(-1)
     ).nonzero()
-    return found._replace(tails=Cells(tails, tail[tails.unbind(1)]))
+    return decoded._replace(tails=Cells(tails, tail[tails.unbind(1)]))

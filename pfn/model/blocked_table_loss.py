@@ -67,7 +67,7 @@ def blocked_table_loss(
     Returns:
         A scalar. It can be differentiated once.
     """
-    found: Tensor = _BlockedTableLoss.apply(
+    loss: Tensor = _BlockedTableLoss.apply(
         rows,
         columns,
         label_weight,
@@ -78,7 +78,7 @@ def blocked_table_loss(
         norm_epsilon,
         dropout,
     )
-    return found
+    return loss
 
 
 class _BlockedTableLoss(torch.autograd.Function):
@@ -155,10 +155,10 @@ class _BlockedTableLoss(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        found: list[Tensor | None] = [of * gradient for of in ctx.saved_tensors]
+        gradients: list[Tensor | None] = [of * gradient for of in ctx.saved_tensors]
         if not any(ctx.needs_input_grad[4:6]):
-            found[4:6] = [None, None]
-        return (*found, None, None, None)
+            gradients[4:6] = [None, None]
+        return (*gradients, None, None, None)
 
 
 class _Block(NamedTuple):

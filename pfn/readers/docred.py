@@ -93,7 +93,7 @@ def read_docred_documents(path: str | Path) -> list[GoldDocument]:
         ConfigurationError: if the file is wrong; names file, record and field.
     """
     names = relation_names(path)
-    found = []
+    gold = []
     for document in _documents(path):
         offsets: list[list[tuple[int, int]]] = []
         position = 0
@@ -116,8 +116,8 @@ def read_docred_documents(path: str | Path) -> list[GoldDocument]:
         ]
         text = " ".join(token for tokens in document.sents for token in tokens)
         facts = {(fact.h, names.get(fact.r, fact.r), fact.t) for fact in document.labels}
-        found.append(GoldDocument(document.title, text, clusters, facts))
-    return found
+        gold.append(GoldDocument(document.title, text, clusters, facts))
+    return gold
 
 
 def _documents(path: str | Path) -> Iterator[_Document]:
@@ -190,7 +190,7 @@ def read_docred(path: str | Path) -> Reading:
         triples: list[list[GoldTriple]] = [[] for _ in document.sents]
         for fact in document.labels:
             relation = names.get(fact.r, fact.r)
-            found = False
+            is_in_sentence = False
             for sentence, of_sentence in enumerate(clusters):
                 for subject, subject_cluster in enumerate(of_sentence):
                     if subject_cluster != fact.h:
@@ -198,8 +198,8 @@ def read_docred(path: str | Path) -> Reading:
                     for object_, object_cluster in enumerate(of_sentence):
                         if object_cluster == fact.t and object_ != subject:
                             triples[sentence].append((subject, relation, object_))
-                            found = True
-            if not found:
+                            is_in_sentence = True
+            if not is_in_sentence:
                 reading.skipped["fact without both arguments in one sentence"] += 1
         begin = len(reading)
         places: list[list[tuple[int, int]]] = [[] for _ in document.vertexSet]

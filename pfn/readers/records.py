@@ -88,8 +88,8 @@ class Reading(list[AnnotatedSentence]):
         """The first so many sentences, and what is annotated of documents over those."""
         if limit is None:
             return self
-        found = Reading(self[:limit])
-        found.skipped = self.skipped
+        first = Reading(self[:limit])
+        first.skipped = self.skipped
         for document in self.documents:
             if document.begin >= limit:
                 break
@@ -99,8 +99,8 @@ class Reading(list[AnnotatedSentence]):
                 for cluster in document.clusters
             ]
             facts = [fact for fact in document.facts if clusters[fact[0]] and clusters[fact[2]]]
-            found.documents.append(document._replace(end=end, clusters=clusters, facts=facts))
-        return found
+            first.documents.append(document._replace(end=end, clusters=clusters, facts=facts))
+        return first
 
     def add(
         self,

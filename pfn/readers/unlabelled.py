@@ -27,7 +27,7 @@ def read_texts(path: str | Path) -> list[str]:
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"--unlabelled: {path} can't be read: {reason}") from None
-    found = [text for text in texts if text and not text.isspace()]
-    if not found:
+    readable = [text for text in texts if text and not text.isspace()]
+    if not readable:
         raise ConfigurationError(f"--unlabelled: {path} has no text")
-    return found
+    return readable

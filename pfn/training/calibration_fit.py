@@ -25,9 +25,9 @@ def fit_calibration(scores: Sequence[float], right: Sequence[bool]) -> Calibrati
         scores: of what was found, from the model without calibration; at least one.
         right: whether each is right.
     """
-    found = torch.tensor(scores, dtype=torch.float64).clamp(MARGIN, 1 - MARGIN)
+    clamped = torch.tensor(scores, dtype=torch.float64).clamp(MARGIN, 1 - MARGIN)
     labels = _smoothed(right)
-    inputs = torch.stack((found.log(), -(-found).log1p(), torch.ones_like(found)), 1)
+    inputs = torch.stack((clamped.log(), -(-clamped).log1p(), torch.ones_like(clamped)), 1)
     weights = _fit(inputs, labels)
     # Neither of the two may turn the order of scores: that one is left out, as the paper does.
     if weights[:2].min() < 0:

@@ -8,11 +8,11 @@ from pfn_kg.pfn.calibration import Calibration
 from pfn_kg.pfn.evaluation.documents import (
     judge_documents,
     judge_facts,
-    predict_reading,
     tune_document_thresholds,
     tune_relation_threshold,
 )
 from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
+from pfn_kg.pfn.evaluation.predictions import predict_reading
 from pfn_kg.pfn.evaluation.scores import THRESHOLD_GRID, Judged, judge, tune_thresholds
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.model.configuration import PFNConfig
@@ -40,7 +40,7 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
         return
     dev, partial = by_annotation(dev) if dev.documents else (dev, Reading())
     floor = _CALIBRATION_FLOOR if options.calibrate else min(THRESHOLD_GRID)
-    read = predict_reading(extractor, dev, floor, floor)
+    read = predict_reading(extractor, dev, entity_floor=floor, relation_floor=floor)
     gold = [gold_sentence(sentence) for sentence in dev]
     if options.tune_thresholds:
         config.entity_threshold, config.relation_threshold = (
@@ -56,7 +56,7 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
         else judge(read.sentences, gold, config.entity_threshold)
     )
     if partial.documents and read.texts:
-        more = predict_reading(extractor, partial, floor, floor)
+        more = predict_reading(extractor, partial, entity_floor=floor, relation_floor=floor)
         judged.triples.extend(
             judge_documents(more.documents, more.texts, config.entity_threshold).triples
         )
@@ -64,8 +64,8 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
     if "relation" not in calibration:
         return
     # Calibration by relation changes the order of triples: the threshold is chosen once more.
-    floors = min(config.entity_threshold, DEFAULT_FLOOR), DEFAULT_FLOOR
-    read = predict_reading(extractor, dev, *floors)
+    entity_floor = min(config.entity_threshold, DEFAULT_FLOOR)
+    read = predict_reading(extractor, dev, entity_floor=entity_floor, relation_floor=DEFAULT_FLOOR)
     if options.tune_thresholds:
         config.relation_threshold = (
             tune_relation_threshold(read.documents, read.texts, config.entity_threshold)
@@ -75,7 +75,9 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
     if read.texts:
         # Facts down to the floor of extraction files: a lower threshold has its facts calibrated.
         floors = config.entity_threshold, min(config.relation_threshold, DEFAULT_FLOOR)
-        of_facts, right = judge_facts(read.documents, read.texts, floors, Calibration())
+        of_facts, right = judge_facts(
+            read.documents, read.texts, thresholds=floors, calibration=Calibration()
+        )
         if 0 < sum(right) < len(right):
             calibration["fact"] = fit_calibration(of_facts, right)._asdict()
 

@@ -56,8 +56,8 @@ def derive_label_schema(
             "relations": [{"name": name} for name in sorted(counts)],
         }
     )
-    for kind, found in (("entity_types", types), ("relations", counts)):
-        missing = sorted(set(found) - {label["name"] for label in known[kind]})
+    for kind, used in (("entity_types", types), ("relations", counts)):
+        missing = sorted(set(used) - {label["name"] for label in known[kind]})
         if missing:
             raise ConfigurationError(f"--schema: {kind} lacks {missing[0]!r}, which the data has")
     for relation in known["relations"]:

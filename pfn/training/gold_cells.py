@@ -65,7 +65,7 @@ def gold_cells(gold: GoldSentence, windows: list[Window], encoder: InputEncoder)
     config = encoder.config
     types = {name: index for index, name in enumerate(config.entity_types)}
     relations = {name: index for index, name in enumerate(config.relation_types)}
-    found = []
+    cells_of_windows = []
     for window in windows:
         placed = placed_spans(gold.entities, window, encoder)
         pairs = [
@@ -73,14 +73,15 @@ def gold_cells(gold: GoldSentence, windows: list[Window], encoder: InputEncoder)
             for s, r, o in gold.triples
             if s in placed and o in placed
         ]
-        found.append(
+        cells_of_windows.append(
             GoldCells(
                 window,
-                certain((*place, types[span[2]]) for span, place in placed.items()),
-                *(certain((s[end], o[end], r) for s, o, r in pairs) for end in (0, 1)),
+                entities=certain((*place, types[span[2]]) for span, place in placed.items()),
+                relations=certain((s[0], o[0], r) for s, o, r in pairs),
+                tails=certain((s[1], o[1], r) for s, o, r in pairs),
             )
         )
-    return found
+    return cells_of_windows
 
 
 def certain(cells: Iterable[tuple[int, int, int]]) -> Targets:

@@ -11,7 +11,7 @@ from pfn_kg.pfn.extractor import Extractor
 
 
 def save_checkpoint(
-    extractor: Extractor, folder: Path, half_precision: bool = False, card: str | None = None
+    extractor: Extractor, folder: Path, *, half_precision: bool = False, card: str | None = None
 ) -> None:
     """Writes a checkpoint folder: configuration, weights, tokenizer, model card.
 

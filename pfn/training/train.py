@@ -13,8 +13,9 @@ import torch
 from transformers import EarlyStoppingCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
-from pfn_kg.pfn.evaluation.documents import evaluate_reading, predict_reading, score_documents
+from pfn_kg.pfn.evaluation.documents import evaluate_reading, score_documents
 from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
+from pfn_kg.pfn.evaluation.predictions import predict_reading
 from pfn_kg.pfn.evaluation.scores import score
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.model.configuration import PFNConfig
@@ -37,10 +38,10 @@ from pfn_kg.schemas.label_schema import LabelSchema
 def train(
     train_data: Reading,
     dev_data: Reading,
+    *,
     encoder: str,
     output: Path,
     options: TrainingOptions,
-    *,
     schema: LabelSchema | None = None,
     resume: bool = False,
     start_from: str | None = None,
@@ -80,7 +81,9 @@ def train(
     # Documents that are annotated in part serve calibration; scores need whole ones.
     whole_dev = by_annotation(dev_data)[0] if dev_data.documents else dev_data
     train_data = train_data.first(options.limit)
-    extractor = _starting_extractor(train_data, encoder, options, schema, start_from)
+    extractor = _starting_extractor(
+        train_data, encoder, options=options, schema=schema, start_from=start_from
+    )
     dataset = _dataset(
         train_data,
         extractor,
@@ -143,6 +146,7 @@ def _check_windows(train_data: Reading, dev_data: Reading, options: TrainingOpti
 def _starting_extractor(
     train_data: Reading,
     encoder: str,
+    *,
     options: TrainingOptions,
     schema: LabelSchema | None,
     start_from: str | None,
@@ -179,7 +183,13 @@ def _dataset(
 ) -> Any:
     """The training examples: windows of documents, or the cells of sentences."""
     taught = (
-        taught_documents(unlabelled, teachers, extractor.inputs, language, options.precision)
+        taught_documents(
+            unlabelled,
+            teachers,
+            encoder=extractor.inputs,
+            language=language,
+            precision=options.precision,
+        )
         if unlabelled
         else []
     )
@@ -187,8 +197,8 @@ def _dataset(
         return WindowDataset(
             train_data,
             extractor.inputs,
-            options.mention_replacement,
-            taught,
+            mention_replacement=options.mention_replacement,
+            taught=taught,
             unrelated=options.unrelated_parts,
             partial=options.partial_share,
         )
@@ -208,9 +218,11 @@ def _dev_evaluation(
 
     def evaluate() -> tuple[float, float]:
         entity, relation = extractor.thresholds(None, None)
-        read = predict_reading(extractor, dev_data, entity, relation)
+        read = predict_reading(extractor, dev_data, entity_floor=entity, relation_floor=relation)
         if read.texts:
-            scores = score_documents(read.documents, read.texts, entity, relation)
+            scores = score_documents(
+                read.documents, read.texts, entity_threshold=entity, relation_threshold=relation
+            )
             return scores["entity"]["f1"], scores["fact"]["f1"]
         scores = score(read.sentences, gold, entity_threshold=entity, relation_threshold=relation)
         return scores["entity"]["f1"], scores["triple"]["f1"]

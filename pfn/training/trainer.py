@@ -69,11 +69,11 @@ class PFNTrainer(Trainer):
             return super().get_train_dataloader()
         batches = WindowBatches(
             self._data,
-            self._options.window_tokens,
-            self._options.batch_size,
-            self._options.seed,
-            lambda: round(self.state.epoch or 0),
-            self._options.window_pieces,
+            window_tokens=self._options.window_tokens,
+            batch_size=self._options.batch_size,
+            seed=self._options.seed,
+            epoch=lambda: round(self.state.epoch or 0),
+            sentence_pieces=self._options.window_pieces,
             # Only there is a row of the tables a word.
             fragments=self._options.positions == "words",
         )

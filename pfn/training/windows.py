@@ -96,7 +96,7 @@ def document_cells(reading: Reading, encoder: InputEncoder) -> list[DocumentCell
     gold = [gold_sentence(sentence) for sentence in reading]
     windows = encoder.encode([sentence.text for sentence in gold])
     relations = {name: number for number, name in enumerate(encoder.config.relation_types)}
-    found = []
+    documents = []
     for document in reading.documents:
         sentences: list[list[GoldCells]] = []
         # Of each mention of a sentence in one window: place of the sentence, and its rows.
@@ -121,19 +121,21 @@ def document_cells(reading: Reading, encoder: InputEncoder) -> list[DocumentCell
                         targets[of_subject, row, of_object, column, label] = 1.0
         if document.annotated != Annotated():
             restrict(document, sentences, across, placed, encoder.config)
-        found.append(DocumentCells(sentences, *across))
-    return found
+        documents.append(DocumentCells(sentences, *across))
+    return documents
 
 
-def join_cells(document: DocumentCells, begin: int, end: int, encoder: InputEncoder) -> GoldCells:
+def join_cells(
+    document: DocumentCells, begin: int, end: int, *, encoder: InputEncoder
+) -> GoldCells:
     """The window of sentences `begin` to `end` of a document, each of which is one window."""
     joined = [document.sentences[place][0] for place in range(begin, end)]
     window = encoder.join([cells.window for cells in joined], [0] * len(joined))
     shifts = [0]
     for cells in joined:
         shifts.append(shifts[-1] + _rows(cells, encoder))
-    found = GoldCells(window, {}, {}, {}, joined[0].known)
-    tables = found.entities, found.relations, found.tails
+    window_cells = GoldCells(window, {}, {}, {}, joined[0].known)
+    tables = window_cells.entities, window_cells.relations, window_cells.tails
     for cells, shift in zip(joined, shifts, strict=False):
         for table, targets in zip(
             tables, (cells.entities, cells.relations, cells.tails), strict=True
@@ -145,10 +147,10 @@ def join_cells(document: DocumentCells, begin: int, end: int, encoder: InputEnco
             if begin <= of_subject < end and begin <= of_object < end:
                 first, second = shifts[of_subject - begin], shifts[of_object - begin]
                 table[row + first, column + second, label] = target
-    return found
+    return window_cells
 
 
-def crop_cells(cells: GoldCells, begin: int, end: int, encoder: InputEncoder) -> GoldCells:
+def crop_cells(cells: GoldCells, begin: int, end: int, *, encoder: InputEncoder) -> GoldCells:
     """The part of a sentence that holds words `begin` to `end`, where positions are words."""
 
     def inside(targets: Targets) -> Targets:
@@ -211,9 +213,9 @@ class WindowDataset(Dataset):
         self,
         reading: Reading,
         encoder: InputEncoder,
+        *,
         mention_replacement: float = 0,
         taught: Sequence[DocumentCells] = (),
-        *,
         unrelated: float = 0,
         partial: float = 1,
     ):
@@ -264,8 +266,10 @@ class WindowDataset(Dataset):
         document = self.documents[key.document]
         if key.end - key.begin == 1:
             cells = document.sentences[key.begin][key.part]
-            return cells if key.words is None else crop_cells(cells, *key.words, self._encoder)
-        cells = join_cells(document, key.begin, key.end, self._encoder)
+            return (
+                cells if key.words is None else crop_cells(cells, *key.words, encoder=self._encoder)
+            )
+        cells = join_cells(document, key.begin, key.end, encoder=self._encoder)
         if key.merged:
             return cells._replace(window=cells.window._replace(sentences=None))
         return cells
@@ -290,6 +294,7 @@ class WindowBatches:
     def __init__(
         self,
         data: WindowDataset,
+        *,
         window_tokens: int,
         batch_size: int,
         seed: int,

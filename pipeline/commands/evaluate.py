@@ -93,8 +93,9 @@ def main(args: argparse.Namespace) -> int:
 
     from pfn_kg.pfn.calibration import calibration_of
     from pfn_kg.pfn.evaluation.analyses import analyse
-    from pfn_kg.pfn.evaluation.documents import predict_reading, score_reading
+    from pfn_kg.pfn.evaluation.documents import score_reading
     from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
+    from pfn_kg.pfn.evaluation.predictions import predict_reading
 
     gold = [gold_sentence(sentence) for sentence in reading]
     config = extractor.config
@@ -109,10 +110,10 @@ def main(args: argparse.Namespace) -> int:
     predictions = predict_reading(
         extractor,
         reading,
-        min(entity_threshold, DEFAULT_FLOOR),
-        min(relation_threshold, DEFAULT_FLOOR),
-        args.token_budget,
-        window_tokens,
+        entity_floor=min(entity_threshold, DEFAULT_FLOOR),
+        relation_floor=min(relation_threshold, DEFAULT_FLOOR),
+        token_budget=args.token_budget,
+        window_tokens=window_tokens,
     )
     options = {
         "entity_threshold": entity_threshold,
@@ -153,7 +154,7 @@ def main(args: argparse.Namespace) -> int:
         from pfn_kg.pfn.evaluation.paper_results import beside_paper
 
         encoder = getattr(config.encoder, "model_type", "")
-        print("\n" + beside_paper(args.paper, found, "this model", str(encoder)))
+        print("\n" + beside_paper(args.paper, found, method="this model", encoder=str(encoder)))
     return 0
 
 

@@ -93,7 +93,10 @@ def main(args: argparse.Namespace) -> int:
 
         calibration = found["calibration"]
         for path in write_reliability(
-            calibration["bins"], calibration["error"], Path(args.plots), Path(args.gold).name
+            calibration["bins"],
+            calibration["error"],
+            folder=Path(args.plots),
+            title=Path(args.gold).name,
         ):
             print(path, file=sys.stderr)
     print(json.dumps(found, ensure_ascii=False) if args.json else as_text(found))

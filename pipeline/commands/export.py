@@ -60,7 +60,13 @@ def main(args: argparse.Namespace) -> int:
         database = args.neo4j_database or os.environ.get("NEO4J_DATABASE") or "neo4j"
         graph = args.graph or "default"
         version = run.version(filters=chosen, lexical=False)
-        sink = Neo4jImportSink(run.label_schema, graph, version, database, bool(args.gzip))
+        sink = Neo4jImportSink(
+            run.label_schema,
+            graph=graph,
+            version=version,
+            database=database,
+            compress=bool(args.gzip),
+        )
         settings: dict[str, Any] = {"graph": graph, "version": version, "command": sink.command}
     else:
         from pfn_kg.sinks.rdf.sink import RdfSink

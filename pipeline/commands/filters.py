@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pfn_kg.schemas.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pfn_kg.pipeline.write_graph import Filters
+    from pfn_kg.transforms.graph.filters import Filters
 
 
 def add_filter_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def filters(args: argparse.Namespace) -> Filters:
     Raises:
         ConfigurationError: if one is no number or no list of names.
     """
-    from pfn_kg.pipeline.write_graph import Filters
+    from pfn_kg.transforms.graph.filters import Filters
 
     for name, kind in (("min_confidence", float), ("min_evidence", int)):
         value = getattr(args, name)

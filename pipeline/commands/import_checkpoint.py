@@ -51,9 +51,9 @@ def main(args: argparse.Namespace) -> int:
     model = import_checkpoint(
         Path(args.checkpoint),
         Path(encoder),
-        read_labels(Path(args.entity_types), "--entity-types"),
-        read_labels(Path(args.relation_types), "--relation-types"),
+        entity_types=read_labels(Path(args.entity_types), "--entity-types"),
+        relation_types=read_labels(Path(args.relation_types), "--relation-types"),
     )
-    save_checkpoint(Extractor(model, tokenizer), output, args.half_precision)
+    save_checkpoint(Extractor(model, tokenizer), output, half_precision=args.half_precision)
     print(output)
     return 0

@@ -6,7 +6,6 @@ import argparse
 import gc
 import json
 import sys
-from bisect import bisect_right
 from typing import Any
 
 from pfn_kg.schemas.errors import ConfigurationError
@@ -97,29 +96,12 @@ def main(args: argparse.Namespace) -> int:
     )
     for number, extraction in enumerate(extractions):
         if args.json:
-            print(json.dumps(as_json(extraction), ensure_ascii=False))
+            print(json.dumps(extraction.to_dict(), ensure_ascii=False))
         else:
             if number:
                 print()
             print(as_text(extraction))
     return 0
-
-
-def as_json(extraction: DocumentExtraction) -> dict[str, Any]:
-    """An extraction as the interface has it; a mention's sentence is an index."""
-    begins = [sentence.begin for sentence in extraction.sentences]
-    return {
-        "sentences": [{"begin": s.begin, "end": s.end} for s in extraction.sentences],
-        "mentions": [
-            {
-                **m._asdict(),
-                "score": round(m.score, 6),
-                "sentence": bisect_right(begins, m.begin) - 1,
-            }
-            for m in extraction.mentions
-        ],
-        "triples": [{**t._asdict(), "score": round(t.score, 6)} for t in extraction.triples],
-    }
 
 
 def as_text(extraction: DocumentExtraction) -> str:

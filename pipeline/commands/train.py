@@ -225,7 +225,11 @@ def _print_paper(given: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
     if given.get("paper"):
         from pfn_kg.pfn.evaluation.paper_results import beside_paper
 
-        print(beside_paper(given["paper"], figures, "this training", _encoder_name(given)))
+        print(
+            beside_paper(
+                given["paper"], figures, method="this training", encoder=_encoder_name(given)
+            )
+        )
 
 
 def _encoder_name(given: Mapping[str, Any]) -> str:
@@ -262,9 +266,9 @@ def _train(
         extractor, measured = train(
             splits["train"],
             splits["dev"],
-            given["encoder"],
-            output,
-            options,
+            encoder=given["encoder"],
+            output=output,
+            options=options,
             schema=schema,
             resume=resume,
             start_from=given.get("start_from"),
@@ -300,7 +304,9 @@ def _train(
         if given.get(last)
         else None,
     )
-    save_checkpoint(extractor, output / "model", bool(given.get("half_precision")), card)
+    save_checkpoint(
+        extractor, output / "model", half_precision=bool(given.get("half_precision")), card=card
+    )
     metrics = {
         **figures,
         "history": measured["history"],

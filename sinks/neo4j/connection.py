@@ -1,4 +1,4 @@
-"""A Neo4j server: how it is reached, what is tried again, and its errors in one line."""
+"""A connection to a Neo4j server, with retries, and its errors in one line."""
 
 from __future__ import annotations
 

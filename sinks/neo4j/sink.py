@@ -1,8 +1,8 @@
 """The graph in a running Neo4j.
 
-Every row is merged on its id, so a load may be repeated, from the beginning or from
-where it was killed. Once all is there, what an older version of the same graph left is
-deleted, and nothing else: the database mirrors the tables.
+Every row is merged on its id, so a load may be repeated from the beginning, also after it
+was killed. Once all rows are there, the sink deletes the remains of older versions of the
+same graph and nothing else: the database mirrors the tables.
 """
 
 from __future__ import annotations
@@ -143,10 +143,10 @@ class Neo4jSink(Sink):
         writer = Neo4jWriter(
             self._driver,
             self._server,
-            options.graph,
-            options.version,
-            options.batch_rows,
-            options.writers,
+            graph=options.graph,
+            version=options.version,
+            batch_rows=options.batch_rows,
+            writers=options.writers,
         )
         rejected = writer.merge(merges(part.rows))
         written = len(part.rows) - len(rejected)
@@ -186,9 +186,13 @@ class Neo4jSink(Sink):
         for name, label in self._labels.items():
             of_type = rows.filter(pc.equal(rows["type"], name))
             entities = of_type.filter(pc.equal(of_type["kind"], "entity"))
-            yield merge_nodes("Entity", entities.select([*columns, "same_as"]), [label, *lexical])
+            yield merge_nodes(
+                "Entity", entities.select([*columns, "same_as"]), more_labels=[label, *lexical]
+            )
             values = of_type.filter(pc.equal(of_type["kind"], "value"))
-            yield merge_nodes("Value", values.select([*columns, "value", "datatype"]), [label])
+            yield merge_nodes(
+                "Value", values.select([*columns, "value", "datatype"]), more_labels=[label]
+            )
 
     def _merge_relations(self, rows: pa.Table) -> Iterator[Merge]:
         # Neighbours in the store are written one after the other.
@@ -202,7 +206,7 @@ class Neo4jSink(Sink):
             for subject, start in labels.items():
                 of_subject = of_type.filter(pc.equal(of_type["subject_kind"], subject))
                 for object_, end in labels.items():
-                    found = of_subject.filter(pc.equal(of_subject["object_kind"], object_))
-                    if len(found):
-                        chosen = found.select(columns)
-                        yield merge_relationships(type_, chosen, (start, end), key="id")
+                    of_object = of_subject.filter(pc.equal(of_subject["object_kind"], object_))
+                    if len(of_object):
+                        chosen = of_object.select(columns)
+                        yield merge_relationships(type_, chosen, ends=(start, end), key="id")

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyoxigraph
 import rdflib
 
+from pfn_kg.schemas.joined_columns import JOINED_COLUMNS
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
-from pfn_kg.sinks.interface import JOINED_COLUMNS, Rows
+from pfn_kg.sinks.interface import Rows
 
 RDFLIB_FORMATS = {"ttl": "turtle", "nt": "nt", "trig": "trig"}
 

@@ -153,20 +153,20 @@ class ProjectDocuments(beam.DoFn):
         for name in _SIZES:
             columns[name] = pc.fill_null(pc.list_value_length(table[name]), 0)
         columns["stands_for"] = pa.array([_DOCUMENT] * len(table), pa.int8())
-        found = pa.table(columns)
+        projected = pa.table(columns)
         if self._removed:
-            gone = removed_rows(found["document_id"], chunk.generation, self._removed)
-            found = found.filter(pa.array(~gone))
+            gone = removed_rows(projected["document_id"], chunk.generation, self._removed)
+            projected = projected.filter(pa.array(~gone))
         # Without a content hash the row was rejected before its text was read.
-        is_read = pc.is_valid(found["content_hash"])
-        places = _places(found.filter(pc.invert(is_read)), _REJECTED)
-        found = found.filter(pc.and_(pc.is_valid(found["document_id"]), is_read))
+        is_read = pc.is_valid(projected["content_hash"])
+        places = _places(projected.filter(pc.invert(is_read)), _REJECTED)
+        projected = projected.filter(pc.and_(pc.is_valid(projected["document_id"]), is_read))
         if chunk.generation:
-            places = pa.concat_tables([places, _places(found, _READ)])
-        found = pa.concat_tables([found, places])
-        ids = found["document_id"].to_pylist()
+            places = pa.concat_tables([places, _places(projected, _READ)])
+        projected = pa.concat_tables([projected, places])
+        ids = projected["document_id"].to_pylist()
         group = np.array([group_of(id_, self._groups) for id_ in ids], dtype=np.int64)
-        yield from split(found, group, self._groups)
+        yield from split(projected, group, self._groups)
 
 
 def _places(rows: pa.Table, stands_for: int) -> pa.Table:

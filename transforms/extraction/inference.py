@@ -36,7 +36,7 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         model: folder on any file system that Beam knows, or name of a shipped model.
         device: see `Extractor.from_pretrained`.
         precision: see `Extractor.from_pretrained`.
-        token_budget: most word pieces in one batch.
+        token_budget: most word pieces in one batch; what the device reads well if None.
         entity_floor: least score of a mention.
         relation_floor: least score of a head triple.
         window_tokens: see `Extractor.predict_documents`.
@@ -47,7 +47,7 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         model: str,
         device: str,
         precision: Precision,
-        token_budget: int,
+        token_budget: int | None,
         entity_floor: float,
         relation_floor: float,
         window_tokens: int | None = None,
@@ -69,7 +69,7 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
 
         folder: str | Path = self._model if is_local(self._model) else local_copy(self._model)
         try:
-            return Extractor.from_pretrained(folder, self._device, self._precision)
+            return Extractor.from_pretrained(folder, device=self._device, precision=self._precision)
         except Exception as error:
             # On a worker it is too late for an error of configuration.
             raise RuntimeError(f"--model {self._model}: {one_line(error)}") from error
@@ -94,7 +94,11 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
             PredictionResult(
                 chunk,
                 model.predict_documents(
-                    *chunk.read(), self._token_budget, *self._floors, self._window_tokens
+                    *chunk.read(),
+                    token_budget=self._token_budget,
+                    entity_floor=self._floors[0],
+                    relation_floor=self._floors[1],
+                    window_tokens=self._window_tokens,
                 ),
             )
             for chunk in batch

@@ -13,7 +13,7 @@ from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import EntityType, LabelSchema
 from pfn_kg.schemas.shuffled_rows import ID_TYPE
 from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments
-from pfn_kg.transforms.facts.resolve_heads import MentionColumns
+from pfn_kg.transforms.facts.resolved_chunk import MentionColumns
 from pfn_kg.transforms.names.canonical_names import CanonicalEntity, canonical_entity
 from pfn_kg.transforms.names.name_keys import name_key
 from pfn_kg.transforms.names.short_forms import NamedMentions, take_long_forms
@@ -104,7 +104,13 @@ def chunk_mentions(
     names = _distinct_names(texts, [type_names[code] for code in mentions.types.tolist()])
     keyed = _keyed_names(names, schema_types, rules)
     long_forms, counts = _long_forms(
-        documents, mentions, type_names, names, keyed, schema_types, rules
+        documents,
+        mentions,
+        type_names=type_names,
+        names=names,
+        keyed=keyed,
+        schema_types=schema_types,
+        rules=rules,
     )
     entities, of_key_entity = _with_heirs(keyed.entities, heirs)
     entity_numbers = of_key_entity[long_forms]
@@ -182,6 +188,7 @@ def _keyed_names(
 def _long_forms(
     documents: ChunkDocuments,
     mentions: MentionColumns,
+    *,
     type_names: Sequence[str],
     names: ChunkNames,
     keyed: KeyedNames,

@@ -28,7 +28,7 @@ from pfn_kg.transforms.facts.document_rules import DocumentRules, Spans, TripleC
 from pfn_kg.transforms.facts.entity_rows import moved_rows, name_rows
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.facts.nearest import is_nearest
-from pfn_kg.transforms.facts.resolve_heads import Labels, resolve_heads
+from pfn_kg.transforms.facts.resolved_chunk import Labels, resolved_chunk
 from pfn_kg.transforms.facts.triple_rows import triple_rows
 
 #: The columns of an extraction file that `names_of_chunk` reads.
@@ -87,7 +87,7 @@ def rows_of_chunk(
         tables["sentences"] = documents.sentence_table()
 
     labels = Labels.of(label_schema)
-    resolved = resolve_heads(documents, labels, options, counts)
+    resolved = resolved_chunk(documents, labels, options=options, counts=counts)
     mentions = chunk_mentions(
         documents,
         resolved.mentions,
@@ -97,7 +97,14 @@ def rows_of_chunk(
         heirs=heirs or {},
     )
     counts.update(mentions.counts)
-    triples = _apply_rules(resolved.triples, mentions, labels, label_schema, options, counts)
+    triples = _apply_rules(
+        resolved.triples,
+        mentions,
+        labels=labels,
+        label_schema=label_schema,
+        options=options,
+        counts=counts,
+    )
     counts["triples"] = len(triples.subjects)
     tables["mentions"] = mentions.table
     tables["entities"] = name_rows(mentions)
@@ -171,6 +178,7 @@ def _rejected_rows(chunk: pa.Table, losers: Sequence[Loser], counts: Counter[str
 def _apply_rules(
     triples: TripleColumns,
     mentions: ChunkMentions,
+    *,
     labels: Labels,
     label_schema: LabelSchema,
     options: FactOptions,
@@ -191,12 +199,12 @@ def _apply_rules(
         counts=counts,
     )
     if options.rules.evidence == "nearest":
-        ruled = _nearest(ruled, mentions, len(labels.relations), counts)
+        ruled = _nearest(ruled, mentions, relations=len(labels.relations), counts=counts)
     return ruled
 
 
 def _nearest(
-    triples: TripleColumns, mentions: ChunkMentions, relations: int, counts: Counter[str]
+    triples: TripleColumns, mentions: ChunkMentions, *, relations: int, counts: Counter[str]
 ) -> TripleColumns:
     """The triples of each fact and document whose arguments are nearest to each other."""
     subjects, objects = triples.subjects, triples.objects

@@ -133,14 +133,28 @@ class DocumentRules:
             ("self_loop", self._rules.self_loops, _self_loops),
             ("overlapping_arguments", self._rules.overlaps, _overlaps),
         ):
-            triples = _decide(triples, name, policy, against(triples, mentions), counts)
+            triples = _decide(
+                triples, name, policy=policy, against=against(triples, mentions), counts=counts
+            )
         symmetric = self._symmetric[triples.relations]
         triples = self._mirror(
-            triples, "symmetric", self._rules.symmetric, symmetric, mentions, entity_ids, counts
+            triples,
+            "symmetric",
+            policy=self._rules.symmetric,
+            concerned=symmetric,
+            mentions=mentions,
+            entity_ids=entity_ids,
+            counts=counts,
         )
         has_inverse = self._inverse[triples.relations] >= 0
         triples = self._mirror(
-            triples, "inverse", self._rules.inverse, has_inverse, mentions, entity_ids, counts
+            triples,
+            "inverse",
+            policy=self._rules.inverse,
+            concerned=has_inverse,
+            mentions=mentions,
+            entity_ids=entity_ids,
+            counts=counts,
         )
         may_repeat = self._rules.direction == "flip" or {"one", "both"} & {
             self._rules.symmetric,
@@ -159,12 +173,13 @@ class DocumentRules:
         flips = self._allowed[triples.relations, object_, subject]
         flips &= self._against_types(triples, mentions)
         counts["flipped"] = int(flips.sum())
-        return _turned(triples, flips, triples.relations, "flipped")
+        return _turned(triples, flips, relations=triples.relations, name="flipped")
 
     def _mirror(
         self,
         triples: TripleColumns,
         name: str,
+        *,
         policy: MirrorPolicy,
         concerned: np.ndarray,
         mentions: Spans,
@@ -176,7 +191,7 @@ class DocumentRules:
         inverse = self._inverse[triples.relations]
         relations = np.where(concerned & (inverse >= 0), inverse, triples.relations)
         if policy == "both":
-            added = _turned(triples, concerned, relations, name).at(concerned)
+            added = _turned(triples, concerned, relations=relations, name=name).at(concerned)
             counts[f"added.{name}"] = len(added.subjects)
             return TripleColumns(
                 *(np.concatenate(pair) for pair in zip(triples, added, strict=True))
@@ -189,7 +204,7 @@ class DocumentRules:
             ranks = rank[mentions.entities]
             turns = concerned & (ranks[triples.subjects] > ranks[triples.objects])
         counts[f"turned.{name}"] = int(turns.sum())
-        return _turned(triples, turns, relations, name)
+        return _turned(triples, turns, relations=relations, name=name)
 
 
 def allowed_types(
@@ -228,6 +243,7 @@ def _overlaps(triples: TripleColumns, mentions: Spans) -> np.ndarray:
 def _decide(
     triples: TripleColumns,
     name: str,
+    *,
     policy: ConstraintPolicy,
     against: np.ndarray,
     counts: Counter[str],
@@ -241,7 +257,7 @@ def _decide(
 
 
 def _turned(
-    triples: TripleColumns, turns: np.ndarray, relations: np.ndarray, name: str
+    triples: TripleColumns, turns: np.ndarray, *, relations: np.ndarray, name: str
 ) -> TripleColumns:
     """Some of the triples from object to subject."""
     return TripleColumns(

@@ -115,7 +115,7 @@ class FindVerdicts(beam.PTransform):
         )
         cycles = (
             judged[_RankObjects.EDGES]
-            | "KeyByPredicate" >> beam.Map(lambda found: found).with_output_types(tuple[str, bytes])
+            | "KeyByPredicate" >> beam.Map(lambda edge: edge).with_output_types(tuple[str, bytes])
             | "GroupByPredicate" >> beam.GroupByKey()
             | "BreakCycles" >> beam.FlatMap(_break_cycles)
         )
@@ -259,9 +259,9 @@ def judge(rows: pa.Table, verdicts: Iterable[Verdict], rules: Rules) -> tuple[pa
         The rows, less those of dropped relations and with the rule in the flags of the
         others, and how many were dropped.
     """
-    before, found = len(rows), list(verdicts)
+    before, all_verdicts = len(rows), list(verdicts)
     for rule, policy in ((MAX_OBJECTS, rules.max_objects), (ACYCLIC, rules.acyclic)):
-        spoken = [decode(verdict.relation_ids) for verdict in found if verdict.rule == rule]
+        spoken = [decode(verdict.relation_ids) for verdict in all_verdicts if verdict.rule == rule]
         if not spoken:
             continue
         ids = one_array(pa.concat_tables(spoken)["relation_id"])
@@ -278,7 +278,7 @@ def judge(rows: pa.Table, verdicts: Iterable[Verdict], rules: Rules) -> tuple[pa
 def _with_flag(flags: pa.ChunkedArray, rows: np.ndarray, rule: str) -> pa.Array:
     """The lists with one more rule at the end of some."""
     before = one_array(flags)
-    longer = [[*found, rule] for found in before.take(pa.array(rows)).to_pylist()]
+    longer = [[*rules, rule] for rules in before.take(pa.array(rows)).to_pylist()]
     index = np.arange(len(before))
     index[rows] = len(before) + np.arange(len(rows))
     both = pa.concat_arrays([before, pa.array(longer, before.type)])

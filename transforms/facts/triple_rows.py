@@ -83,8 +83,15 @@ def triple_rows(
     evidence = _evidence(documents, mentions, triples)
     relations = _relations(mentions, triples, relation_names)
     ids = _triple_ids(mentions, triples, relation_names)
-    table = _table(mentions, triples, relation_names, evidence, relations, ids)
-    best, counts = _best_triples(mentions, triples, relations, ids)
+    table = _table(
+        mentions,
+        triples,
+        relation_names=relation_names,
+        evidence=evidence,
+        relations=relations,
+        ids=ids,
+    )
+    best, counts = _best_triples(mentions, triples, relations=relations, ids=ids)
     # The sentence keys of equal texts are equal; long texts recur.
     best_texts = [evidence.texts[index] for index in best.tolist()]
     sentence_keys = {
@@ -122,9 +129,9 @@ def _triple_ids(
 ) -> list[bytes]:
     return _spelt_triples(
         "triple",
-        _spelt_ids(mentions.table["mention_id"]),
-        relation_names,
-        (triples.subjects, triples.relations, triples.objects),
+        spelt_arguments=_spelt_ids(mentions.table["mention_id"]),
+        relation_names=relation_names,
+        columns=(triples.subjects, triples.relations, triples.objects),
     )
 
 
@@ -141,15 +148,16 @@ def _relations(
     of_object = keys % entities
     ids = _spelt_triples(
         "relation",
-        _spelt_ids(mentions.entity_ids),
-        relation_names,
-        (of_subject, predicates, of_object),
+        spelt_arguments=_spelt_ids(mentions.entity_ids),
+        relation_names=relation_names,
+        columns=(of_subject, predicates, of_object),
     )
     return ChunkRelations(pa.array(ids, ID_TYPE), of_subject, predicates, of_object, of_triple)
 
 
 def _spelt_triples(
     kind: str,
+    *,
     spelt_arguments: Sequence[str],
     relation_names: Sequence[str],
     columns: tuple[np.ndarray, np.ndarray, np.ndarray],
@@ -170,6 +178,7 @@ def _spelt_ids(ids: pa.Array | pa.ChunkedArray) -> list[str]:
 def _table(
     mentions: ChunkMentions,
     triples: TripleColumns,
+    *,
     relation_names: Sequence[str],
     evidence: Evidence,
     relations: ChunkRelations,
@@ -196,6 +205,7 @@ def _table(
 def _best_triples(
     mentions: ChunkMentions,
     triples: TripleColumns,
+    *,
     relations: ChunkRelations,
     ids: Sequence[bytes],
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -66,7 +66,7 @@ class MakeRows(beam.PTransform):
         moves: beam.pvalue.AsMultiMap | None = None,
     ):
         super().__init__()
-        self._read = _RowsOfChunk(label_schema, options, removed, rules)
+        self._read = _RowsOfChunk(label_schema, options, removed=removed, graph_rules=rules)
         self._beside = (losers, plan) if moves is None else (losers, plan, moves)
 
     def expand(self, chunks: beam.PCollection) -> GraphRows:
@@ -198,6 +198,7 @@ class _RowsOfChunk(_ReadChunk):
         self,
         label_schema: LabelSchema,
         options: FactOptions,
+        *,
         removed: Removed,
         graph_rules: GraphRules,
     ):

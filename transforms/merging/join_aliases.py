@@ -90,7 +90,9 @@ class JoinAliases(beam.DoFn):
                 yield beam.pvalue.TaggedOutput(self.NAMES, ((SIZE_TABLE, shard), data))
         if self._near_names is not None:
             entities = _entities_of(names, self._keys)
-            rows = _block_rows(entities, aliases, self._keys, self._near_names.words)
+            rows = _block_rows(
+                entities, aliases, keys=self._keys, least_words=self._near_names.words
+            )
             shards = _BLOCK_SHARDS * plan[SIZE_TABLE]
             of_block = (block_numbers(rows) % np.uint64(shards)).astype(np.int64)
             for shard, data in split(rows, of_block, shards):
@@ -164,6 +166,7 @@ def _entities_of(names: pa.Table, keys: EntityKeys) -> Iterator[_Entity]:
 def _block_rows(
     entities: Iterable[_Entity],
     aliases: Mapping[bytes, dict[str, Any]],
+    *,
     keys: EntityKeys,
     least_words: int,
 ) -> pa.Table:

@@ -81,7 +81,16 @@ def plan_extraction(
     for footer in footers:
         if footer.schema is not None:
             names.update(column_names(footer.schema))
-    planned = [_plan_file(f, options, model_hash, live_version, set(names)) for f in footers]
+    planned = [
+        _plan_file(
+            footer,
+            options=options,
+            model_hash=model_hash,
+            live_version=live_version,
+            names=set(names),
+        )
+        for footer in footers
+    ]
     files = [file for file, _ in planned]
     if all(file.error for file in files):
         raise ConfigurationError(
@@ -114,13 +123,21 @@ def _read_footer(metadata: FileMetadata) -> _Footer:
 
 def _plan_file(
     footer: _Footer,
+    *,
     options: ExtractOptions,
     model_hash: str,
     live_version: str | None,
     names: Set[str],
 ) -> tuple[InputFile, list[ChunkRun]]:
     path, size, version, parquet, schema, reason = footer
-    fingerprint = _fingerprint(path, size, version, model_hash, options, live_version)
+    fingerprint = _fingerprint(
+        path,
+        size=size,
+        version=version,
+        model_hash=model_hash,
+        options=options,
+        live_version=live_version,
+    )
     if parquet is None or schema is None:
         columns = Columns(options.text_column, None, None)
         run = ChunkRun(
@@ -172,6 +189,7 @@ def _plan_file(
 
 def _fingerprint(
     path: str,
+    *,
     size: int,
     version: str,
     model_hash: str,

@@ -17,7 +17,7 @@ from pfn_kg.pipeline.write_graph import OWN_FILES, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.sinks.interface import Sink
 from pfn_kg.transforms.graph.filters import Filters
-from pfn_kg.transforms.plumbing.files import absolute, join, make_folder
+from pfn_kg.transforms.plumbing.files import absolute, delete, join, make_folder
 
 #: How the names of folders begin where files wait until all of them are there.
 TEMPORARY_PREFIX = ".export-"

@@ -123,7 +123,7 @@ def run(folder: Path, kind: str) -> dict[str, Any]:
     options = BuildOptions(
         rdf=None,
         aliases=str(folder / "names.parquet") if kind in ("aliases", "both") else None,
-        fuzzy=FuzzyOptions(_SIMILARITY) if kind in ("fuzzy", "both") else None,
+        fuzzy=FuzzyOptions(similarity=_SIMILARITY) if kind in ("fuzzy", "both") else None,
     )
     before = _peak()
     start = time.perf_counter(), time.process_time()

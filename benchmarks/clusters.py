@@ -31,7 +31,8 @@ from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.transforms.facts.chunk_rows import ResolveOptions, resolve_chunk
 
-EXACT = NameRules(*[False] * len(NameRules._fields))
+EXACT = NameRules(**dict.fromkeys(NameRules.model_fields, False))
+ALL = NameRules(**dict.fromkeys(NameRules.model_fields, True))
 
 
 def extractions(gold: list[GoldDocument]) -> pa.Table:
@@ -115,8 +116,10 @@ def main() -> None:
     chunk = extractions(documents)
     exact = resolved(chunk, schema, EXACT)
     settings = {"exact names": EXACT}
-    settings |= {f"+ {name}": EXACT._replace(**{name: True}) for name in NameRules._fields}
-    settings |= {"defaults": NameRules(), "all": NameRules(*[True] * len(NameRules._fields))}
+    settings |= {
+        f"+ {name}": EXACT.model_copy(update={name: True}) for name in NameRules.model_fields
+    }
+    settings |= {"defaults": NameRules(), "all": ALL}
     print(f"{len(gold)} documents, {len(exact)} mentions of entities")
     print(
         f"{'':18}{'pairs: P':>10}{'R':>8}{'F1':>8}{'B3: P':>10}{'R':>8}{'F1':>8}{'joins':>8}",

@@ -184,7 +184,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--warm-up", type=int, default=2)
     args = parser.parse_args()
-    server = Neo4jServer(os.environ["NEO4J_URI"], None, "neo4j", "env:NEO4J_PASSWORD")
+    server = Neo4jServer(
+        uri=os.environ["NEO4J_URI"], username="neo4j", password="env:NEO4J_PASSWORD"
+    )
     tables = synthetic_graph(args.nodes, args.relationships)
     sizes = {name: len(table) for name, table in tables.items()}
     taken: dict[str, list[float]] = {}
@@ -210,7 +212,7 @@ def main() -> None:
                 empty()
                 for again in ("", " again"):
                     if loader == "load":
-                        found = {"all": timed(lambda: load(run, LoadOptions(server)))}
+                        found = {"all": timed(lambda: load(run, LoadOptions(server=server)))}
                     elif loader == "sink":
                         found = by_sink(server, tables)
                     else:

@@ -95,7 +95,7 @@ class ReadyMade:
             self.templates.append((parts, chosen.tolist()))
 
     def predict_documents(
-        self, texts: list[str], sentences: list[list[Sentence]], *_: Any
+        self, texts: list[str], sentences: list[list[Sentence]], **_: Any
     ) -> list[DocumentHeads]:
         found = []
         for text, of_text in zip(texts, sentences, strict=True):

@@ -214,7 +214,7 @@ def main() -> None:
             ("trig", "statement", False),
             ("turtle", "none", True),
         ):
-            options = RdfOptions(format_, provenance, "en", "own", gzip)
+            options = RdfOptions(format=format_, provenance=provenance, language="en", gzip=gzip)
             sink = RdfSink(LABEL_SCHEMA, options)
             parts = recorded(run, sink, folder / f"{format_}-{provenance}-{gzip}")
             whole, alone = [], []

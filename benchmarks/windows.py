@@ -50,7 +50,13 @@ def main() -> None:
     for _ in range(args.rounds):
         for way in ways:
             begin = clock()
-            found[way] = predict_texts(extractor, documents, DEFAULT_FLOOR, DEFAULT_FLOOR, way)
+            found[way] = predict_texts(
+                extractor,
+                documents,
+                entity_floor=DEFAULT_FLOOR,
+                relation_floor=DEFAULT_FLOOR,
+                window_tokens=way,
+            )
             seconds[way].append(clock() - begin)
     print(
         f"{'window':>8}{'sentences/s':>13}{'ratio':>7}{'entity F1':>11}"
@@ -58,7 +64,14 @@ def main() -> None:
     )
     for way in ways:
         chosen = tune_document_thresholds(
-            predict_texts(extractor, dev, DEFAULT_FLOOR, DEFAULT_FLOOR, way), dev
+            predict_texts(
+                extractor,
+                dev,
+                entity_floor=DEFAULT_FLOOR,
+                relation_floor=DEFAULT_FLOOR,
+                window_tokens=way,
+            ),
+            dev,
         )
         scores = score_documents(found[way], documents, *chosen)
         ratio = statistics.median(

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
-from typing import Literal, TypeAlias
+from typing import get_args
 
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
@@ -22,6 +22,7 @@ from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.model.packed_linear import pack_linears
 from pfn_kg.pfn.resolution import HeadPolicy, resolve_heads
 from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.job import DEFAULT_FLOOR, Precision
 from pfn_kg.schemas.records import (
     DocumentExtraction,
     DocumentHeads,
@@ -30,8 +31,7 @@ from pfn_kg.schemas.records import (
     Sentence,
 )
 
-Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
-PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "fp16", "bf16")
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -78,7 +78,7 @@ class Extractor:
         folder = find_model(None if name is None else str(name))
         if precision not in PRECISIONS:
             raise ConfigurationError(
-                f"--precision: {precision!r} is not one of {', '.join(PRECISIONS)}"
+                f"{precision!r} is not one of {', '.join(PRECISIONS)}", field="precision"
             )
         place = find_device(device)
         if precision == "auto":
@@ -89,7 +89,9 @@ class Extractor:
             tokenizer = AutoTokenizer.from_pretrained(folder)
         except (OSError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
-            raise ConfigurationError(f"--model: {folder} can't be loaded: {reason}") from error
+            raise ConfigurationError(
+                f"{folder} can't be loaded: {reason}", field="model"
+            ) from error
         model.encoder.to(_DTYPES[precision])
         torch.nn.Module.to(model, place)
         return cls(model, tokenizer)
@@ -127,7 +129,9 @@ class Extractor:
         """
         entity, relation = self.thresholds(entity_threshold, relation_threshold)
         found = []
-        for heads in self.predict_heads(texts, token_budget, entity, relation):
+        for heads in self.predict_heads(
+            texts, entity_floor=entity, relation_floor=relation, token_budget=token_budget
+        ):
             if isinstance(heads, Exception):
                 raise heads
             found.append(Extraction(*resolve_heads(heads, entity, relation, head_policy)))
@@ -163,7 +167,14 @@ class Extractor:
         documents = []
         for sentences, heads in zip(
             split,
-            self.predict_documents(texts, split, token_budget, entity, relation, window_tokens),
+            self.predict_documents(
+                texts,
+                split,
+                entity_floor=entity,
+                relation_floor=relation,
+                token_budget=token_budget,
+                window_tokens=window_tokens,
+            ),
             strict=True,
         ):
             for error in heads.errors.values():
@@ -176,9 +187,10 @@ class Extractor:
         self,
         texts: Sequence[str],
         sentences: Sequence[Sequence[Sentence]],
+        *,
+        entity_floor: float = DEFAULT_FLOOR,
+        relation_floor: float = DEFAULT_FLOOR,
         token_budget: int | None = None,
-        entity_floor: float = 0.1,
-        relation_floor: float = 0.1,
         window_tokens: int | None = None,
     ) -> list[DocumentHeads]:
         """Reads the sentences of documents and keeps all that scores at least the floors.
@@ -188,9 +200,9 @@ class Extractor:
         Args:
             texts: any texts.
             sentences: those of each text, in order.
-            token_budget: most pieces in one batch, padding included.
             entity_floor: least score of a mention.
             relation_floor: least score of a head triple.
+            token_budget: most pieces in one batch, padding included.
             window_tokens: pieces of a window of consecutive sentences that are read together;
                 0 reads each sentence by itself. The model's own by default.
 
@@ -205,19 +217,20 @@ class Extractor:
             reader = HeadReader(
                 self.model,
                 self.inputs,
-                token_budget or self.default_token_budget,
-                entity_floor,
-                relation_floor,
-                window_tokens,
+                entity_floor=entity_floor,
+                relation_floor=relation_floor,
+                token_budget=token_budget or self.default_token_budget,
+                window_tokens=window_tokens,
             )
             return reader.read(texts, sentences)
 
     def predict_heads(
         self,
         texts: Sequence[str],
+        *,
+        entity_floor: float = DEFAULT_FLOOR,
+        relation_floor: float = DEFAULT_FLOOR,
         token_budget: int | None = None,
-        entity_floor: float = 0.1,
-        relation_floor: float = 0.1,
     ) -> list[HeadExtraction | Exception]:
         """Reads each text as one sentence; otherwise as `predict_documents`.
 
@@ -229,7 +242,12 @@ class Extractor:
             heads.errors.get(0)
             or HeadExtraction(heads.mentions, heads.head_triples, heads.windows, heads.tail_triples)
             for heads in self.predict_documents(
-                texts, whole, token_budget, entity_floor, relation_floor, 0
+                texts,
+                whole,
+                entity_floor=entity_floor,
+                relation_floor=relation_floor,
+                token_budget=token_budget,
+                window_tokens=0,
             )
         ]
 
@@ -279,5 +297,5 @@ def find_device(device: str) -> torch.device:
         torch.zeros(1, device=place)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigurationError(f"--device: {device!r} can't be used: {reason}") from None
+        raise ConfigurationError(f"{device!r} can't be used: {reason}", field="device") from None
     return place

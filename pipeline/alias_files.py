@@ -8,12 +8,11 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import NameRules
+from pfn_kg.schemas.job import FuzzyOptions, NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.merging.alias_table import AliasTable
 from pfn_kg.transforms.merging.merge_entities import MergeOptions
-from pfn_kg.transforms.merging.near_names import FuzzyOptions
 from pfn_kg.transforms.names.entity_keys import EntityKeys
 from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, replace
 
@@ -42,7 +41,7 @@ def kept_aliases(directory: str, recorded: str) -> str:
         found = None
     if found != recorded:
         raise ConfigurationError(
-            f"{path}: not the alias table of the last build; name one by --aliases"
+            f"{path} is not the alias table of the last build; name one", field="aliases"
         )
     return path
 

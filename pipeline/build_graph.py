@@ -23,7 +23,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from pfn_kg.pipeline.write_graph import WriteGraph, sum_counts
 from pfn_kg.schemas.extraction import read_counters, with_all_columns
-from pfn_kg.schemas.job import Rules
+from pfn_kg.schemas.job import SHARD_ROWS, Rules
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import SORTED_BY, TABLE_SCHEMAS
 from pfn_kg.sinks.rdf.sink import RdfSink
@@ -72,9 +72,6 @@ from pfn_kg.transforms.plumbing.ids import (
 from pfn_kg.transforms.plumbing.shards import decode, encode, split
 from pfn_kg.transforms.tables.aggregate import aggregate_entities, aggregate_relations
 from pfn_kg.transforms.tables.parts import TablePart, part_name
-
-#: How many rows a file of a table is planned to hold; texts are long, so fewer of those.
-SHARD_ROWS = 200_000
 
 #: Which count of the corpus bounds the rows of each table.
 _BOUNDED_BY = {

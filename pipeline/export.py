@@ -12,9 +12,15 @@ from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary, list_files, move_files
-from pfn_kg.pipeline.manifest import find_manifest, versions, write_manifest
-from pfn_kg.pipeline.write_graph import OWN_FILES, Filters, run_sink
+from pfn_kg.pipeline.manifest import (
+    ExportManifest,
+    find_any_manifest,
+    versions,
+    write_manifest,
+)
+from pfn_kg.pipeline.write_graph import OWN_FILES, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.job import Filters
 from pfn_kg.sinks.interface import Sink
 from pfn_kg.transforms.plumbing.files import absolute, join, make_folder
 
@@ -55,13 +61,13 @@ def export(
     try:
         make_folder(output)
     except (BeamIOError, OSError) as error:
-        raise ConfigurationError(f"--output: {output} can't be made: {error}") from None
+        raise ConfigurationError(f"{output} can't be made: {error}", field="output") from None
     delete_temporary(output, _TEMPORARY)
     temporary = join(output, f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
         counts = run_sink(run, sink, temporary, filters, pipeline_args)
         # From here until the new manifest stands, nothing says that the folder is whole.
-        write_manifest(output, {"export": sink.name, "state": "moving"})
+        write_manifest(output, ExportManifest(export=sink.name, state="moving"))
         for path in list_files(output):
             if FileSystems.split(path)[1] != "manifest.json" and _TEMPORARY not in path:
                 FileSystems.delete([path])
@@ -70,16 +76,16 @@ def export(
         delete_folder(temporary)
     write_manifest(
         output,
-        {
-            "export": sink.name,
-            "state": "done",
-            "source": {"directory": run.directory, "run_id": run.run_id},
-            "options": settings or {},
-            "filters": filters._asdict(),
-            "counts": ungrouped(counts),
-            "seconds": round(time.monotonic() - started, 3),
-            "versions": versions(),
-        },
+        ExportManifest(
+            export=sink.name,
+            state="done",
+            source={"directory": run.directory, "run_id": run.run_id},
+            options=settings or {},
+            filters=filters.model_dump(mode="json"),
+            counts=ungrouped(counts),
+            seconds=round(time.monotonic() - started, 3),
+            versions=versions(),
+        ),
     )
     return counts
 
@@ -90,10 +96,10 @@ def ungrouped(counts: dict[str, int]) -> dict[str, int]:
 
 
 def _check_output(output: str) -> None:
-    manifest = find_manifest(output)
-    if manifest is not None and "export" not in manifest:
-        raise ConfigurationError(f"--output: {output} holds a run; choose another folder")
+    manifest = find_any_manifest(output)
+    if manifest is not None and not isinstance(manifest, ExportManifest):
+        raise ConfigurationError(f"{output} holds a run; choose another folder", field="output")
     if manifest is None and any(_TEMPORARY not in path for path in list_files(output)):
         raise ConfigurationError(
-            f"--output: {output} holds files that are no export; choose another folder"
+            f"{output} holds files that are no export; choose another folder", field="output"
         )

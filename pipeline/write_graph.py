@@ -15,7 +15,7 @@ import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
@@ -23,8 +23,7 @@ import pyarrow.compute as pc
 
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.options import pipeline_options
-from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.job import Filters
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.sinks.interface import JOINED_COLUMNS, RejectedRow, Rows, Sink, Written
 from pfn_kg.sinks.tables import parquet_bytes
@@ -49,55 +48,24 @@ _VALUE_COLUMNS = ("type", "value", "datatype")
 _TELLING = (pc.field("kind") == "value") | pc.field("same_as").is_valid()
 
 
-class Filters(NamedTuple):
-    """Which relations are written; triples of others are left out too.
+def _too_weak(filters: Filters) -> pc.Expression | None:
+    """What relations are left out for; None where that is no reason."""
+    reasons = []
+    if filters.min_confidence > 0:
+        # Compared as it is stored: 0.7 is below the double 0.7 as a float of 32 bits.
+        least = pa.scalar(filters.min_confidence, pa.float32())
+        reasons.append(pc.field("confidence") < least)
+    if filters.min_evidence > 1:
+        reasons.append(pc.field("evidence_count") < filters.min_evidence)
+    return reduce(operator.or_, reasons) if reasons else None
 
-    Attributes:
-        min_confidence: from this confidence on.
-        min_evidence: from this many pieces of evidence on.
-        relations: these alone, by their names in the label schema; None is all.
-    """
 
-    min_confidence: float = 0.0
-    min_evidence: int = 1
-    relations: tuple[str, ...] | None = None
-
-    def check(self, label_schema: LabelSchema) -> None:
-        """Refuses what can't be meant.
-
-        Raises:
-            ConfigurationError: naming the option.
-        """
-        if not 0 <= self.min_confidence <= 1:
-            raise ConfigurationError(
-                f"--min-confidence: {self.min_confidence!r} is not between 0 and 1"
-            )
-        if self.min_evidence < 1:
-            raise ConfigurationError(f"--min-evidence: {self.min_evidence!r} is not 1 or more")
-        known = {relation.name for relation in label_schema.relations}
-        for name in self.relations or ():
-            if name not in known:
-                raise ConfigurationError(f"--relations: the label schema has no relation {name!r}")
-
-    @property
-    def too_weak(self) -> pc.Expression | None:
-        """What relations are left out for; None where that is no reason."""
-        reasons = []
-        if self.min_confidence > 0:
-            # Compared as it is stored: 0.7 is below the double 0.7 as a float of 32 bits.
-            least = pa.scalar(self.min_confidence, pa.float32())
-            reasons.append(pc.field("confidence") < least)
-        if self.min_evidence > 1:
-            reasons.append(pc.field("evidence_count") < self.min_evidence)
-        return reduce(operator.or_, reasons) if reasons else None
-
-    @property
-    def not_wanted(self) -> Mapping[str, pc.Expression]:
-        """For each table the rows that are left out for their relation."""
-        if self.relations is None:
-            return {}
-        wanted = pa.array(self.relations, pa.string())
-        return {table: ~pc.field(name).isin(wanted) for table, name in _PREDICATE.items()}
+def _not_wanted(filters: Filters) -> Mapping[str, pc.Expression]:
+    """For each table the rows that are left out for their relation."""
+    if filters.relations is None:
+        return {}
+    wanted = pa.array(filters.relations, pa.string())
+    return {table: ~pc.field(name).isin(wanted) for table, name in _PREDICATE.items()}
 
 
 class WriteGraph(beam.PTransform):
@@ -194,7 +162,7 @@ def _contents(parts: beam.PCollection, filters: Filters, label: str) -> dict[str
             found
             | f"{label}{table}Join" >> beam.CoGroupByKey()
             | f"{label}{table}Contents"
-            >> SentenceContents(table, parts, filters.not_wanted.get(table))
+            >> SentenceContents(table, parts, _not_wanted(filters).get(table))
         )
     return contents
 
@@ -215,9 +183,9 @@ def _questions(table: str, filters: Filters) -> dict[str, Question]:
             (*_VALUE_COLUMNS, "same_as"),
             _TELLING,
         )
-    if table == "triples" and filters.too_weak is not None:
+    if table == "triples" and _too_weak(filters) is not None:
         questions["weak"] = Question(
-            table, ("relation_id",), "relations", "relation_id", (), filters.too_weak
+            table, ("relation_id",), "relations", "relation_id", (), _too_weak(filters)
         )
     return questions
 
@@ -243,9 +211,9 @@ def read_rows(part: TablePart, found: Mapping[str, Iterable[bytes]], filters: Fi
     table = part.table
     if table in _ENDS:
         rows = _with_ends(rows, decode_all(found.get(f"{table} ends", ())))
-        dropped = filters.not_wanted.get(table)
-        if table == "relations" and filters.too_weak is not None:
-            dropped = filters.too_weak if dropped is None else dropped | filters.too_weak
+        dropped = _not_wanted(filters).get(table)
+        if table == "relations" and _too_weak(filters) is not None:
+            dropped = _too_weak(filters) if dropped is None else dropped | _too_weak(filters)
         weak = decode_all(found.get(f"{table} weak", ()))
         if weak is not None:
             row = pa.array(range(len(rows)), pa.int32())

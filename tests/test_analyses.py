@@ -206,7 +206,7 @@ def test_what_evaluate_prints(evaluation, capsys, tmp_path):
 def test_without_matplotlib(evaluation, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert main([*evaluation, "--plots", str(tmp_path / "x")]) == 2
-    assert 'pip install "pfn-kg[plots]"' in capsys.readouterr().err
+    assert "'.[plots]'` in a clone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

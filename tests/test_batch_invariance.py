@@ -24,7 +24,10 @@ FLOOR = 0.02
 
 @pytest.fixture(scope="module")
 def alone(tiny_extractor):
-    found = [tiny_extractor.predict_heads([t], None, FLOOR, FLOOR)[0] for t in TEXTS]
+    found = [
+        tiny_extractor.predict_heads([t], entity_floor=FLOOR, relation_floor=FLOOR)[0]
+        for t in TEXTS
+    ]
     assert sum(len(f.head_triples) for f in found) > 10
     return found
 
@@ -48,7 +51,9 @@ def agree(found, expected):
     budget=st.sampled_from([1, 60, 200, 4000]),
 )
 def test_any_batch_in_any_order(tiny_extractor, alone, order, budget):
-    found = tiny_extractor.predict_heads([TEXTS[i] for i in order], budget, FLOOR, FLOOR)
+    found = tiny_extractor.predict_heads(
+        [TEXTS[i] for i in order], entity_floor=FLOOR, relation_floor=FLOOR, token_budget=budget
+    )
     for heads, index in zip(found, order, strict=True):
         agree(heads, alone[index])
 

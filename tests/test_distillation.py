@@ -45,7 +45,9 @@ def said(name, text):
     extractor = Extractor.from_pretrained(name, device="cpu")
     config = extractor.config
     config.calibration, config.flat_entities = None, False
-    (heads,) = extractor.predict_documents([text], [split_sentences(text)], None, 0.02, 0.02)
+    (heads,) = extractor.predict_documents(
+        [text], [split_sentences(text)], entity_floor=0.02, relation_floor=0.02
+    )
     entities = {(m.begin, m.end, config.entity_types.index(m.type)): m for m in heads.mentions}
     relations = {
         (t.subject, t.object, config.relation_types.index(t.relation)): t
@@ -139,7 +141,9 @@ def test_what_the_tail_table_says_is_placed_where_words_end(random_extractor, tm
         for _, end in cells.window.words
     ]
     at = dict(zip(extractor.inputs.rows(joined.window), ends, strict=True))
-    (heads,) = extractor.predict_documents([text], [sentences], None, 0.02, 0.02)
+    (heads,) = extractor.predict_documents(
+        [text], [sentences], entity_floor=0.02, relation_floor=0.02
+    )
     labels = extractor.config.relation_types
     said = {(t.subject, t.object, labels.index(t.relation)): t.score for t in heads.tail_triples}
     assert {(at[s], at[o], label) for s, o, label in joined.tails} == said.keys()

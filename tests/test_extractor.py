@@ -93,7 +93,7 @@ class Broken(Exception):
 def test_one_bad_sentence_stands_alone(tiny_extractor, monkeypatch, budget):
     poison = tiny_extractor.tokenizer.convert_tokens_to_ids("film")
     project = tiny_extractor.model.project
-    expected = tiny_extractor.predict_heads(SENTENCES, budget)
+    expected = tiny_extractor.predict_heads(SENTENCES, token_budget=budget)
 
     def fail(input_ids, **inputs):
         if (input_ids == poison).any():
@@ -101,7 +101,9 @@ def test_one_bad_sentence_stands_alone(tiny_extractor, monkeypatch, budget):
         return project(input_ids=input_ids, **inputs)
 
     monkeypatch.setattr(tiny_extractor.model, "project", fail)
-    found = tiny_extractor.predict_heads([*SENTENCES[:2], "a film", *SENTENCES[2:]], budget)
+    found = tiny_extractor.predict_heads(
+        [*SENTENCES[:2], "a film", *SENTENCES[2:]], token_budget=budget
+    )
     assert isinstance(found.pop(2), Broken)
     for ours, theirs in zip(found, expected, strict=True):
         assert [m[:4] for m in ours.mentions] == [m[:4] for m in theirs.mentions]

@@ -22,7 +22,7 @@ from pfn_kg.sinks.rdf.sink import RdfOptions
 from pfn_kg.transforms.merging.near_names import FuzzyOptions
 from pfn_kg.transforms.names.canonical_names import canonicalise
 
-FUZZY = FuzzyOptions(0.9)
+FUZZY = FuzzyOptions(similarity=0.9)
 
 
 def doc(id_, *names, triples=()):

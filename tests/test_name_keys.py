@@ -9,7 +9,7 @@ from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.transforms.names.canonical_names import canonical_name
 from pfn_kg.transforms.names.name_keys import name_key
 
-OFF = NameRules(*[False] * len(NameRules._fields))
+OFF = NameRules(**dict.fromkeys(NameRules.model_fields, False))
 WORDS = (
     "the",
     "Acme",
@@ -26,7 +26,7 @@ WORDS = (
     "of",
 )
 NAMES = st.text() | st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
-RULES = st.builds(NameRules, *[st.booleans()] * len(NameRules._fields))
+RULES = st.builds(NameRules, **dict.fromkeys(NameRules.model_fields, st.booleans()))
 KINDS = st.sampled_from([None, "person", "organization", "other"])
 
 

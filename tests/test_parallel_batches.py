@@ -52,10 +52,14 @@ def test_errors_come_through(threads):
 
 
 def test_what_is_found_does_not_depend_on_the_threads(tiny_extractor, threads):
-    found = tiny_extractor.predict_heads(TEXTS, 32, 0.1, 0.1)
+    found = tiny_extractor.predict_heads(
+        TEXTS, entity_floor=0.1, relation_floor=0.1, token_budget=32
+    )
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    alone = tiny_extractor.predict_heads(TEXTS, 32, 0.1, 0.1)
+    alone = tiny_extractor.predict_heads(
+        TEXTS, entity_floor=0.1, relation_floor=0.1, token_budget=32
+    )
     torch.set_num_threads(before)
     assert sum(len(heads.mentions) for heads in alone) > 10
     for some, others in zip(found, alone, strict=True):

@@ -37,7 +37,7 @@ SCHEMA = LabelSchema.from_dict(
         ],
     }
 )
-QUIET = Rules("keep", "keep", "keep", "keep", "keep", "keep", "keep")
+QUIET = Rules(self_loops="keep", overlaps="keep", max_objects="keep", acyclic="keep")
 PEOPLE = (("Ada", "PER", 0.9), ("Bea", "PER", 0.9), ("Rome", "LOC", 0.9), ("Oslo", "LOC", 0.9))
 
 
@@ -286,7 +286,14 @@ def test_the_best_objects_of_each_subject_stay(edges, most, random):
     assert not beyond_max_objects(relations_of(edges), {}).any()
 
 
-ORDER_RULES = Rules("flip", "drop", "flag", "both", "one", "drop", "drop")
+ORDER_RULES = Rules(
+    direction="flip",
+    self_loops="drop",
+    symmetric="both",
+    inverse="one",
+    max_objects="drop",
+    acyclic="drop",
+)
 
 
 @pytest.fixture(scope="module")
@@ -328,7 +335,8 @@ def test_command(tmp_path, capsys):
     options = ["--direction-policy", "flip", "--symmetric-policy", "both", "--no-rdf"]
     assert main(["build", directory, *options]) == 0
     manifest = json.loads((Path(directory) / "manifest.json").read_text())
-    assert manifest["build"]["options"]["rules"] == Rules("flip", symmetric="both")._asdict()
+    used = Rules(direction="flip", symmetric="both")
+    assert manifest["build"]["options"]["rules"] == used.model_dump()
     assert manifest["build"]["counts"]["flipped"] == 1
     assert len(rows(directory, "relations")) == 3
     assert main(["build", directory, "--symmetric-policy", "three"]) == 2

@@ -14,9 +14,10 @@ from pfn_kg.transforms.names.name_keys import name_key
 from pfn_kg.transforms.names.short_forms import abbreviates
 from pfn_kg.transforms.tables.aggregate import aggregate_entities
 
-OFF = NameRules(*[False] * len(NameRules._fields))
+SHORT_FORMS = list(NameRules.model_fields)[3:]
+OFF = NameRules(**dict.fromkeys(NameRules.model_fields, False))
 DEFAULTS = NameRules()
-ALL = NameRules(*[True] * len(NameRules._fields))
+ALL = NameRules(**dict.fromkeys(NameRules.model_fields, True))
 SCHEMA = LabelSchema.from_dict(
     {
         "entity_types": [
@@ -263,7 +264,7 @@ def graph(parts):
 
 @given(
     st.lists(MENTIONS, min_size=1, max_size=4),
-    st.builds(NameRules, *[st.booleans()] * len(NameRules._fields)),
+    st.builds(NameRules, **dict.fromkeys(NameRules.model_fields, st.booleans())),
     st.randoms(use_true_random=False),
 )
 @settings(deadline=None, max_examples=60)
@@ -277,7 +278,7 @@ def test_order_and_partition_of_documents_are_of_no_account(documents, rules, rn
 
 @given(
     st.lists(MENTIONS, min_size=1, max_size=3),
-    st.builds(NameRules, *[st.booleans()] * len(NameRules._fields)),
+    st.builds(NameRules, **dict.fromkeys(NameRules.model_fields, st.booleans())),
 )
 @settings(deadline=None, max_examples=100)
 def test_what_holds_in_every_graph(documents, rules):
@@ -285,7 +286,7 @@ def test_what_holds_in_every_graph(documents, rules):
     texts = {r["document_id"]: r["text"] for r in rows}
     found, exact = (
         chunk(rows, rules),
-        chunk(rows, rules._replace(**dict.fromkeys(NameRules._fields[3:], False))),
+        chunk(rows, rules.model_copy(update=dict.fromkeys(SHORT_FORMS, False))),
     )
     mentions = found["mentions"].to_pylist()
     triples = found["triples"].to_pylist()

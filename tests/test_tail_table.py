@@ -44,9 +44,11 @@ def test_gold_tails_and_predicted_ones_are_offsets_of_last_words(random_extracto
     assert cells.tails == {(1, 7, 1): 1}
     batch = collate_gold([cells], extractor.inputs)
     assert batch["tail_labels"].tolist() == [[0, 1, 7, 1]]
-    (found,) = extractor.predict_heads([text], None, 0.0, 0.0)
+    (found,) = extractor.predict_heads([text], entity_floor=0.0, relation_floor=0.0)
     assert {(t.subject, t.object) for t in found.tail_triples} >= {(12, 44), (44, 12)}
-    with_long = extractor.predict_heads([" ".join([text] * 30)], None, 0.2, 0.2)[0]
+    with_long = extractor.predict_heads(
+        [" ".join([text] * 30)], entity_floor=0.2, relation_floor=0.2
+    )[0]
     assert with_long.windows > 1
     keys = [t[:3] for t in with_long.tail_triples]
     assert len(keys) == len(set(keys))

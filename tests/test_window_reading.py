@@ -161,7 +161,11 @@ def test_relations_reach_across_sentences(random_extractor):
 
     def read(window_tokens):
         (heads,) = extractor.predict_documents(
-            [TEXT], [sentences], None, FLOOR, FLOOR, window_tokens
+            [TEXT],
+            [sentences],
+            entity_floor=FLOOR,
+            relation_floor=FLOOR,
+            window_tokens=window_tokens,
         )
         places(heads, TEXT)
         number = {o: s.index for s in sentences for o in range(s.begin, s.end)}
@@ -184,7 +188,11 @@ def test_one_sentence_is_read_as_ever(tiny_extractor):
     text = "Anna Bell was born in London."
     (expected,) = tiny_extractor.predict_heads([text])
     (found,) = tiny_extractor.predict_documents(
-        [text], [[Sentence(0, 0, len(text))]], None, 0.1, 0.1, 60
+        [text],
+        [[Sentence(0, 0, len(text))]],
+        entity_floor=0.1,
+        relation_floor=0.1,
+        window_tokens=60,
     )
     assert (found.mentions, found.head_triples) == (expected.mentions, expected.head_triples)
 
@@ -193,12 +201,23 @@ def test_one_sentence_is_read_as_ever(tiny_extractor):
 @given(texts=st.lists(ANY_TEXT, min_size=1, max_size=4), window_tokens=st.sampled_from([0, 12, 60]))
 def test_any_text_in_windows(tiny_extractor, texts, window_tokens):
     split = [split_sentences(text) for text in texts]
-    found = tiny_extractor.predict_documents(texts, split, 200, FLOOR, FLOOR, window_tokens)
+    found = tiny_extractor.predict_documents(
+        texts,
+        split,
+        entity_floor=FLOOR,
+        relation_floor=FLOOR,
+        token_budget=200,
+        window_tokens=window_tokens,
+    )
     for text, sentences, heads in zip(texts, split, found, strict=True):
         places(heads, text)
         assert not heads.errors
         (alone,) = tiny_extractor.predict_documents(
-            [text], [sentences], None, FLOOR, FLOOR, window_tokens
+            [text],
+            [sentences],
+            entity_floor=FLOOR,
+            relation_floor=FLOOR,
+            window_tokens=window_tokens,
         )
         assert heads.windows == alone.windows
         ours = {m[:-1]: m.score for m in heads.mentions}
@@ -210,7 +229,9 @@ def test_any_text_in_windows(tiny_extractor, texts, window_tokens):
 def test_a_sentence_that_cannot_be_read_takes_no_other_with_it(tiny_extractor):
     text = "Anna Bell was born in London. a \ud800 b. John Smith moved from Rome to Paris."
     sentences = [Sentence(0, 0, 29), Sentence(1, 30, 36), Sentence(2, 37, len(text))]
-    (found,) = tiny_extractor.predict_documents([text], [sentences], None, 0.1, 0.1, 60)
+    (found,) = tiny_extractor.predict_documents(
+        [text], [sentences], entity_floor=0.1, relation_floor=0.1, window_tokens=60
+    )
     assert list(found.errors) == [1]
     assert {"London", "Rome"} <= {m.text for m in found.mentions}
 
@@ -227,9 +248,13 @@ def test_a_window_that_fails_is_read_sentence_by_sentence(tiny_model):
         return collate(windows, device)
 
     sentences = split_sentences(TEXT)
-    (expected,) = extractor.predict_documents([TEXT], [sentences], None, 0.1, 0.1, 0)
+    (expected,) = extractor.predict_documents(
+        [TEXT], [sentences], entity_floor=0.1, relation_floor=0.1, window_tokens=0
+    )
     extractor.inputs.collate = no_windows
-    (found,) = extractor.predict_documents([TEXT], [sentences], None, 0.1, 0.1, 60)
+    (found,) = extractor.predict_documents(
+        [TEXT], [sentences], entity_floor=0.1, relation_floor=0.1, window_tokens=60
+    )
     assert found.windows == expected.windows == len(sentences)
     assert not found.errors
     for ours, theirs in zip(found[:2], expected[:2], strict=True):
@@ -246,13 +271,13 @@ def test_windows_that_no_encoder_reads(tiny_extractor):
 
 def test_calibrated_scores_keep_their_order(random_extractor):
     extractor = random_extractor()
-    plain = extractor.predict_heads([TEXT], None, 0.0, 0.0)[0]
+    plain = extractor.predict_heads([TEXT], entity_floor=0.0, relation_floor=0.0)[0]
     calibrations = Calibration(1.7, 0.3), Calibration(0.6, -0.5)
     extractor.config.calibration = {
         name: calibration._asdict()
         for name, calibration in zip(("entity", "relation"), calibrations, strict=True)
     }
-    found = extractor.predict_heads([TEXT], None, 0.0, 0.0)[0]
+    found = extractor.predict_heads([TEXT], entity_floor=0.0, relation_floor=0.0)[0]
     for ours, theirs, calibration in zip(found[:2], plain[:2], calibrations, strict=True):
         assert [o[:-1] for o in ours] == [t[:-1] for t in theirs]
         for o, t in zip(ours, theirs, strict=True):
@@ -261,9 +286,9 @@ def test_calibrated_scores_keep_their_order(random_extractor):
 
 def test_no_entity_is_longer_than_the_bound(random_extractor):
     extractor = random_extractor()
-    whole = extractor.predict_heads([TEXT], None, 0.3, 0.3)[0]
+    whole = extractor.predict_heads([TEXT], entity_floor=0.3, relation_floor=0.3)[0]
     extractor.config.max_span = 3
-    found = extractor.predict_heads([TEXT], None, 0.3, 0.3)[0]
+    found = extractor.predict_heads([TEXT], entity_floor=0.3, relation_floor=0.3)[0]
     (window,) = extractor.inputs.encode([TEXT])[0]
     begins = [begin for begin, _ in window.words]
 

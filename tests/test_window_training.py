@@ -228,8 +228,10 @@ def test_sentences_of_a_document_have_what_was_found_in_them(tiny_extractor):
 
     joined = " ".join(texts)
     sentences = [Sentence(0, 0, len(texts[0])), Sentence(1, len(texts[0]) + 1, len(joined))]
-    (heads,) = tiny_extractor.predict_documents([joined], [sentences], None, 0.1, 0.1, 0)
-    expected = tiny_extractor.predict_heads(texts, None, 0.1, 0.1)
+    (heads,) = tiny_extractor.predict_documents(
+        [joined], [sentences], entity_floor=0.1, relation_floor=0.1, window_tokens=0
+    )
+    expected = tiny_extractor.predict_heads(texts, entity_floor=0.1, relation_floor=0.1)
     for found, alone in zip(sentence_heads(heads, sentences), expected, strict=True):
         assert [m[:4] for m in found.mentions] == [m[:4] for m in alone.mentions]
         assert [t[:3] for t in found.head_triples] == [t[:3] for t in alone.head_triples]

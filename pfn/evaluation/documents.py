@@ -84,10 +84,11 @@ def annotated_texts(reading: Reading) -> list[AnnotatedText]:
 def predict_texts(
     extractor: Extractor,
     documents: Sequence[AnnotatedText],
+    *,
     entity_floor: float,
     relation_floor: float,
-    window_tokens: int | None = None,
     token_budget: int | None = None,
+    window_tokens: int | None = None,
 ) -> list[DocumentHeads]:
     """What a model finds in the documents.
 
@@ -97,10 +98,10 @@ def predict_texts(
     found = extractor.predict_documents(
         [d.text for d in documents],
         [d.sentences for d in documents],
-        token_budget,
-        entity_floor,
-        relation_floor,
-        window_tokens,
+        entity_floor=entity_floor,
+        relation_floor=relation_floor,
+        token_budget=token_budget,
+        window_tokens=window_tokens,
     )
     for heads in found:
         for error in heads.errors.values():
@@ -163,6 +164,7 @@ class Predictions(NamedTuple):
 def predict_reading(
     extractor: Extractor,
     reading: Reading,
+    *,
     entity_floor: float,
     relation_floor: float,
     token_budget: int | None = None,
@@ -189,7 +191,12 @@ def predict_reading(
         return Predictions(found, [], [])
     texts = annotated_texts(reading)
     documents = predict_texts(
-        extractor, texts, entity_floor, relation_floor, window_tokens, token_budget
+        extractor,
+        texts,
+        entity_floor=entity_floor,
+        relation_floor=relation_floor,
+        token_budget=token_budget,
+        window_tokens=window_tokens,
     )
     sentences = [
         found
@@ -254,8 +261,12 @@ def evaluate_reading(extractor: Extractor, reading: Reading) -> dict[str, Any]:
         As `score_reading`.
     """
     entity, relation = extractor.thresholds(None, None)
-    floors = min(entity, DEFAULT_FLOOR), min(relation, DEFAULT_FLOOR)
-    predictions = predict_reading(extractor, reading, *floors)
+    predictions = predict_reading(
+        extractor,
+        reading,
+        entity_floor=min(entity, DEFAULT_FLOOR),
+        relation_floor=min(relation, DEFAULT_FLOOR),
+    )
     return score_reading(
         predictions,
         reading,

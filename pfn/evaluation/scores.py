@@ -224,7 +224,10 @@ def predict(
     """
     found = []
     for result in extractor.predict_heads(
-        [g.text for g in gold], token_budget, entity_floor, relation_floor
+        [g.text for g in gold],
+        entity_floor=entity_floor,
+        relation_floor=relation_floor,
+        token_budget=token_budget,
     ):
         if isinstance(result, Exception):
             raise result

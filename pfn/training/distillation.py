@@ -68,10 +68,10 @@ def taught_documents(
     taught = [_Taught(*(defaultdict(float) for _ in _Taught._fields)) for _ in texts]
     knowing: Counter[str] = Counter()
     for name in teachers:
-        teacher = Extractor.from_pretrained(find_model(name, "--teacher"), precision=precision)
+        teacher = Extractor.from_pretrained(find_model(name, field="teacher"), precision=precision)
         own = {*teacher.config.entity_types, *teacher.config.relation_types}
         if config.tail_table and not teacher.config.tail_table:
-            raise ConfigurationError(f"--teacher: {name} has no tail table")
+            raise ConfigurationError(f"{name} has no tail table", field="teacher")
         knowing.update(own)
         # Calibration is fitted to what may be accepted, and is too high for all the rest.
         teacher.config.calibration = None
@@ -79,12 +79,14 @@ def taught_documents(
         teacher.config.flat_entities = False
         for of_document, heads in zip(
             taught,
-            teacher.predict_documents(texts, split, None, _FLOOR, _FLOOR),
+            teacher.predict_documents(texts, split, entity_floor=_FLOOR, relation_floor=_FLOOR),
             strict=True,
         ):
             _add(of_document, heads, labels)
     for label in sorted(labels - set(knowing)):
-        raise ConfigurationError(f"--teacher: none has the label {label!r}, which --train has")
+        raise ConfigurationError(
+            f"none has the label {label!r}, which `train` has", field="teacher"
+        )
     encoded = encoder.encode(
         [text[s.begin : s.end] for text, found in zip(texts, split, strict=True) for s in found]
     )

@@ -93,7 +93,7 @@ def derive_label_schema(
                 pair = (subjects[0][1], objects[0][1])
                 counts.setdefault(relation, Counter())[pair] += 1
     if not types or not counts:
-        raise ConfigurationError("--train: no entity or no triple is annotated")
+        raise ConfigurationError("no entity or no triple is annotated", field="train")
     known: dict[str, Any] = (
         schema.to_dict()
         if schema
@@ -105,7 +105,9 @@ def derive_label_schema(
     for kind, found in (("entity_types", types), ("relations", counts)):
         missing = sorted(set(found) - {label["name"] for label in known[kind]})
         if missing:
-            raise ConfigurationError(f"--schema: {kind} lacks {missing[0]!r}, which the data has")
+            raise ConfigurationError(
+                f"{kind} lacks {missing[0]!r}, which the data has", field="schema"
+            )
     for relation in known["relations"]:
         of_relation = counts.get(relation["name"], Counter())
         relation["arguments"] = [
@@ -137,9 +139,9 @@ def build_model(
         pretrained = AutoModel.from_pretrained(source, dtype=torch.float32)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split()).partition(". ")[0]
-        raise ConfigurationError(f"--encoder: {encoder} can't be loaded: {reason}") from error
+        raise ConfigurationError(f"{encoder} can't be loaded: {reason}", field="encoder") from error
     if not tokenizer.is_fast:
-        raise ConfigurationError(f"--encoder: {encoder} has no fast tokenizer")
+        raise ConfigurationError(f"{encoder} has no fast tokenizer", field="encoder")
     config = PFNConfig(
         encoder=encoder_config,
         entity_types=[t.name for t in schema.entity_types],
@@ -150,7 +152,7 @@ def build_model(
     model = PFNModel(config)
     missing, _ = model.encoder.load_state_dict(pretrained.state_dict(), strict=False)
     if missing:
-        raise ConfigurationError(f"--encoder: {encoder} lacks the weight {missing[0]}")
+        raise ConfigurationError(f"{encoder} lacks the weight {missing[0]}", field="encoder")
     return model, tokenizer
 
 
@@ -181,20 +183,22 @@ def start_model(
 
 
 def _first_folder(names: str) -> Path:
-    return find_model(names.partition(",")[0], "--start-from")
+    return find_model(names.partition(",")[0], field="start_from")
 
 
 def _start_model(name: str, schema: LabelSchema, options: TrainingOptions) -> PFNModel:
-    folder = find_model(name, "--start-from")
+    folder = find_model(name, field="start_from")
     config = PFNConfig.from_pretrained(folder)
     labels = [t.name for t in schema.entity_types], [r.name for r in schema.relations]
     if labels != (list(config.entity_types), list(config.relation_types)):
-        raise ConfigurationError(f"--start-from: {name} has other types or relations than --train")
+        raise ConfigurationError(
+            f"{name} has other types or relations than `train`", field="start_from"
+        )
     for option in ARCHITECTURE:
         if option not in FREE and getattr(config, option) != getattr(options, option):
             raise ConfigurationError(
-                f"--start-from: {name} has {option} {getattr(config, option)}, "
-                f"not {getattr(options, option)}"
+                f"{name} has {option} {getattr(config, option)}, not {getattr(options, option)}",
+                field="start_from",
             )
         setattr(config, option, getattr(options, option))
     config.label_schema = schema.to_dict()
@@ -333,13 +337,13 @@ def train(
     torch.manual_seed(options.seed)
     if options.threads:
         torch.set_num_threads(options.threads)
-    for name, data in (("--train", train_data), ("--dev", dev_data)):
+    for name, data in (("train", train_data), ("dev", dev_data)):
         if options.window_tokens and not data.documents:
             raise ConfigurationError(
-                f"--window-tokens: {name} has no facts of documents; the format docred has"
+                f"{name} has no facts of documents; the format docred has", field="window_tokens"
             )
     if options.mention_replacement and not options.window_tokens:
-        raise ConfigurationError("--mention-replacement: needs --window-tokens")
+        raise ConfigurationError("needs `window_tokens`", field="mention_replacement")
     if start_from and schema is None:
         known = PFNConfig.from_pretrained(_first_folder(start_from)).label_schema
         schema = LabelSchema.from_dict(known) if known else None
@@ -358,7 +362,9 @@ def train(
     extractor = Extractor(model, tokenizer)
     extractor.window_tokens(None)  # refuses what the encoder can't read
     if options.word_dropout and tokenizer.mask_token_id is None:
-        raise ConfigurationError(f"--word-dropout: the tokenizer of {encoder} has no mask token")
+        raise ConfigurationError(
+            f"the tokenizer of {encoder} has no mask token", field="word_dropout"
+        )
     taught = (
         taught_documents(unlabelled, teachers, extractor.inputs, language, options.precision)
         if unlabelled
@@ -374,7 +380,7 @@ def train(
 
     def evaluate_model() -> tuple[float, float]:
         entity, relation = extractor.thresholds(None, None)
-        read = predict_reading(extractor, dev_data, entity, relation)
+        read = predict_reading(extractor, dev_data, entity_floor=entity, relation_floor=relation)
         if read.texts:
             scores = score_documents(read.documents, read.texts, entity, relation)
             return scores["entity"]["f1"], scores["fact"]["f1"]
@@ -421,7 +427,9 @@ def train(
     )
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     if last and not resume:
-        raise ConfigurationError(f"--output: {output} holds a training; --resume goes on with it")
+        raise ConfigurationError(
+            f"{output} holds a training; `resume` goes on with it", field="output"
+        )
     if options.epochs:
         trainer.train(resume_from_checkpoint=last if resume else None)
         best = trainer.state.best_model_checkpoint
@@ -449,7 +457,7 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
     if not options.tune_thresholds and not options.calibrate:
         return
     floor = _CALIBRATION_FLOOR if options.calibrate else min(THRESHOLD_GRID)
-    read = predict_reading(extractor, dev, floor, floor)
+    read = predict_reading(extractor, dev, entity_floor=floor, relation_floor=floor)
     gold = [gold_sentence(sentence) for sentence in dev]
     if options.tune_thresholds:
         config.entity_threshold, config.relation_threshold = (

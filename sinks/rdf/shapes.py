@@ -2,7 +2,7 @@
 
 What the sink guarantees (a name for each entity, sound evidence) is a violation where it
 does not hold. That arguments have types that the label schema gives their relation, and
-no more objects than it allows, is a warning: with `--constraint-policy flag` or `keep`
+no more objects than it allows, is a warning: where the constraint policy is `flag` or `keep`
 such facts are in the graph on purpose.
 """
 
@@ -14,12 +14,12 @@ from rdflib import OWL, RDF, RDFS, SH, SKOS, XSD, Literal, Namespace, URIRef
 from rdflib.collection import Collection
 from rdflib.term import BNode, Node
 
+from pfn_kg.schemas.job import Provenance
 from pfn_kg.schemas.label_schema import EntityType, RelationType
 from pfn_kg.sinks.rdf.names import OA as OA_IRI
 from pfn_kg.sinks.rdf.names import PROV as PROV_IRI
 from pfn_kg.sinks.rdf.names import RdfNames
 from pfn_kg.sinks.rdf.ontology import may_have_texts, ranges, turtle, vocabulary_graph
-from pfn_kg.sinks.rdf.provenance import Provenance
 
 _OA = Namespace(OA_IRI)
 _PROV = Namespace(PROV_IRI)

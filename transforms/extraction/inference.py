@@ -30,7 +30,8 @@ from pfn_kg.transforms.plumbing.files import is_local, local_copy
 from pfn_kg.transforms.reading.chunks import Chunk, ChunkRun, Document, read_chunks
 
 if TYPE_CHECKING:
-    from pfn_kg.pfn.extractor import Extractor, Precision
+    from pfn_kg.pfn.extractor import Extractor
+    from pfn_kg.schemas.job import Precision
 
 _PAYLOAD = 200
 
@@ -98,20 +99,21 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         model: folder on any file system that Beam knows, or name of a shipped model.
         device: see `Extractor.from_pretrained`.
         precision: see `Extractor.from_pretrained`.
-        token_budget: most word pieces in one batch.
         entity_floor: least score of a mention.
         relation_floor: least score of a head triple.
+        token_budget: most word pieces in one batch.
         window_tokens: see `Extractor.predict_documents`.
     """
 
     def __init__(
         self,
         model: str,
+        *,
         device: str,
         precision: Precision,
-        token_budget: int,
         entity_floor: float,
         relation_floor: float,
+        token_budget: int,
         window_tokens: int | None = None,
     ):
         self._model = model
@@ -134,7 +136,7 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
             return Extractor.from_pretrained(folder, self._device, self._precision)
         except Exception as error:
             # On a worker it is too late for an error of configuration.
-            raise RuntimeError(f"--model {self._model}: {one_line(error)}") from error
+            raise RuntimeError(f"model {self._model}: {one_line(error)}") from error
 
     def run_inference(
         self,
@@ -156,7 +158,11 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
             PredictionResult(
                 chunk,
                 model.predict_documents(
-                    *chunk.read(), self._token_budget, *self._floors, self._window_tokens
+                    *chunk.read(),
+                    entity_floor=self._floors[0],
+                    relation_floor=self._floors[1],
+                    token_budget=self._token_budget,
+                    window_tokens=self._window_tokens,
                 ),
             )
             for chunk in batch

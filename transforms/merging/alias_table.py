@@ -146,7 +146,7 @@ class _Reader:
         return pa.table(columns, schema=ALIAS_SCHEMA)
 
     def _fail(self, reason: str) -> NoReturn:
-        raise ConfigurationError(f"--aliases: {self._path}: {reason}") from None
+        raise ConfigurationError(f"{self._path}: {reason}", field="aliases") from None
 
 
 class _Checker:
@@ -266,7 +266,9 @@ class _Checker:
         self._fail(f"column {column!r}, rows {one + 1} and {other + 1}: {said}")
 
     def _fail(self, reason: str) -> NoReturn:
-        raise ConfigurationError(f"--aliases: {self._path}: {' '.join(reason.split())}") from None
+        raise ConfigurationError(
+            f"{self._path}: {' '.join(reason.split())}", field="aliases"
+        ) from None
 
 
 def _codes(texts: Sequence[str]) -> np.ndarray:

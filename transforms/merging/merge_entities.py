@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pfn_kg.schemas.job import FuzzyOptions
 from pfn_kg.transforms.facts.chunk_rows import NAME_SCHEMA
 from pfn_kg.transforms.merging.alias_table import expand_keys
 from pfn_kg.transforms.merging.clusters import Candidate, Pair, cluster
@@ -38,7 +39,6 @@ from pfn_kg.transforms.merging.near_names import (
     BLOCK_NAMES,
     BLOCK_SCHEMA,
     EDGE_SCHEMA,
-    FuzzyOptions,
     blocks_of,
     edges_of,
     words_of,

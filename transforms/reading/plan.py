@@ -205,39 +205,37 @@ def resolve_columns(path: str, schema: pa.Schema, options: ExtractOptions) -> Co
     Raises:
         ConfigurationError: names the column, the file and the reason.
     """
-    _require(path, schema, "--text-column", options.text_column)
-    _require_type(path, schema, "--text-column", options.text_column, _is_text, "text")
+    _require(path, schema, "text_column", options.text_column)
+    _require_type(path, schema, "text_column", options.text_column, _is_text, "text")
     id_column = None if options.id_column == "none" else options.id_column
     if id_column is not None:
-        _require(path, schema, "--id-column", id_column, "; --id-column none derives ids")
-        _require_type(
-            path, schema, "--id-column", id_column, _is_text_or_integer, "text or integers"
-        )
+        _require(path, schema, "id_column", id_column, "; `id_column` none derives ids")
+        _require_type(path, schema, "id_column", id_column, _is_text_or_integer, "text or integers")
     title = options.title_column
     if title is not None:
-        _require(path, schema, "--title-column", title)
+        _require(path, schema, "title_column", title)
     elif DEFAULT_TITLE_COLUMN in schema.names:
         title = DEFAULT_TITLE_COLUMN
     if title is not None:
-        _require_type(path, schema, "--title-column", title, _is_text, "text")
+        _require_type(path, schema, "title_column", title, _is_text, "text")
     for name in options.metadata_columns:
-        _require(path, schema, "--metadata-columns", name)
+        _require(path, schema, "metadata_columns", name)
     return Columns(options.text_column, id_column, title, tuple(options.metadata_columns))
 
 
-def _require(path: str, schema: pa.Schema, option: str, name: str, hint: str = "") -> None:
+def _require(path: str, schema: pa.Schema, field: str, name: str, hint: str = "") -> None:
     count = schema.names.count(name)
     if count > 1:
-        raise ConfigurationError(f"{option}: {path} has {count} columns named {name!r}")
+        raise ConfigurationError(f"{path} has {count} columns named {name!r}", field=field)
     if not count:
         has = _some(schema.names)
-        raise ConfigurationError(f"{option}: {path} has no column {name!r} (it has {has}){hint}")
+        raise ConfigurationError(f"{path} has no column {name!r} (it has {has}){hint}", field=field)
 
 
-def _require_type(path: str, schema: pa.Schema, option: str, name: str, accepts, what: str) -> None:
+def _require_type(path: str, schema: pa.Schema, field: str, name: str, accepts, what: str) -> None:
     type_ = schema.field(name).type
     if not accepts(type_):
-        raise ConfigurationError(f"{option}: column {name!r} of {path} is {type_}, not {what}")
+        raise ConfigurationError(f"column {name!r} of {path} is {type_}, not {what}", field=field)
 
 
 def _some(names: Sequence[str], most: int = 12) -> str:

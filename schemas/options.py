@@ -1,0 +1,416 @@
+"""Options said once: a field holds default, range, choices, description and place of an option.
+
+A group of options is a frozen pydantic model (`Options`), each field made by `option`. The
+command line, configuration files, recorded settings and the reference page are made from
+these fields, so that a new option is one new field.
+
+Options have flat names: where a group holds another one (`BuildOptions.rules`), each field of
+the inner group is an option of its own, under the field's name or the one that `option` was
+given. These names stand in configuration files and, with dashes, on the command line.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from pfn_kg.schemas.errors import ConfigurationError
+
+Kind = Literal["switch", "whole number", "number", "text", "names"]
+
+_NOTHING: Any = ...
+
+
+class Options(BaseModel):
+    """A group of options. Values are checked strictly: True is no number, and "1" is none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an option stands among others, and how it is shown.
+
+    Attributes:
+        group: title of the options that it is listed with.
+        name: of the option, where it is not the field's.
+        metavar: what help shows for its value.
+        common: whether it is among the few that most calls need.
+        default: what holds where it is not given, if the field's own default does not say it.
+        positional: whether it has no name on the command line: `?`, `*`, `+`, or `1` for
+            exactly one value.
+        many: whether the command line takes any number of values after the name.
+        negatable: whether a switch can also be turned off by name.
+        unset: a value that means None, such as `none`.
+        secret: whether its value is never printed.
+    """
+
+    group: str = ""
+    name: str | None = None
+    metavar: str = ""
+    common: bool = False
+    default: str | None = None
+    positional: Literal["?", "*", "+", "1"] | None = None
+    many: bool = False
+    negatable: bool = False
+    unset: str | None = None
+    secret: bool = False
+
+
+def option(
+    default: Any,
+    description: str,
+    *,
+    group: str = "",
+    name: str | None = None,
+    metavar: str = "",
+    common: bool = False,
+    default_text: str | None = None,
+    positional: Literal["?", "*", "+", "1"] | None = None,
+    many: bool = False,
+    negatable: bool = False,
+    unset: str | None = None,
+    secret: bool = False,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+) -> Any:
+    """A field of `Options`.
+
+    Args:
+        default: its value where it is not given; `...` if it must be given.
+        description: what it does, without its default, choices and range.
+        group: as in `Place`, like all that follow up to `secret`.
+        name: see `Place`.
+        metavar: see `Place`.
+        common: see `Place`.
+        default_text: `Place.default`.
+        positional: see `Place`.
+        many: see `Place`.
+        negatable: see `Place`.
+        unset: see `Place`.
+        secret: see `Place`.
+        ge: least value.
+        gt: the value is greater than this.
+        le: greatest value.
+        lt: the value is less than this.
+    """
+    place = Place(
+        group=group,
+        name=name,
+        metavar=metavar,
+        common=common,
+        default=default_text,
+        positional=positional,
+        many=many,
+        negatable=negatable,
+        unset=unset,
+        secret=secret,
+    )
+    return Field(
+        default,
+        description=description,
+        ge=ge,
+        gt=gt,
+        le=le,
+        lt=lt,
+        json_schema_extra={"option": asdict(place)},
+    )
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(name for name in (part.strip() for part in value.split(",")) if name)
+    return tuple(value) if isinstance(value, list) else value
+
+
+#: Names as a list, or as one text with commas between them.
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+def _several(value: Any) -> Any:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+#: Texts as a list; one text is a list of one.
+Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+
+
+class Option(NamedTuple):
+    """One option, as read from the field that says it.
+
+    Attributes:
+        name: its flat name.
+        path: where its value stands in the group: names of fields.
+        place: where it is shown.
+        kind: what its values are.
+        choices: its values, if they are listed.
+        default: of the field; None also where there is none.
+        required: whether it must be given.
+        range: what its numbers lie in, such as `between 0 and 1`; empty without bounds.
+        description: what it does.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    place: Place
+    kind: Kind
+    choices: tuple[str, ...]
+    default: Any
+    required: bool
+    range: str
+    description: str
+
+    @property
+    def expected(self) -> str:
+        """What its value is, as in "'x' is not a number between 0 and 1"."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        if self.kind == "switch":
+            return "true or false"
+        if self.kind == "names":
+            return "a list of names"
+        article = "" if self.kind == "text" and not self.range else "a "
+        text = "a text" if self.kind == "text" else f"{article}{self.kind}"
+        unset = f", nor {self.place.unset}" if self.place.unset and self.kind != "text" else ""
+        return f"{text}{' ' if self.range else ''}{self.range}{unset}"
+
+    @property
+    def default_text(self) -> str:
+        """What holds where the option is not given; empty if there is nothing to say."""
+        if self.place.default is not None:
+            return self.place.default
+        if self.required or self.default is None or self.default == ():
+            return ""
+        if self.kind == "switch":
+            return ("on" if self.default else "off") if self.place.negatable else ""
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+
+
+def options_of(group: type[BaseModel]) -> tuple[Option, ...]:
+    """All options of a group and of the groups in it, in the order of the fields."""
+    return tuple(_walk(group, ()))
+
+
+def _walk(group: type[BaseModel], path: tuple[str, ...]) -> Iterator[Option]:
+    for name, field in group.model_fields.items():
+        place = _place_of(field)
+        inner = _group_of(field)
+        if place is not None:
+            yield _option_of(name, (*path, name), field, place, is_group=inner is not None)
+        if inner is not None:
+            yield from _walk(inner, (*path, name))
+
+
+def _place_of(field: FieldInfo) -> Place | None:
+    extra = field.json_schema_extra
+    if not isinstance(extra, dict) or "option" not in extra:
+        return None
+    found: Any = extra["option"]
+    return Place(**found)
+
+
+def _plain_type(annotation: Any) -> Any:
+    """A type without None and without what is annotated."""
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation = get_args(annotation)[0]
+        elif get_origin(annotation) in (Union, types.UnionType):
+            (annotation,) = (a for a in get_args(annotation) if a is not type(None))
+        else:
+            return annotation
+
+
+def _group_of(field: FieldInfo) -> type[Options] | None:
+    type_ = _plain_type(field.annotation)
+    return type_ if isinstance(type_, type) and issubclass(type_, Options) else None
+
+
+def _option_of(
+    name: str, path: tuple[str, ...], field: FieldInfo, place: Place, *, is_group: bool
+) -> Option:
+    type_ = _plain_type(field.annotation)
+    choices = tuple(map(str, get_args(type_))) if get_origin(type_) is Literal else ()
+    kind: Kind = "text"
+    if is_group or type_ is bool:
+        kind = "switch"
+    elif type_ is int:
+        kind = "whole number"
+    elif type_ is float:
+        kind = "number"
+    elif get_origin(type_) is tuple:
+        kind = "names"
+    required = field.is_required()
+    default = None if required else field.get_default(call_default_factory=True)
+    return Option(
+        name=place.name or name,
+        path=path,
+        place=place,
+        kind=kind,
+        choices=choices,
+        default=default is not None if is_group else default,
+        required=required,
+        range=_range_of(field),
+        description=field.description or "",
+    )
+
+
+def _range_of(field: FieldInfo) -> str:
+    least = greatest = below = above = None
+    for bound in field.metadata:
+        if isinstance(bound, Ge):
+            least = bound.ge
+        elif isinstance(bound, Gt):
+            above = bound.gt
+        elif isinstance(bound, Le):
+            greatest = bound.le
+        elif isinstance(bound, Lt):
+            below = bound.lt
+    if least is not None and greatest is not None:
+        return f"between {least:g} and {greatest:g}"
+    parts = [
+        f"{word} {value:g}"
+        for word, value in (
+            ("of at least", least),
+            ("above", above),
+            ("of at most", greatest),
+            ("below", below),
+        )
+        if value is not None
+    ]
+    return " and ".join(parts)
+
+
+_Group = TypeVar("_Group", bound=Options)
+
+
+def assemble(group: type[_Group], given: Mapping[str, Any], base: _Group | None = None) -> _Group:
+    """A group of options from those that were given, by their flat names.
+
+    Args:
+        group: what is made.
+        given: values by flat name; numbers may be texts. Names of other groups are left alone.
+        base: what holds for all that is not given; the defaults without.
+
+    Raises:
+        ConfigurationError: names the option and the reason.
+    """
+    known = options_of(group)
+    values: dict[str, Any] = {}
+    if base is not None:
+        values = {name: getattr(base, name) for name in base.model_fields_set}
+    for option_ in known:
+        if len(option_.path) == 1 and option_.name in given and option_.kind != "switch":
+            values[option_.path[0]] = _read(option_, given[option_.name])
+        elif len(option_.path) == 1 and option_.name in given:
+            values[option_.path[0]] = given[option_.name]
+    for name, field in group.model_fields.items():
+        inner = _group_of(field)
+        if inner is not None:
+            last = None if field.is_required() else field.get_default()
+            last = last if base is None else getattr(base, name)
+            made = _assemble_inner(inner, given, last, switch=_switch_of(known, name))
+            if made is not _NOTHING:
+                values[name] = made
+    return validate(group, values)
+
+
+def validate(group: type[_Group], values: Mapping[str, Any]) -> _Group:
+    """A group of options from the values of its fields.
+
+    Args:
+        group: what is made.
+        values: by the names of the fields.
+
+    Raises:
+        ConfigurationError: names the option and the reason.
+    """
+    try:
+        return group.model_validate(dict(values))
+    except ValidationError as error:
+        raise _refusal(error, options_of(group)) from None
+
+
+def _switch_of(known: tuple[Option, ...], name: str) -> Option | None:
+    """The option that turns a whole group on and off, if there is one."""
+    return next((o for o in known if o.path == (name,)), None)
+
+
+def _assemble_inner(
+    inner: type[Options], given: Mapping[str, Any], last: Options | None, *, switch: Option | None
+) -> Any:
+    """A group inside another one; None if it is off, `...` if nothing was said of it."""
+    options = options_of(inner)
+    said = {o.name: given[o.name] for o in options if o.name in given}
+    if switch is not None and switch.name in given:
+        is_on = given[switch.name]
+        if not isinstance(is_on, bool):
+            raise ConfigurationError(f"{is_on!r} is not {switch.expected}", field=switch.name)
+        if not is_on:
+            return None
+        last = last or inner()
+    # A required option of a group that may be absent is what turns it on, and its word for
+    # "unset" what turns it off.
+    key = next((o for o in options if o.required), None)
+    if key is not None and key.name in said and said[key.name] == key.place.unset:
+        return None
+    if not said:
+        return _NOTHING if switch is None or switch.name not in given else last
+    turns_on = key or switch
+    if last is None and turns_on is not None and turns_on.name not in said:
+        raise ConfigurationError(f"only together with `{turns_on.name}`", field=next(iter(said)))
+    return assemble(inner, said, last)
+
+
+def printable(options: Options) -> dict[str, Any]:
+    """The options as JSON has them, without secrets and without what can't be an option."""
+    data = options.model_dump(mode="json", exclude={"label_schema"})
+    for option_ in options_of(type(options)):
+        if option_.place.secret:
+            inner = data
+            for name in option_.path[:-1]:
+                inner = inner[name] or {}
+            inner.pop(option_.path[-1], None)
+    return data
+
+
+def _read(option_: Option, value: Any) -> Any:
+    """A value as its field takes it: a text may stand for a number, or for None."""
+    if option_.place.unset is not None and value == option_.place.unset:
+        return None
+    if option_.kind in ("whole number", "number") and isinstance(value, str):
+        try:
+            return int(value) if option_.kind == "whole number" else float(value)
+        except ValueError:
+            raise ConfigurationError(
+                f"{value!r} is not {option_.expected}", field=option_.name
+            ) from None
+    return value
+
+
+def _refusal(error: ValidationError, known: tuple[Option, ...]) -> ConfigurationError:
+    """The first thing that validation found wrong, as an error that names the option."""
+    found = error.errors(include_url=False)[0]
+    loc = found["loc"]
+    option_ = next((o for o in known if o.path == loc[: len(o.path)]), None)
+    if option_ is None:
+        field = ".".join(map(str, loc)) or None
+        return ConfigurationError(found["msg"].removeprefix("Value error, "), field=field)
+    if found["type"] == "missing":
+        reason = "is missing"
+    elif found["type"] == "value_error":
+        reason = found["msg"].removeprefix("Value error, ")
+    elif option_.place.secret:
+        reason = f"is not {option_.expected}"
+    else:
+        reason = f"{found['input']!r} is not {option_.expected}"
+    return ConfigurationError(reason, field=option_.name)

@@ -118,7 +118,7 @@ def make_folder(folder: Path, mentions: int, seed: int = 0) -> None:
 def run(folder: Path, kind: str) -> dict[str, Any]:
     """Builds here and now; to be called in a fresh process."""
     from pfn_kg.pipeline.build_phase import BuildOptions, build
-    from pfn_kg.transforms.merging.near_names import FuzzyOptions
+    from pfn_kg.schemas.job import FuzzyOptions
 
     options = BuildOptions(
         rdf=None,

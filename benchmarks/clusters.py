@@ -116,9 +116,7 @@ def main() -> None:
     chunk = extractions(documents)
     exact = resolved(chunk, schema, EXACT)
     settings = {"exact names": EXACT}
-    settings |= {
-        f"+ {name}": EXACT.model_copy(update={name: True}) for name in NameRules.model_fields
-    }
+    settings |= {f"+ {name}": EXACT.changed(**{name: True}) for name in NameRules.model_fields}
     settings |= {"defaults": NameRules(), "all": ALL}
     print(f"{len(gold)} documents, {len(exact)} mentions of entities")
     print(

@@ -23,7 +23,16 @@ LONG_HELP = 24
 #: Arguments that may not be in a configuration file.
 _ONLY_FLAGS = ("config", "debug")
 
-_FIRST_GROUPS = ("", "Corpus and output", "Documents", "Data")
+_FIRST_GROUPS = (
+    "",
+    "Corpus and output",
+    "Documents",
+    "Data",
+    "Model",
+    "Thresholds and schema",
+    "Rules of the label schema",
+    "Names of one entity",
+)
 
 _QUOTED = re.compile(r"`([a-z][a-z0-9_]*)`")
 _MISSING = re.compile(r"the following arguments are required: ([^,]+)")
@@ -96,8 +105,8 @@ class Call:
         Raises:
             ConfigurationError: names the option.
         """
-        for name in (o.name for group in groups for o in options_of(group)):
-            if name in self.given and name != needed:
+        for name in (option_.name for option_ in all_options(groups)):
+            if name in self.given and name not in (needed, *_ONLY_FLAGS):
                 raise ConfigurationError(f"only together with `{needed}`", field=name)
 
 

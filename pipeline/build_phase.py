@@ -212,7 +212,7 @@ def _rdf_sink(
         return None
     language = options.label_language or manifest.configuration.language
     language = None if language == "none" else language
-    return RdfSink(label_schema, options.rdf.model_copy(update={"language": language}))
+    return RdfSink(label_schema, options.rdf.changed(language=language))
 
 
 def _resolve_options(manifest: Manifest, options: BuildOptions) -> ResolveOptions:

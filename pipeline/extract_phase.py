@@ -123,16 +123,12 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
         model = folder.name if shipped else str(folder.absolute())
     if options.token_budget is None:
         recorded = manifest.configuration.token_budget if manifest is not None else None
-        options = options.model_copy(
-            update={"token_budget": recorded or _token_budget(options.device)}
-        )
-    options = options.model_copy(
-        update={
-            "output": output,
-            "window_tokens": _window_tokens(config, options.window_tokens),
-            "entity_floor": min(options.entity_floor, thresholds[0]),
-            "relation_floor": min(options.relation_floor, thresholds[1]),
-        }
+        options = options.changed(token_budget=recorded or _token_budget(options.device))
+    options = options.changed(
+        output=output,
+        window_tokens=_window_tokens(config, options.window_tokens),
+        entity_floor=min(options.entity_floor, thresholds[0]),
+        relation_floor=min(options.relation_floor, thresholds[1]),
     )
     hash_ = model_hash(folder)
     live_version = None

@@ -14,7 +14,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -26,11 +26,28 @@ Kind = Literal["switch", "whole number", "number", "text", "names"]
 
 _NOTHING: Any = ...
 
+# The bounds of numbers: what pydantic calls one that was broken, its field, how people say it.
+_BOUNDS = {
+    "greater_than_equal": ("ge", "{:g} or more"),
+    "greater_than": ("gt", "above {:g}"),
+    "less_than_equal": ("le", "{:g} or less"),
+    "less_than": ("lt", "below {:g}"),
+}
+
 
 class Options(BaseModel):
     """A group of options. Values are checked strictly: True is no number, and "1" is none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def changed(self, **fields: Any) -> Self:
+        """The options with other values of some fields.
+
+        Raises:
+            pydantic.ValidationError: if a value is wrong.
+        """
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        return type(self).model_validate(given | fields)
 
 
 @dataclass(frozen=True)
@@ -172,17 +189,23 @@ class Option(NamedTuple):
 
     @property
     def expected(self) -> str:
-        """What its value is, as in "'x' is not a number between 0 and 1"."""
+        """What its value is, as in "'x' is not a number"."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
-        if self.kind == "switch":
-            return "true or false"
-        if self.kind == "names":
-            return "a list of names"
-        article = "" if self.kind == "text" and not self.range else "a "
-        text = "a text" if self.kind == "text" else f"{article}{self.kind}"
-        unset = f", nor {self.place.unset}" if self.place.unset and self.kind != "text" else ""
-        return f"{text}{' ' if self.range else ''}{self.range}{unset}"
+        known = {"switch": "true or false", "names": "a list of names"}
+        return self._or_unset(known.get(self.kind, f"a {self.kind}"))
+
+    def expected_bound(self, bound: str) -> str:
+        """Where its number lies, as in "2 is not between 0 and 1".
+
+        Args:
+            bound: the one that a number broke.
+        """
+        return self._or_unset(self.range if self.range.startswith("between") else bound)
+
+    def _or_unset(self, text: str) -> str:
+        unset = self.place.unset
+        return text if unset is None or self.kind == "text" else f"{text}, nor {unset}"
 
     @property
     def default_text(self) -> str:
@@ -265,29 +288,15 @@ def _option_of(
 
 
 def _range_of(field: FieldInfo) -> str:
-    least = greatest = below = above = None
+    bounds: dict[str, Any] = {}
     for bound in field.metadata:
-        if isinstance(bound, Ge):
-            least = bound.ge
-        elif isinstance(bound, Gt):
-            above = bound.gt
-        elif isinstance(bound, Le):
-            greatest = bound.le
-        elif isinstance(bound, Lt):
-            below = bound.lt
-    if least is not None and greatest is not None:
-        return f"between {least:g} and {greatest:g}"
-    parts = [
-        f"{word} {value:g}"
-        for word, value in (
-            ("of at least", least),
-            ("above", above),
-            ("of at most", greatest),
-            ("below", below),
-        )
-        if value is not None
-    ]
-    return " and ".join(parts)
+        for kind, name in ((Ge, "ge"), (Gt, "gt"), (Le, "le"), (Lt, "lt")):
+            if isinstance(bound, kind):
+                bounds[name] = getattr(bound, name)
+    if "ge" in bounds and "le" in bounds:
+        return f"between {bounds['ge']:g} and {bounds['le']:g}"
+    spelt = dict(_BOUNDS.values())
+    return " and ".join(spelt[name].format(value) for name, value in bounds.items())
 
 
 _Group = TypeVar("_Group", bound=Options)
@@ -409,8 +418,12 @@ def _refusal(error: ValidationError, known: tuple[Option, ...]) -> Configuration
         reason = "is missing"
     elif found["type"] == "value_error":
         reason = found["msg"].removeprefix("Value error, ")
-    elif option_.place.secret:
-        reason = f"is not {option_.expected}"
     else:
-        reason = f"{found['input']!r} is not {option_.expected}"
+        expected = option_.expected
+        if found["type"] in _BOUNDS:
+            name, spelt = _BOUNDS[found["type"]]
+            expected = option_.expected_bound(spelt.format(found["ctx"][name]))
+        reason = f"is not {expected}"
+        if not option_.place.secret:
+            reason = f"{found['input']!r} {reason}"
     return ConfigurationError(reason, field=option_.name)

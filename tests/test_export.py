@@ -211,7 +211,7 @@ def test_a_failed_export_is_not_taken_for_whole(small_run, tmp_path):
         (["--output", "OUT", "--min-confidence", "1.5"], "--min-confidence: 1.5 is not between"),
         (["--output", "OUT", "--min-evidence", "0"], "--min-evidence: 0 is not 1 or more"),
         (["--output", "OUT", "--relations", "no such"], "has no relation 'no such'"),
-        (["--output", "OUT", "--relations", ","], "--relations: ',' names no relations"),
+        (["--output", "OUT", "--relations", ","], "--relations: names no relations"),
         (["--output", "OUT", "--label-language", "?"], "--label-language: '?' is no language tag"),
         (["--output", "OTHER"], "holds files that are no export"),
         (["--output", "RUN"], "holds a run; choose another folder"),

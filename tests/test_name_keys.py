@@ -62,15 +62,15 @@ def test_keys(text, key, key_of_organization):
 def test_each_part_has_a_switch():
     text = "The Jones Ltd 's"
     assert name_key(text, "organization", OFF) == canonical_name(text)
-    assert name_key(text, "organization", OFF._replace(articles=True)) == "jones ltd 's"
-    assert name_key(text, "organization", OFF._replace(possessives=True)) == "the jones ltd"
-    legal = OFF._replace(legal_suffixes=True, possessives=True)
+    assert name_key(text, "organization", OFF.changed(articles=True)) == "jones ltd 's"
+    assert name_key(text, "organization", OFF.changed(possessives=True)) == "the jones ltd"
+    legal = OFF.changed(legal_suffixes=True, possessives=True)
     assert name_key(text, "organization", legal) == "the jones"
 
 
 @given(NAMES, KINDS, RULES)
 @example("the 's", "organization", NameRules())
-@example("the co", "organization", OFF._replace(legal_suffixes=True))
+@example("the co", "organization", OFF.changed(legal_suffixes=True))
 def test_a_key_is_its_own_and_part_of_the_name(text, kind, rules):
     key = name_key(text, kind, rules)
     assert name_key(key, kind, rules) == key

@@ -535,7 +535,7 @@ def test_no_password_travels_or_is_written(tmp_path, neo4j, graph, monkeypatch, 
     (tmp_path / "password").write_text(secret + "\n")
     monkeypatch.delenv("NEO4J_PASSWORD")
     monkeypatch.setenv("NEO4J_PASSWORD_FILE", str(tmp_path / "password"))
-    server = server_of(neo4j)._replace(password=f"file:{tmp_path / 'password'}")
+    server = server_of(neo4j).changed(password=f"file:{tmp_path / 'password'}")
     sink = Neo4jSink(LABEL_SCHEMA, server, Neo4jOptions(graph, "run.v"))
     sink.open()
     assert secret.encode() not in pickle.dumps(sink)

@@ -112,7 +112,7 @@ def test_a_pickle_is_not_loaded(tmp_path):
 
 def test_what_does_not_fit_is_named(tmp_path):
     official = OFFICIAL / "official_state_dict.pt"
-    with pytest.raises(ConfigurationError, match=r"--entity-types: 2 labels, .* has 3"):
+    with pytest.raises(ConfigurationError, match=r"entity_types: 2 labels, .* has 3"):
         import_checkpoint(official, OFFICIAL / "encoder", ["A", "B"], ["r"])
     other = tmp_path / "other.pt"
     torch.save({"weight": torch.zeros(2)}, other)
@@ -120,5 +120,5 @@ def test_what_does_not_fit_is_named(tmp_path):
         import_checkpoint(other, OFFICIAL / "encoder", ["A"], ["r"])
     labels = tmp_path / "labels.json"
     labels.write_text('{"A": 0, "B": 2}')
-    with pytest.raises(ConfigurationError, match=r"--entity-types: .*labels\.json: not a mapping"):
+    with pytest.raises(ConfigurationError, match=r"entity_types: .*labels\.json: not a mapping"):
         read_labels(labels, "--entity-types")

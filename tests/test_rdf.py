@@ -500,7 +500,7 @@ def test_iris_that_are_none_are_refused_before_any_work(change, message):
 
 
 def test_a_language_that_is_none_is_refused():
-    with pytest.raises(ConfigurationError, match="--label-language: 'zh_Hans' is no language tag"):
+    with pytest.raises(ConfigurationError, match="label_language: 'zh_Hans' is no language tag"):
         RdfSink(LABEL_SCHEMA, RdfOptions(language="zh_Hans"))
 
 

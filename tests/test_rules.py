@@ -84,19 +84,19 @@ def test_direction(tmp_path):
         ("Ada", "born in", "Bea"): ["argument_types"],
     }
     assert counts["violations.argument_types"] == 2
-    flags, counts, _ = graph(tmp_path, docs, QUIET._replace(direction="flip"))
+    flags, counts, _ = graph(tmp_path, docs, QUIET.changed(direction="flip"))
     assert flags == {
         ("Ada", "born in", "Rome"): ["flipped"],
         ("Ada", "born in", "Bea"): ["argument_types"],
     }
     assert (counts["flipped"], counts["violations.argument_types"]) == (1, 1)
-    flags, _, _ = graph(tmp_path, docs, QUIET._replace(direction="flip"), "drop")
+    flags, _, _ = graph(tmp_path, docs, QUIET.changed(direction="flip"), "drop")
     assert list(flags) == [("Ada", "born in", "Rome")]
 
 
 def test_a_flipped_triple_and_the_same_one_are_one(tmp_path):
     docs = [doc("1", ("Rome", "born in", "Ada", 0.9), ("Ada", "born in", "Rome", 0.6))]
-    flags, counts, facts = graph(tmp_path, docs, QUIET._replace(direction="flip"))
+    flags, counts, facts = graph(tmp_path, docs, QUIET.changed(direction="flip"))
     assert flags == {("Ada", "born in", "Rome"): ["flipped"]}
     assert counts["triples"] == 1
     [relation] = facts.values()
@@ -120,9 +120,9 @@ def test_self_loops_and_overlaps(tmp_path):
     found, counts, _ = graph(tmp_path, docs, QUIET)
     assert list(found.values()) == [[], []]
     assert counts["violations.self_loop"] == 1
-    found, _, _ = graph(tmp_path, docs, QUIET._replace(self_loops="drop"))
+    found, _, _ = graph(tmp_path, docs, QUIET.changed(self_loops="drop"))
     assert len(found) == 1
-    found, _, _ = graph(tmp_path, docs, QUIET._replace(self_loops="drop", overlaps="drop"))
+    found, _, _ = graph(tmp_path, docs, QUIET.changed(self_loops="drop", overlaps="drop"))
     assert found == {}
 
 
@@ -135,13 +135,13 @@ def test_symmetric_relations(tmp_path):
     flags, _, facts = graph(tmp_path, docs, QUIET)
     assert flags == {one: [], other: []}
     assert facts[one]["document_count"] == 1
-    flags, counts, facts = graph(tmp_path, docs, QUIET._replace(symmetric="both"))
+    flags, counts, facts = graph(tmp_path, docs, QUIET.changed(symmetric="both"))
     assert flags == {one: ["symmetric"], other: ["symmetric"]}
     for fact in (one, other):
         assert facts[fact]["confidence"] == pytest.approx(1 - 0.4 * 0.3)
         assert facts[fact]["document_count"] == 2
     assert (counts["added.symmetric"], counts["triples"]) == (2, 4)
-    flags, counts, facts = graph(tmp_path, docs, QUIET._replace(symmetric="one"))
+    flags, counts, facts = graph(tmp_path, docs, QUIET.changed(symmetric="one"))
     [(fact, spoken)] = flags.items()
     assert spoken == ["symmetric"]
     assert facts[fact]["subject_id"] < facts[fact]["object_id"]
@@ -154,7 +154,7 @@ def test_inverse_relations(tmp_path):
     part, has = ("Rome", "part of", "Oslo"), ("Ada", "has part", "Bea")
     flags, _, _ = graph(tmp_path, docs, QUIET)
     assert flags == {part: [], has: []}
-    flags, counts, _ = graph(tmp_path, docs, QUIET._replace(inverse="both"))
+    flags, counts, _ = graph(tmp_path, docs, QUIET.changed(inverse="both"))
     assert flags == {
         part: [],
         ("Oslo", "has part", "Rome"): ["inverse"],
@@ -163,7 +163,7 @@ def test_inverse_relations(tmp_path):
     }
     assert counts["added.inverse"] == 2
     # The first of the two in the label schema stays.
-    flags, counts, _ = graph(tmp_path, docs, QUIET._replace(inverse="one"))
+    flags, counts, _ = graph(tmp_path, docs, QUIET.changed(inverse="one"))
     assert flags == {part: [], ("Bea", "part of", "Ada"): ["inverse"]}
     assert counts["turned.inverse"] == 1
 

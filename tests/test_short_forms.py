@@ -101,9 +101,9 @@ UNION = "European Union"
 )
 def test_each_rule_and_its_switch(text, mentions, expected, rule):
     docs = [of(text, *mentions)]
-    alone = OFF._replace(**{rule: True})
+    alone = OFF.changed(**{rule: True})
     assert entities(docs, alone) == [tuple(expected[0])]
-    assert len(entities(docs, ALL._replace(**{rule: False}))) > 1
+    assert len(entities(docs, ALL.changed(**{rule: False}))) > 1
     counts = resolved(docs, alone).counts
     assert (counts["short_forms"], counts[f"short_forms.{rule}"]) == (len(mentions) - 1, 1)
 
@@ -286,7 +286,7 @@ def test_what_holds_in_every_graph(documents, rules):
     texts = {r["document_id"]: r["text"] for r in rows}
     found, exact = (
         chunk(rows, rules),
-        chunk(rows, rules.model_copy(update=dict.fromkeys(SHORT_FORMS, False))),
+        chunk(rows, rules.changed(**dict.fromkeys(SHORT_FORMS, False))),
     )
     mentions = found["mentions"].to_pylist()
     triples = found["triples"].to_pylist()

@@ -72,7 +72,7 @@ def policies(given: dict[str, Any], group: type[_Policies], last: _Policies) -> 
     if given.get("schema") is not None:
         given = given | {"schema": read_schema(given["schema"])}
         if given.get("base_iri") is None:
-            last = last.model_copy(update={"base_iri": None})  # a schema comes with its own
+            last = last.changed(base_iri=None)  # a schema comes with its own
     options = assemble(group, given, last)
     if options.fuzzy is not None and importlib.util.find_spec("rapidfuzz") is None:
         raise ConfigurationError(how_to_install("rapidfuzz", "fuzzy"), field="fuzzy")

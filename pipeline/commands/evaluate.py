@@ -74,7 +74,7 @@ def main(call: Call) -> int:
     )
     from pfn_kg.pfn.readers import read
 
-    files = args.robustness or []
+    files = args.robustness or ()
     if len(files) not in (0, 2):
         raise ConfigurationError(
             "takes two files, ORIGINAL TRANSFORMED, or none", field="robustness"

@@ -70,12 +70,10 @@ def main(call: Call) -> int:
     else:
         from pfn_kg.sinks.rdf.sink import RdfSink
 
-        options = rdf.model_copy(
-            update={
-                "format": given.to,
-                "gzip": given.gzip,
-                "language": _language(labels.label_language, run.language),
-            }
+        options = rdf.changed(
+            format=given.to,
+            gzip=given.gzip,
+            language=_language(labels.label_language, run.language),
         )
         sink = RdfSink(run.label_schema, options)
         # The base, so that whoever reads the files knows their prefixes.

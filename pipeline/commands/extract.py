@@ -59,7 +59,7 @@ def extract_options(call: Call) -> ExtractOptions:
     if not place.into:
         return call.of(ExtractOptions)
     options = Call(call.command, given | {"output": place.into}).of(ExtractOptions)
-    return options.model_copy(update={"into": True})
+    return options.changed(into=True)
 
 
 def print_plan(prepared: PreparedExtraction, beam: Sequence[str], **others: Options | None) -> None:

@@ -91,4 +91,4 @@ def with_floors(options: ExtractOptions, build: ThresholdOptions) -> ExtractOpti
         threshold = getattr(build, f"{name}_threshold")
         if threshold is not None and threshold < getattr(options, f"{name}_floor"):
             floors[f"{name}_floor"] = threshold
-    return options.model_copy(update=floors)
+    return options.changed(**floors)

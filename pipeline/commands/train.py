@@ -188,6 +188,8 @@ def _cross_validate(given: TrainOptions, options: TrainingOptions) -> int:
 
     overlapping = given.overlapping_entities
     # Folds number the sentences of the whole file, those with overlaps too.
+    assert given.data is not None  # or it is no cross-validation
+    assert given.folds is not None
     sentences = read(given.data, given.format)
     folds = read_folds(given.folds, sentences, options.seed)
     tested = Counter(index for fold in folds for index in fold)
@@ -276,7 +278,7 @@ def _train(
         text = Path(given.label_schema).read_text(encoding="utf-8")
         schema = LabelSchema.from_yaml(text, given.label_schema)
     unlabelled = read_texts(given.unlabelled) if given.unlabelled else []
-    teachers = given.teacher.split(",") if unlabelled else []
+    teachers = given.teacher.split(",") if unlabelled and given.teacher else []
     if unlabelled:
         # That takes minutes, and the trainer's bar comes after.
         print(f"{', '.join(teachers)} read {len(unlabelled)} texts to label them", file=sys.stderr)
@@ -304,7 +306,7 @@ def _train(
     name = given.name or output.resolve().name
     last = list(figures)[-1]
     tested: str | None = getattr(given, last)
-    source = Path(given.train or given.data).name
+    source = Path(given.train or given.data or "").name
     card = model_card(
         name,
         figures,
@@ -365,4 +367,4 @@ def read_options(call: Call) -> tuple[TrainOptions, TrainingOptions]:
             raise ConfigurationError(f"is missing; `{name}` needs it", field=other)
     options = call.of(TrainOptions)
     files = {name: options.file(name) for name in (*_FILES, "folds")}
-    return options.model_copy(update=files), call.of(TrainingOptions)
+    return options.changed(**files), call.of(TrainingOptions)

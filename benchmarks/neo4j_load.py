@@ -29,7 +29,6 @@ from neo4j import Driver
 from pfn_kg.pipeline.export import export
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
 from pfn_kg.pipeline.load import LoadOptions, load
-from pfn_kg.pipeline.write_graph import Filters
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.sinks.interface import Rows
@@ -227,7 +226,7 @@ def main() -> None:
         for number in range(args.rounds):
             sink = Neo4jImportSink(LABEL_SCHEMA, "default", "benchmark.v")
             target = str(Path(folder) / f"import-{number}")
-            note("neo4j-import files", timed(lambda s=sink, t=target: export(run, s, t, Filters())))
+            note("neo4j-import files", timed(lambda s=sink, t=target: export(run, s, t)))
     print(f"retries: {retries.count} in {6 * (args.warm_up + args.rounds)} loads")
     rows = sizes | {"all": sum(sizes.values()), "files": sum(sizes.values())}
     rates = {

@@ -76,7 +76,7 @@ def read_labels(path: Path, field: str) -> list[str]:
 
 
 def import_checkpoint(
-    checkpoint: Path, encoder: Path, entity_types: list[str], relation_types: list[str]
+    checkpoint: Path, encoder: Path, *, entity_types: list[str], relation_types: list[str]
 ) -> PFNModel:
     """Reads an official checkpoint.
 

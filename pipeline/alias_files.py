@@ -64,6 +64,7 @@ def keep_aliases(directory: str, aliases: AliasTable | None) -> str | None:
 
 def merge_options(
     temporary: str,
+    *,
     label_schema: LabelSchema,
     names: NameRules,
     aliases: AliasTable | None,

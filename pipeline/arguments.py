@@ -117,7 +117,8 @@ def all_options(groups: Sequence[type[Options]]) -> tuple[Option, ...]:
         groups: of the command, without those that all commands have.
     """
     found: dict[str, Option] = {}
-    for group in (*groups, DebugOptions):
+    all_groups: list[type[Options]] = [*groups, DebugOptions]
+    for group in all_groups:
         for option_ in options_of(group):
             found.setdefault(option_.name, option_)
     titles = list(dict.fromkeys(o.place.group for o in found.values()))
@@ -287,7 +288,8 @@ def help_text(
         common = [o for o in options if o.place.common and not o.place.positional]
         shown = [o for o in options if o.place.positional]
         shown += [o._replace(place=replace(o.place, group="Most used")) for o in common]
-    parser = _parser(f"pfn-kg {command}", description, shown, names)
+    sentence = f"{description[0].upper()}{description[1:]}."
+    parser = _parser(f"pfn-kg {command}", sentence, shown, names)
     parser.usage = f"pfn-kg {command} {usage_line or usage(options)}"
     notes = []
     if epilog:

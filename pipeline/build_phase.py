@@ -86,7 +86,13 @@ def build(
     delete_temporary(directory, _TEMPORARY)
     temporary = join(directory, f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
-        merge = merge_options(temporary, label_schema, options.names, aliases, options.fuzzy)
+        merge = merge_options(
+            temporary,
+            label_schema=label_schema,
+            names=options.names,
+            aliases=aliases,
+            fuzzy=options.fuzzy,
+        )
         with beam.Pipeline(options=pipeline_options(pipeline_args)) as pipeline:
             _ = (
                 pipeline

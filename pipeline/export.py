@@ -31,6 +31,7 @@ def export(
     run: FinishedRun,
     sink: Sink,
     output: str,
+    *,
     filters: Filters | None = None,
     settings: dict[str, Any] | None = None,
     pipeline_args: Sequence[str] = (),
@@ -65,7 +66,7 @@ def export(
     delete_temporary(output, _TEMPORARY)
     temporary = join(output, f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
-        counts = run_sink(run, sink, temporary, filters, pipeline_args)
+        counts = run_sink(run, sink, temporary, filters=filters, pipeline_args=pipeline_args)
         # From here until the new manifest stands, nothing says that the folder is whole.
         write_manifest(output, ExportManifest(export=sink.name, state="moving"))
         for path in list_files(output):

@@ -65,7 +65,9 @@ def load(
     delete_temporary(run.directory, _TEMPORARY)
     temporary = join(run.directory, f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
-        counts = run_sink(run, sink, temporary, options.filters, pipeline_args)
+        counts = run_sink(
+            run, sink, temporary, filters=options.filters, pipeline_args=pipeline_args
+        )
         _keep_rejected(run.directory, options.graph, temporary, counts["rejected"])
     finally:
         delete_folder(temporary)

@@ -345,6 +345,7 @@ def run_sink(
     run: FinishedRun,
     sink: Sink,
     folder: str,
+    *,
     filters: Filters | None = None,
     pipeline_args: Sequence[str] = (),
 ) -> dict[str, int]:

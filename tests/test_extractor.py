@@ -5,8 +5,9 @@ import torch
 from hypothesis import example, given, settings
 from texts import TEXT
 
-from pfn_kg import Extractor, packed_linear
+from pfn_kg import Extractor
 from pfn_kg.pfn.inference.segmentation import segment
+from pfn_kg.pfn.model import packed_linear
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.resolution import resolve
 from pfn_kg.pfn.training.train import save_checkpoint

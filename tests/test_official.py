@@ -21,8 +21,8 @@ def model():
     return import_checkpoint(
         OFFICIAL / "official_state_dict.pt",
         OFFICIAL / "encoder",
-        list(CASE["ner2idx"]),
-        list(CASE["rel2idx"]),
+        entity_types=list(CASE["ner2idx"]),
+        relation_types=list(CASE["rel2idx"]),
     )
 
 
@@ -107,18 +107,20 @@ def test_a_pickle_is_not_loaded(tmp_path):
     path = tmp_path / "evil.pt"
     path.write_bytes(pickle.dumps({"bert.x": print}))
     with pytest.raises(ConfigurationError, match=r"evil\.pt: not a PyTorch state dict"):
-        import_checkpoint(path, OFFICIAL / "encoder", ["A"], ["b"])
+        import_checkpoint(path, OFFICIAL / "encoder", entity_types=["A"], relation_types=["b"])
 
 
 def test_what_does_not_fit_is_named(tmp_path):
     official = OFFICIAL / "official_state_dict.pt"
     with pytest.raises(ConfigurationError, match=r"entity_types: 2 labels, .* has 3"):
-        import_checkpoint(official, OFFICIAL / "encoder", ["A", "B"], ["r"])
+        import_checkpoint(
+            official, OFFICIAL / "encoder", entity_types=["A", "B"], relation_types=["r"]
+        )
     other = tmp_path / "other.pt"
     torch.save({"weight": torch.zeros(2)}, other)
     with pytest.raises(ConfigurationError, match=r"other\.pt: no official PFN checkpoint"):
-        import_checkpoint(other, OFFICIAL / "encoder", ["A"], ["r"])
+        import_checkpoint(other, OFFICIAL / "encoder", entity_types=["A"], relation_types=["r"])
     labels = tmp_path / "labels.json"
     labels.write_text('{"A": 0, "B": 2}')
     with pytest.raises(ConfigurationError, match=r"entity_types: .*labels\.json: not a mapping"):
-        read_labels(labels, "--entity-types")
+        read_labels(labels, "entity_types")

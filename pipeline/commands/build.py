@@ -127,7 +127,7 @@ def main(call: Call) -> int:
 
 
 def write_graph(
-    call: Call, options: BuildOptions, target: LoadOptions | None, done: str = ""
+    call: Call, options: BuildOptions, target: LoadOptions | None, *, done: str = ""
 ) -> int:
     """Builds the graph of a folder, loads it where it shall go, and says what came out.
 
@@ -152,5 +152,5 @@ def write_graph(
     )
     code = rejected_code(counts.get("rejected", 0), most)
     if target is not None:
-        code |= load_and_report(directory, target, call.beam, most)
+        code |= load_and_report(directory, target, beam=call.beam, max_rejected=most)
     return code

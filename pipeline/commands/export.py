@@ -78,7 +78,9 @@ def main(call: Call) -> int:
         sink = RdfSink(run.label_schema, options)
         # The base, so that whoever reads the files knows their prefixes.
         settings = options.model_dump() | {"base_iri": run.label_schema.base_iri}
-    counts = export(run, sink, given.output, chosen, settings, call.beam)
+    counts = export(
+        run, sink, given.output, filters=chosen, settings=settings, pipeline_args=call.beam
+    )
     if given.to == "neo4j-import":
         print(
             f"{given.output}: {counts.get('neo4j_entities', 0)} entities, "

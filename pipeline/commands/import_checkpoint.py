@@ -66,8 +66,8 @@ def main(call: Call) -> int:
     model = import_checkpoint(
         Path(args.checkpoint),
         Path(encoder),
-        read_labels(Path(args.entity_types), "entity_types"),
-        read_labels(Path(args.relation_types), "relation_types"),
+        entity_types=read_labels(Path(args.entity_types), "entity_types"),
+        relation_types=read_labels(Path(args.relation_types), "relation_types"),
     )
     save_checkpoint(Extractor(model, tokenizer), output, args.half_precision)
     print(output)

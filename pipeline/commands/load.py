@@ -26,4 +26,4 @@ def main(call: Call) -> int:
     job = call.of(JobOptions)
     options = load_options(call, call.given.get("neo4j_uri") or os.environ.get("NEO4J_URI"))
     directory = call.of(FinishedOptions).directory
-    return load_and_report(directory, options, call.beam, job.max_rejected)
+    return load_and_report(directory, options, beam=call.beam, max_rejected=job.max_rejected)

@@ -41,7 +41,7 @@ def load_options(call: Call, uri: object) -> LoadOptions:
 
 
 def load_and_report(
-    directory: str, options: LoadOptions, beam: Sequence[str], max_rejected: int | None
+    directory: str, options: LoadOptions, *, beam: Sequence[str], max_rejected: int | None
 ) -> int:
     """Loads a finished run and prints what was loaded; gives the exit code."""
     from pfn_kg.pipeline.commands.extract import rejected_code

@@ -91,4 +91,4 @@ def main(call: Call) -> int:
     pipeline_options(call.beam)
     check_aliases(directory, options)
     removed = remove_documents(directory, ids)
-    return write_graph(call, options, target, f"{removed} documents removed; ")
+    return write_graph(call, options, target, done=f"{removed} documents removed; ")

@@ -68,7 +68,9 @@ def main(call: Call) -> int:
     )
     code = rejected_code(rejected, job.max_rejected)
     if target is not None:
-        code |= load_and_report(options.output, target, call.beam, job.max_rejected)
+        code |= load_and_report(
+            options.output, target, beam=call.beam, max_rejected=job.max_rejected
+        )
     return code
 
 

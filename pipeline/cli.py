@@ -11,7 +11,8 @@ import textwrap
 from collections.abc import Sequence
 from types import ModuleType
 
-from pfn_kg.pipeline.arguments import Call, all_options, help_text, parse, spelt, with_flags
+from pfn_kg.pipeline.arguments import Call, all_options, parse, spelt, with_flags
+from pfn_kg.pipeline.help import help_text
 from pfn_kg.pipeline.logs import configure_logging
 from pfn_kg.schemas.errors import ConfigurationError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from extraction_folders import DOCS, write_folder
 
-from pfn_kg.pipeline.arguments import Call, all_options, parse, spelt
+from pfn_kg.pipeline.arguments import Call, all_options, make_parser, parse, spelt
 from pfn_kg.pipeline.build_phase import build, recorded_options
 from pfn_kg.pipeline.cli import COMMANDS, command_help, command_module, main
 from pfn_kg.pipeline.commands.extract import without_secrets
@@ -66,10 +66,8 @@ def names_on_the_page(command):
 
 def of_argparse(command):
     """Every option that the parser takes."""
-    from pfn_kg.pipeline import arguments
-
     options = all_options(command_module(command).OPTIONS)
-    parser = arguments._parser(command, "", options, {o.name: spelt(o) for o in options})
+    parser = make_parser(command, "", options, {o.name: spelt(o) for o in options})
     return {flag for action in parser._actions for flag in action.option_strings}
 
 
@@ -213,7 +211,7 @@ def test_what_is_not_installed(capsys):
 
 
 # The command line, what describes it, and Beam's options.
-_KNOW_FLAGS = ("arguments.py", "cli.py", "options_page.py", "options.py")
+_KNOW_FLAGS = ("arguments.py", "cli.py", "help.py", "options_page.py", "options.py")
 # Commands of other programs, and a command to copy in a model card.
 _OTHERS = {"sinks/neo4j/bulk_import.py", "pfn/training/model_card.py"}
 _IN_TEXT = re.compile(r"(^|[\s\"'`(])--[a-z]")

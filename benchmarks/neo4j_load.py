@@ -224,7 +224,7 @@ def main() -> None:
             print(f"round {number}", {k: round(v[-1], 2) for k, v in taken.items()}, flush=True)
         empty()
         for number in range(args.rounds):
-            sink = Neo4jImportSink(LABEL_SCHEMA, "default", "benchmark.v")
+            sink = Neo4jImportSink(LABEL_SCHEMA, graph="default", version="benchmark.v")
             target = str(Path(folder) / f"import-{number}")
             note("neo4j-import files", timed(lambda s=sink, t=target: export(run, s, t)))
     print(f"retries: {retries.count} in {6 * (args.warm_up + args.rounds)} loads")

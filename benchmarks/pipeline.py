@@ -199,10 +199,11 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
     if phase == "extract":
         import pfn_kg.pipeline.extract_phase as phase_module
         import pfn_kg.transforms.extraction.inference as steps
-        from pfn_kg.schemas.job import ExtractOptions
+        from pfn_kg.schemas.extract_options import ExtractOptions
+        from pfn_kg.transforms.extraction import split_chunks
 
-        stages.watch(steps, "read_chunks", "read corpus")
-        stages.watch(steps, "split_chunk", "split sentences")
+        stages.watch(split_chunks, "read_chunks", "read corpus")
+        stages.watch(split_chunks, "split_sentences", "split sentences")
         stages.watch(steps.PFNModelHandler, "run_inference", "look predictions up")
         stages.watch(steps, "extraction_table", "rows of extractions")
         stages.watch(steps.ExtractionFolder, "write", "write extractions")
@@ -214,31 +215,31 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
             start = time.perf_counter(), time.process_time()
             counts = phase_module.extract(prepared)["extract"]["counts"]
     else:
-        from pfn_kg.pipeline import build_graph, write_graph
+        from pfn_kg.pipeline import write_graph
         from pfn_kg.pipeline.build_phase import build
+        from pfn_kg.sinks.rdf.sink import RdfSink
         from pfn_kg.transforms.documents.deduplicate import FindLosers, ProjectDocuments
         from pfn_kg.transforms.facts import graph_rules
+        from pfn_kg.transforms.graph import make_rows, write_tables
         from pfn_kg.transforms.tables import look_up
 
         stages.watch(ProjectDocuments, "process", "duplicate ids")
         stages.watch(FindLosers, "process", "duplicate ids")
-        stages.watch(build_graph, "read_columns", "read extractions")
-        stages.watch(build_graph, "resolve_chunk", "resolve, canonicalise")
-        stages.watch(build_graph, "split", "to shards")
-        stages.watch(build_graph, "decode", "from shards")
-        stages.watch(build_graph, "aggregate_entities", "aggregate")
-        stages.watch(build_graph, "aggregate_relations", "aggregate")
-        stages.watch(build_graph, "_in_hexadecimal", "write tables")
-        stages.watch(build_graph, "parquet_bytes", "write tables")
-        stages.watch(build_graph._WriteShard, "process", "write tables")
-        stages.watch(build_graph, "ruled_support", "rules of the graph")
-        stages.watch(build_graph, "judge", "rules of the graph")
+        stages.watch(make_rows, "read_columns", "read extractions")
+        stages.watch(make_rows, "rows_of_chunk", "resolve, canonicalise")
+        stages.watch(make_rows, "split", "to shards")
+        stages.watch(write_tables, "decode", "from shards")
+        stages.watch(write_tables, "aggregate_entities", "aggregate")
+        stages.watch(write_tables, "aggregate_relations", "aggregate")
+        stages.watch(write_tables._WriteShard, "process", "write tables")
+        stages.watch(make_rows, "ruled_support", "rules of the graph")
+        stages.watch(write_tables, "judge", "rules of the graph")
         stages.watch(graph_rules._RankObjects, "process", "rules of the graph")
         stages.watch(graph_rules, "_break_cycles", "rules of the graph")
         stages.watch(look_up, "_ask", "look ends up")
         stages.watch(look_up, "_look_up", "look ends up")
         stages.watch(write_graph, "read_rows", "read tables")
-        stages.watch(build_graph.RdfSink, "write", "write Turtle")
+        stages.watch(RdfSink, "write", "write Turtle")
         start = time.perf_counter(), time.process_time()
         counts = build(str(folder))
     wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]

@@ -38,9 +38,11 @@ from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.model.task_units import TaskUnit
 from pfn_kg.pfn.readers import FORMATS, read
+from pfn_kg.pfn.training.derive_schema import derive_label_schema
+from pfn_kg.pfn.training.gold_batches import collate_gold, training_cells
 from pfn_kg.pfn.training.gold_cells import GoldCells
 from pfn_kg.pfn.training.options import TrainingOptions
-from pfn_kg.pfn.training.train import build_model, collate_gold, derive_label_schema, training_cells
+from pfn_kg.pfn.training.starting_model import build_model
 
 BATCH_SIZES = (4, 8, 16)
 _RUN = 16

@@ -15,15 +15,12 @@ from typing import Any
 
 import torch
 
-from pfn_kg.pfn.evaluation.documents import (
-    annotated_texts,
-    predict_texts,
-    score_documents,
-    tune_document_thresholds,
-)
+from pfn_kg.pfn.evaluation.annotated_texts import annotated_texts
+from pfn_kg.pfn.evaluation.documents import score_documents, tune_document_thresholds
+from pfn_kg.pfn.evaluation.predictions import predict_texts
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.readers import read
-from pfn_kg.schemas.job import DEFAULT_FLOOR
+from pfn_kg.schemas.choices import DEFAULT_FLOOR
 
 
 def main() -> None:
@@ -73,7 +70,10 @@ def main() -> None:
             ),
             dev,
         )
-        scores = score_documents(found[way], documents, *chosen)
+        entity, relation = chosen
+        scores = score_documents(
+            found[way], documents, entity_threshold=entity, relation_threshold=relation
+        )
         ratio = statistics.median(
             alone / this for alone, this in zip(seconds[0], seconds[way], strict=True)
         )

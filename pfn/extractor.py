@@ -21,8 +21,8 @@ from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.model.packed_linear import pack_linears
 from pfn_kg.pfn.resolution import HeadPolicy, resolve_heads
+from pfn_kg.schemas.choices import DEFAULT_FLOOR, Precision
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import DEFAULT_FLOOR, Precision
 from pfn_kg.schemas.records import (
     DocumentExtraction,
     DocumentHeads,
@@ -130,11 +130,20 @@ class Extractor:
         entity, relation = self.thresholds(entity_threshold, relation_threshold)
         found = []
         for heads in self.predict_heads(
-            texts, entity_floor=entity, relation_floor=relation, token_budget=token_budget
+            texts, token_budget=token_budget, entity_floor=entity, relation_floor=relation
         ):
             if isinstance(heads, Exception):
                 raise heads
-            found.append(Extraction(*resolve_heads(heads, entity, relation, head_policy)))
+            found.append(
+                Extraction(
+                    *resolve_heads(
+                        heads,
+                        entity_threshold=entity,
+                        relation_threshold=relation,
+                        head_policy=head_policy,
+                    )
+                )
+            )
         return found
 
     def extract_documents(
@@ -165,21 +174,20 @@ class Extractor:
         entity, relation = self.thresholds(entity_threshold, relation_threshold)
         split = [split_sentences(text, language) for text in texts]
         documents = []
-        for sentences, heads in zip(
+        read = self.predict_documents(
+            texts,
             split,
-            self.predict_documents(
-                texts,
-                split,
-                entity_floor=entity,
-                relation_floor=relation,
-                token_budget=token_budget,
-                window_tokens=window_tokens,
-            ),
-            strict=True,
-        ):
+            token_budget=token_budget,
+            entity_floor=entity,
+            relation_floor=relation,
+            window_tokens=window_tokens,
+        )
+        for sentences, heads in zip(split, read, strict=True):
             for error in heads.errors.values():
                 raise error
-            found = resolve_heads(heads, entity, relation, head_policy)
+            found = resolve_heads(
+                heads, entity_threshold=entity, relation_threshold=relation, head_policy=head_policy
+            )
             documents.append(DocumentExtraction(sentences, *found))
         return documents
 
@@ -200,9 +208,9 @@ class Extractor:
         Args:
             texts: any texts.
             sentences: those of each text, in order.
+            token_budget: most pieces in one batch, padding included.
             entity_floor: least score of a mention.
             relation_floor: least score of a head triple.
-            token_budget: most pieces in one batch, padding included.
             window_tokens: pieces of a window of consecutive sentences that are read together;
                 0 reads each sentence by itself. The model's own by default.
 
@@ -244,9 +252,9 @@ class Extractor:
             for heads in self.predict_documents(
                 texts,
                 whole,
+                token_budget=token_budget,
                 entity_floor=entity_floor,
                 relation_floor=relation_floor,
-                token_budget=token_budget,
                 window_tokens=0,
             )
         ]

@@ -17,7 +17,7 @@ from typing import NamedTuple, get_args
 
 import numpy as np
 
-from pfn_kg.schemas.job import HeadPolicy
+from pfn_kg.schemas.choices import HeadPolicy
 from pfn_kg.schemas.records import DocumentHeads, HeadExtraction, HeadTriple, Mention, Triple
 
 HEAD_POLICIES: tuple[HeadPolicy, ...] = get_args(HeadPolicy)
@@ -65,12 +65,16 @@ def resolve(
         at_head.setdefault(mention.begin, []).append(index)
     if head_policy == "best":
         # Ties go to the longer span, then to the first type.
-        for head, found in at_head.items():
-            at_head[head] = [min(found, key=lambda i: (-accepted[i].score, -accepted[i].end, i))]
+        for head, positions in at_head.items():
+            at_head[head] = [
+                min(positions, key=lambda i: (-accepted[i].score, -accepted[i].end, i))
+            ]
     elif head_policy == "longest":
         # Ties go to the better score, then to the first type.
-        for head, found in at_head.items():
-            at_head[head] = [min(found, key=lambda i: (-accepted[i].end, -accepted[i].score, i))]
+        for head, positions in at_head.items():
+            at_head[head] = [
+                min(positions, key=lambda i: (-accepted[i].end, -accepted[i].score, i))
+            ]
     triples = [
         Triple(subject, head.relation, object_, head.score)
         for head in head_triples
@@ -91,6 +95,7 @@ def resolve(
 
 def resolve_heads(
     heads: HeadExtraction | DocumentHeads,
+    *,
     entity_threshold: float,
     relation_threshold: float,
     head_policy: HeadPolicy = "all",
@@ -143,6 +148,7 @@ class ResolvedColumns(NamedTuple):
 
 
 def resolve_columns(
+    *,
     heads: np.ndarray,
     ends: np.ndarray,
     types: np.ndarray,
@@ -151,7 +157,6 @@ def resolve_columns(
     relations: np.ndarray,
     object_heads: np.ndarray,
     triple_scores: np.ndarray,
-    *,
     entity_threshold: float,
     relation_threshold: float,
     head_policy: HeadPolicy = "all",
@@ -234,8 +239,8 @@ def resolve_columns(
 def _rows_in(columns: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> np.ndarray:
     """Which rows of some columns are rows of others too, as a mask."""
 
-    def as_items(found: Sequence[np.ndarray]) -> np.ndarray:
-        rows = np.stack([column.astype(np.int64) for column in found], axis=1)
-        return np.ascontiguousarray(rows).view([("", np.int64)] * len(found)).ravel()
+    def as_items(of_rows: Sequence[np.ndarray]) -> np.ndarray:
+        rows = np.stack([column.astype(np.int64) for column in of_rows], axis=1)
+        return np.ascontiguousarray(rows).view([("", np.int64)] * len(of_rows)).ravel()
 
     return np.isin(as_items(columns), as_items(others))

@@ -9,6 +9,8 @@ Example:
     >>> from pfn_kg import Extractor
     >>> extractor = Extractor.from_pretrained()  # doctest: +SKIP
     >>> extractor.extract(["Ada Lovelace was born in London."])  # doctest: +SKIP
+    >>> from pfn_kg import Graph
+    >>> Graph.open("runs/example").neighbours("Munich")  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -20,9 +22,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pfn_kg.pfn.extractor import Extractor
+    from pfn_kg.pipeline.graph import Graph
+    from pfn_kg.pipeline.read_graph import ReadGraph
+    from pfn_kg.pipeline.write_files import WriteFiles
+    from pfn_kg.pipeline.write_neo4j import WriteNeo4j
+    from pfn_kg.pipeline.write_rdf import WriteRdf
     from pfn_kg.schemas.errors import ConfigurationError
+    from pfn_kg.schemas.extraction import Rejection
+    from pfn_kg.schemas.label_schema import LabelSchema
     from pfn_kg.schemas.records import (
         DocumentExtraction,
+        DocumentHeads,
         Extraction,
         HeadExtraction,
         HeadTriple,
@@ -30,17 +40,33 @@ if TYPE_CHECKING:
         Sentence,
         Triple,
     )
+    from pfn_kg.sinks.interface import RejectedRow, Rows, Sink, Written
+    from pfn_kg.transforms.extraction.texts import ExtractedText, ExtractTexts
 
 __all__ = [
     "ConfigurationError",
     "DocumentExtraction",
+    "DocumentHeads",
+    "ExtractTexts",
+    "ExtractedText",
     "Extraction",
     "Extractor",
+    "Graph",
     "HeadExtraction",
     "HeadTriple",
+    "LabelSchema",
     "Mention",
+    "ReadGraph",
+    "RejectedRow",
+    "Rejection",
+    "Rows",
     "Sentence",
+    "Sink",
     "Triple",
+    "WriteFiles",
+    "WriteNeo4j",
+    "WriteRdf",
+    "Written",
     "__version__",
 ]
 
@@ -49,13 +75,27 @@ __all__ = [
 _HOMES = {
     "ConfigurationError": "schemas.errors",
     "DocumentExtraction": "schemas.records",
+    "DocumentHeads": "schemas.records",
+    "ExtractTexts": "transforms.extraction.texts",
+    "ExtractedText": "transforms.extraction.texts",
     "Extraction": "schemas.records",
     "Extractor": "pfn.extractor",
+    "Graph": "pipeline.graph",
     "HeadExtraction": "schemas.records",
     "HeadTriple": "schemas.records",
+    "LabelSchema": "schemas.label_schema",
     "Mention": "schemas.records",
+    "ReadGraph": "pipeline.read_graph",
+    "RejectedRow": "sinks.interface",
+    "Rejection": "schemas.extraction",
+    "Rows": "sinks.interface",
     "Sentence": "schemas.records",
+    "Sink": "sinks.interface",
     "Triple": "schemas.records",
+    "WriteFiles": "pipeline.write_files",
+    "WriteNeo4j": "pipeline.write_neo4j",
+    "WriteRdf": "pipeline.write_rdf",
+    "Written": "sinks.interface",
 }
 
 _HERE = Path(__file__).parent

@@ -8,11 +8,11 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import FuzzyOptions, NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.rules import NameRules, NearNameOptions
 from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.merging.alias_table import AliasTable
-from pfn_kg.transforms.merging.merge_entities import MergeOptions
+from pfn_kg.transforms.merging.merge_options import MergeOptions
 from pfn_kg.transforms.names.entity_keys import EntityKeys
 from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, replace
 
@@ -68,7 +68,7 @@ def merge_options(
     label_schema: LabelSchema,
     names: NameRules,
     aliases: AliasTable | None,
-    fuzzy: FuzzyOptions | None,
+    near_names: NearNameOptions | None,
 ) -> MergeOptions | None:
     """What makes entities of different keys one; None if nothing does.
 
@@ -77,12 +77,12 @@ def merge_options(
         label_schema: of the graph.
         names: what is taken off a name.
         aliases: the alias table, if any.
-        fuzzy: how alike names must be.
+        near_names: how alike names must be; None compares none.
     """
     keys = EntityKeys.of(label_schema, names)
     if aliases is None:
-        return None if fuzzy is None else MergeOptions(keys, fuzzy=fuzzy)
+        return None if near_names is None else MergeOptions(keys, near_names=near_names)
     path = join(temporary, _ALIAS_KEYS_FILE)
     make_folder(temporary)
     replace(path, parquet_bytes(aliases.keys, _ALIAS_GROUP_ROWS))
-    return MergeOptions(keys, path, -(-len(aliases.keys) // _ALIAS_GROUP_ROWS), fuzzy)
+    return MergeOptions(keys, path, -(-len(aliases.keys) // _ALIAS_GROUP_ROWS), near_names)

@@ -12,8 +12,9 @@ from typing import Any, NoReturn, TypeVar
 
 import yaml
 
+from pfn_kg.schemas.assemble import assemble
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.options import Option, Options, assemble, option, options_of
+from pfn_kg.schemas.options import Option, Options, option, options_of
 
 #: Arguments that may not be in a configuration file.
 _ONLY_FLAGS = ("config", "debug")

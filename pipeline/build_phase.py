@@ -31,15 +31,15 @@ from pfn_kg.pipeline.manifest import (
 )
 from pfn_kg.pipeline.options import pipeline_options
 from pfn_kg.pipeline.write_graph import OWN_FILES
+from pfn_kg.schemas.assemble import validate
+from pfn_kg.schemas.build_options import BuildOptions
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import BuildOptions
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.schemas.options import validate
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.sinks.rdf.sink import RdfSink
 from pfn_kg.transforms.documents.deduplicate import group_count
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
-from pfn_kg.transforms.facts.chunk_rows import ResolveOptions
+from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.merging.alias_table import read_alias_table
 from pfn_kg.transforms.plumbing.files import absolute, join, read_bytes, replace
 from pfn_kg.transforms.tables.parts import TablePart, find_parts
@@ -70,7 +70,7 @@ def build(
     directory = absolute(directory)
     manifest = read_extracted(directory)
     label_schema = _label_schema(directory, options)
-    resolve = _resolve_options(manifest, options)
+    facts = _fact_options(manifest, options)
     rdf = _rdf_sink(manifest, label_schema, options)
     aliases = (
         None
@@ -91,7 +91,7 @@ def build(
             label_schema=label_schema,
             names=options.names,
             aliases=aliases,
-            fuzzy=options.fuzzy,
+            near_names=options.fuzzy,
         )
         with beam.Pipeline(options=pipeline_options(pipeline_args)) as pipeline:
             _ = (
@@ -101,13 +101,13 @@ def build(
                 >> BuildGraph(
                     temporary,
                     label_schema,
-                    resolve,
-                    group_count(len(chunks)),
-                    rdf,
-                    options.shard_rows,
-                    manifest.removed,
-                    merge,
-                    old,
+                    facts,
+                    groups=group_count(len(chunks)),
+                    rdf=rdf,
+                    shard_rows=options.shard_rows,
+                    removed=manifest.removed,
+                    merge=merge,
+                    old=old,
                 )
             )
         counts: dict[str, int] = json.loads(read_bytes(join(temporary, COUNTS_FILE)))
@@ -120,7 +120,7 @@ def build(
     finally:
         delete_folder(temporary)
     record = BuildRecord(
-        options=_settings(options, resolve, rdf)
+        options=_settings(options, facts, rdf)
         | {"base_iri": label_schema.base_iri, "aliases": alias_hash},
         seconds=round(time.monotonic() - started, 3),
         counts=counts,
@@ -129,14 +129,12 @@ def build(
     return counts
 
 
-def _settings(
-    options: BuildOptions, resolve: ResolveOptions, rdf: RdfSink | None
-) -> dict[str, Any]:
+def _settings(options: BuildOptions, facts: FactOptions, rdf: RdfSink | None) -> dict[str, Any]:
     """All options of a build as they are recorded, with what they came to for this model."""
     return options.model_dump(mode="json", exclude={"label_schema"}) | {
-        "entity_threshold": resolve.entity_threshold,
-        "relation_threshold": resolve.relation_threshold,
-        "fact_calibration": resolve.fact_calibration._asdict(),
+        "entity_threshold": facts.entity_threshold,
+        "relation_threshold": facts.relation_threshold,
+        "fact_calibration": facts.fact_calibration._asdict(),
         "label_schema": "given" if options.label_schema else "label_schema.yaml",
         "rdf": rdf.options.model_dump(mode="json") if rdf else None,
     }
@@ -221,8 +219,8 @@ def _rdf_sink(
     return RdfSink(label_schema, options.rdf.changed(language=language))
 
 
-def _resolve_options(manifest: Manifest, options: BuildOptions) -> ResolveOptions:
-    return ResolveOptions(
+def _fact_options(manifest: Manifest, options: BuildOptions) -> FactOptions:
+    return FactOptions(
         entity_threshold=_threshold(manifest, options, "entity"),
         relation_threshold=_threshold(manifest, options, "relation"),
         head_policy=options.head_policy,

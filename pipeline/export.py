@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apache_beam.io.filesystem import BeamIOError
@@ -20,11 +20,12 @@ from pfn_kg.pipeline.manifest import (
 )
 from pfn_kg.pipeline.write_graph import OWN_FILES, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import Filters
+from pfn_kg.schemas.load_options import Filters
 from pfn_kg.sinks.interface import Sink
 from pfn_kg.transforms.plumbing.files import absolute, join, make_folder
 
-_TEMPORARY = ".export-"
+#: How the names of folders begin where files wait until all of them are there.
+TEMPORARY_PREFIX = ".export-"
 
 
 def export(
@@ -58,37 +59,73 @@ def export(
     filters = filters or Filters()
     output = absolute(output)
     started = time.monotonic()
-    _check_output(output)
+    check_output(output)
+    temporary = temporary_folder(output)
     try:
         make_folder(output)
     except (BeamIOError, OSError) as error:
         raise ConfigurationError(f"{output} can't be made: {error}", field="output") from None
-    delete_temporary(output, _TEMPORARY)
-    temporary = join(output, f"{_TEMPORARY}{uuid.uuid4().hex}")
+    delete_temporary(output, TEMPORARY_PREFIX)
     try:
         counts = run_sink(run, sink, temporary, filters=filters, pipeline_args=pipeline_args)
-        # From here until the new manifest stands, nothing says that the folder is whole.
-        write_manifest(output, ExportManifest(export=sink.name, state="moving"))
-        for path in list_files(output):
-            if FileSystems.split(path)[1] != "manifest.json" and _TEMPORARY not in path:
-                FileSystems.delete([path])
-        move_files(temporary, output, OWN_FILES)
+        says = export_manifest(run, sink, filters=filters, settings=settings, counts=counts)
+        seconds = round(time.monotonic() - started, 3)
+        publish(output, temporary, says.changed(seconds=seconds, attempt=uuid.uuid4().hex))
     finally:
         delete_folder(temporary)
-    write_manifest(
-        output,
-        ExportManifest(
-            export=sink.name,
-            state="done",
-            source={"directory": run.directory, "run_id": run.run_id},
-            options=settings or {},
-            filters=filters.model_dump(mode="json"),
-            counts=ungrouped(counts),
-            seconds=round(time.monotonic() - started, 3),
-            versions=versions(),
-        ),
-    )
     return counts
+
+
+def temporary_folder(output: str) -> str:
+    """A new name for the folder where files wait until all of them are there."""
+    return join(output, f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+
+
+def publish(output: str, temporary: str, says: ExportManifest) -> None:
+    """Puts finished files in the place of those of an earlier export.
+
+    May be called again with the same arguments, from wherever it was interrupted.
+
+    Args:
+        output: the folder of the export.
+        temporary: the folder below it that holds the new files.
+        says: the new manifest; its `attempt` tells this call from others.
+    """
+    manifest = find_any_manifest(output)
+    is_ours = isinstance(manifest, ExportManifest) and manifest.attempt == says.attempt
+    state = manifest.state if manifest is not None and is_ours else None
+    if state == "done":
+        return
+    passing = ExportManifest(export=says.export, attempt=says.attempt, state="deleting")
+    if state != "moving":
+        # From here until the new manifest stands, nothing says that the folder is whole.
+        write_manifest(output, passing)
+        for path in list_files(output):
+            if FileSystems.split(path)[1] != "manifest.json" and TEMPORARY_PREFIX not in path:
+                FileSystems.delete([path])
+        write_manifest(output, passing.changed(state="moving"))
+    move_files(temporary, output, OWN_FILES)
+    write_manifest(output, says)
+
+
+def export_manifest(
+    run: FinishedRun,
+    sink: Sink,
+    *,
+    filters: Filters,
+    settings: Mapping[str, Any] | None,
+    counts: dict[str, int],
+) -> ExportManifest:
+    """The manifest of an export, but for the seconds that it took and for its attempt."""
+    return ExportManifest(
+        export=sink.name,
+        state="done",
+        source={"directory": run.directory, "run_id": run.run_id},
+        options=dict(settings or {}),
+        filters=filters.model_dump(mode="json"),
+        counts=ungrouped(counts),
+        versions=versions(),
+    )
 
 
 def ungrouped(counts: dict[str, int]) -> dict[str, int]:
@@ -96,11 +133,16 @@ def ungrouped(counts: dict[str, int]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if ":" not in name}
 
 
-def _check_output(output: str) -> None:
+def check_output(output: str) -> None:
+    """Refuses a folder that holds anything but an earlier export.
+
+    Raises:
+        ConfigurationError: names the folder.
+    """
     manifest = find_any_manifest(output)
     if manifest is not None and not isinstance(manifest, ExportManifest):
         raise ConfigurationError(f"{output} holds a run; choose another folder", field="output")
-    if manifest is None and any(_TEMPORARY not in path for path in list_files(output)):
+    if manifest is None and any(TEMPORARY_PREFIX not in path for path in list_files(output)):
         raise ConfigurationError(
             f"{output} holds files that are no export; choose another folder", field="output"
         )

@@ -42,13 +42,13 @@ from pfn_kg.pipeline.manifest import (
 )
 from pfn_kg.pipeline.options import is_local_run, pipeline_options
 from pfn_kg.pipeline.progress import Progress
+from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import RECORDED_OPTIONS, ExtractOptions
+from pfn_kg.schemas.extract_options import RECORDED_OPTIONS, ExtractOptions
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.schemas.options import validate
 from pfn_kg.transforms.documents.changed_rows import ChangedRuns
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
-from pfn_kg.transforms.extraction.inference import Extract, PFNModelHandler
+from pfn_kg.transforms.extraction.inference import ExtractChunks, PFNModelHandler
 from pfn_kg.transforms.plumbing.files import (
     absolute,
     delete_partial,
@@ -295,7 +295,7 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
                 | "Runs" >> beam.Create(list(enumerate(plan.runs)), reshuffle=False)
                 | "Changed" >> ChangedRuns(live, added_to.removed)
             )
-        _ = runs | "Extract" >> Extract(folder.path, handler, options.language)
+        _ = runs | "Extract" >> ExtractChunks(folder.path, handler, options.language)
     seconds = time.monotonic() - started
     delete_partial(folder.path)
     chunks = _finished(folder, plan)

@@ -18,12 +18,12 @@ def list_files(folder: str) -> list[str]:
 
 def delete_folder(folder: str) -> None:
     """Deletes a folder with all that is in it, if it is there."""
-    found = list_files(folder)
+    files = list_files(folder)
     try:
         if FileSystems.exists(folder):
             FileSystems.delete([folder])
-        elif found:
-            FileSystems.delete(found)
+        elif files:
+            FileSystems.delete(files)
     except BeamIOError:
         if list_files(folder):
             raise
@@ -36,8 +36,8 @@ def delete_temporary(directory: str, prefix: str) -> None:
         directory: where they lie.
         prefix: how their names begin.
     """
-    found = FileSystems.match([join(directory, f"{prefix}**")])[0].metadata_list
-    names = {f"{prefix}{m.path.rpartition(prefix)[2].partition('/')[0]}" for m in found}
+    files = FileSystems.match([join(directory, f"{prefix}**")])[0].metadata_list
+    names = {f"{prefix}{m.path.rpartition(prefix)[2].partition('/')[0]}" for m in files}
     if is_local(directory):
         # Nothing matches an empty one, and only here can there be any.
         names |= {path.name for path in local_path(directory).glob(f"{prefix}*")}
@@ -53,8 +53,8 @@ def move_files(source: str, target: str, without: Sequence[str] = ()) -> None:
         target: made if need be.
         without: names of files that stay.
     """
-    found = FileSystems.match([join(source, "*")])[0].metadata_list
-    names = sorted(FileSystems.split(metadata.path)[1] for metadata in found)
+    files = FileSystems.match([join(source, "*")])[0].metadata_list
+    names = sorted(FileSystems.split(metadata.path)[1] for metadata in files)
     names = [name for name in names if name not in without]
     if not names:
         return

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pfn_kg.pfn.calibration import reliability
-from pfn_kg.pfn.evaluation.documents import Argument, Fact, fact_between
+from pfn_kg.pfn.evaluation.annotated_texts import Argument, Fact, fact_between
 from pfn_kg.pfn.evaluation.scores import Counts, f1_of
 from pfn_kg.pfn.readers.docred import GoldDocument
 

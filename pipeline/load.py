@@ -16,12 +16,13 @@ from pfn_kg.pipeline.manifest import LoadRecord, read_extracted, versions, write
 from pfn_kg.pipeline.options import is_local_run
 from pfn_kg.pipeline.write_graph import REJECTED_FILE, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import LoadOptions, ServerOptions
+from pfn_kg.schemas.load_options import LoadOptions, ServerOptions
 from pfn_kg.sinks.neo4j.connection import Neo4jServer, Neo4jUnavailableError
 from pfn_kg.sinks.neo4j.sink import Neo4jOptions, Neo4jSink
 from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, replace
 
-_TEMPORARY = ".load-"
+#: How the names of folders begin that hold the counts and rejected rows of a load.
+TEMPORARY_PREFIX = ".load-"
 
 
 def load(
@@ -45,48 +46,69 @@ def load(
             name of the graph is taken.
     """
     started = time.monotonic()
-    server = _connectable(options.server)
+    sink, version = make_sink(run, options)
+    if is_local_run(pipeline_args):
+        with _as_wrong_call(), closing(sink):
+            sink.open()
+            sink.prepare()
+    delete_temporary(run.directory, TEMPORARY_PREFIX)
+    temporary = temporary_folder(run.directory)
+    try:
+        counts = run_sink(
+            run, sink, temporary, filters=options.filters, pipeline_args=pipeline_args
+        )
+        keep_rejected(run.directory, options.graph, temporary, counts["rejected"])
+    finally:
+        delete_folder(temporary)
+    record_load(run.directory, options, version, counts, time.monotonic() - started)
+    return counts
+
+
+def make_sink(run: FinishedRun, options: LoadOptions) -> tuple[Neo4jSink, str]:
+    """The sink of a load, and the version that it gives to all that it writes.
+
+    Raises:
+        ConfigurationError: if an option is wrong; the server is not asked.
+    """
+    if options.lexical:
+        _check_sentences(run)
+    options.filters.check(run.label_schema)
+    version = run.version(filters=options.filters.key, lexical=options.lexical)
     settings = Neo4jOptions(
         graph=options.graph,
-        version=run.version(filters=options.filters.key, lexical=options.lexical),
+        version=version,
         replace=options.replace,
         lexical=options.lexical,
         writers=options.writers,
         batch_rows=options.batch_rows,
     )
-    if options.lexical:
-        _check_sentences(run)
-    options.filters.check(run.label_schema)
-    sink = Neo4jSink(run.label_schema, server, settings)
-    if is_local_run(pipeline_args):
-        with _as_wrong_call(), closing(sink):
-            sink.open()
-            sink.prepare()
-    delete_temporary(run.directory, _TEMPORARY)
-    temporary = join(run.directory, f"{_TEMPORARY}{uuid.uuid4().hex}")
-    try:
-        counts = run_sink(
-            run, sink, temporary, filters=options.filters, pipeline_args=pipeline_args
-        )
-        _keep_rejected(run.directory, options.graph, temporary, counts["rejected"])
-    finally:
-        delete_folder(temporary)
+    return Neo4jSink(run.label_schema, _connectable(options.server), settings), version
+
+
+def temporary_folder(directory: str) -> str:
+    """A new name for the folder of a load's counts and rejected rows."""
+    return join(directory, f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+
+
+def record_load(
+    directory: str, options: LoadOptions, version: str, counts: dict[str, int], seconds: float
+) -> None:
+    """Says in the run's manifest what was loaded, where and how."""
     record = LoadRecord(
-        uri=server.uri,
-        database=server.database,
-        version=settings.version,
+        uri=options.server.uri,
+        database=options.server.database,
+        version=version,
         options={
             "lexical": options.lexical,
             "writers": options.writers,
             **options.filters.model_dump(mode="json"),
         },
         counts=counts,
-        seconds=round(time.monotonic() - started, 3),
+        seconds=round(seconds, 3),
         versions=versions(),
     )
-    manifest = read_extracted(run.directory)
-    write_manifest(run.directory, manifest.changed(loads=manifest.loads | {options.graph: record}))
-    return counts
+    manifest = read_extracted(directory)
+    write_manifest(directory, manifest.changed(loads=manifest.loads | {options.graph: record}))
 
 
 def _check_sentences(run: FinishedRun) -> None:
@@ -130,7 +152,8 @@ def _as_wrong_call() -> Iterator[None]:
         raise ConfigurationError(f"{error}", field="neo4j_uri") from None
 
 
-def _keep_rejected(directory: str, graph: str, temporary: str, rejected: int) -> None:
+def keep_rejected(directory: str, graph: str, temporary: str, rejected: int) -> None:
+    """Puts the rows that a server refused in the place of those of an earlier load."""
     folder = join(directory, "rejected")
     target = join(folder, f"neo4j-{quote(graph, safe='')}.parquet")
     if rejected:

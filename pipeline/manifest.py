@@ -235,7 +235,8 @@ class ExportManifest(_Part):
     Attributes:
         version: of these fields.
         export: name of the sink that made the files.
-        state: `moving` until all files are there.
+        state: `deleting` while older files are deleted, `moving` until all new ones are there.
+        attempt: what tells one call that writes the folder from others.
         source: the run: `directory` and `run_id`.
         options: of the sink.
         filters: which relations were written.
@@ -246,13 +247,18 @@ class ExportManifest(_Part):
 
     version: int = MANIFEST_VERSION
     export: str
-    state: Literal["moving", "done"] = "moving"
+    state: Literal["deleting", "moving", "done"] = "moving"
+    attempt: str | None = None
     source: dict[str, str | None] = {}
     options: dict[str, Any] = {}
     filters: dict[str, Any] = {}
     counts: dict[str, int] = {}
     seconds: float = 0.0
     versions: dict[str, str] = {}
+
+    def changed(self, **fields: Any) -> ExportManifest:
+        """The manifest with other values of some fields."""
+        return self.model_copy(update=fields)
 
 
 def _check_version(data: Mapping[str, Any], source_name: str) -> None:

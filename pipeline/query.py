@@ -12,7 +12,7 @@ import pyoxigraph
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from pfn_kg.pipeline.finished_run import read_finished
+from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
 from pfn_kg.pipeline.manifest import ExportManifest, find_any_manifest
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
@@ -71,7 +71,30 @@ def read_graph(directory: str) -> RdfGraph:
         ConfigurationError: if there is no RDF, or not all of it.
     """
     directory = absolute(directory)
-    folder, prefixes = _folder(directory)
+    manifest = find_any_manifest(directory)
+    if not isinstance(manifest, ExportManifest):
+        return read_run_rdf(read_finished(directory))
+    if manifest.export != "rdf":
+        raise ConfigurationError(f"{directory}: an export to {manifest.export}, not RDF")
+    if manifest.state != "done":
+        raise ConfigurationError(f"{directory}: its export is not finished; export it again")
+    return _read(directory, directory, _prefixes(manifest.options))
+
+
+def read_run_rdf(run: FinishedRun) -> RdfGraph:
+    """The RDF of a finished run.
+
+    Args:
+        run: the run, whose folder is not looked up again.
+
+    Raises:
+        ConfigurationError: if there is no RDF, or not all of it.
+    """
+    prefixes = RdfNames(run.label_schema).prefixes()
+    return _read(join(run.directory, "rdf"), run.directory, prefixes)
+
+
+def _read(folder: str, directory: str, prefixes: Mapping[str, str]) -> RdfGraph:
     files = _rdf_files(folder)
     if not any(not name.startswith("ontology.") for name in files):
         raise ConfigurationError(
@@ -87,7 +110,7 @@ def read_graph(directory: str) -> RdfGraph:
         except (SyntaxError, OSError, EOFError, zlib.error) as error:
             reason = " ".join(str(error).split())
             raise ConfigurationError(f"{path}: not readable as RDF: {reason}") from None
-    return RdfGraph(store, prefixes)
+    return RdfGraph(store, {**_WELL_KNOWN, **prefixes})
 
 
 def _load(store: pyoxigraph.Store, data: bytes, name: str) -> None:
@@ -102,19 +125,6 @@ def _load(store: pyoxigraph.Store, data: bytes, name: str) -> None:
         store.bulk_extend(pyoxigraph.Quad(*quad.triple) for quad in quads)
 
 
-def _folder(directory: str) -> tuple[str, dict[str, str]]:
-    """Where the files of a run or an export lie, and the prefixes of the graph."""
-    manifest = find_any_manifest(directory)
-    if not isinstance(manifest, ExportManifest):
-        run = read_finished(directory)
-        return join(directory, "rdf"), {**_WELL_KNOWN, **RdfNames(run.label_schema).prefixes()}
-    if manifest.export != "rdf":
-        raise ConfigurationError(f"{directory}: an export to {manifest.export}, not RDF")
-    if manifest.state != "done":
-        raise ConfigurationError(f"{directory}: its export is not finished; export it again")
-    return directory, {**_WELL_KNOWN, **_prefixes(manifest.options)}
-
-
 def _prefixes(options: Mapping[str, Any]) -> dict[str, str]:
     nothing: dict[str, Any] = {"entity_types": [], "relations": []}
     base = {"base_iri": options["base_iri"]} if "base_iri" in options else {}
@@ -123,10 +133,10 @@ def _prefixes(options: Mapping[str, Any]) -> dict[str, str]:
 
 def _rdf_files(folder: str) -> dict[str, str]:
     try:
-        found = FileSystems.match([join(folder, "*")])[0].metadata_list
+        folder_files = FileSystems.match([join(folder, "*")])[0].metadata_list
     except BeamIOError as error:
         raise ConfigurationError(f"{folder}: {error}") from None
-    paths = sorted(metadata.path for metadata in found)
+    paths = sorted(metadata.path for metadata in folder_files)
     files = {FileSystems.split(path)[1]: path for path in paths}
     return {n: p for n, p in files.items() if _SUFFIX.search(n) and n not in _NOT_DATA}
 

@@ -1,11 +1,11 @@
 """Drives a sink over the tables of a graph, as a Beam pipeline.
 
 ```
-parts of the tables -> what their rows refer to -> rows -> sink -> files, counts, rejected rows
+parts of the tables -> joined rows -> sink -> files, counts, rejected rows
 ```
 
-Nothing here knows what a sink writes. What it gives is placed in a folder that the
-caller makes and, when all is there, gives its final name.
+Nothing here depends on the format that a sink writes. The files of the sink go to a folder that
+the caller makes and renames when all of them are there.
 """
 
 from __future__ import annotations
@@ -14,69 +14,35 @@ import json
 import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import reduce
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.options import pipeline_options
-from pfn_kg.schemas.job import Filters
+from pfn_kg.schemas.load_options import Filters
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
-from pfn_kg.sinks.interface import JOINED_COLUMNS, RejectedRow, Rows, Sink, Written
+from pfn_kg.sinks.interface import RejectedRow, Rows, Sink, Written
 from pfn_kg.sinks.tables import parquet_bytes
+from pfn_kg.transforms.graph.joined_rows import PART, JoinTables, read_rows, tables_read
 from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, replace
-from pfn_kg.transforms.plumbing.shards import decode_all
-from pfn_kg.transforms.tables.look_up import LookUp, Question, scatter
-from pfn_kg.transforms.tables.parts import TablePart, read_part
-from pfn_kg.transforms.tables.sentence_contents import SentenceContents, with_contents
 
 COUNTS_FILE = "counts.json"
 REJECTED_FILE = "rejected.parquet"
-#: What `WriteGraph` places in the folder beside the sink's files.
+#: The files that `WriteGraph` writes beside those of the sink.
 OWN_FILES = (COUNTS_FILE, REJECTED_FILE)
-
-_ENDS = {
-    "relations": ("subject_id", "object_id"),
-    "triples": ("subject_entity_id", "object_entity_id"),
-}
-_PREDICATE = {"relations": "predicate", "triples": "relation"}
-_VALUE_COLUMNS = ("type", "value", "datatype")
-# What an entity is by itself is known from its id; of most there is nothing to look up.
-_TELLING = (pc.field("kind") == "value") | pc.field("same_as").is_valid()
-
-
-def _too_weak(filters: Filters) -> pc.Expression | None:
-    """What relations are left out for; None where that is no reason."""
-    reasons = []
-    if filters.min_confidence > 0:
-        # Compared as it is stored: 0.7 is below the double 0.7 as a float of 32 bits.
-        least = pa.scalar(filters.min_confidence, pa.float32())
-        reasons.append(pc.field("confidence") < least)
-    if filters.min_evidence > 1:
-        reasons.append(pc.field("evidence_count") < filters.min_evidence)
-    return reduce(operator.or_, reasons) if reasons else None
-
-
-def _not_wanted(filters: Filters) -> Mapping[str, pc.Expression]:
-    """For each table the rows that are left out for their relation."""
-    if filters.relations is None:
-        return {}
-    wanted = pa.array(filters.relations, pa.string())
-    return {table: ~pc.field(name).isin(wanted) for table, name in _PREDICATE.items()}
 
 
 class WriteGraph(beam.PTransform):
-    """Writes the files of tables, a collection of `TablePart`, by a sink.
+    """Writes the tables of a graph, a collection of `TablePart`, by a sink.
 
-    Gives the counts, one dictionary, when all is written; on the way it places the
-    sink's files, `COUNTS_FILE` and `REJECTED_FILE` in the folder.
+    The output is one dictionary of counts, when everything is written. The folder gets the
+    sink's files, `COUNTS_FILE` and, if there are any, the rejected rows in `REJECTED_FILE`.
 
     Args:
-        sink: what writes.
-        folder: where its files go; it must be there.
+        sink: writes the rows.
+        folder: where its files go; it must exist.
         filters: which relations are written.
     """
 
@@ -96,13 +62,7 @@ class WriteGraph(beam.PTransform):
         counts, rejected = [], []
         for number, tables in enumerate(sink.stages):
             label = f"Stage{number}"
-            found: dict[str, beam.PCollection] = {"part": _keyed(parts, tables, label)}
-            for table in tables:
-                for name, question in _questions(table, filters).items():
-                    found[f"{table} {name}"] = parts | f"{label}{table}{name}" >> LookUp(question)
-                if table == "sentences":
-                    found |= _contents(parts, filters, label)
-            rows = found | f"{label}Join" >> beam.CoGroupByKey()
+            rows = parts | label >> JoinTables(tables, filters)
             if sink.one_writer:
                 rows = (
                     rows
@@ -139,115 +99,6 @@ class WriteGraph(beam.PTransform):
         )
 
 
-def _keyed(parts: beam.PCollection, tables: Sequence[str], label: str) -> beam.PCollection:
-    """The files of some tables, each by its table and number."""
-    return (
-        parts
-        | f"{label}Parts" >> beam.Filter(lambda part: part.table in tables)
-        | f"{label}Key"
-        >> beam.Map(lambda part: ((part.table, part.number), part)).with_output_types(
-            tuple[tuple[str, int], Any]
-        )
-    )
-
-
-def _contents(parts: beam.PCollection, filters: Filters, label: str) -> dict[str, beam.PCollection]:
-    """What must be known of mentions and triples to write sentences."""
-    contents = {}
-    for table, name in (("mentions", "values"), ("triples", "weak")):
-        found = {"part": _keyed(parts, (table,), f"{label}{table}")}
-        if (question := _questions(table, filters).get(name)) is not None:
-            found["found"] = parts | f"{label}{table}{name}" >> LookUp(question)
-        contents[f"sentences {table}"] = (
-            found
-            | f"{label}{table}Join" >> beam.CoGroupByKey()
-            | f"{label}{table}Contents"
-            >> SentenceContents(table, parts, _not_wanted(filters).get(table))
-        )
-    return contents
-
-
-def _questions(table: str, filters: Filters) -> dict[str, Question]:
-    """What must be known of other tables to write the rows of one."""
-    questions = {}
-    if table == "mentions":
-        questions["values"] = Question(
-            table, ("entity_id",), "entities", "entity_id", (), pc.field("kind") == "value"
-        )
-    if table in _ENDS:
-        questions["ends"] = Question(
-            table,
-            _ENDS[table],
-            "entities",
-            "entity_id",
-            (*_VALUE_COLUMNS, "same_as"),
-            _TELLING,
-        )
-    if table == "triples" and _too_weak(filters) is not None:
-        questions["weak"] = Question(
-            table, ("relation_id",), "relations", "relation_id", (), _too_weak(filters)
-        )
-    return questions
-
-
-def tables_read(sink: Sink, filters: Filters) -> list[str]:
-    """The tables that a sink needs, those that are looked into among them."""
-    tables = [table for stage in sink.stages for table in stage]
-    if "sentences" in tables:
-        tables += ["mentions", "triples"]
-    others = [q.other for table in tables for q in _questions(table, filters).values()]
-    return [name for name in TABLE_SCHEMAS if name in {*tables, *others}]
-
-
-def read_rows(part: TablePart, found: Mapping[str, Iterable[bytes]], filters: Filters) -> Rows:
-    """The rows of a part that pass, with what was found for them.
-
-    Args:
-        part: the file.
-        found: by `table name` of the question, the answers as Arrow IPC bytes.
-        filters: which relations are written.
-    """
-    rows = read_part(part)
-    table = part.table
-    if table in _ENDS:
-        rows = _with_ends(rows, decode_all(found.get(f"{table} ends", ())))
-        dropped = _not_wanted(filters).get(table)
-        if table == "relations" and _too_weak(filters) is not None:
-            dropped = _too_weak(filters) if dropped is None else dropped | _too_weak(filters)
-        weak = decode_all(found.get(f"{table} weak", ()))
-        if weak is not None:
-            row = pa.array(range(len(rows)), pa.int32())
-            rows = rows.append_column("row", row).filter(
-                ~pc.field("row").isin(weak["row"].combine_chunks())
-            )
-            rows = rows.drop_columns(["row"])
-        if dropped is not None:
-            rows = rows.filter(~dropped)
-    elif table == "sentences":
-        rows = with_contents(
-            rows, found.get("sentences mentions", ()), found.get("sentences triples", ())
-        )
-    return Rows(table, part.number, part.of, rows.combine_chunks())
-
-
-def _with_ends(rows: pa.Table, found: pa.Table | None) -> pa.Table:
-    for position, end in enumerate(("subject", "object")):
-        nothing = pa.nulls(len(rows), pa.string())
-        columns = dict.fromkeys((*_VALUE_COLUMNS, "same_as"), nothing)
-        if found is not None:
-            columns = {name: scatter(len(rows), found, position, name) for name in columns}
-        is_entity = pc.is_null(columns["datatype"])
-        columns["type"] = pc.if_else(is_entity, pa.scalar(None, pa.string()), columns["type"])
-        rows = rows.append_column(f"{end}_kind", pc.if_else(is_entity, "entity", "value"))
-        rows = rows.append_column(f"{end}_same_as", columns["same_as"])
-        if end == "object":
-            for name in _VALUE_COLUMNS:
-                if f"{end}_{name}" not in rows.column_names:
-                    rows = rows.append_column(f"{end}_{name}", columns[name])
-    names = [name for name in rows.column_names if name not in JOINED_COLUMNS.names]
-    return rows.select(list(dict.fromkeys([*names, *JOINED_COLUMNS.names])))
-
-
 class _Prepare(beam.DoFn):
     """Prepares the sink, once; gives nothing to count."""
 
@@ -280,9 +131,10 @@ class _Write(beam.DoFn):
         if not self._is_open:
             self._sink.open()
             self._is_open = True
-        for _key, found in group:
-            for part in found["part"]:
-                written = self._sink.write(read_rows(part, found, self._filters))
+        for _key, joined in group:
+            for part in joined[PART]:
+                rows = read_rows(part, joined, self._filters)
+                written = self._sink.write(Rows(part.table, part.number, part.of, rows))
                 _place(self._folder, written)
                 yield dict(written.counts)
                 for row in written.rejected:
@@ -319,17 +171,16 @@ def _place(folder: str, written: Written) -> None:
 def sum_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """The sum of counts, in the order of their names."""
     total: Counter[str] = Counter()
-    for found in counts:
-        total.update(found)
+    for some in counts:
+        total.update(some)
     return dict(sorted(total.items()))
 
 
 def _write_rejected(group: tuple[int, Iterable[tuple[str, str]]], folder: str, stage: str) -> int:
-    found = sorted(RejectedRow(*row) for row in group[1])
     schema = TABLE_SCHEMAS["rejected"]
     rows = [
         dict.fromkeys(schema.names) | {"stage": stage, "error": row.error, "payload": row.payload}
-        for row in found
+        for row in sorted(RejectedRow(*row) for row in group[1])
     ]
     replace(join(folder, REJECTED_FILE), parquet_bytes(pa.Table.from_pylist(rows, schema)))
     return len(rows)
@@ -367,7 +218,8 @@ def run_sink(
     """
     filters = filters or Filters()
     filters.check(run.label_schema)
-    parts = run.parts(tables_read(sink, filters))
+    written = [table for stage in sink.stages for table in stage]
+    parts = run.parts(tables_read(written, filters))
     make_folder(folder)
     with beam.Pipeline(options=pipeline_options(pipeline_args)) as pipeline:
         _ = (

@@ -1,1 +1,1 @@
-"""Records, Arrow schemas, label schema and configuration: what the packages share."""
+"""Records, Arrow schemas, label schema and configuration, which all packages share."""

@@ -1,4 +1,4 @@
-"""The datatypes of values: how tables call them, and their IRIs."""
+"""The datatypes of values: their names in tables, and their IRIs."""
 
 from __future__ import annotations
 

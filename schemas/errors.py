@@ -1,4 +1,4 @@
-"""Errors whose message is for the person who made the call."""
+"""Errors with messages for the person who made the call."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The extraction file: what the model said of one chunk of documents.
+"""The extraction file: the model's output for one chunk of documents.
 
-One immutable Parquet file a chunk, one row a row of the source. Offsets are code
-points of the document's text, begin inclusive, end exclusive; the text of spans
-is not stored again. Mentions and head triples are kept from a floor on, so that
-thresholds can move without the model. Readers know all versions up to their own and
-refuse later ones.
+Each chunk is one immutable Parquet file with one row per row of the source. Offsets are
+code points of the document's text, begin inclusive, end exclusive; the text of spans is
+not stored again. Mentions and head triples are kept from a floor up, so that thresholds
+can move without the model. Readers understand all versions up to their own and refuse
+later ones.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The label schema: what a model can say, and how that is called in Neo4j and RDF.
+"""The label schema: entity types and relations, with their names in Neo4j and RDF.
 
-It is YAML that people edit, travels in the checkpoint and in the output folder,
-and is validated whenever it is read.
+It is YAML that people edit. It travels in the checkpoint and in the output folder, and
+is validated whenever it is read.
 """
 
 from __future__ import annotations

@@ -7,8 +7,9 @@ while the model reads, the whole document from the extraction files on.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Mention(NamedTuple):
@@ -121,3 +122,22 @@ class DocumentExtraction(NamedTuple):
     sentences: list[Sentence]
     mentions: list[Mention]
     triples: list[Triple]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as dictionaries, lists, texts and numbers, ready for JSON.
+
+        Scores are rounded to six digits; `sentence` of a mention is the index of its sentence.
+        """
+        begins = [sentence.begin for sentence in self.sentences]
+        return {
+            "sentences": [{"begin": s.begin, "end": s.end} for s in self.sentences],
+            "mentions": [
+                {
+                    **m._asdict(),
+                    "score": round(m.score, 6),
+                    "sentence": bisect_right(begins, m.begin) - 1,
+                }
+                for m in self.mentions
+            ],
+            "triples": [{**t._asdict(), "score": round(t.score, 6)} for t in self.triples],
+        }

@@ -1,6 +1,6 @@
-"""The tables of the output folder: Arrow schemas, and what each is sorted by.
+"""The tables of the output folder: Arrow schemas, and the columns that each is sorted by.
 
-They are the contract with everything that reads a graph. Ids are hexadecimal text
+They are the contract with every reader of a graph. Ids are hexadecimal text
 derived from content. Offsets are code points of the document's text, begin
 inclusive, end exclusive.
 """

@@ -1,1 +1,1 @@
-"""Sinks: what a finished graph is written as, one format a file."""
+"""Sinks write a finished graph, one format per file."""

@@ -1,4 +1,4 @@
-"""Secrets by reference: what travels says where a secret stands, never what it is."""
+"""Secrets by reference: a reference says where a secret is and never contains it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What every sink is: one class that writes a finished graph, part by part.
+"""The interface of sinks: a class that writes a finished graph, part by part.
 
-A sink knows nothing of Beam or of files. It is handed the rows of one file of a table
-at a time (`Rows`) and says what came of them (`Written`): files to be placed in the
-output folder, rows that were refused, and counts. Whoever drives it (`transforms`,
-`pipeline`) reads the tables, joins what a row refers to, and places the files.
+A sink knows nothing of Beam or of files. It receives the rows of one file of a table
+at a time (`Rows`) and returns the outcome (`Written`): files to be placed in the output
+folder, rows that were refused, and counts. Its driver (`transforms`, `pipeline`) reads
+the tables, joins the rows that a row refers to, and places the files.
 """
 
 from __future__ import annotations
@@ -14,35 +14,6 @@ from typing import ClassVar, NamedTuple
 
 import pyarrow as pa
 
-#: What `relations` and `triples` carry beside their own columns: of their ends, what a
-#: sink must know to write them. `kind` is `entity` or `value`; `same_as` is that of an
-#: entity; the other three are those of a value in the place of the object and null
-#: otherwise, except that `triples` has an `object_type` of its own, which stays.
-JOINED_COLUMNS = pa.schema(
-    {
-        "subject_kind": pa.string(),
-        "object_kind": pa.string(),
-        "object_type": pa.string(),
-        "object_value": pa.string(),
-        "object_datatype": pa.string(),
-        "subject_same_as": pa.string(),
-        "object_same_as": pa.string(),
-    }
-)
-
-#: What `sentences` carries beside its own columns: what was found in each of them. `count`
-#: is the number of mentions. The sentences of a document are all in one file.
-SENTENCE_COLUMNS = pa.schema(
-    {
-        "mentions": pa.list_(
-            pa.struct({"entity_id": pa.string(), "kind": pa.string(), "count": pa.int64()})
-        ),
-        "evidence": pa.list_(
-            pa.struct({"triple_id": pa.string(), "relation_id": pa.string(), "score": pa.float32()})
-        ),
-    }
-)
-
 
 class Rows(NamedTuple):
     """The rows of one file of a table.
@@ -51,8 +22,9 @@ class Rows(NamedTuple):
         table: its name, a key of `pfn_kg.schemas.tables.TABLE_SCHEMAS`.
         number: which file of the table this is, from 0.
         of: how many files the table has.
-        rows: sorted as the table is; with `JOINED_COLUMNS` where the table is `relations`
-            or `triples`, and with `SENTENCE_COLUMNS` where it is `sentences`.
+        rows: sorted as the table is; with the JOINED_COLUMNS of `pfn_kg.schemas.joined_columns`
+            where the table is `relations` or `triples`, and with the SENTENCE_COLUMNS of that
+            module where it is `sentences`.
     """
 
     table: str

@@ -4,16 +4,19 @@ import math
 from collections import defaultdict
 
 import pyarrow as pa
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
-from pfn_kg.transforms.facts.chunk_rows import NAME_SCHEMA, SUPPORT_SCHEMA
+from pfn_kg.schemas.shuffled_rows import NAME_SCHEMA, SUPPORT_SCHEMA
 from pfn_kg.transforms.tables.aggregate import (
     CONFIDENCE_CAP,
     EVIDENCE_LISTED,
     aggregate_entities,
     aggregate_relations,
 )
+
+pytestmark = pytest.mark.quick
 
 
 def id_(number):
@@ -78,7 +81,6 @@ SUPPORT = st.lists(
 
 
 @given(NAMES, st.randoms())
-@settings(deadline=None)
 def test_entities(rows, random):
     expected = defaultdict(lambda: [defaultdict(int), 0])
     for entity, name, mentions, documents in rows:
@@ -97,7 +99,6 @@ def test_entities(rows, random):
 
 
 @given(SUPPORT, st.integers(0, 20))
-@settings(deadline=None)
 def test_relations(rows, cut):
     support = support_rows(rows)
     table = aggregate_relations(support)

@@ -138,16 +138,16 @@ def test_beside_the_paper():
         "triple": {"f1": 0.8},
         "macro": {"entity": {"f1": 0.7}, "triple": {"f1": 0.6}},
     }
-    micro = beside_paper("scierc", figures, "ours", "MiniLM").splitlines()
+    micro = beside_paper("scierc", figures, method="ours", encoder="MiniLM").splitlines()
     assert micro[0].startswith("SciERC, micro-F1")
     assert micro[-1].split() == ["ours", "MiniLM", "90.0", "80.0"]
     assert micro[-2].split() == ["PFN", "SciBERT", "66.8", "38.4"]
     assert len(set(map(len, micro[1:]))) == 1
-    macro = beside_paper("ade", figures, "ours", "MiniLM").splitlines()
+    macro = beside_paper("ade", figures, method="ours", encoder="MiniLM").splitlines()
     assert macro[-1].split() == ["ours", "MiniLM", "70.0", "60.0"]
     assert any(
         line.split()[-2:] == ["-", "72.1"]
-        for line in beside_paper("nyt", figures, "ours", "MiniLM").splitlines()
+        for line in beside_paper("nyt", figures, method="ours", encoder="MiniLM").splitlines()
     )
 
 

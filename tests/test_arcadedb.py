@@ -2,10 +2,10 @@
 
 import pyarrow.parquet as pq
 import pytest
-from arcadedb_server import running
-from extraction_folders import DOCS, write_folder
-from neo4j_server import Database
 
+from helpers.arcadedb_server import running
+from helpers.extraction_folders import DOCS, write_folder
+from helpers.neo4j_server import Database
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 

@@ -3,11 +3,12 @@
 import json
 import os
 
-import corpora
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from corpora import TEXTS, corpus_table, extract, extracted, rejections, write_corpus
+
+from helpers.corpora import TEXTS, corpus_table, extract, extracted, rejections, write_corpus
+from helpers.output_folders import files, read_manifest
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_unreadable_file_among_good_ones(tmp_path, tiny_model):
     assert all("not a readable Parquet file" in reason for *_, reason in found)
     done = [row["document_id"] for row in extracted(tmp_path / "out") if row["text"]]
     assert done == ["a0", "a1", "d0", "d1"]
-    counts = corpora.manifest(tmp_path / "out")["extract"]["counts"]
+    counts = read_manifest(tmp_path / "out")["extract"]["counts"]
     assert counts["documents"] == 4
     assert counts["rejected"] == 3
 
@@ -261,7 +262,7 @@ def test_empty_corpus_folder(tmp_path, refused):
 def test_corpus_without_rows(tmp_path, tiny_model):
     path = write_corpus(tmp_path / "a.parquet", [])
     assert extract(path, tmp_path / "out", tiny_model) == 0
-    manifest = corpora.manifest(tmp_path / "out")
+    manifest = read_manifest(tmp_path / "out")
     assert manifest["chunks"] == []
     assert manifest["state"] == "extracted"
 
@@ -287,11 +288,11 @@ def test_output_that_holds_a_run(tmp_path, tiny_model, refused, capsys):
     path = write_corpus(tmp_path / "a.parquet", TEXTS[:1])
     assert extract(path, tmp_path / "out", tiny_model) == 0
     capsys.readouterr()
-    before = corpora.files(tmp_path / "out")
+    before = files(tmp_path / "out")
     message = refused(path)
     assert str(tmp_path / "out") in message
     assert "--resume" in message
-    assert corpora.files(tmp_path / "out") == before
+    assert files(tmp_path / "out") == before
 
 
 def test_output_that_is_a_file(tmp_path, refused):

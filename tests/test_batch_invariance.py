@@ -2,12 +2,15 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AlbertConfig, BertConfig, MPNetConfig, RobertaConfig
 
+from helpers.examples import examples
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.modeling import PFNModel
+
+pytestmark = pytest.mark.quick
 
 TEXTS = [
     "Paris",
@@ -45,14 +48,14 @@ def agree(found, expected):
             assert ours.get(key, FLOOR) == pytest.approx(theirs.get(key, FLOOR), abs=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     order=st.lists(st.integers(0, len(TEXTS) - 1), min_size=1, max_size=10),
     budget=st.sampled_from([1, 60, 200, 4000]),
 )
 def test_any_batch_in_any_order(tiny_extractor, alone, order, budget):
     found = tiny_extractor.predict_heads(
-        [TEXTS[i] for i in order], entity_floor=FLOOR, relation_floor=FLOOR, token_budget=budget
+        [TEXTS[i] for i in order], token_budget=budget, entity_floor=FLOOR, relation_floor=FLOOR
     )
     for heads, index in zip(found, order, strict=True):
         agree(heads, alone[index])

@@ -2,13 +2,16 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.examples import examples
 from pfn_kg.pfn.model import blocked_table_loss as blocked
 from pfn_kg.pfn.model.blocked_table_loss import Cells, blocked_table_loss
 from pfn_kg.pfn.model.loss import Labels, table_loss
 from pfn_kg.pfn.model.task_units import TaskUnit, upper_triangle
+
+pytestmark = pytest.mark.quick
 
 HIDDEN = 6
 
@@ -26,7 +29,7 @@ def gradients(unit, task, loss):
     return torch.autograd.grad(loss, [task, *unit.parameters()])
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     lengths=st.lists(st.integers(1, 9), min_size=1, max_size=3),
     labels=st.integers(1, 4),
@@ -48,15 +51,24 @@ def test_loss_and_gradients_are_those_of_the_table(
     ]
     # Some cells hold, some perhaps.
     drawn = data.draw(
-        st.dictionaries(st.sampled_from(places), st.sampled_from([1.0, 0.7, 0.02]), max_size=8)
+        st.dictionaries(st.sampled_from(places), st.sampled_from([1.0, 0.7, 0.02, 0.0]), max_size=8)
     )
+    known = None
+    if data.draw(st.booleans()):
+        rows = st.lists(st.booleans(), min_size=labels, max_size=labels)
+        known = torch.tensor([data.draw(rows) for _ in lengths])
     gold = Labels(
         torch.tensor(list(drawn), dtype=torch.long).reshape(-1, 4),
         torch.tensor(list(drawn.values()), dtype=torch.float64),
+        known,
     )
     dense = torch.zeros(*mask.shape, mask.shape[1], labels, dtype=torch.float64)
     dense[gold.cells.unbind(-1)] = gold.targets
-    expected = table_loss(unit.cells(features, *chosen).float(), dense[chosen])
+    counts = torch.ones_like(dense, dtype=torch.bool)
+    if known is not None:
+        counts = known[:, None, None, :].expand_as(dense).clone()
+        counts[gold.cells.unbind(-1)] = True
+    expected = table_loss(unit.cells(features, *chosen).float(), dense[chosen], counts[chosen])
     expected_gradients = gradients(unit, task, expected)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocked, "_CELLS", block)

@@ -1,14 +1,13 @@
 """The build phase: from extraction files to tables, whatever the order and the workers."""
 
-import json
 import shutil
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 
+from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
+from helpers.output_folders import graph_files, read_manifest, table_rows
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
@@ -21,20 +20,9 @@ TEXTS = {"a": DOCS[0].text, "b": DOCS[1].text, "d": DOCS[3].text}
 MANY_FILES = BuildOptions(sentences=True, shard_rows=2)
 
 
-def read(folder, table):
-    files = sorted((Path(folder) / table).glob("*.parquet"))
-    return pa.concat_tables([pq.read_table(file) for file in files]).to_pylist()
-
-
 def tables(folder):
-    return {name: read(folder, name) for name in TABLE_SCHEMAS if (Path(folder) / name).exists()}
-
-
-def file_bytes(folder):
     return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(Path(folder).rglob("*"))
-        if path.is_file() and path.name != "manifest.json" and "extractions" not in path.parts
+        name: table_rows(folder, name) for name in TABLE_SCHEMAS if (Path(folder) / name).exists()
     }
 
 
@@ -169,11 +157,11 @@ def test_schemas_order_and_manifest(built):
     for name, schema in TABLE_SCHEMAS.items():
         for file in (Path(folder) / name).glob("*.parquet"):
             assert pq.read_schema(file).remove_metadata() == schema
-        rows = read(folder, name)
+        rows = table_rows(folder, name)
         columns = [column for column in SORTED_BY[name] if name != "rejected"]
         keys = [tuple(r[c] for c in columns) for r in rows]
         assert keys == sorted(keys)
-    manifest = json.loads((Path(folder) / "manifest.json").read_text())
+    manifest = read_manifest(folder)
     assert manifest["state"] == "done"
     assert manifest["build"]["counts"] == counts
     assert counts["violations.argument_types"] == 1
@@ -190,8 +178,7 @@ def test_constraint_policies(tmp_path):
     dropped = tables_with(folder, "drop")
     assert len(dropped["triples"]) == 4
     assert len(dropped["relations"]) == 2
-    manifest = json.loads((Path(folder) / "manifest.json").read_text())
-    assert manifest["build"]["counts"]["violations.argument_types"] == 1
+    assert read_manifest(folder)["build"]["counts"]["violations.argument_types"] == 1
 
 
 def tables_with(folder, policy):
@@ -202,12 +189,12 @@ def tables_with(folder, policy):
 def test_same_bytes_twice_and_whatever_the_chunks_order_and_workers(tmp_path):
     folder = write_folder(tmp_path / "one", DOCS)
     build(folder, MANY_FILES)
-    expected = file_bytes(folder)
+    expected = graph_files(folder)
     assert "mentions/part-00002-of-00004.parquet" in expected
     build(folder, MANY_FILES)
-    assert file_bytes(folder) == expected
+    assert graph_files(folder) == expected
     build(folder, MANY_FILES, ["--direct_num_workers=2", "--direct_running_mode=multi_threading"])
-    assert file_bytes(folder) == expected
+    assert graph_files(folder) == expected
     for name, arguments in (
         ("reversed", {"reverse": True}),
         ("ones", {"chunk_documents": 1}),
@@ -215,13 +202,13 @@ def test_same_bytes_twice_and_whatever_the_chunks_order_and_workers(tmp_path):
     ):
         other = write_folder(tmp_path / name, DOCS, **arguments)
         build(other, MANY_FILES)
-        assert file_bytes(other) == expected, name
+        assert graph_files(other) == expected, name
 
 
 def test_rows_of_several_chunks_go_to_shards_together(tmp_path, monkeypatch):
     pieces = []
     monkeypatch.setattr(
-        "pfn_kg.pipeline.build_graph.split",
+        "pfn_kg.transforms.graph.make_rows.split",
         lambda *args: [pieces.append(p) or p for p in split(*args)],
     )
     folder = write_folder(tmp_path / "run", DOCS, chunk_documents=1)
@@ -230,7 +217,7 @@ def test_rows_of_several_chunks_go_to_shards_together(tmp_path, monkeypatch):
         monkeypatch.setattr(held_rows, "MOST_BYTES", most)
         pieces.clear()
         build(folder, MANY_FILES)
-        found[len(pieces)] = file_bytes(folder)
+        found[len(pieces)] = graph_files(folder)
     together, some, each = sorted(found)
     assert found[together] == found[some] == found[each]
     assert "mentions/part-00002-of-00004.parquet" in found[each]
@@ -248,7 +235,7 @@ def test_nothing_of_the_last_build_stays(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
     build(folder, MANY_FILES)
     build(folder, BuildOptions(rdf=None))
-    names = {str(Path(name)) for name in file_bytes(folder)}
+    names = {str(Path(name)) for name in graph_files(folder)}
     expected = {f"{t}/part-00000-of-00001.parquet" for t in TABLE_SCHEMAS if t != "sentences"}
     assert names == expected | {"label_schema.yaml", "graph_schema.yaml"}
 
@@ -283,7 +270,7 @@ def test_equal_sentences_count_once(tmp_path):
     ]
     folder = write_folder(tmp_path / "run", docs)
     build(folder)
-    (relation,) = read(folder, "relations")
+    (relation,) = table_rows(folder, "relations")
     assert relation["confidence"] == pytest.approx(1 - 0.4 * 0.4)
     assert (relation["evidence_count"], relation["document_count"]) == (3, 3)
     assert len(relation["evidence"]) == 2
@@ -313,18 +300,18 @@ def test_another_label_schema_leaves_out_what_it_does_not_name(tmp_path):
     counts = build(folder, BuildOptions(label_schema=schema))
     assert counts["mentions_of_unknown_type"] == 2
     assert counts["head_triples_of_unknown_relation"] == 4
-    assert {m["type"] for m in read(folder, "mentions")} == {"PER", "LOC"}
-    assert {t["relation"] for t in read(folder, "triples")} == {"place of birth"}
+    assert {m["type"] for m in table_rows(folder, "mentions")} == {"PER", "LOC"}
+    assert {t["relation"] for t in table_rows(folder, "triples")} == {"place of birth"}
 
 
 def test_a_failed_build_leaves_the_last_graph(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
     build(folder)
-    before = file_bytes(folder)
+    before = graph_files(folder)
     shutil.copy(Path(folder) / "label_schema.yaml", Path(folder) / "extractions" / "chunk2.parquet")
     assert main(["build", folder]) == 1
-    assert file_bytes(folder) == before
-    assert json.loads((Path(folder) / "manifest.json").read_text())["state"] == "failed"
+    assert graph_files(folder) == before
+    assert read_manifest(folder)["state"] == "failed"
     assert not list(Path(folder).glob(".build-*"))
 
 
@@ -337,7 +324,7 @@ def test_command(tmp_path, capsys):
     assert "3 documents, 7 mentions, 5 triples, 2 entities, 1 values, 3 relations, 4 rejected" in (
         capsys.readouterr().out
     )
-    iris = [e["iri"] for e in read(folder, "entities") if e["kind"] == "entity"]
+    iris = [e["iri"] for e in table_rows(folder, "entities") if e["kind"] == "entity"]
     assert all(iri.startswith("https://kg.test/entity/") for iri in iris)
     assert main(["build", folder, "--max-rejected", "3"]) == 1
 

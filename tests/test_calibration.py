@@ -1,22 +1,24 @@
 """Calibration: fitted to what is right, kept in the checkpoint, and told by merged facts."""
 
-import json
 import random
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
-from extraction_folders import Doc, write_folder
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.examples import examples
+from helpers.extraction_folders import Doc, write_folder
+from helpers.output_folders import read_manifest, table_rows, write_manifest
 from pfn_kg.pfn.calibration import Calibration, calibration_of, reliability
 from pfn_kg.pfn.training.calibration_fit import fit_calibration
 from pfn_kg.pipeline.cli import main
 
+pytestmark = pytest.mark.quick
 
-@settings(max_examples=15, deadline=None)
+
+@examples(15)
 @given(
     low=st.floats(0.4, 3), high=st.floats(0.4, 3), bias=st.floats(-1, 1), seed=st.integers(0, 100)
 )
@@ -92,17 +94,17 @@ def test_the_confidence_of_a_fact_is_calibrated_document_by_document(tmp_path):
         document("b", "London is where Ada was born.", 0.6),
     ]
     folder = write_folder(tmp_path / "graph", docs)
-    manifest = json.loads((tmp_path / "graph" / "manifest.json").read_text())
+    manifest = read_manifest(tmp_path / "graph")
     confidences = []
     of_fact = Calibration(0.7, 0.6, -0.4)
     for calibration in (None, {"fact": of_fact._asdict()}):
         manifest["model"]["calibration"] = calibration
-        (tmp_path / "graph" / "manifest.json").write_text(json.dumps(manifest))
+        write_manifest(tmp_path / "graph", manifest)
         assert main(["build", folder]) == 0
-        (relation,) = pq.read_table(tmp_path / "graph" / "relations").to_pylist()
+        (relation,) = table_rows(tmp_path / "graph", "relations")
         assert relation["document_count"] == 2
         confidences.append(relation["confidence"])
-        triples = pq.read_table(tmp_path / "graph" / "triples").to_pylist()
+        triples = table_rows(tmp_path / "graph", "triples")
         assert sorted(t["score"] for t in triples) == pytest.approx([0.6, 0.8])
     first, second = of_fact.of_score(0.8), of_fact.of_score(0.6)
     assert confidences == pytest.approx([1 - 0.2 * 0.4, 1 - (1 - first) * (1 - second)])

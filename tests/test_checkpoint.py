@@ -15,6 +15,8 @@ from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
 
+pytestmark = pytest.mark.quick
+
 OFFICIAL = Path(__file__).parent / "data" / "official"
 
 

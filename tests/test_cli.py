@@ -2,12 +2,16 @@
 
 import io
 import json
+import re
+import signal
+import time
 from collections import Counter
 
 import pytest
 import yaml
-from corpora import TEXTS, extract, manifest, process, write_corpus
 
+from helpers.corpora import TEXTS, extract, process, write_corpus
+from helpers.output_folders import read_manifest
 from pfn_kg.pipeline.cli import COMMANDS, NOT_BUILT, main
 from pfn_kg.pipeline.options import pipeline_options
 from pfn_kg.pipeline.progress import Progress, progress_line
@@ -194,7 +198,7 @@ def test_rejected_rows_and_the_exit_code(tmp_path, tiny_model, capsys):
     assert extract(path, tmp_path / "one", tiny_model, "--max-rejected", "1") == 1
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == "pfn-kg: 2 rows were rejected, more than 1"
-    assert manifest(tmp_path / "one")["state"] == "extracted"
+    assert read_manifest(tmp_path / "one")["state"] == "extracted"
 
 
 def test_build_of_what_is_no_run(refused, tmp_path):
@@ -248,3 +252,31 @@ def test_progress_counts_what_is_new():
     with Progress(20, lambda: batches.pop(0) if batches else [], said, seconds=3600):
         pass
     assert said.getvalue().startswith("extract: 11/20 documents, 2 sentences (")
+
+
+def test_an_interrupted_command_fails(monkeypatch, capsys):
+    from pfn_kg.pipeline.commands import schema
+
+    def interrupted(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(schema, "main", interrupted)
+    assert main(["schema", "x"]) == 1
+    assert capsys.readouterr().err == "pfn-kg: interrupted\n"
+
+
+def test_an_interrupt_is_no_success(tmp_path, tiny_model):
+    """Ctrl-C ends a run with one line and an exit code that says so."""
+    corpus = write_corpus(tmp_path / "a.parquet", TEXTS * 200)
+    running = process(
+        "extract", corpus, "--output", tmp_path / "out", "--model", tiny_model,
+        "--chunk-documents", "1",
+    )  # fmt: skip
+    while not list((tmp_path / "out").glob("extractions/*.parquet")):
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert re.fullmatch(r"pfn-kg: .*interrupt.*", said.splitlines()[-1], re.IGNORECASE)
+    assert read_manifest(tmp_path / "out")["state"] == "extracting"

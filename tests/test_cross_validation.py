@@ -1,18 +1,16 @@
 """Folds, their development sets, and the driver that trains on each."""
 
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.training_data import ENCODER
 from pfn_kg.pfn.readers.records import Reading
 from pfn_kg.pfn.training.cross_validation import read_folds, split_fold, summarise
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
-
-ENCODER = Path(__file__).parent / "data" / "official" / "encoder"
 
 
 def data_set(documents):

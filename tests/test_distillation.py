@@ -6,14 +6,15 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import assume, example, given, settings
-from test_training import DOCUMENT, options
-from texts import TEXT
+from hypothesis import assume, example, given
 
+from helpers.examples import examples
+from helpers.texts import TEXT
+from helpers.training_data import DOCUMENT, options
 from pfn_kg import Extractor
 from pfn_kg.pfn.inference.sentences import split_sentences
 from pfn_kg.pfn.training.distillation import taught_documents
-from pfn_kg.pfn.training.train import save_checkpoint
+from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
 from pfn_kg.pfn.training.windows import join_cells
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
@@ -59,7 +60,7 @@ def said(name, text):
 def targets(document, text, inputs):
     """The targets of a document of sentences that fit in windows, as `said`."""
     begins = [s.begin for s in split_sentences(text) if inputs.encode([text[s.begin : s.end]])[0]]
-    joined = join_cells(document, 0, len(document.sentences), inputs)
+    joined = join_cells(document, 0, len(document.sentences), encoder=inputs)
     words = [
         (begin + b, begin + e)
         for begin, (cells,) in zip(begins, document.sentences, strict=True)
@@ -72,12 +73,12 @@ def targets(document, text, inputs):
     ]
 
 
-@settings(deadline=None, max_examples=30)
+@examples(30)
 @given(TEXT)
 @example("Anna Bell was born in London. NATO. Müller-Lüdenscheidt was born in the London.")
 def test_targets_are_the_mean_of_what_teachers_say(teachers, text):
     inputs = Extractor.from_pretrained(teachers[0], device="cpu").inputs
-    (document,) = taught_documents([text], teachers, inputs)
+    (document,) = taught_documents([text], teachers, encoder=inputs)
     assume(document.sentences and all(len(windows) == 1 for windows in document.sentences))
     for found, *of_teachers in zip(
         targets(document, text, inputs), *(said(name, text) for name in teachers), strict=True
@@ -92,7 +93,9 @@ def test_teachers_may_read_at_another_precision(teachers):
     inputs = Extractor.from_pretrained(teachers[0], device="cpu").inputs
     text = "Anna Bell was born in London."
     exact, rounded = (
-        targets(*taught_documents([text], teachers, inputs, precision=precision), text, inputs)
+        targets(
+            *taught_documents([text], teachers, encoder=inputs, precision=precision), text, inputs
+        )
         for precision in ("fp32", "bf16")
     )
     assert exact != rounded
@@ -107,7 +110,7 @@ def test_a_long_sentence_is_placed_in_each_of_its_windows(teachers, tmp_path):
     save_checkpoint(extractor, tmp_path)
     inputs = Extractor.from_pretrained(tmp_path, device="cpu").inputs
     text = "Anna Bell saw London and " * 8 + "NATO."
-    (document,) = taught_documents([text], [str(tmp_path)], inputs)
+    (document,) = taught_documents([text], [str(tmp_path)], encoder=inputs)
     (windows,) = document.sentences
     assert len(windows) > 2
     entities, relations = said(tmp_path, text)
@@ -132,8 +135,8 @@ def test_what_the_tail_table_says_is_placed_where_words_end(random_extractor, tm
     extractor = random_extractor(5, tail_table=True, window_tokens=60)
     save_checkpoint(extractor, tmp_path)
     text = "Anna Bell was born in London. She left London for Acme Corp."
-    (document,) = taught_documents([text], [str(tmp_path)], extractor.inputs)
-    joined = join_cells(document, 0, 2, extractor.inputs)
+    (document,) = taught_documents([text], [str(tmp_path)], encoder=extractor.inputs)
+    joined = join_cells(document, 0, 2, encoder=extractor.inputs)
     sentences = split_sentences(text)
     ends = [
         sentence.begin + end
@@ -154,8 +157,8 @@ def test_what_the_tail_table_says_is_placed_where_words_end(random_extractor, tm
 
 def test_a_teacher_must_know_each_label(random_extractor, tmp_path):
     save_checkpoint(knowing(random_extractor(), ["A", "B", "C"], ["r"]), tmp_path)
-    with pytest.raises(ConfigurationError, match="none has the label 's', which `train` has"):
-        taught_documents(["Anna."], [str(tmp_path)], random_extractor().inputs)
+    with pytest.raises(ConfigurationError, match="none has the label 's', which --train has"):
+        taught_documents(["Anna."], [str(tmp_path)], encoder=random_extractor().inputs)
 
 
 def test_what_a_teacher_says_of_other_labels_is_left_out(random_extractor, tmp_path):
@@ -164,7 +167,7 @@ def test_what_a_teacher_says_of_other_labels_is_left_out(random_extractor, tmp_p
     text = "Anna Bell was born in London."
     entities, relations = said(tmp_path, text)
     student = knowing(random_extractor(4), ["A", "B"], ["r"]).inputs
-    (document,) = taught_documents([text], [str(tmp_path)], student)
+    (document,) = taught_documents([text], [str(tmp_path)], encoder=student)
     found = targets(document, text, student)
     for of, scores, kept in zip(found, (entities, relations), (2, 1), strict=True):
         assert len(of) < len(scores)
@@ -177,7 +180,7 @@ def test_a_label_of_one_teacher_is_the_mean_of_those_who_know_it(random_extracto
     save_checkpoint(knowing(random_extractor(4), ["A"], ["r"]), tmp_path / "knows-less")
     text = "Anna Bell was born in London."
     names = [str(tmp_path / name) for name in ("knows", "knows-less")]
-    (document,) = taught_documents([text], names, extractor.inputs)
+    (document,) = taught_documents([text], names, encoder=extractor.inputs)
     entities, _ = targets(document, text, extractor.inputs)
     scores = said(names[0], text)[0]
     assert {p: t for p, t in entities.items() if p[2]} == {p: s for p, s in scores.items() if p[2]}

@@ -11,6 +11,8 @@ from pfn_kg.pfn.readers.docred import GoldDocument, GoldMention, read_docred_doc
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.graph_scores import LOSSES, GraphDocument, score_graph
 
+pytestmark = pytest.mark.quick
+
 # Six mentions of two characters in two sentences: 0, 3, 6 in the first, 10, 13, 16 in the second.
 PLACES = [0, 3, 6, 10, 13, 16]
 

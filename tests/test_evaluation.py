@@ -6,6 +6,8 @@ from pfn_kg.pfn.evaluation.gold_spans import GoldSentence
 from pfn_kg.pfn.evaluation.scores import score, tune_thresholds
 from pfn_kg.schemas.records import HeadExtraction, HeadTriple, Mention
 
+pytestmark = pytest.mark.quick
+
 TEXT = "Ada Lovelace met NATO in London"
 ADA, NATO, LONDON = (0, 12, "PER"), (17, 21, "ORG"), (25, 31, "LOC")
 GOLD = GoldSentence(TEXT, {ADA, NATO, LONDON}, {(ADA, "in", LONDON), (NATO, "in", LONDON)})

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pyoxigraph
 import pytest
 import rdflib
-from corpora import ROOT, manifest
 
+from helpers.corpora import ROOT
+from helpers.output_folders import read_manifest, table_rows
 from pfn_kg.pipeline.cli import main
 
 
@@ -49,10 +50,10 @@ def test_text_files_become_parquet(tmp_path):
 def test_the_example_gives_a_graph(example_run):
     output, said = example_run
     assert "40 documents" in said
-    assert manifest(output)["state"] == "done"
+    assert read_manifest(output)["state"] == "done"
     found = {
         (row["subject_text"], row["relation"], row["object_text"])
-        for row in pq.read_table(output / "triples").to_pylist()
+        for row in table_rows(output, "triples")
     }
     assert ("Newell Convers Wyeth", "date_of_birth", "October 22, 1882") in found
     assert ("Eidenmüller", "place_of_birth", "Munich") in found
@@ -71,7 +72,7 @@ def test_the_example_gives_a_graph(example_run):
 
 @pytest.fixture(scope="module")
 def example_rdf(example_run, tmp_path_factory):
-    """The export that docs/questions.md asks."""
+    """The export that docs/tutorials/sparql.md asks."""
     output = tmp_path_factory.mktemp("export") / "example-rdf"
     options = ["--provenance", "statement", "--output", str(output)]
     assert main(["export", str(example_run[0]), *options]) == 0
@@ -82,7 +83,7 @@ def example_rdf(example_run, tmp_path_factory):
     ("title", "question", "answer"),
     re.findall(
         r"^## (.*?)$.*?```sparql\n(.*?)```.*?```text\n(.*?)```",
-        (ROOT / "docs" / "questions.md").read_text(encoding="utf-8"),
+        (ROOT / "docs" / "tutorials" / "sparql.md").read_text(encoding="utf-8"),
         re.DOTALL | re.MULTILINE,
     ),
 )

@@ -1,23 +1,26 @@
 """Exports: what is written where, what passes the filters, and when a folder counts as whole."""
 
 import json
-import os
 import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from extraction_folders import DOCS, Doc, write_folder
 
+from helpers.beam_runners import prism_options
+from helpers.extraction_folders import DOCS, Doc, write_folder
+from helpers.output_folders import files, read_manifest, table_rows
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.export import export
 from pfn_kg.pipeline.finished_run import read_finished
-from pfn_kg.pipeline.write_graph import Filters, run_sink
+from pfn_kg.pipeline.write_graph import run_sink
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.sinks.interface import JOINED_COLUMNS, RejectedRow, Sink, Written
+from pfn_kg.schemas.joined_columns import JOINED_COLUMNS
+from pfn_kg.schemas.load_options import Filters
+from pfn_kg.sinks.interface import RejectedRow, Sink, Written
 
-DOCS_PAGE = Path(__file__).parents[1] / "docs" / "sinks.md"
+DOCS_PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "write_a_sink.md"
 MORE = [
     Doc(
         f"m{i}",
@@ -90,10 +93,6 @@ def small_run(tmp_path_factory):
     return make_run(tmp_path_factory.mktemp("graph") / "run", shard_rows=200_000)
 
 
-def table(directory, name):
-    return pq.read_table(Path(directory) / name).to_pylist()
-
-
 def written(folder, name):
     files = sorted(Path(folder).glob(f"{name}-*.json"))
     return [row for file in files for row in json.loads(file.read_text())]
@@ -106,12 +105,12 @@ def test_a_sink_is_handed_all_rows_and_their_ends(request, tmp_path, of, one_wri
     run = request.getfixturevalue(of)
     folder = str(tmp_path / "out")
     counts = run_sink(run, RowsSink(one_writer), folder)
-    entities = {row["entity_id"]: row for row in table(run.directory, "entities")}
+    entities = {row["entity_id"]: row for row in table_rows(run.directory, "entities")}
     for name, ends in (
         ("relations", ("subject_id", "object_id")),
         ("triples", ("subject_entity_id", "object_entity_id")),
     ):
-        rows = table(run.directory, name)
+        rows = table_rows(run.directory, name)
         found = written(folder, name)
         assert counts[name] == len(rows) == len(found)
         assert [{k: row[k] for k in rows[0]} for row in found] == sorted(
@@ -145,8 +144,8 @@ def test_a_sink_is_handed_all_rows_and_their_ends(request, tmp_path, of, one_wri
 )
 def test_filters(run, tmp_path, filters):
     folder = str(tmp_path / "out")
-    run_sink(run, RowsSink(), folder, filters=filters)
-    relations = table(run.directory, "relations")
+    run_sink(run, RowsSink(), folder, filters)
+    relations = table_rows(run.directory, "relations")
     kept = {
         row["relation_id"]
         for row in relations
@@ -156,16 +155,18 @@ def test_filters(run, tmp_path, filters):
     }
     assert 0 < len(kept) < len(relations)
     assert {row["relation_id"] for row in written(folder, "relations")} == kept
-    triples = [r["triple_id"] for r in table(run.directory, "triples") if r["relation_id"] in kept]
+    triples = [
+        r["triple_id"] for r in table_rows(run.directory, "triples") if r["relation_id"] in kept
+    ]
     assert [row["triple_id"] for row in written(folder, "triples")] == sorted(triples)
     # What relations pass changes nothing of the things that they are between.
-    assert len(written(folder, "entities")) == len(table(run.directory, "entities"))
+    assert len(written(folder, "entities")) == len(table_rows(run.directory, "entities"))
 
 
 def test_a_confidence_equal_to_the_filter_passes(run, tmp_path):
     # It is stored as a float of 32 bits, which is below the number that users write.
     chosen = Filters(min_confidence=0.9, relations=("date of birth",))
-    run_sink(run, RowsSink(), str(tmp_path), filters=chosen)
+    run_sink(run, RowsSink(), str(tmp_path), chosen)
     assert len(written(tmp_path, "relations")) >= 12
 
 
@@ -185,7 +186,7 @@ def test_an_export_replaces_the_one_before_it(small_run, tmp_path):
     names = {path.name for path in output.iterdir()}
     assert {Path(name).suffix for name in names} == {".nt", ".ttl", ".json"}
     assert {n for n in names if n.endswith(".ttl")} == {"ontology.ttl", "shapes.ttl", "void.ttl"}
-    manifest = json.loads((output / "manifest.json").read_text())
+    manifest = read_manifest(output)
     assert (manifest["export"], manifest["state"]) == ("rdf", "done")
     assert manifest["options"]["format"] == "ntriples"
     assert manifest["source"]["run_id"] == small_run.run_id
@@ -251,7 +252,7 @@ def test_the_sink_of_the_docs_runs(small_run, tmp_path):
         .replace("runs/example", small_run.directory)
         .replace('"out"', repr(str(tmp_path / "out")))
     )
-    exec(compile(code, "docs/sinks.md", "exec"), namespace)
+    exec(compile(code, "docs/how-to/write_a_sink.md", "exec"), namespace)
     lines = [
         json.loads(line)
         for file in sorted((tmp_path / "out").glob("*.jsonl"))
@@ -274,17 +275,13 @@ def test_a_schema_given_to_build_is_that_of_the_export(tmp_path, capsys):
 
 
 def test_on_prism(run, tmp_path, monkeypatch):
-    binary = os.environ.get("PFN_KG_PRISM")
-    if not binary:
+    beam_options = prism_options()
+    if not beam_options:
         pytest.skip("PFN_KG_PRISM names no Prism binary")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     command = ["export", run.directory, "--to", "trig", "--provenance", "statement", "--output"]
     assert main([*command, str(tmp_path / "local")]) == 0
-    beam_options = ["--runner=PrismRunner", f"--prism_location={binary}"]
     assert main([*command, str(tmp_path / "prism"), "--", *beam_options]) == 0
-    local, prism = (
-        {p.name: p.read_bytes() for p in (tmp_path / name).iterdir() if p.name != "manifest.json"}
-        for name in ("local", "prism")
-    )
+    local, prism = (files(tmp_path / name) for name in ("local", "prism"))
     assert len(local) > 10
     assert prism == local

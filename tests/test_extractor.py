@@ -2,16 +2,19 @@
 
 import pytest
 import torch
-from hypothesis import example, given, settings
-from texts import TEXT
+from hypothesis import example, given
 
+from helpers.examples import examples
+from helpers.texts import TEXT
 from pfn_kg import Extractor
 from pfn_kg.pfn.inference.segmentation import segment
 from pfn_kg.pfn.model import packed_linear
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.resolution import resolve
-from pfn_kg.pfn.training.train import save_checkpoint
+from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
 from pfn_kg.schemas.errors import ConfigurationError
+
+pytestmark = pytest.mark.quick
 
 SENTENCES = [
     "She met Ada Lovelace in London.",
@@ -21,7 +24,7 @@ SENTENCES = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(TEXT)
 @example("Anna Bell\r\n\tin e\u0301 London 👩‍👧. NATO\u200b שלום Rome\x00 in 1990.")
 def test_offsets_are_those_of_the_text(tiny_extractor, text):

@@ -1,10 +1,13 @@
 """Of mentions that overlap the best one stays."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pfn_kg.pfn.inference.flat_entities import between, flat_mentions
 from pfn_kg.schemas.records import HeadTriple, Mention
+
+pytestmark = pytest.mark.quick
 
 
 @st.composite

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,6 +6,8 @@ from hypothesis import strategies as st
 from pfn_kg.pfn.inference.inputs import WORD_PIECES, InputEncoder
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.word_shape import WORD_SHAPES, word_shape
+
+pytestmark = pytest.mark.quick
 
 
 def with_options(extractor, **options):
@@ -126,3 +129,25 @@ def test_words_are_hidden_whole(tiny_extractor, rate, seed):
     assert found.pieces[0] == window.pieces[0]
     assert found.pieces[-1] == window.pieces[-1]
     assert rate or found == window
+
+
+def test_a_window_fits_the_positions_of_roberta(tiny_extractor):
+    """RoBERTa counts positions from one past the padding's, so it has fewer than it says."""
+    from transformers import RobertaConfig, RobertaModel
+
+    config = RobertaConfig(
+        vocab_size=40,
+        hidden_size=4,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=4,
+        max_position_embeddings=20,
+        pad_token_id=1,
+    )
+    model = RobertaModel(config).eval()
+    longest = with_options(tiny_extractor, encoder=config.to_dict()).longest
+    assert longest == 18
+    with torch.no_grad():
+        model(torch.full((1, longest), 5))
+        with pytest.raises((IndexError, RuntimeError), match="out of"):
+            model(torch.full((1, longest + 1), 5))

@@ -2,11 +2,13 @@
 
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema, neo4j_label_name, neo4j_type_name, slug
+
+pytestmark = pytest.mark.quick
 
 SCHEMA = """
 version: 1
@@ -97,7 +99,6 @@ def test_what_is_no_schema(text):
         LabelSchema.from_yaml(text, "labels.yaml")
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1))
 @example("a\x85b\u2028c\u2029d")
 def test_derived_names_are_always_valid(name):

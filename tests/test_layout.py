@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.quick
+
 ROOT = Path(__file__).parents[1]
+
+#: A longer module holds more than one concept.
+MOST_LINES = 400
 
 # Each room with the rooms that it may import, besides itself. A room is a package; the modules
 # that lie directly in pfn/, sinks/ and pipeline/ are rooms of their own: `pfn` and so on.
@@ -19,7 +24,8 @@ NAMES = {"transforms.values", "transforms.names"} | PLUMBING
 CORPUS = {"transforms.reading", "transforms.extraction"} | PLUMBING
 TABLES = {"transforms.tables"} | PLUMBING
 FACTS = {"transforms.documents", "transforms.facts"} | NAMES | CORPUS | TABLES
-TRANSFORMS = {"transforms.merging"} | FACTS
+MERGING = {"transforms.merging"} | FACTS
+TRANSFORMS = {"transforms.graph"} | MERGING
 SINKS = {"sinks", "sinks.rdf", "sinks.neo4j"}
 MAY_IMPORT = {
     "schemas": set(),
@@ -40,7 +46,8 @@ MAY_IMPORT = {
     "transforms.names": SCHEMAS | NAMES,
     "transforms.tables": SCHEMAS | PLUMBING,
     "transforms.facts": SCHEMAS | SCORES | FACTS,
-    "transforms.merging": SCHEMAS | TRANSFORMS,
+    "transforms.merging": SCHEMAS | MERGING,
+    "transforms.graph": SCHEMAS | TRANSFORMS,
     "sinks": SCHEMAS,
     "sinks.rdf": SCHEMAS | {"sinks"},
     "sinks.neo4j": SCHEMAS | {"sinks"},
@@ -107,6 +114,11 @@ def test_the_rooms_have_no_circle():
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_module_says_what_it_is_for(path):
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_module_is_long(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
 def test_imports_inside_functions_are_seen():

@@ -1,9 +1,12 @@
 """Training batches hold like lengths, and their order is random."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pfn_kg.pfn.training.length_sampler import LengthSampler
+
+pytestmark = pytest.mark.quick
 
 LENGTHS = [1 + (i * 37) % 100 for i in range(203)]
 

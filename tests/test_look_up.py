@@ -6,9 +6,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from apache_beam.testing.util import assert_that
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.examples import examples
 from pfn_kg.pipeline.options import pipeline_options
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
@@ -16,6 +17,8 @@ from pfn_kg.transforms.plumbing.ids import content_id, id_array, shard_of, shard
 from pfn_kg.transforms.plumbing.shards import decode
 from pfn_kg.transforms.tables.look_up import LookUp, Question, scatter
 from pfn_kg.transforms.tables.parts import find_parts, part_name, read_part
+
+pytestmark = pytest.mark.quick
 
 QUESTION = Question(
     "relations",
@@ -53,7 +56,7 @@ def test_shard_of_hexadecimal_ids(numbers, shards):
     assert shard_of_hex(column, shards).tolist() == list(expected)
 
 
-@settings(max_examples=6, deadline=None)
+@examples(6)
 @given(
     st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=12),
     st.integers(1, 3),
@@ -87,7 +90,9 @@ def test_look_up_is_a_join(tmp_path_factory, ends, files, other_files):
             for key, column in enumerate(QUESTION.keys):
                 got = [None] * len(rows)
                 if answers:
-                    got = scatter(len(rows), pa.concat_tables(answers), key, "value").to_pylist()
+                    got = scatter(
+                        len(rows), pa.concat_tables(answers), key=key, column="value"
+                    ).to_pylist()
                 assert got == [expected.get(id_) for id_ in rows[column].to_pylist()]
 
     with beam.Pipeline(options=pipeline_options([])) as pipeline:

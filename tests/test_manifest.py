@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from extraction_folders import DOCS, write_folder
 
+from helpers.extraction_folders import DOCS, write_folder
 from pfn_kg.pipeline.build_phase import build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.manifest import (

@@ -6,13 +6,15 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_training import DOCUMENT, options
 
+from helpers.training_data import DOCUMENT, options
 from pfn_kg.pfn.readers import read
 from pfn_kg.pfn.readers.records import AnnotatedDocument, Reading
 from pfn_kg.pfn.training.mention_replacement import MentionReplacement
 from pfn_kg.pfn.training.windows import WindowBatches, WindowDataset
 from pfn_kg.pipeline.cli import main
+
+pytestmark = pytest.mark.quick
 
 WORDS = st.sampled_from(["a", "Bo", "Cé", "日本", "😀", "-", "(", "e\u0301"])
 
@@ -119,8 +121,10 @@ def test_each_epoch_draws_anew(tmp_path, random_extractor):
     inputs.config.entity_types = sorted({t for s in reading for *_, t in s.entities})
     inputs.config.relation_types = sorted({r for d in reading.documents for _, r, _ in d.facts})
     epoch = 0
-    data = WindowDataset(reading, inputs, 0.5)
-    batches = WindowBatches(data, 60, 4, 1, lambda: epoch, 40)
+    data = WindowDataset(reading, inputs, mention_replacement=0.5)
+    batches = WindowBatches(
+        data, window_tokens=60, batch_size=4, seed=1, epoch=lambda: epoch, sentence_pieces=40
+    )
 
     def texts():
         return {

@@ -1,7 +1,5 @@
 """Entities across documents: alias tables, near names, and where ids went."""
 
-import json
-import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -10,19 +8,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import rdflib
-from extraction_folders import Doc, write_folder
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.beam_runners import prism_options
+from helpers.examples import examples
+from helpers.extraction_folders import Doc, write_folder
+from helpers.output_folders import files, read_manifest, table_rows
 from pfn_kg.pipeline.alias_files import ALIASES_FILE
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
+from pfn_kg.schemas.build_options import RdfOptions
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import FuzzyOptions
-from pfn_kg.sinks.rdf.sink import RdfOptions
-from pfn_kg.transforms.names.canonical_names import canonicalise
+from pfn_kg.schemas.rules import NearNameOptions
+from pfn_kg.transforms.names.canonical_names import canonical_entity
 
-FUZZY = FuzzyOptions(similarity=0.9)
+FUZZY = NearNameOptions(similarity=0.9)
 
 
 def doc(id_, *names, triples=()):
@@ -61,40 +62,30 @@ Nobody,,Odysseus,
 """
 
 
-def read(folder, name):
-    files = sorted((Path(folder) / name).glob("*.parquet"))
-    return pa.concat_tables([pq.read_table(file) for file in files]).to_pylist()
-
-
 def id_of(name, type_):
-    return canonicalise(name, type_, "entity", None).id.hex()
+    return canonical_entity(name, type_, kind="entity", datatype=None).id.hex()
 
 
 def entities(folder):
-    return {(e["type"], e["name"]): e for e in read(folder, "entities")}
+    return {(e["type"], e["name"]): e for e in table_rows(folder, "entities")}
 
 
 def redirects(folder):
-    return {r["old_id"]: r["entity_id"] for r in read(folder, "redirects")}
+    return {r["old_id"]: r["entity_id"] for r in table_rows(folder, "redirects")}
 
 
-def graph_bytes(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(Path(folder).rglob("*"))
-        if path.is_file() and path.name != "manifest.json"
-        if not {"extractions", "redirects"} & set(path.relative_to(folder).parts)
-    }
+def without_redirects(folder):
+    return files(folder, but=("extractions", "redirects"))
 
 
 def check_sound(folder):
     """What holds in every graph."""
-    ids = {e["entity_id"] for e in read(folder, "entities")}
-    mentions = Counter(m["entity_id"] for m in read(folder, "mentions"))
-    assert dict(mentions) == {e["entity_id"]: e["mentions"] for e in read(folder, "entities")}
-    for relation in read(folder, "relations"):
+    ids = {e["entity_id"] for e in table_rows(folder, "entities")}
+    mentions = Counter(m["entity_id"] for m in table_rows(folder, "mentions"))
+    assert dict(mentions) == {e["entity_id"]: e["mentions"] for e in table_rows(folder, "entities")}
+    for relation in table_rows(folder, "relations"):
         assert {relation["subject_id"], relation["object_id"]} <= ids
-    found = read(folder, "redirects")
+    found = table_rows(folder, "redirects")
     assert len({r["old_id"] for r in found}) == len(found)
     for row in found:
         assert row["old_id"] not in ids
@@ -122,7 +113,7 @@ def test_alias_table(tmp_path, aliases):
     assert found["LOC", "Seattle"]["same_as"] == "http://www.wikidata.org/entity/Q5083"
     assert found["PER", "Emerald City"]["same_as"] is None
     # Two documents say one fact, each in its own words.
-    (relation,) = read(folder, "relations")
+    (relation,) = table_rows(folder, "relations")
     assert (relation["document_count"], relation["evidence_count"]) == (2, 2)
     assert redirects(folder) == {
         id_of("Micro-Soft", "PER"): microsoft["entity_id"],
@@ -168,14 +159,14 @@ def test_fuzzy_joins_a_name_to_what_the_table_calls_it(tmp_path, aliases):
 def test_without_the_options_the_graph_is_the_former_one(tmp_path, aliases):
     folder = write_folder(tmp_path / "run", DOCS)
     build(folder)
-    before = graph_bytes(folder)
+    before = without_redirects(folder)
     build(folder, BuildOptions(aliases=aliases, fuzzy=FUZZY))
-    assert graph_bytes(folder) != before
+    assert without_redirects(folder) != before
     moved = redirects(folder)
     assert (Path(folder) / ALIASES_FILE).exists()
     build(folder)
     check_sound(folder)
-    assert graph_bytes(folder) == before
+    assert without_redirects(folder) == before
     assert not moved.keys() & redirects(folder).keys()
     # Where the heir had no mention of its own key, its id went as well.
     (tmp_path / "c.csv").write_text("alias,canonical_name\nOslo,Christiania\n")
@@ -196,19 +187,19 @@ def test_same_bytes_whatever_the_chunks_order_and_workers(tmp_path, aliases, sha
     options = BuildOptions(aliases=aliases, fuzzy=FUZZY, shard_rows=shard_rows, rdf=None)
     folder = write_folder(tmp_path / "one", DOCS)
     build(folder, options)
-    expected = graph_bytes(folder), read(folder, "redirects")
+    expected = without_redirects(folder), table_rows(folder, "redirects")
     build(folder, options)
-    assert (graph_bytes(folder), read(folder, "redirects")) == expected
+    assert (without_redirects(folder), table_rows(folder, "redirects")) == expected
     build(folder, options, ["--direct_num_workers=2", "--direct_running_mode=multi_threading"])
-    assert (graph_bytes(folder), read(folder, "redirects")) == expected
+    assert (without_redirects(folder), table_rows(folder, "redirects")) == expected
     other = write_folder(tmp_path / "ones", DOCS, chunk_documents=1, reverse=True)
     build(other, options)
-    assert (graph_bytes(other), read(other, "redirects")) == expected
+    assert (without_redirects(other), table_rows(other, "redirects")) == expected
 
 
 def test_prism(tmp_path, aliases, monkeypatch):
-    binary = os.environ.get("PFN_KG_PRISM")
-    if not binary:
+    prism_runner = prism_options()
+    if not prism_runner:
         pytest.skip("PFN_KG_PRISM names no Prism binary")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     options = BuildOptions(aliases=aliases, fuzzy=FUZZY, shard_rows=2)
@@ -217,9 +208,9 @@ def test_prism(tmp_path, aliases, monkeypatch):
     # Redirects go back to the build before.
     shutil.copytree(local, prism)
     build(local, options)
-    build(prism, options, ["--runner=PrismRunner", f"--prism_location={binary}"])
-    assert graph_bytes(prism) == graph_bytes(local)
-    assert read(prism, "redirects") == read(local, "redirects") != []
+    build(prism, options, prism_runner)
+    assert without_redirects(prism) == without_redirects(local)
+    assert table_rows(prism, "redirects") == table_rows(local, "redirects") != []
 
 
 NAMES = st.sampled_from(
@@ -247,7 +238,7 @@ TABLES = st.sampled_from(
 )
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(5, shared_fixtures=True)
 @given(CORPORA, st.lists(st.tuples(TABLES, st.booleans()), min_size=1, max_size=2))
 def test_any_sequence_of_builds(tmp_path_factory, corpus, steps):
     """Redirects lead to entities, never on, and the graph knows nothing of former builds."""
@@ -255,7 +246,7 @@ def test_any_sequence_of_builds(tmp_path_factory, corpus, steps):
     docs = [doc(str(number), *names) for number, names in enumerate(corpus)]
     output = write_folder(folder / "run", docs)
     build(output, BuildOptions(rdf=None))
-    exact = {m["mention_id"]: m["entity_id"] for m in read(output, "mentions")}
+    exact = {m["mention_id"]: m["entity_id"] for m in table_rows(output, "mentions")}
     for number, (text, is_fuzzy) in enumerate(steps):
         path = folder / f"{number}.csv"
         path.write_text(text or "")
@@ -265,23 +256,23 @@ def test_any_sequence_of_builds(tmp_path_factory, corpus, steps):
         build(output, options)
         check_sound(output)
         # Every key that lost all its mentions is known to lead to where they went.
-        found, ids = redirects(output), {e["entity_id"] for e in read(output, "entities")}
-        now = {m["mention_id"]: m["entity_id"] for m in read(output, "mentions")}
+        found, ids = redirects(output), {e["entity_id"] for e in table_rows(output, "entities")}
+        now = {m["mention_id"]: m["entity_id"] for m in table_rows(output, "mentions")}
         for mention, entity in exact.items():
             if entity not in ids:
                 assert found[entity] == now[mention]
     fresh = write_folder(folder / "fresh", docs[::-1], chunk_documents=1)
     build(fresh, options)
-    assert read(fresh, "entities") == read(output, "entities")
+    assert table_rows(fresh, "entities") == table_rows(output, "entities")
     columns = ("mention_id", "entity_id")
-    assert [[m[c] for c in columns] for m in read(fresh, "mentions")] == [
-        [m[c] for c in columns] for m in read(output, "mentions")
+    assert [[m[c] for c in columns] for m in table_rows(fresh, "mentions")] == [
+        [m[c] for c in columns] for m in table_rows(output, "mentions")
     ]
 
 
 def test_updates_keep_aliases_and_fuzzy(tmp_path, aliases, tiny_model):
     """Added to and taken from, the graph is that of the live documents."""
-    from corpora import TEXTS, files, run, write_corpus
+    from helpers.corpora import TEXTS, run, write_corpus
 
     table = tmp_path / "names.csv"
     table.write_text("alias,canonical_name,iri\nAda Lovelace,Augusta Ada King,https://x/ada\n")
@@ -301,11 +292,11 @@ def test_updates_keep_aliases_and_fuzzy(tmp_path, aliases, tiny_model):
 
     assert graph(output) == graph(only_b)
     check_sound(output)
-    manifest = json.loads((output / "manifest.json").read_text())["build"]["options"]
+    manifest = read_manifest(output)["build"]["options"]
     assert manifest["aliases"]
     assert manifest["fuzzy"] == {"similarity": 0.9, "words": 2}
     assert main(["remove", str(output), "--documents", "a0", "--aliases", "none"]) == 0
-    manifest = json.loads((output / "manifest.json").read_text())["build"]["options"]
+    manifest = read_manifest(output)["build"]["options"]
     assert manifest["aliases"] is None
     assert not (output / ALIASES_FILE).exists()
 

@@ -4,10 +4,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.rules import NameRules
 from pfn_kg.transforms.names.canonical_names import canonical_name
 from pfn_kg.transforms.names.name_keys import name_key
+
+pytestmark = pytest.mark.quick
 
 OFF = NameRules(**dict.fromkeys(NameRules.model_fields, False))
 WORDS = (

@@ -1,16 +1,15 @@
 """The switches of names, from the command line to the manifest and into the next build."""
 
 import json
-from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
-from extraction_folders import Doc, write_folder
 
+from helpers.extraction_folders import Doc, write_folder
+from helpers.output_folders import read_manifest, table_rows
 from pfn_kg.pipeline.build_phase import recorded_options
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.manifest import Manifest
-from pfn_kg.schemas.job import NameRules
+from pfn_kg.schemas.rules import NameRules
 
 DOCS = [
     Doc(
@@ -32,10 +31,7 @@ DOCS = [
 
 
 def names(folder):
-    rows = [
-        r for f in sorted(Path(folder).glob("entities/*")) for r in pq.read_table(f).to_pylist()
-    ]
-    return {(row["name"], *row["aliases"]) for row in rows}
+    return {(row["name"], *row["aliases"]) for row in table_rows(folder, "entities")}
 
 
 def test_switches_reach_the_graph_and_the_manifest(tmp_path):
@@ -43,7 +39,7 @@ def test_switches_reach_the_graph_and_the_manifest(tmp_path):
     valley = ("the Thames Valley", "Thames Valley")
     assert main(["build", folder, "--no-rdf"]) == 0
     assert names(folder) == {("Ada Lovelace", "Lovelace"), ("Lovelace",), valley}
-    manifest = json.loads((Path(folder) / "manifest.json").read_text())
+    manifest = read_manifest(folder)
     assert manifest["build"]["options"]["names"] == NameRules().model_dump()
     assert manifest["build"]["counts"]["short_forms"] == 1
 
@@ -51,7 +47,7 @@ def test_switches_reach_the_graph_and_the_manifest(tmp_path):
     assert main(["build", folder, "--no-rdf", "--no-last-names", "--no-articles"]) == 0
     apart = {("Ada Lovelace",), ("Lovelace",), valley[:1], valley[1:]}
     assert names(folder) == apart
-    manifest = json.loads((Path(folder) / "manifest.json").read_text())
+    manifest = read_manifest(folder)
     last = recorded_options(folder, Manifest.from_dict(manifest))
     assert last.names == NameRules(last_names=False, articles=False)
     # A folder of an older version has none recorded.

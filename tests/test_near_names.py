@@ -3,18 +3,23 @@
 import itertools
 import random
 
+import apache_beam as beam
 import networkx as nx
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.eager import eager
+from helpers.examples import examples
+from pfn_kg.transforms.merging.capped_blocks import CappedBlocks
 from pfn_kg.transforms.merging.clusters import Candidate, Pair, cluster
-from pfn_kg.transforms.merging.components import ROUNDS, components_of
-from pfn_kg.transforms.merging.merge_entities import CappedBlocks
+from pfn_kg.transforms.merging.components import ROUNDS, components_of, links_of
+from pfn_kg.transforms.merging.near_name_heirs import _Cluster
 from pfn_kg.transforms.merging.near_names import (
     BLOCK_NAMES,
     BLOCK_SCHEMA,
+    EDGE_SCHEMA,
     are_alike,
     blocks_of,
     edges_of,
@@ -24,6 +29,8 @@ from pfn_kg.transforms.merging.near_names import (
 from pfn_kg.transforms.merging.redirects import VOTE_SCHEMA, elect
 from pfn_kg.transforms.names.canonical_names import canonical_name
 from pfn_kg.transforms.plumbing.shards import decode, encode
+
+pytestmark = pytest.mark.quick
 
 WORDS = st.lists(
     st.sampled_from(["ada", "adda", "of", "the", "north", "south", "xiv", "xvi", "1815", "1816"]),
@@ -65,7 +72,6 @@ def test_other_things_however_long_the_name(one, other):
     assert not alike(one, other, 0.85)
 
 
-@settings(deadline=None)
 @given(WORDS, WORDS)
 def test_alikeness_has_no_direction_and_meets_in_a_block(one, other):
     assert are_alike(one, other) == are_alike(other, one)
@@ -92,7 +98,6 @@ def pairs_of(found, fixed):
     return [Pair(s, candidates[a], candidates[b]) for a, b, s in found]
 
 
-@settings(deadline=None)
 @given(PAIRS, st.sets(st.integers(0, 9), max_size=3), st.integers(1, 6), st.randoms())
 def test_clusters(found, fixed, most, shuffler):
     pairs = pairs_of(found, fixed)
@@ -115,7 +120,6 @@ def test_clusters(found, fixed, most, shuffler):
         assert len(members) == sum(len(c) > 1 for c in nx.connected_components(graph))
 
 
-@settings(deadline=None)
 @given(PAIRS)
 def test_components_of_small_graphs_are_found(found):
     links = [(id_(a), id_(b)) for a, b, _ in found]
@@ -149,7 +153,7 @@ def block_rows(rows):
     )
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(st.integers(0, 10**6), st.integers(1, 9))
 def test_blocks_are_trimmed_the_same_whatever_the_parts(seed, parts):
     shuffler = random.Random(seed)
@@ -180,7 +184,41 @@ def test_a_pair_that_meets_twice_is_one_edge():
     assert len(edges_of(block_rows([(1, 3, "ada lovelace"), (1, 3, "ada lovelacee")]), 0.9)[0]) == 0
 
 
-@settings(deadline=None)
+def test_of_a_pair_that_comes_more_than_once_the_greatest_similarity_counts():
+    """An entity with several names meets another one in several blocks."""
+    # 0 and 2 are named by the alias table, so 1 can be joined to one of them alone.
+    ends = {0: ("Ada", 1, True), 1: ("Adda", 1, False), 2: ("Addda", 1, True)}
+
+    def edge(a, b, similarity):
+        name_a, count_a, fixed_a = ends[a]
+        name_b, count_b, fixed_b = ends[b]
+        return {
+            "a": id_(a), "b": id_(b), "similarity": similarity,
+            "a_name": name_a, "a_count": count_a, "a_is_fixed": fixed_a,
+            "b_name": name_b, "b_count": count_b, "b_is_fixed": fixed_b,
+            "label": id_(0), "is_whole": True,
+        }  # fmt: skip
+
+    weak, strong, other = edge(0, 1, 0.91), edge(0, 1, 0.99), edge(1, 2, 0.95)
+    schema = EDGE_SCHEMA.append(pa.field("label", pa.binary(12)))
+    schema = schema.append(pa.field("is_whole", pa.bool_()))
+    for rows in ([weak, strong, other], [strong, weak, other], [other, strong, weak]):
+        parts = [encode(pa.Table.from_pylist([row], schema)) for row in rows]
+        found = eager(
+            lambda groups: (
+                groups
+                | beam.ParDo(_Cluster(), {"entities": 1}).with_outputs(
+                    _Cluster.COUNTS, main="heirs"
+                )
+            ),
+            [(0, parts)],
+        )
+        ((_, heirs),) = found["heirs"]
+        assert list(links_of([heirs])) == [(id_(1), id_(0))]
+        (counts,) = found["counts"]
+        assert counts == {"fuzzy_pairs": 2, "fuzzy_pairs_left_out": 1, "merged.fuzzy": 1}
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.integers(1, 3), st.booleans()),

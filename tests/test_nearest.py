@@ -1,10 +1,13 @@
 """Of a fact's triples in a document those stay whose arguments stand nearest."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pfn_kg.transforms.facts.nearest import is_nearest
+
+pytestmark = pytest.mark.quick
 
 TRIPLES = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(0, 5), st.integers(0, 5)),

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import threading
 import uuid
 from pathlib import Path
 
@@ -10,21 +11,24 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from corpora import ROOT, TEXTS, write_corpus
-from corpora import run as run_corpus
-from extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from neo4j_server import free_port
-from texts import TEXT
 
+from helpers.beam_runners import prism_options
+from helpers.corpora import ROOT, TEXTS, write_corpus
+from helpers.corpora import run as run_corpus
+from helpers.examples import examples
+from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
+from helpers.output_folders import read_manifest, table_rows
+from helpers.ports import free_port
+from helpers.texts import TEXT
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.write_graph import WriteGraph
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.sinks.interface import Rows
-from pfn_kg.sinks.neo4j.connection import Neo4jServer
+from pfn_kg.sinks.neo4j.connection import Neo4jServer, Neo4jUnavailableError
 from pfn_kg.sinks.neo4j.schema import quoted
 from pfn_kg.sinks.neo4j.sink import Neo4jOptions, Neo4jSink
 from pfn_kg.transforms.tables.parts import find_parts
@@ -94,10 +98,6 @@ def load(directory, graph, *options):
     return main(["load", directory, "--graph", graph, *options])
 
 
-def rows_of(directory, table):
-    return pq.read_table(Path(directory) / table).to_pylist()
-
-
 def rejected(directory):
     files = list((Path(directory) / "rejected").glob("neo4j-*.parquet"))
     return [row for file in files for row in pq.read_table(file).to_pylist()]
@@ -106,7 +106,7 @@ def rejected(directory):
 def expected_graph(directory, graph, of=lambda row: True):
     nodes, kinds = [], {}
     labels = {"PER": "PER", "LOC": "LOC", "TIME": "TIME"}
-    for row in rows_of(directory, "entities"):
+    for row in table_rows(directory, "entities"):
         kinds[row["entity_id"]] = row["kind"]
         properties = {name: row[name] for name in ("name", "aliases", "mentions", "documents")}
         if row["kind"] == "value":
@@ -132,7 +132,7 @@ def expected_graph(directory, graph, of=lambda row: True):
                 "graph": graph,
             },
         }
-        for row in filter(of, rows_of(directory, "relations"))
+        for row in filter(of, table_rows(directory, "relations"))
     ]
     return nodes, relationships
 
@@ -144,8 +144,18 @@ def same(found, wanted):
 
 
 @pytest.mark.parametrize("writers", [1, 3])
-def test_the_database_holds_what_the_tables_hold(run, neo4j, graph, capsys, writers):
+def test_the_database_holds_what_the_tables_hold(run, neo4j, graph, capsys, monkeypatch, writers):
+    threads = set()
+    write = Neo4jServer.write
+
+    def watched(self, *arguments):
+        threads.add(threading.get_ident())
+        return write(self, *arguments)
+
+    monkeypatch.setattr(Neo4jServer, "write", watched)
     assert load(run, graph, "--neo4j-writers", str(writers)) == 0
+    # Several transactions may run side by side only if there are several writers.
+    assert (len(threads) > 1) == (writers > 1)
     wanted = expected_graph(run, graph)
     assert f"{len(wanted[0])} nodes, {len(wanted[1])} relationships" in capsys.readouterr().out
     same(neo4j.graph(graph), wanted)
@@ -193,7 +203,7 @@ def test_the_database_mirrors_the_folder(tmp_path, neo4j, graph, capsys):
         neo4j.query("MATCH (u:User {graph: $graph}) DETACH DELETE u", graph=graph)
         neo4j.query("MATCH (a:Reviewed) REMOVE a:Reviewed, a.embedding")
         found = neo4j.graph(graph)
-        ours = {row["entity_id"] for row in rows_of(folder, "entities")}
+        ours = {row["entity_id"] for row in table_rows(folder, "entities")}
         kept = [row for row in found[0] if row["properties"]["id"] not in ours]
         assert [row["properties"]["name"] for row in kept] == ["Weak Name"]
         assert "1 nodes are no longer in the graph, but stay" in said.err
@@ -228,7 +238,7 @@ def test_filters(run, neo4j, graph):
             row["confidence"] >= 0.6 - 1e-7 and row["predicate"] in ("place of birth", "spouse")
         ),
     )
-    assert 0 < len(wanted[1]) < len(rows_of(run, "relations"))
+    assert 0 < len(wanted[1]) < len(table_rows(run, "relations"))
     same(neo4j.graph(graph), wanted)
 
 
@@ -240,7 +250,7 @@ def test_run_and_build_load(tmp_path, tiny_model, neo4j, graph, capsys):
     assert "5 documents" in capsys.readouterr().out
     loaded = neo4j.graph(graph)
     assert len(loaded[0]) > 20
-    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    manifest = read_manifest(tmp_path / "out")
     assert manifest["state"] == "done"
     assert manifest["loads"][graph]["counts"]["neo4j_documents"] == 5
     assert main(["build", str(tmp_path / "out"), *options]) == 0
@@ -284,7 +294,7 @@ def test_text_and_evidence(run, neo4j, graph):
         "e.relation = r.id AS same",
         graph=graph,
     )
-    triples = [t for t in rows_of(run, "triples") if t["relation"] == "place of birth"]
+    triples = [t for t in table_rows(run, "triples") if t["relation"] == "place of birth"]
     assert {(row["document"], row["text"]) for row in found} == {
         (t["document_id"], t["evidence_text"]) for t in triples
     }
@@ -294,7 +304,7 @@ def test_text_and_evidence(run, neo4j, graph):
     # Every triple is evidence, every sentence a chunk, every mention counted.
     evidence = neo4j.query("MATCH (e:Evidence {graph: $graph}) RETURN e.id AS id", graph=graph)
     assert sorted(row["id"] for row in evidence) == [
-        t["triple_id"] for t in rows_of(run, "triples")
+        t["triple_id"] for t in table_rows(run, "triples")
     ]
     chunks = neo4j.query(
         "MATCH (c:Chunk {graph: $graph})-[:FROM_DOCUMENT]->(d) "
@@ -304,14 +314,14 @@ def test_text_and_evidence(run, neo4j, graph):
     )
     for row in chunks:
         assert row.pop("id") == f"{row['document_id']}#{row['sentence_index']}"
-    sentences = rows_of(run, "sentences")
+    sentences = table_rows(run, "sentences")
     assert chunks == sorted(sentences, key=lambda s: (s["document_id"], s["sentence_index"]))
     following = neo4j.query(
         "MATCH (a:Chunk {graph: $graph})-[:NEXT_CHUNK]->(b) "
         "RETURN b.index - a.index AS step, split(a.id, '#')[0] = split(b.id, '#')[0] AS same",
         graph=graph,
     )
-    documents = rows_of(run, "documents")
+    documents = table_rows(run, "documents")
     assert len(following) == sum(max(d["sentences"] - 1, 0) for d in documents)
     assert all(row == {"step": 1, "same": True} for row in following)
     counted = neo4j.query(
@@ -320,7 +330,7 @@ def test_text_and_evidence(run, neo4j, graph):
         graph=graph,
     )
     wanted: dict = {}
-    for m in rows_of(run, "mentions"):
+    for m in table_rows(run, "mentions"):
         key = (m["entity_id"], m["document_id"])
         wanted[key] = wanted.get(key, 0) + 1
     assert {(row["entity"], row["document"]): row["count"] for row in counted} == wanted
@@ -333,7 +343,7 @@ def test_text_and_evidence(run, neo4j, graph):
     assert sorted((row["entity"], row["chunk"]) for row in links) == sorted(
         {
             (m["entity_id"], f"{m['document_id']}#{m['sentence_index']}")
-            for m in rows_of(run, "mentions")
+            for m in table_rows(run, "mentions")
         }
     )
     [document] = neo4j.query(
@@ -418,7 +428,7 @@ HOSTILE = [
 ]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(15, shared_fixtures=True)
 @given(st.lists(TEXT | st.sampled_from(HOSTILE), max_size=30), TEXT.filter(str.strip))
 def test_names_stay_data(neo4j, monkeypatch, names, suffix):
     for name, value in neo4j.environment.items():
@@ -453,6 +463,21 @@ def test_only_plain_names_become_labels(name):
     assert quoted("Käse_1") == "`Käse_1`"
 
 
+def test_many_rows_that_are_refused_are_not_a_server_that_refuses_all(neo4j, graph):
+    """Only if no row of a large batch passes, it is not the rows."""
+    too_long = ["x" * 10_000] * 100
+    sink = Neo4jSink(LABEL_SCHEMA, server_of(neo4j), Neo4jOptions(graph, "run.v"))
+    sink.open()
+    try:
+        sink.prepare()
+        written = sink.write(Rows("entities", 0, 1, entity_rows([*too_long, "short"])))
+        assert (len(written.rejected), written.counts["neo4j_entities"]) == (100, 1)
+        with pytest.raises(Neo4jUnavailableError, match=r"every row is refused: .*too large"):
+            sink.write(Rows("entities", 0, 1, entity_rows(too_long)))
+    finally:
+        sink.close()
+
+
 def test_what_the_server_refuses_is_kept(tmp_path, neo4j, graph, capsys):
     folder = make_run(tmp_path / "run")
     path = next((tmp_path / "run" / "entities").glob("*.parquet"))
@@ -467,7 +492,7 @@ def test_what_the_server_refuses_is_kept(tmp_path, neo4j, graph, capsys):
     assert load(folder, graph) == 0
     of_it = [
         row
-        for row in rows_of(folder, "relations")
+        for row in table_rows(folder, "relations")
         if guilty in (row["subject_id"], row["object_id"])
     ]
     assert f"{1 + len(of_it)} rejected" in capsys.readouterr().out
@@ -482,8 +507,8 @@ def test_what_the_server_refuses_is_kept(tmp_path, neo4j, graph, capsys):
         row["relation_id"] for row in of_it
     }
     nodes, relationships = neo4j.graph(graph)
-    assert len(nodes) == len(rows_of(folder, "entities")) - 1
-    assert len(relationships) == len(rows_of(folder, "relations")) - len(of_it)
+    assert len(nodes) == len(table_rows(folder, "entities")) - 1
+    assert len(relationships) == len(table_rows(folder, "relations")) - len(of_it)
     pq.write_table(table, path)
     assert load(folder, graph) == 0
     assert rejected(folder) == []
@@ -566,14 +591,13 @@ def test_a_table_that_is_missing(tmp_path, neo4j, graph, capsys):
 
 
 def test_on_prism(run, neo4j, graph, monkeypatch):
-    binary = os.environ.get("PFN_KG_PRISM")
-    if not binary:
+    beam_options = prism_options()
+    if not beam_options:
         pytest.skip("PFN_KG_PRISM names no Prism binary")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     options = ("--neo4j-lexical", "--min-confidence", "0.6")
     assert load(run, graph, *options) == 0
     wanted = neo4j.graph(graph)
     neo4j.delete(graph)
-    beam_options = ("--runner=PrismRunner", f"--prism_location={binary}")
     assert load(run, graph, *options, "--", *beam_options) == 0
     assert neo4j.graph(graph) == wanted

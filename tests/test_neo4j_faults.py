@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from corpora import ROOT
-from extraction_folders import LABEL_SCHEMA, Doc, write_folder
-from neo4j_server import PASSWORD, Database, running
 
+from helpers.corpora import ROOT
+from helpers.extraction_folders import LABEL_SCHEMA, Doc, write_folder
+from helpers.neo4j_server import PASSWORD, Database, running
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.finished_run import read_finished

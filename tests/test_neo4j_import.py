@@ -8,10 +8,10 @@ import subprocess
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from extraction_folders import DOCS, write_folder
-from neo4j_server import Database, Neo4jServer
 from test_neo4j import HOSTILE, PEOPLE
 
+from helpers.extraction_folders import DOCS, write_folder
+from helpers.neo4j_server import Database, Neo4jServer
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 

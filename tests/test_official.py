@@ -10,6 +10,8 @@ import torch
 from pfn_kg.pfn.official import convert_state_dict, import_checkpoint, read_labels
 from pfn_kg.schemas.errors import ConfigurationError
 
+pytestmark = pytest.mark.quick
+
 OFFICIAL = Path(__file__).parent / "data" / "official"
 CASE = json.loads((OFFICIAL / "case.json").read_text())
 VECTORS = np.load(OFFICIAL / "vectors.npz")
@@ -123,4 +125,4 @@ def test_what_does_not_fit_is_named(tmp_path):
     labels = tmp_path / "labels.json"
     labels.write_text('{"A": 0, "B": 2}')
     with pytest.raises(ConfigurationError, match=r"entity_types: .*labels\.json: not a mapping"):
-        read_labels(labels, "entity_types")
+        read_labels(labels, "--entity-types")

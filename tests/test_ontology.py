@@ -7,20 +7,24 @@ from pathlib import Path
 
 import pytest
 import rdflib
-from extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyshacl import validate
-from rdf_graphs import entity, read_both, relation, rows
 from rdflib import OWL, PROV, RDF, RDFS, SH, SKOS, VOID, XSD, Graph, Literal, Namespace, URIRef
 
+from helpers.examples import examples
+from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
+from helpers.rdf_graphs import entity, read_both, relation, rows
 from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.schemas.build_options import RdfOptions
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.rdf.names import RdfNames
 from pfn_kg.sinks.rdf.ontology import ontology_turtle
 from pfn_kg.sinks.rdf.shapes import shapes_turtle
-from pfn_kg.sinks.rdf.sink import RdfOptions, RdfSink
+from pfn_kg.sinks.rdf.sink import RdfSink
 from pfn_kg.sinks.rdf.void import void_turtle
+
+pytestmark = pytest.mark.quick
 
 SCHEMA = Namespace("https://schema.org/")
 KG = Namespace("https://example.org/kg/")
@@ -53,6 +57,18 @@ def test_ontology():
     # They would entail types.
     assert not list(graph.triples((None, RDFS.domain, None)))
     assert not list(graph.triples((None, RDFS.range, None)))
+
+
+def test_an_inverse_is_the_property_of_things():
+    schema = LabelSchema.from_dict(
+        {
+            "base_iri": str(KG),
+            "entity_types": [{"name": "LOC"}],
+            "relations": [{"name": "part of", "inverse": "has part"}, {"name": "has part"}],
+        }
+    )
+    graph = read(ontology_turtle(RdfNames(schema)))
+    assert set(graph.subject_objects(OWL.inverseOf)) == {(RELATION.part_of, RELATION.has_part)}
 
 
 def test_ontology_has_the_metadata_that_there_is():
@@ -220,7 +236,7 @@ def test_flagged_facts_are_warnings_that_the_policy_drop_keeps_out(tmp_path):
 SCHEMA_NAMES = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.lists(SCHEMA_NAMES, min_size=1, max_size=3, unique=True), st.text())
 def test_vocabulary_of_any_label_schema_is_strict_turtle(names, description):
     try:
@@ -264,7 +280,7 @@ def test_vocabulary_of_any_label_schema_is_strict_turtle(names, description):
 def test_same_bytes_in_every_process():
     code = (
         "import sys; sys.path.insert(0, 'tests')\n"
-        "from extraction_folders import LABEL_SCHEMA as s\n"
+        "from helpers.extraction_folders import LABEL_SCHEMA as s\n"
         "from pfn_kg.sinks.rdf.sink import *\n"
         "for p in ('none', 'statement'):\n"
         "    c = {'property:b': 1, 'property:a': 2, 'class:c': 3, 'rdf_triples': 3}\n"

@@ -7,18 +7,21 @@ import re
 from pathlib import Path
 
 import pytest
-from extraction_folders import DOCS, write_folder
 
+from helpers.extraction_folders import DOCS, write_folder
 from pfn_kg.pipeline.arguments import Call, all_options, make_parser, parse, spelt
 from pfn_kg.pipeline.build_phase import build, recorded_options
 from pfn_kg.pipeline.cli import COMMANDS, command_help, command_module, main
 from pfn_kg.pipeline.commands.extract import without_secrets
 from pfn_kg.pipeline.manifest import read_extracted
 from pfn_kg.pipeline.options_page import PAGE, options_page
+from pfn_kg.schemas.assemble import assemble, printable
+from pfn_kg.schemas.build_options import BuildOptions, RdfOptions
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.installation import how_to_install
-from pfn_kg.schemas.job import BuildOptions, FuzzyOptions, LoadOptions, RdfOptions, ServerOptions
-from pfn_kg.schemas.options import assemble, options_of, printable
+from pfn_kg.schemas.load_options import LoadOptions, ServerOptions
+from pfn_kg.schemas.options import options_of
+from pfn_kg.schemas.rules import NearNameOptions
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "data" / "help"
@@ -123,8 +126,8 @@ def test_options_of_a_group_that_is_off():
     assert refused.value.field == "provenance"
     with pytest.raises(ConfigurationError, match="only together with `fuzzy`"):
         assemble(BuildOptions, {"fuzzy_words": 1})
-    near = BuildOptions(fuzzy=FuzzyOptions(similarity=0.9))
-    assert assemble(BuildOptions, {"fuzzy_words": "1"}, near).fuzzy == FuzzyOptions(
+    near = BuildOptions(fuzzy=NearNameOptions(similarity=0.9))
+    assert assemble(BuildOptions, {"fuzzy_words": "1"}, near).fuzzy == NearNameOptions(
         similarity=0.9, words=1
     )
     assert assemble(BuildOptions, {"fuzzy": "none"}, near).fuzzy is None

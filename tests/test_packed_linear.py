@@ -7,12 +7,15 @@ from unittest import mock
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from helpers.examples import examples
 from pfn_kg.pfn.model import packed_linear
 from pfn_kg.pfn.model.packed_linear import PackedLinear, pack_linears
+
+pytestmark = pytest.mark.quick
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -29,7 +32,7 @@ def pair(inputs, outputs, bias=True):
     return plain, PackedLinear(plain)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(
     rows=st.sampled_from([(0,), (1,), (7,), (3, 5), (2, 1, 4)]),
     inputs=st.integers(1, 40),

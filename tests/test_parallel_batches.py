@@ -4,9 +4,11 @@ import threading
 
 import pytest
 import torch
-from corpora import TEXTS
 
+from helpers.corpora import TEXTS
 from pfn_kg.pfn.inference.parallel_batches import read_batches
+
+pytestmark = pytest.mark.quick
 
 CPU = torch.device("cpu")
 
@@ -53,12 +55,12 @@ def test_errors_come_through(threads):
 
 def test_what_is_found_does_not_depend_on_the_threads(tiny_extractor, threads):
     found = tiny_extractor.predict_heads(
-        TEXTS, entity_floor=0.1, relation_floor=0.1, token_budget=32
+        TEXTS, token_budget=32, entity_floor=0.1, relation_floor=0.1
     )
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     alone = tiny_extractor.predict_heads(
-        TEXTS, entity_floor=0.1, relation_floor=0.1, token_budget=32
+        TEXTS, token_budget=32, entity_floor=0.1, relation_floor=0.1
     )
     torch.set_num_threads(before)
     assert sum(len(heads.mentions) for heads in alone) > 10

@@ -3,14 +3,16 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from corpora import TEXTS, corpus_table, write_corpus
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.corpora import TEXTS, corpus_table, write_corpus
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import ExtractOptions
+from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.transforms.reading.chunks import ChunkRun, Columns, batch_rows, read_chunks
 from pfn_kg.transforms.reading.plan import list_corpus, plan_extraction
+
+pytestmark = pytest.mark.quick
 
 
 def options(*corpus, **others):
@@ -45,7 +47,6 @@ def test_relative_paths_become_absolute(tmp_path, monkeypatch):
     assert file.path == str(tmp_path / "in" / "a.parquet")
 
 
-@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(1, 12), st.integers(1, 5))
 def test_every_row_is_in_one_chunk(tmp_path_factory, rows, group, chunk):
     path = tmp_path_factory.getbasetemp() / f"{rows}-{group}.parquet"
@@ -77,13 +78,14 @@ def test_finished_chunks_are_passed_over(tmp_path):
 
 
 def test_chunks_end_before_they_are_too_long(tmp_path):
-    path = write_corpus(tmp_path / "a.parquet", ["x" * size for size in (5, 6, 20, 1, 1)])
+    path = write_corpus(tmp_path / "a.parquet", ["x" * size for size in (5, 6, 4, 20, 1, 1)])
     [run] = plan_extraction(options(path), "model").runs
     short = ChunkRun(
         **{name: getattr(run, name) for name in ChunkRun.__slots__} | {"chunk_characters": 10}
     )
     sizes = [[len(d.text) for d in c.documents] for c in read_chunks(short, lambda *_: None)]
-    assert sizes == [[5], [6], [20], [1, 1]]
+    # A chunk may be just as long as that.
+    assert sizes == [[5], [6, 4], [20], [1, 1]]
 
 
 def chunk_names(path, model="model", **others):

@@ -10,6 +10,8 @@ import yaml
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.label_schema import LabelSchema
 
+pytestmark = pytest.mark.quick
+
 TEXT = "She met Ada Lovelace in London. In 1990 NATO moved to 👍 Rome."
 
 

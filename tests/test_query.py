@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pyoxigraph
 import pytest
-from extraction_folders import DOCS, write_folder
 
+from helpers.extraction_folders import DOCS, write_folder
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.commands.query import table
 from pfn_kg.pipeline.manifest import ExportManifest, write_manifest
-from pfn_kg.sinks.rdf.sink import RdfOptions
+from pfn_kg.schemas.build_options import RdfOptions
 
 BORN = """SELECT ?name ?place ?year WHERE {
   ?person rdfs:label ?name ; relation:place_of_birth/rdfs:label ?place ;

@@ -10,6 +10,8 @@ from pfn_kg.pfn.readers import FORMATS, read
 from pfn_kg.pfn.readers.detokenisation import detokenise
 from pfn_kg.schemas.errors import ConfigurationError
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def write(tmp_path):
@@ -76,6 +78,19 @@ def test_docred_pairs_the_mentions_of_each_sentence(write):
     assert (second.document_id, second.sentence_index) == ("Ada", 1)
     assert second.text == "Lovelace's father was Lord Byron."
     assert named(second) == [("Lovelace", "father", "Lord Byron")]
+    assert reading.skipped == {"fact without both arguments in one sentence": 1}
+
+
+def test_docred_no_mention_is_its_own_object(write):
+    document = docred_document()
+    del document["vertexSet"][0][0]  # one of two equal mentions
+    # Of an entity with two mentions in a sentence each may be the object of the other.
+    document["labels"] = [{"h": 0, "t": 0, "r": "P1"}, {"h": 1, "t": 1, "r": "P1"}]
+    reading = read(write([document]), "docred")
+    assert [named(sentence) for sentence in reading] == [
+        [("Ada Lovelace", "P1", "Byron"), ("Byron", "P1", "Ada Lovelace")],
+        [],
+    ]
     assert reading.skipped == {"fact without both arguments in one sentence": 1}
 
 

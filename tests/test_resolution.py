@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from pfn_kg.pfn.resolution import HEAD_POLICIES, TailColumns, resolve, resolve_columns
 from pfn_kg.schemas.records import HeadTriple, Mention, Triple
 
+pytestmark = pytest.mark.quick
+
 SCORES = st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.9])
 TYPES = ("LOC", "ORG", "PER")
 RELATIONS = ("born in", "works for")
@@ -128,14 +130,14 @@ def test_columns_agree_with_records(documents, entity, relation, policy, others)
     mentions = [(row, m) for row, (found, _) in enumerate(documents) for m in found]
     heads = [(row, t) for row, (_, found) in enumerate(documents) for t in found]
     columns = resolve_columns(
-        np.array([row << 32 | m.begin for row, m in mentions], dtype=np.int64),
-        np.array([row << 32 | m.end for row, m in mentions], dtype=np.int64),
-        np.array([TYPES.index(m.type) for _, m in mentions], dtype=np.int64),
-        np.array([m.score for _, m in mentions], dtype=np.float64),
-        np.array([row << 32 | t.subject for row, t in heads], dtype=np.int64),
-        np.array([RELATIONS.index(t.relation) for _, t in heads], dtype=np.int64),
-        np.array([row << 32 | t.object for row, t in heads], dtype=np.int64),
-        np.array([t.score for _, t in heads], dtype=np.float64),
+        heads=np.array([row << 32 | m.begin for row, m in mentions], dtype=np.int64),
+        ends=np.array([row << 32 | m.end for row, m in mentions], dtype=np.int64),
+        types=np.array([TYPES.index(m.type) for _, m in mentions], dtype=np.int64),
+        mention_scores=np.array([m.score for _, m in mentions], dtype=np.float64),
+        subject_heads=np.array([row << 32 | t.subject for row, t in heads], dtype=np.int64),
+        relations=np.array([RELATIONS.index(t.relation) for _, t in heads], dtype=np.int64),
+        object_heads=np.array([row << 32 | t.object for row, t in heads], dtype=np.int64),
+        triple_scores=np.array([t.score for _, t in heads], dtype=np.float64),
         tails=columns_of_tails,
         **options,
     )

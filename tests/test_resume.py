@@ -5,7 +5,9 @@ import signal
 import time
 
 import pytest
-from corpora import TEXTS, extract, files, manifest, process, run, write_corpus
+
+from helpers.corpora import TEXTS, extract, process, run, write_corpus
+from helpers.output_folders import files, read_manifest
 
 CHUNKS = 100
 OPTIONS = ("--chunk-documents", "1")
@@ -38,7 +40,7 @@ def kill_in_the_middle(corpus, output, model, chunks):
         running.communicate()
     assert running.returncode == -signal.SIGKILL
     assert chunks <= len(chunk_files(output)) < CHUNKS
-    assert manifest(output)["state"] == "extracting"
+    assert read_manifest(output)["state"] == "extracting"
 
 
 def test_killed_run_goes_on(tmp_path, tiny_model, undisturbed, capsys):
@@ -57,9 +59,9 @@ def test_killed_run_goes_on(tmp_path, tiny_model, undisturbed, capsys):
     assert run(corpus, output, tiny_model, *OPTIONS, "--resume") == 0
     assert files(output) == files(expected)
     assert {path: path.stat().st_mtime_ns for path in done} == done
-    assert manifest(output)["extract"]["resumed_rows"] == len(done)
-    assert manifest(output)["chunks"] == manifest(expected)["chunks"]
-    assert manifest(output)["build"]["counts"] == manifest(expected)["build"]["counts"]
+    assert read_manifest(output)["extract"]["resumed_rows"] == len(done)
+    assert read_manifest(output)["chunks"] == read_manifest(expected)["chunks"]
+    assert read_manifest(output)["build"]["counts"] == read_manifest(expected)["build"]["counts"]
 
 
 def test_resume_of_a_finished_run_changes_nothing(undisturbed, tiny_model):
@@ -69,7 +71,10 @@ def test_resume_of_a_finished_run_changes_nothing(undisturbed, tiny_model):
     assert run(corpus, output, tiny_model, *OPTIONS, "--resume") == 0
     assert files(output) == before
     assert {path: path.stat().st_mtime_ns for path in chunk_files(output)} == times
-    assert manifest(output)["extract"]["resumed_rows"] == CHUNKS
+    extract = read_manifest(output)["extract"]
+    assert extract["resumed_rows"] == extract["counts"]["rows"] == CHUNKS
+    # Rates are of what this run has read.
+    assert extract["documents_per_second"] == extract["sentences_per_second"] == 0
 
 
 def test_lost_chunks_are_made_again(tmp_path, undisturbed, tiny_model):
@@ -85,7 +90,7 @@ def test_lost_chunks_are_made_again(tmp_path, undisturbed, tiny_model):
 def test_resume_into_an_empty_folder_is_a_run(tmp_path, tiny_model):
     path = write_corpus(tmp_path / "a.parquet", TEXTS[:1])
     assert extract(path, tmp_path / "out", tiny_model, "--resume") == 0
-    assert manifest(tmp_path / "out")["state"] == "extracted"
+    assert read_manifest(tmp_path / "out")["state"] == "extracted"
 
 
 def test_file_that_changed_is_read_again(tmp_path, tiny_model):
@@ -93,11 +98,11 @@ def test_file_that_changed_is_read_again(tmp_path, tiny_model):
     other = write_corpus(tmp_path / "b.parquet", TEXTS[2:4])
     corpus = tmp_path / "*.parquet"
     assert extract(corpus, tmp_path / "out", tiny_model) == 0
-    [first, second] = [chunk["name"] for chunk in manifest(tmp_path / "out")["chunks"]]
+    [first, second] = [chunk["name"] for chunk in read_manifest(tmp_path / "out")["chunks"]]
     write_corpus(path, TEXTS[:3])
     assert other.exists()
     assert extract(corpus, tmp_path / "out", tiny_model, "--resume") == 0
-    [changed, same] = manifest(tmp_path / "out")["chunks"]
+    [changed, same] = read_manifest(tmp_path / "out")["chunks"]
     assert changed["name"] != first
     assert changed["documents"] == 3
     assert same["name"] == second

@@ -3,12 +3,15 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.examples import examples
 from pfn_kg.pfn.evaluation.robustness import TRANSFORMATIONS, Lexicon, robustness, transform
 from pfn_kg.pfn.readers.records import Reading
 from pfn_kg.pipeline.cli import main
+
+pytestmark = pytest.mark.quick
 
 
 def reading(*sentences):
@@ -65,7 +68,7 @@ def data_sets(draw):
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=data_sets(), name=st.sampled_from(SWAPS), seed=st.integers(0, 3))
 def test_swaps_change_entities_and_nothing_else(data, name, seed):
     pair = transform(name, data, seed)
@@ -81,7 +84,7 @@ def test_swaps_change_entities_and_nothing_else(data, name, seed):
         assert [after.text[b:e] for b, e in after.token_offsets] == after.tokens
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(data=data_sets())
 def test_concatenation_keeps_all(data):
     pair = transform("ConcatSent", data)

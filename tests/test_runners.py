@@ -1,25 +1,17 @@
 """Whatever runs the pipeline, and however it cuts the work, the files are the same."""
 
-import os
-import shutil
-import socket
-import subprocess
-import time
-from pathlib import Path
-
 import pytest
-from corpora import (
+
+from helpers.beam_runners import flink, prism_options
+from helpers.corpora import (
     ROOT,
     TEXTS,
     extract,
     extracted,
-    files,
-    manifest,
     run,
-    table,
     write_corpus,
 )
-
+from helpers.output_folders import files, graph_files, read_manifest, table_rows
 from pfn_kg.pipeline.cli import main
 
 OPTIONS = ("--chunk-documents", "2")
@@ -68,74 +60,35 @@ def test_processes(check):
 
 
 def test_prism(check):
-    binary = os.environ.get("PFN_KG_PRISM")
-    if not binary:
+    options = prism_options()
+    if not options:
         pytest.skip("PFN_KG_PRISM names no Prism binary")
-    check("--runner=PrismRunner", f"--prism_location={binary}")
+    check(*options)
 
 
 def test_update(tmp_path, tiny_model, expected, monkeypatch):
     """On Prism where there is one, else in threads."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    beam = ["--direct_running_mode=multi_threading", "--direct_num_workers=2"]
-    if binary := os.environ.get("PFN_KG_PRISM"):
-        beam = ["--runner=PrismRunner", f"--prism_location={binary}"]
+    threads = ["--direct_running_mode=multi_threading", "--direct_num_workers=2"]
+    beam = prism_options() or threads
     corpus, wanted = expected
     output = tmp_path / "out"
     assert run(corpus / "a.parquet", output, tiny_model, *OPTIONS) == 0
     assert main(["run", str(corpus), "--into", str(output), "--", *beam]) == 0
     # The second text of equal ids says nothing new, so it has no chunk.
-    assert manifest(output)["extract"]["unchanged_rows"] == 5
+    assert read_manifest(output)["extract"]["unchanged_rows"] == 5
 
-    def graph(found):
-        return {n: data for n, data in found.items() if not n.startswith("extractions")}
-
-    assert graph(files(output)) == graph(wanted)
+    wanted = {n: data for n, data in wanted.items() if not n.startswith("extractions")}
+    assert graph_files(output) == wanted
     assert main(["remove", str(output), "--documents", "b0", "--", *beam]) == 0
     assert main(["run", str(corpus), "--into", str(output), "--", *beam]) == 0
-    assert manifest(output)["extract"]["counts"]["documents"] == 1
-    assert table(output, "documents")[3]["document_id"] == "b0"
+    assert read_manifest(output)["extract"]["counts"]["documents"] == 1
+    assert table_rows(output, "documents")[3]["document_id"] == "b0"
 
 
-@pytest.fixture
-def flink(tmp_path):
-    """A job server with a Flink in it; gives its address."""
-    folder = os.environ.get("PFN_KG_FLINK")
-    if not folder:
-        pytest.skip("PFN_KG_FLINK names no folder with Flink")
-    if not shutil.which("java"):
-        pytest.skip("no java to run Flink")
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    (tmp_path / "artifacts").mkdir()
-    with open(tmp_path / "flink.log", "wb") as log:
-        server = subprocess.Popen(
-            [Path(folder) / "bin" / "beam-job-server", str(port)],
-            env=os.environ | {"HEAP_SIZE": "1g", "ARTIFACTS_DIR": str(tmp_path / "artifacts")},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        for _ in range(600):
-            assert server.poll() is None, (tmp_path / "flink.log").read_text()
-            with socket.socket() as probe:
-                if probe.connect_ex(("localhost", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"localhost:{port}"
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def test_flink(check, flink):
-    check(
-        "--runner=PortableRunner",
-        f"--job_endpoint={flink}",
-        "--environment_type=LOOPBACK",
-        "--parallelism=2",
-    )
+def test_flink(check, tmp_path):
+    with flink(tmp_path) as options:
+        check(*options)
 
 
 def test_another_token_budget_changes_no_row(tmp_path, tiny_model, expected):
@@ -163,3 +116,18 @@ def _scores(rows):
         for t in row["head_triples"]:
             scores[(*place, t["subject"], t["object"], t["relation"])] = t["score"]
     return scores
+
+
+def test_precision_reaches_the_model(tmp_path, tiny_model, expected):
+    corpus, _ = expected
+    found = {}
+    for precision in ("fp32", "bf16"):
+        output = tmp_path / precision
+        assert extract(corpus / "a.parquet", output, tiny_model, "--precision", precision) == 0
+        found[precision] = _scores(extracted(output))
+    full, half = found["fp32"], found["bf16"]
+    shared = full.keys() & half.keys()
+    assert len(shared) > 0.8 * len(full)
+    # A bf16 number has three decimal digits.
+    assert all(half[row] == pytest.approx(full[row], abs=0.1) for row in shared)
+    assert sum(half[row] != full[row] for row in shared) > 0.9 * len(shared)

@@ -1,9 +1,11 @@
 import pytest
 from hypothesis import example, given
-from texts import TEXT
 
+from helpers.texts import TEXT
 from pfn_kg.pfn.inference.segmentation import segment
 from pfn_kg.schemas.errors import ConfigurationError
+
+pytestmark = pytest.mark.quick
 
 
 @given(TEXT)

@@ -1,8 +1,11 @@
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from texts import TEXT
 
+from helpers.texts import TEXT
 from pfn_kg.pfn.inference.sentences import split_sentences
+
+pytestmark = pytest.mark.quick
 
 
 @given(TEXT, st.sampled_from(["en", "de", "zh", "xx"]))

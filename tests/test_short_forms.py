@@ -2,17 +2,21 @@
 
 import pyarrow as pa
 import pytest
-from extraction_folders import Doc, row
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.examples import examples
+from helpers.extraction_folders import Doc, row
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA
-from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.transforms.facts.chunk_rows import ResolveOptions, resolve_chunk
+from pfn_kg.schemas.rules import NameRules
+from pfn_kg.transforms.facts.chunk_rows import rows_of_chunk
+from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.names.name_keys import name_key
 from pfn_kg.transforms.names.short_forms import abbreviates
 from pfn_kg.transforms.tables.aggregate import aggregate_entities
+
+pytestmark = pytest.mark.quick
 
 SHORT_FORMS = list(NameRules.model_fields)[3:]
 OFF = NameRules(**dict.fromkeys(NameRules.model_fields, False))
@@ -35,7 +39,8 @@ NAMES = {t.name: t.names for t in SCHEMA.entity_types}
 def resolved(docs, rules=DEFAULTS):
     rows = [row(doc, "corpus", number) for number, doc in enumerate(docs)]
     chunk = pa.Table.from_pylist(rows, EXTRACTION_SCHEMA)
-    return resolve_chunk(chunk, "m", [], SCHEMA, ResolveOptions(0.5, 0.5, names=rules))
+    options = FactOptions(0.5, 0.5, names=rules)
+    return rows_of_chunk(chunk, model_hash="m", losers=[], label_schema=SCHEMA, options=options)
 
 
 def entities(docs, rules=DEFAULTS):
@@ -248,7 +253,9 @@ def document(mentions, id_):
 
 def chunk(rows, rules):
     table = pa.Table.from_pylist(rows, EXTRACTION_SCHEMA)
-    return resolve_chunk(table, "m", [], SCHEMA, ResolveOptions(0.5, 0.5, names=rules)).tables
+    options = FactOptions(0.5, 0.5, names=rules)
+    rows = rows_of_chunk(table, model_hash="m", losers=[], label_schema=SCHEMA, options=options)
+    return rows.tables
 
 
 def graph(parts):
@@ -267,7 +274,7 @@ def graph(parts):
     st.builds(NameRules, **dict.fromkeys(NameRules.model_fields, st.booleans())),
     st.randoms(use_true_random=False),
 )
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_order_and_partition_of_documents_are_of_no_account(documents, rules, rng):
     rows = [document(mentions, f"d{n}") for n, mentions in enumerate(documents)]
     whole = graph([chunk(rows, rules)])
@@ -280,13 +287,13 @@ def test_order_and_partition_of_documents_are_of_no_account(documents, rules, rn
     st.lists(MENTIONS, min_size=1, max_size=3),
     st.builds(NameRules, **dict.fromkeys(NameRules.model_fields, st.booleans())),
 )
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_what_holds_in_every_graph(documents, rules):
     rows = [document(mentions, f"d{n}") for n, mentions in enumerate(documents)]
     texts = {r["document_id"]: r["text"] for r in rows}
     found, exact = (
         chunk(rows, rules),
-        chunk(rows, rules.changed(**dict.fromkeys(SHORT_FORMS, False))),
+        chunk(rows, rules.model_copy(update=dict.fromkeys(SHORT_FORMS, False))),
     )
     mentions = found["mentions"].to_pylist()
     triples = found["triples"].to_pylist()

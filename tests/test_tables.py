@@ -2,16 +2,18 @@
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.plumbing.ids import content_id, group_ids, id_array, shard_of, to_hex
 from pfn_kg.transforms.plumbing.shards import decode, encode, split
 
+pytestmark = pytest.mark.quick
+
 
 @given(st.lists(st.tuples(st.text(), st.floats(width=32, allow_nan=False))), st.integers(0, 9))
-@settings(deadline=None)
 def test_bytes_follow_from_rows(rows, cut):
     schema = pa.schema({"name": pa.string(), "score": pa.float32()})
     table = pa.Table.from_pylist([dict(zip(schema.names, r, strict=True)) for r in rows], schema)
@@ -22,7 +24,6 @@ def test_bytes_follow_from_rows(rows, cut):
 
 
 @given(st.lists(st.text(max_size=3), unique=True, max_size=40), st.integers(1, 5))
-@settings(deadline=None)
 def test_shards_hold_every_row_once_in_the_order_of_ids(names, shards):
     ids = id_array(content_id("x", name) for name in names)
     table = pa.table({"id": to_hex(ids), "name": pa.array(names, pa.string())})

@@ -1,15 +1,15 @@
 """The tail table of PFN-nested: from gold cells to the triples of a graph."""
 
-import json
-
 import pyarrow.parquet as pq
 import pytest
-from corpora import extracted, run, write_corpus
 
+from helpers.corpora import extracted, run, write_corpus
+from helpers.output_folders import read_manifest, table_rows
 from pfn_kg.pfn.evaluation.gold_spans import GoldSentence
 from pfn_kg.pfn.resolution import resolve
+from pfn_kg.pfn.training.gold_batches import collate_gold
 from pfn_kg.pfn.training.gold_cells import gold_cells
-from pfn_kg.pfn.training.train import collate_gold, save_checkpoint
+from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.extraction import EXTRACTION_VERSION
 from pfn_kg.schemas.records import HeadTriple, Mention
@@ -66,10 +66,6 @@ def model(random_extractor, tmp_path_factory):
     return folder
 
 
-def rows(folder):
-    return pq.read_table(folder).to_pylist()
-
-
 def test_a_graph_keeps_what_the_tail_table_says(model, random_extractor, tmp_path):
     corpus = write_corpus(tmp_path / "corpus.parquet")
     thresholds = {"entity_threshold": 0.4, "relation_threshold": 0.5}
@@ -88,7 +84,7 @@ def test_a_graph_keeps_what_the_tail_table_says(model, random_extractor, tmp_pat
         for triple in found.triples:
             subject, object_ = found.mentions[triple.subject], found.mentions[triple.object]
             expected.add((id_, subject[:2], triple.relation, object_[:2]))
-    triples = rows(output / "triples")
+    triples = table_rows(output, "triples")
     found = {
         (
             t["document_id"],
@@ -98,7 +94,7 @@ def test_a_graph_keeps_what_the_tail_table_says(model, random_extractor, tmp_pat
         )
         for t in triples
     }
-    counts = json.loads((output / "manifest.json").read_text())["build"]["counts"]
+    counts = read_manifest(output)["build"]["counts"]
     assert counts["triples_without_tails"] > 0
     assert len(expected) > 50
     assert found == expected
@@ -109,7 +105,7 @@ def test_extraction_files_of_version_1_are_read(tiny_model, tmp_path, capsys):
     output = tmp_path / "graph"
     assert run(corpus, output, tiny_model) == 0
     assert all(row["tail_triples"] is None for row in extracted(output))
-    expected = rows(output / "triples")
+    expected = table_rows(output, "triples")
     assert expected
     for path in (output / "extractions").glob("*.parquet"):
         table = pq.read_table(path)
@@ -120,7 +116,7 @@ def test_extraction_files_of_version_1_are_read(tiny_model, tmp_path, capsys):
             old.replace_schema_metadata(metadata | {b"pfn_kg.extraction_version": b"1"}), path
         )
     assert main(["build", str(output)]) == 0
-    assert rows(output / "triples") == expected
+    assert table_rows(output, "triples") == expected
     for path in (output / "extractions").glob("*.parquet"):
         table = pq.read_table(path)
         later = table.schema.metadata | {b"pfn_kg.extraction_version": b"3"}

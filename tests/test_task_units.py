@@ -7,6 +7,8 @@ import torch
 from pfn_kg.pfn.model.loss import table_loss
 from pfn_kg.pfn.model.task_units import TaskUnit, upper_triangle
 
+pytestmark = pytest.mark.quick
+
 HIDDEN, LENGTH, LABELS = 4, 5, 3
 
 

@@ -6,40 +6,20 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from helpers.training_data import DOCUMENT, ENCODER, options
 from pfn_kg import Extractor
 from pfn_kg.pfn.checkpoint import read_label_schema
 from pfn_kg.pfn.readers import read
 from pfn_kg.pfn.training.options import TrainingOptions
-from pfn_kg.pfn.training.train import save_checkpoint, train
+from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
+from pfn_kg.pfn.training.train import train
+from pfn_kg.pfn.training.trainer import PFNTrainer
 from pfn_kg.pfn.training.weight_average import WeightAverage
 from pfn_kg.pipeline.cli import main
-
-ENCODER = Path(__file__).parent / "data" / "official" / "encoder"
-DOCUMENT = {
-    "title": "Made up",
-    "sents": [
-        ["Anna", "Bell", "was", "born", "in", "London", "."],
-        ["John", "Smith", "works", "for", "Acme", "Corp", "."],
-        ["The", "capital", "of", "France", "was", "Paris", "in", "1990", "."],
-    ],
-    "vertexSet": [
-        [{"name": "Anna Bell", "sent_id": 0, "pos": [0, 2], "type": "PER"}],
-        [{"name": "London", "sent_id": 0, "pos": [5, 6], "type": "LOC"}],
-        [{"name": "John Smith", "sent_id": 1, "pos": [0, 2], "type": "PER"}],
-        [{"name": "Acme Corp", "sent_id": 1, "pos": [4, 6], "type": "ORG"}],
-        [{"name": "France", "sent_id": 2, "pos": [3, 4], "type": "LOC"}],
-        [{"name": "Paris", "sent_id": 2, "pos": [5, 6], "type": "LOC"}],
-    ],
-    "labels": [
-        {"h": 0, "t": 1, "r": "born_in", "evidence": []},
-        {"h": 2, "t": 3, "r": "works_for", "evidence": []},
-        {"h": 5, "t": 4, "r": "capital_of", "evidence": []},
-    ],
-}
 
 
 @pytest.fixture(scope="module")
@@ -47,24 +27,6 @@ def data(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "train.json"
     path.write_text(json.dumps([DOCUMENT]))
     return path
-
-
-def options(data, output, **changes):
-    values = {
-        "train": data,
-        "dev": data,
-        "format": "docred",
-        "encoder": ENCODER,
-        "output": output,
-        "hidden-size": 16,
-        "batch-size": 3,
-        "dropout": 0,
-        "dropconnect": 0,
-        "encoder-learning-rate": 0.005,
-        "head-learning-rate": 0.01,
-        "threads": 1,
-    } | changes
-    return [part for name, value in values.items() for part in (f"--{name}", str(value))]
 
 
 # To choose thresholds for a model that has learnt nothing, and says everything, takes long.
@@ -110,6 +72,11 @@ def test_its_model_card(trained):
     front = yaml.safe_load(front)
     assert front["library_name"] == "pfn-kg"
     results = front["model-index"][0]["results"]
+    assert [(r["task"]["name"], r["dataset"]["split"]) for r in results] == [
+        (task, split)
+        for split in ("dev", "test")
+        for task in ("NER", "Joint entity and relation extraction")
+    ]
     assert {(r["dataset"]["split"], r["metrics"][-1]["value"]) for r in results} == {
         ("dev", 100.0),
         ("test", 100.0),
@@ -167,7 +134,80 @@ def test_options_from_a_file(data, tmp_path):
     assert main(["train", *flags, *AS_THEY_ARE]) == 0
     used = json.loads((output / "metrics.json").read_text())["options"]
     assert (used["hidden_size"], used["epochs"], used["word_shapes"]) == (8, 1, False)
+    # They are not only recorded: the model was made and trained so.
+    model = Extractor.from_pretrained(output, device="cpu").model
+    assert (model.config.hidden_size, model.config.word_shapes) == (8, False)
+    assert model.word_shapes is None
+    history = json.loads((output / "metrics.json").read_text())["history"]
+    assert [entry["epoch"] for entry in history] == [1]
     assert json.loads((output / "model" / "config.json").read_text())["dtype"] == "float16"
+
+
+@pytest.fixture
+def trainer(data, tmp_path, monkeypatch):
+    """The trainer that `train` sets up over thirty sentences, before its first step."""
+    path = tmp_path / "thirty.json"
+    path.write_text(json.dumps([DOCUMENT] * 10))
+    found = []
+    monkeypatch.setattr(PFNTrainer, "train", lambda self, **_: found.append(self))
+    reading = read(path, "docred")
+    of_training = TrainingOptions(
+        hidden_size=8, epochs=1, threads=1, batch_size=2, weight_decay=0.25,
+        encoder_learning_rate=1e-3, head_learning_rate=1e-2, tune_thresholds=False,
+        calibrate=False,
+    )  # fmt: skip
+    train(reading, reading, str(ENCODER), tmp_path / "out", of_training)
+    (made,) = found
+    return made
+
+
+def test_matrices_decay_and_the_encoder_has_a_rate_of_its_own(trainer):
+    names = {parameter: name for name, parameter in trainer.model.named_parameters()}
+    seen = set()
+    for group in trainer.create_optimizer().param_groups:
+        for parameter in group["params"]:
+            name = names[parameter]
+            seen.add(name)
+            # Biases and the weights of norms are vectors.
+            assert group["weight_decay"] == (0.25 if parameter.ndim > 1 else 0), name
+            assert group["lr"] == (1e-3 if name.startswith("encoder.") else 1e-2), name
+    assert seen == set(names.values())
+
+
+def test_a_resumed_epoch_has_an_order_of_its_own(trainer):
+    """After a resume the sampler is new, and must not repeat the order of the first epoch."""
+    orders = []
+    for epoch in (0, 1, 1):
+        trainer.state.epoch = epoch
+        orders.append(list(trainer._get_train_sampler()))
+    first, second, again = orders
+    assert sorted(first) == sorted(second) == list(range(30))
+    assert first != second == again
+
+
+def test_gradients_are_clipped_and_the_rate_warms_up(data, tmp_path, monkeypatch):
+    steps = []
+    create = PFNTrainer.create_optimizer
+
+    def watch(optimizer, *_):
+        gradients = [p.grad for g in optimizer.param_groups for p in g["params"]]
+        norm = torch.cat([g.flatten() for g in gradients if g is not None]).norm()
+        steps.append((float(norm), max(g["lr"] for g in optimizer.param_groups)))
+
+    def create_optimizer(self, *args):
+        optimizer = create(self, *args)
+        optimizer.register_step_pre_hook(watch)
+        return optimizer
+
+    monkeypatch.setattr(PFNTrainer, "create_optimizer", create_optimizer)
+    # Three sentences, one a batch: twelve steps, of which the first half warms up.
+    changes = {"epochs": 4, "batch-size": 1, "clip": 0.01, "warmup": 0.5, "hidden-size": 8}
+    assert main(["train", *options(data, tmp_path / "out", **changes), *AS_THEY_ARE]) == 0
+    norms, rates = zip(*steps, strict=True)
+    assert norms == pytest.approx([0.01] * 12, rel=1e-3)
+    rising = [0.01 * step / 6 for step in range(6)]
+    falling = [0.01 * (12 - step) / 6 for step in range(6, 12)]
+    assert rates == pytest.approx([*rising, *falling])
 
 
 def test_what_is_measured_is_what_is_stored(data, tmp_path):
@@ -175,7 +215,9 @@ def test_what_is_measured_is_what_is_stored(data, tmp_path):
     few = TrainingOptions(
         hidden_size=8, epochs=0, threads=1, tune_thresholds=False, calibrate=False
     )
-    extractor, _ = train(reading, reading, str(ENCODER), tmp_path, few, half_precision=True)
+    extractor, _ = train(
+        reading, reading, encoder=str(ENCODER), output=tmp_path, options=few, half_precision=True
+    )
     save_checkpoint(extractor, tmp_path / "model", half_precision=True)
     stored = Extractor.from_pretrained(tmp_path / "model", device="cpu").model.state_dict()
     for name, weight in extractor.model.state_dict().items():
@@ -289,7 +331,6 @@ def test_the_average_of_weights_is_kept_and_resumed(data, tmp_path):
 
 
 @given(st.lists(st.floats(-9, 9, width=32), min_size=1, max_size=30), st.floats(0, 0.999))
-@settings(deadline=None)
 def test_weights_count_by_how_long_ago_they_were(weights, decay):
     model = torch.nn.Linear(1, 1, bias=False)
     average = WeightAverage(model, decay)

@@ -6,20 +6,19 @@ import time
 
 import pyarrow as pa
 import pytest
-from corpora import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.corpora import (
     TEXTS,
     corpus_table,
     extracted,
-    files,
-    manifest,
     process,
     run,
-    table,
     write_corpus,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
+from helpers.examples import examples
+from helpers.output_folders import files, graph_files, read_manifest, table_rows
 from pfn_kg.pipeline.cli import main
 
 # Scores depend in their last digits on what is read together; alone, a document's do not.
@@ -36,12 +35,6 @@ def remove(output, ids, *options):
     return main(["remove", str(output), "--documents", str(ids), *options])
 
 
-def graph(output):
-    """All that the build wrote."""
-    found = files(output)
-    return {name: data for name, data in found.items() if not name.startswith("extractions")}
-
-
 def chunks(output):
     return {path.name for path in (output / "extractions").glob("*.parquet")}
 
@@ -56,14 +49,14 @@ def corpora(tmp_path_factory):
 def only_b(tmp_path_factory, corpora, tiny_model):
     output = tmp_path_factory.mktemp("only") / "b"
     assert run(corpora[1], output, tiny_model) == 0
-    return graph(output)
+    return graph_files(output)
 
 
 @pytest.fixture(scope="module")
 def only_a(tmp_path_factory, corpora, tiny_model):
     output = tmp_path_factory.mktemp("only") / "a"
     assert run(corpora[0], output, tiny_model) == 0
-    return graph(output)
+    return graph_files(output)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +65,7 @@ def both(tmp_path_factory, corpora, tiny_model):
     assert (
         main(["run", *map(str, corpora), "--output", str(output), "--model", str(tiny_model)]) == 0
     )
-    return graph(output)
+    return graph_files(output)
 
 
 def test_add_then_remove_leaves_what_was_never_otherwise(
@@ -81,26 +74,26 @@ def test_add_then_remove_leaves_what_was_never_otherwise(
     a, b = corpora
     output = tmp_path / "out"
     assert run(a, output, tiny_model) == 0
-    assert graph(output) == only_a
+    assert graph_files(output) == only_a
     assert into(b, output) == 0
     assert "4 new or changed and 0 rows unchanged; 7 documents" in capsys.readouterr().out
-    assert graph(output) == both
+    assert graph_files(output) == both
     of_a = chunks(output)
 
     assert remove(output, "a0,a1,a2") == 0
     assert "3 documents removed; 4 documents" in capsys.readouterr().out
-    assert graph(output) == only_b
+    assert graph_files(output) == only_b
     assert chunks(output) == of_a  # no model ran
 
     # Once more is the same, and what was removed can come back.
     assert remove(output, "a0") == 0
-    assert graph(output) == only_b
+    assert graph_files(output) == only_b
     assert into(a, output) == 0
-    assert graph(output) == both
+    assert graph_files(output) == both
     ids = tmp_path / "ids.txt"
     ids.write_text("\ufeffb0\r\n\nb1\nb2\nb3\nb4\nb5\n", encoding="utf-8")
     assert remove(output, ids) == 0
-    found = graph(output)
+    found = graph_files(output)
     # A row without an id or a text is no document; these have ids.
     assert found == only_a
 
@@ -109,16 +102,16 @@ def test_nothing_new_runs_no_model(tmp_path, corpora, tiny_model, both):
     a, b = corpora
     output = tmp_path / "out"
     assert main(["run", str(a), str(b), "--output", str(output), "--model", str(tiny_model)]) == 0
-    before = chunks(output), manifest(output)["chunks"]
+    before = chunks(output), read_manifest(output)["chunks"]
     assert into(b, output) == 0
-    assert (chunks(output), manifest(output)["chunks"]) == before
-    assert manifest(output)["extract"]["unchanged_rows"] == len(EMPTY_BETWEEN)
-    assert graph(output) == both
+    assert (chunks(output), read_manifest(output)["chunks"]) == before
+    assert read_manifest(output)["extract"]["unchanged_rows"] == len(EMPTY_BETWEEN)
+    assert graph_files(output) == both
     # Nor does a copy of the file under another name, but for rows that hold no document.
     copy = write_corpus(tmp_path / "b.parquet", EMPTY_BETWEEN)
     assert into(copy, output) == 0
-    assert manifest(output)["extract"]["counts"].get("documents", 0) == 0
-    assert manifest(output)["extract"]["unchanged_rows"] == len(B)
+    assert read_manifest(output)["extract"]["counts"].get("documents", 0) == 0
+    assert read_manifest(output)["extract"]["unchanged_rows"] == len(B)
 
 
 @pytest.mark.parametrize("column", ["text", "title", "metadata"])
@@ -135,12 +128,12 @@ def test_what_changed_replaces_what_was(tmp_path, tiny_model, column):
     else:
         write_corpus(path, A, place=pa.array(["x", "Y", "z"]))
     assert into(path, output) == 0
-    assert manifest(output)["extract"]["counts"]["documents"] == 1
-    assert manifest(output)["build"]["counts"]["replaced_rows"] == 1
+    assert read_manifest(output)["extract"]["counts"]["documents"] == 1
+    assert read_manifest(output)["build"]["counts"]["replaced_rows"] == 1
     fresh = tmp_path / "fresh"
     assert run(path, fresh, tiny_model, *options) == 0
-    assert graph(output) == graph(fresh)
-    assert table(output, "rejected") == []
+    assert graph_files(output) == graph_files(fresh)
+    assert table_rows(output, "rejected") == []
 
 
 def test_equal_ids_in_an_update(tmp_path, tiny_model):
@@ -150,30 +143,40 @@ def test_equal_ids_in_an_update(tmp_path, tiny_model):
     path = write_corpus(tmp_path / "c.parquet", [A[0], A[1], A[2], A[2]], **ids)
     assert run(path, output, tiny_model, "--no-rdf", *ALONE) == 0
     assert into(path, output) == 0
-    assert manifest(output)["extract"]["unchanged_rows"] == 4
+    assert read_manifest(output)["extract"]["unchanged_rows"] == 4
     write_corpus(path, [A[1], A[0], A[2], B[0]], **ids)
     assert into(path, output) == 0
     assert run(path, fresh, tiny_model, "--no-rdf", *ALONE) == 0
-    assert table(output, "documents") == table(fresh, "documents")
-    [rejected] = table(output, "rejected")
+    assert table_rows(output, "documents") == table_rows(fresh, "documents")
+    [rejected] = table_rows(output, "rejected")
     assert (rejected["document_id"], rejected["source_row"]) == ("x", 1)
     for name in ("mentions", "entities", "relations", "triples"):
-        assert table(output, name) == table(fresh, name)
+        assert table_rows(output, name) == table_rows(fresh, name)
+
+
+def test_a_document_is_removed_once(tmp_path, corpora, tiny_model, capsys):
+    output = tmp_path / "out"
+    assert run(corpora[0], output, tiny_model, "--no-rdf") == 0
+    for ids, removed in (("a0", 1), ("a0", 0), ("a0,a1", 1), ("a1,a0", 0)):
+        capsys.readouterr()
+        assert remove(output, ids) == 0
+        assert f"{removed} documents removed" in capsys.readouterr().out
+    assert [row["document_id"] for row in table_rows(output, "documents")] == ["a2"]
 
 
 def test_row_that_can_be_read_now_is_no_longer_rejected(tmp_path, tiny_model):
     path = write_corpus(tmp_path / "c.parquet", [A[0], None, A[2]])
     output, fresh = tmp_path / "out", tmp_path / "fresh"
     assert run(path, output, tiny_model, "--no-rdf", *ALONE) == 0
-    assert len(table(output, "rejected")) == 1
+    assert len(table_rows(output, "rejected")) == 1
     write_corpus(path, A)
     assert into(path, output) == 0
     assert run(path, fresh, tiny_model, "--no-rdf", *ALONE) == 0
-    assert graph(output) == graph(fresh)
+    assert graph_files(output) == graph_files(fresh)
     # Emptied again, the row is rejected, and the document stays as it was known.
     write_corpus(path, [A[0], None, A[2]])
     assert into(path, output) == 0
-    assert len(table(output, "documents")) == 3
+    assert len(table_rows(output, "documents")) == 3
 
 
 def test_options_of_the_first_run_hold(tmp_path, corpora, tiny_model):
@@ -182,13 +185,13 @@ def test_options_of_the_first_run_hold(tmp_path, corpora, tiny_model):
     output = tmp_path / "out"
     write_corpus(renamed, A)
     assert run(renamed, output, tiny_model, "--relation-threshold", "0.3", "--no-rdf") == 0
-    first = manifest(output)["build"]["options"]
+    first = read_manifest(output)["build"]["options"]
     assert into(b, output) == 0
-    assert manifest(output)["build"]["options"] == first
-    assert manifest(output)["configuration"]["token_budget"] > 0
-    assert [i["path"] for i in manifest(output)["inputs"]] == [str(renamed), str(b)]
+    assert read_manifest(output)["build"]["options"] == first
+    assert read_manifest(output)["configuration"]["token_budget"] > 0
+    assert [i["path"] for i in read_manifest(output)["inputs"]] == [str(renamed), str(b)]
     assert remove(output, "a0", "--rdf", "--head-policy", "best") == 0
-    options = manifest(output)["build"]["options"]
+    options = read_manifest(output)["build"]["options"]
     assert options["head_policy"] == "best"
     assert options["relation_threshold"] == 0.3
     assert options["rdf"] is not None
@@ -243,7 +246,7 @@ def test_killed_update_goes_on(tmp_path, tiny_model):
     options = ("--no-rdf", *ALONE)
     output, fresh = tmp_path / "out", tmp_path / "fresh"
     assert run(first, output, tiny_model, *options) == 0
-    before = graph(output), manifest(output)
+    before = graph_files(output), read_manifest(output)
     running = process("run", second, "--into", output)
     try:
         while len(chunks(output)) < 13:
@@ -255,18 +258,18 @@ def test_killed_update_goes_on(tmp_path, tiny_model):
     assert running.returncode == -signal.SIGKILL
     assert 13 <= len(chunks(output)) < 50
     # The graph is the old one, whole, and another build of it makes the same.
-    assert (graph(output), manifest(output)) == before
+    assert (graph_files(output), read_manifest(output)) == before
     assert main(["build", str(output), "--no-rdf"]) == 0
-    assert graph(output) == before[0]
+    assert graph_files(output) == before[0]
 
     times = {path: os.stat(path).st_mtime_ns for path in (output / "extractions").iterdir()}
     assert into(second, output) == 0
-    assert manifest(output)["extract"]["resumed_rows"] >= 3
+    assert read_manifest(output)["extract"]["resumed_rows"] >= 3
     kept = {path: path.stat().st_mtime_ns for path in times if path.suffix == ".parquet"}
     assert kept == {path: time for path, time in times.items() if path in kept}
     assert main(["run", str(tmp_path / "*.parquet"), "--output", str(fresh), "--model",
                  str(tiny_model), *options]) == 0  # fmt: skip
-    assert graph(output) == graph(fresh)
+    assert graph_files(output) == graph_files(fresh)
     assert len(extracted(output)) == 50
 
 
@@ -283,7 +286,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(5, shared_fixtures=True)
 @given(STEPS)
 def test_history_leaves_no_trace(tmp_path_factory, tiny_model, steps):
     """Whatever was added, changed and removed, the tables are those of the live documents."""
@@ -307,10 +310,12 @@ def test_history_leaves_no_trace(tmp_path_factory, tiny_model, steps):
             assert remove(output, what) == 0
             del live[what]
     if not live:
-        assert table(output, "documents") == table(output, "mentions") == []
+        assert table_rows(output, "documents") == table_rows(output, "mentions") == []
         return
     assert run(write(folder / "live.parquet", live), fresh, tiny_model, "--no-rdf", *ALONE) == 0
     for name in ("mentions", "entities", "relations", "triples"):
-        assert table(output, name) == table(fresh, name)
-    documents = {d["document_id"]: d["content_hash"] for d in table(output, "documents")}
-    assert documents == {d["document_id"]: d["content_hash"] for d in table(fresh, "documents")}
+        assert table_rows(output, name) == table_rows(fresh, name)
+    documents = {d["document_id"]: d["content_hash"] for d in table_rows(output, "documents")}
+    assert documents == {
+        d["document_id"]: d["content_hash"] for d in table_rows(fresh, "documents")
+    }

@@ -12,7 +12,7 @@ from pfn_kg.pfn.inference.decoding import decode, decode_tables
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.model.partition_filter import PartitionFilterEncoder, cummax
-from pfn_kg.pfn.training.train import save_checkpoint
+from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
 
 TOKENIZER = Path(__file__).parent / "data" / "official" / "encoder"
 ENCODER, HIDDEN, TYPES, RELATIONS = 16, 12, 2, 3
@@ -211,7 +211,10 @@ def test_saved_and_loaded_it_is_the_same(variant, tmp_path):
 def test_pruned_decoding_is_eq_13(variant):
     model = build(VARIANTS[variant]).eval()
     batch = batch_of([8, 5])
-    pruned, full = decode(model, batch, 0.5, 0.5), decode_tables(model(**batch), 0.5, 0.5)
+    pruned, full = (
+        decode(model, batch, entity_floor=0.5, relation_floor=0.5),
+        decode_tables(model(**batch), entity_floor=0.5, relation_floor=0.5),
+    )
     assert len(full.entities.scores)
     assert len(full.triples.scores)
     assert (pruned.tails is None) == (not model.config.tail_table)

@@ -4,10 +4,11 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from texts import TEXT as ANY_TEXT
 
+from helpers.examples import examples
+from helpers.texts import TEXT as ANY_TEXT
 from pfn_kg.pfn.calibration import Calibration
 from pfn_kg.pfn.inference.decoding import decode, decode_tables
 from pfn_kg.pfn.inference.inputs import InputEncoder
@@ -97,8 +98,10 @@ def test_pruned_is_full_in_windows(random_extractor, options):
     batch = inputs.collate([window, parts[0]])
     with torch.inference_mode():
         tables = extractor.model(**batch, return_tables=True)
-    expected = decode_tables(tables, 0.4, 0.4, calibration=extractor.config.calibration)
-    found = decode(extractor.model, batch, 0.4, 0.4)
+    expected = decode_tables(
+        tables, entity_floor=0.4, relation_floor=0.4, calibration=extractor.config.calibration
+    )
+    found = decode(extractor.model, batch, entity_floor=0.4, relation_floor=0.4)
     ids = batch["sentence_ids"]
     assert len(found.triples.places) > 10
     across = 0
@@ -197,16 +200,16 @@ def test_one_sentence_is_read_as_ever(tiny_extractor):
     assert (found.mentions, found.head_triples) == (expected.mentions, expected.head_triples)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(texts=st.lists(ANY_TEXT, min_size=1, max_size=4), window_tokens=st.sampled_from([0, 12, 60]))
 def test_any_text_in_windows(tiny_extractor, texts, window_tokens):
     split = [split_sentences(text) for text in texts]
     found = tiny_extractor.predict_documents(
         texts,
         split,
+        token_budget=200,
         entity_floor=FLOOR,
         relation_floor=FLOOR,
-        token_budget=200,
         window_tokens=window_tokens,
     )
     for text, sentences, heads in zip(texts, split, found, strict=True):

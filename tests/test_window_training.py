@@ -1,20 +1,26 @@
 """Training on windows of sentences, calibration, and going on from a trained model."""
 
+import itertools
 import json
+import random
 from collections import Counter
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from test_training import DOCUMENT, options
 
+from helpers.examples import examples
+from helpers.training_data import DOCUMENT, options
 from pfn_kg import Extractor
-from pfn_kg.pfn.evaluation.documents import annotated_texts, evaluate_reading, sentence_heads
+from pfn_kg.pfn.evaluation.annotated_texts import annotated_texts
+from pfn_kg.pfn.evaluation.documents import evaluate_reading
 from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
+from pfn_kg.pfn.evaluation.predictions import sentence_heads
 from pfn_kg.pfn.readers import read
-from pfn_kg.pfn.training.train import save_checkpoint, training_cells
-from pfn_kg.pfn.training.windows import WindowBatches, WindowDataset, WindowKey
+from pfn_kg.pfn.training.gold_batches import training_cells
+from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
+from pfn_kg.pfn.training.windows import WindowBatches, WindowDataset, WindowKey, _fragment
 from pfn_kg.pipeline.cli import main
 
 # John Smith lives in London, which the sentence before names; and so does Anna Bell.
@@ -166,7 +172,9 @@ def test_a_window_has_the_cells_of_its_sentences(random_extractor, tmp_path, pos
         relations = Counter((at[s], at[o], label) for s, o, label in cells.relations)
         return entities, relations
 
-    for batch in WindowBatches(dataset, 0, 3, 1, lambda: 0, 40):
+    for batch in WindowBatches(
+        dataset, window_tokens=0, batch_size=3, seed=1, epoch=lambda: 0, sentence_pieces=40
+    ):
         for key in batch:
             assert dataset[key] == alone[key.begin]
     whole = dataset[WindowKey(0, 0, 3)]
@@ -183,7 +191,7 @@ def test_a_window_has_the_cells_of_its_sentences(random_extractor, tmp_path, pos
     assert sum(rows[s] != rows[o] for s, o, _ in whole.relations) == 2
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.integers(1, 8), st.data())
 def test_every_sentence_is_in_one_window_an_epoch(
     random_extractor, tmp_path_factory, sizes, size, data
@@ -193,10 +201,20 @@ def test_every_sentence_is_in_one_window_an_epoch(
     inputs = random_extractor().inputs
     inputs.config.entity_types = ["LOC"]
     inputs.config.relation_types = ["after"]
-    dataset = WindowDataset(read(path, "docred"), inputs, data.draw(st.sampled_from([0, 0.5])))
+    dataset = WindowDataset(
+        read(path, "docred"), inputs, mention_replacement=data.draw(st.sampled_from([0, 0.5]))
+    )
     tokens = data.draw(st.integers(0, 60))
     epoch = data.draw(st.integers(0, 9))
-    sampler = WindowBatches(dataset, tokens, size, 7, lambda: epoch, 40, fragments=True)
+    sampler = WindowBatches(
+        dataset,
+        window_tokens=tokens,
+        batch_size=size,
+        seed=7,
+        epoch=lambda: epoch,
+        sentence_pieces=40,
+        fragments=True,
+    )
     batches = list(sampler)
     assert len(sampler) == max(1, round(sum(sizes) / size))
     assert len(batches) == min(len(sampler), sum(map(len, batches)))
@@ -206,7 +224,15 @@ def test_every_sentence_is_in_one_window_an_epoch(
     )
     assert seen == Counter((d, s) for d, count in enumerate(sizes) for s in range(count))
     assert batches == list(
-        WindowBatches(dataset, tokens, size, 7, lambda: epoch, 40, fragments=True)
+        WindowBatches(
+            dataset,
+            window_tokens=tokens,
+            batch_size=size,
+            seed=7,
+            epoch=lambda: epoch,
+            sentence_pieces=40,
+            fragments=True,
+        )
     )
     for batch in batches:
         for key in batch:
@@ -220,6 +246,23 @@ def test_every_sentence_is_in_one_window_an_epoch(
             if key.end - key.begin > 1:
                 assert len(cells.window.pieces) <= max(tokens, 0)
                 assert len(cells.relations) == key.end - key.begin - 1
+
+
+@given(st.lists(st.integers(0, 20), min_size=2, max_size=12, unique=True), st.integers(), st.data())
+def test_a_fragment_cuts_no_mention(cuts, seed, data):
+    """Every mention is whole inside the fragment or outside, and one is inside."""
+    cuts = sorted(cuts)
+    # Mentions that do not overlap, as first and last row: neighbours may touch.
+    mentions = [
+        (begin, data.draw(st.integers(begin, end - 1))) for begin, end in itertools.pairwise(cuts)
+    ]
+    mentions = data.draw(st.permutations(mentions))
+    begin, end = _fragment(mentions, 21, random.Random(seed))
+    assert 0 <= begin < end <= 21
+    inside = [m for m in mentions if begin <= m[0] and m[1] < end]
+    outside = [m for m in mentions if m[1] < begin or end <= m[0]]
+    assert inside
+    assert sorted(inside + outside) == sorted(mentions)
 
 
 def test_sentences_of_a_document_have_what_was_found_in_them(tiny_extractor):

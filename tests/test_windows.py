@@ -1,12 +1,15 @@
 import random
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pfn_kg.pfn.inference.inputs import InputEncoder
 from pfn_kg.pfn.inference.windows import cut_windows
 from pfn_kg.pfn.model.configuration import PFNConfig
+
+pytestmark = pytest.mark.quick
 
 FILLERS = ["the", "of", "in", "and", "was", "born", "by", "company", "city", "at"]
 

@@ -43,14 +43,19 @@ def analyse(
         1, 2, 3, 4 and 5 or more gold triples, keys `1` to `5+`. In both, `sentences` is the
         number of sentences; sentences without a gold triple are in neither.
     """
-    found = [
-        resolved(prediction, entity_threshold, relation_threshold, head_policy)
+    predicted = [
+        resolved(
+            prediction,
+            entity_threshold=entity_threshold,
+            relation_threshold=relation_threshold,
+            head_policy=head_policy,
+        )
         for prediction in predictions
     ]
     overlap = {name: Counts() for name in PATTERNS}
     by_number = {_number(n): Counts() for n in range(1, MOST_TRIPLES + 1)}
     sentences: Counter[str] = Counter()
-    for (_, triples), sentence in zip(found, gold, strict=True):
+    for (_, triples), sentence in zip(predicted, gold, strict=True):
         if not sentence.triples:
             continue
         number = _number(len(sentence.triples))
@@ -60,7 +65,7 @@ def analyse(
             sentences[name] += 1
             overlap[name].add(triples, sentence.triples, 1)
     return {
-        "in_triple": in_triple(found, gold),
+        "in_triple": in_triple(predicted, gold),
         "overlap": {n: c.scores() | {"sentences": sentences[n]} for n, c in overlap.items()},
         "triples_per_sentence": {
             n: c.scores() | {"sentences": sentences[n]} for n, c in by_number.items()
@@ -79,18 +84,18 @@ def patterns(triples: Iterable[tuple[Span, str, Span]]) -> list[str]:
         triples: at least one.
     """
     pairs = [(subject, object_) for subject, _, object_ in triples]
-    found = []
+    patterns = []
     different = set(pairs)
     if len(different) < len(pairs):
-        found.append("epo")
+        patterns.append("epo")
     entities = Counter(chain.from_iterable({subject, object_} for subject, object_ in different))
     if max(entities.values()) > 1:
-        found.append("seo")
-    return found or ["normal"]
+        patterns.append("seo")
+    return patterns or ["normal"]
 
 
 def in_triple(
-    found: Sequence[tuple[set[Span], _Triples]], gold: Sequence[GoldSentence]
+    predictions: Sequence[tuple[set[Span], _Triples]], gold: Sequence[GoldSentence]
 ) -> dict[str, dict[str, float | int]]:
     """Entities in triples and outside of them (Table 3).
 
@@ -100,7 +105,7 @@ def in_triple(
     entities that were predicted, whichever group the other side puts them in.
 
     Args:
-        found: predicted entities and triples of each sentence.
+        predictions: predicted entities and triples of each sentence.
         gold: the sentences.
 
     Returns:
@@ -109,7 +114,7 @@ def in_triple(
     """
     groups = ("total", "in_triple", "out_of_triple")
     precise, predicted, recalled, support = (Counter[str]() for _ in range(4))
-    for (entities, triples), sentence in zip(found, gold, strict=True):
+    for (entities, triples), sentence in zip(predictions, gold, strict=True):
         ours, theirs = _by_group(entities, triples), _by_group(sentence.entities, sentence.triples)
         for group in groups:
             predicted[group] += len(ours[group])

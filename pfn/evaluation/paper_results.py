@@ -35,7 +35,7 @@ def find_data_set(name: str) -> dict[str, Any]:
     return table[name]
 
 
-def beside_paper(name: str, figures: Mapping[str, Any], method: str, encoder: str) -> str:
+def beside_paper(name: str, figures: Mapping[str, Any], *, method: str, encoder: str) -> str:
     """Prints our F1 as the last row of Table 1, averaged as the paper averages there.
 
     Args:

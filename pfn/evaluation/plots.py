@@ -81,12 +81,12 @@ def write_plots(analyses: Mapping[str, Any], folder: Path, title: str) -> list[P
                 fontsize=8,
                 frameon=False,
             )
-            paths += _save(figure, axes, folder, name)
+            paths += _save(figure, axes, folder=folder, name=name)
     return paths
 
 
 def write_reliability(
-    bins: Sequence[tuple[float, float, int]], error: float, folder: Path, title: str
+    bins: Sequence[tuple[float, float, int]], error: float, *, folder: Path, title: str
 ) -> list[Path]:
     """Draws how often what has about one confidence is right (a reliability diagram).
 
@@ -123,10 +123,10 @@ def write_reliability(
         axes.set_xlabel("confidence")
         axes.set_ylabel("share that is right")
         axes.set_title(f"Expected calibration error {error:.3f}\n{title}", fontsize=10)
-        return _save(figure, axes, folder, "reliability")
+        return _save(figure, axes, folder=folder, name="reliability")
 
 
-def _save(figure: Any, axes: Any, folder: Path, name: str) -> list[Path]:
+def _save(figure: Any, axes: Any, *, folder: Path, name: str) -> list[Path]:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     paths = []

@@ -41,16 +41,16 @@ class Lexicon:
     """
 
     def __init__(self, sentences: Sequence[AnnotatedSentence]):
-        found: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+        names: dict[str, set[tuple[str, ...]]] = defaultdict(set)
         self.types: dict[tuple[str, ...], set[str]] = defaultdict(set)
         self.words: set[str] = set()
         for sentence in sentences:
             self.words.update(token.casefold() for token in sentence.tokens)
             for begin, end, type_ in sentence.entities:
                 tokens = tuple(sentence.tokens[begin:end])
-                found[type_].add(tokens)
+                names[type_].add(tokens)
                 self.types[tokens].add(type_)
-        self.by_type = {type_: sorted(entities) for type_, entities in sorted(found.items())}
+        self.by_type = {type_: sorted(entities) for type_, entities in sorted(names.items())}
         self._letters = sorted({c for e in self.types for token in e for c in token if c.isalpha()})
         # Which characters follow which in the words of entities; None is a word's border.
         self._follows: dict[str | None, list[str | None]] = defaultdict(list)
@@ -75,7 +75,7 @@ class Lexicon:
         """OOV: as many made-up words, which look like the data's names and are not in it."""
         if not self._follows:
             return None
-        found = []
+        words = []
         for _ in tokens:
             for _ in range(_TRIES):
                 word = self._word(random)
@@ -83,8 +83,8 @@ class Lexicon:
                     break
             else:
                 return None
-            found.append(word)
-        return found
+            words.append(word)
+        return words
 
     def _word(self, random: Random) -> str:
         word: list[str] = []
@@ -229,13 +229,13 @@ def robustness(
         For each name `sentences`, and for `entity` (Table 4) and `triple` the F1 `before`
         and `after` and their difference `decline`; under `average` the mean decline.
     """
-    found: dict[str, dict[str, Any]] = {}
+    results: dict[str, dict[str, Any]] = {}
     for name, pair in pairs.items():
         before, after = (
             evaluate(extractor, [gold_sentence(s) for s in sentences], **options)
             for sentences in pair
         )
-        found[name] = {"sentences": len(pair.original)} | {
+        results[name] = {"sentences": len(pair.original)} | {
             kind: {
                 "before": before[kind]["f1"],
                 "after": after[kind]["f1"],
@@ -243,9 +243,9 @@ def robustness(
             }
             for kind in ("entity", "triple")
         }
-    count = max(1, len(found))
+    count = max(1, len(results))
     average = {
-        kind: {"decline": sum(row[kind]["decline"] for row in found.values()) / count}
+        kind: {"decline": sum(row[kind]["decline"] for row in results.values()) / count}
         for kind in ("entity", "triple")
     }
-    return found | {"average": average}
+    return results | {"average": average}

@@ -9,7 +9,7 @@ entity begins at each head.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -104,8 +104,13 @@ def score(
         `triple`; each precision, recall, f1 and support.
     """
     entity, triple, official = Counts(), Counts(), Counts()
-    for found, sentence in zip(predictions, gold, strict=True):
-        spans, triples = resolved(found, entity_threshold, relation_threshold, head_policy)
+    for prediction, sentence in zip(predictions, gold, strict=True):
+        spans, triples = resolved(
+            prediction,
+            entity_threshold=entity_threshold,
+            relation_threshold=relation_threshold,
+            head_policy=head_policy,
+        )
         entity.add(spans, sentence.entities, 2)
         triple.add(triples, sentence.triples, 1)
         correct_heads = {s[0] for s in spans if s in sentence.entities}
@@ -123,46 +128,98 @@ def score(
 
 
 def resolved(
-    found: HeadExtraction,
+    prediction: HeadExtraction,
+    *,
     entity_threshold: float,
     relation_threshold: float,
     head_policy: HeadPolicy = "all",
 ) -> tuple[set[Span], set[tuple[Span, str, Span]]]:
     """Entities and triples that a prediction comes to, as `GoldSentence` has them."""
-    mentions, triples = resolve_heads(found, entity_threshold, relation_threshold, head_policy)
+    mentions, triples = resolve_heads(
+        prediction,
+        entity_threshold=entity_threshold,
+        relation_threshold=relation_threshold,
+        head_policy=head_policy,
+    )
     spans = [(m.begin, m.end, m.type) for m in mentions]
     return set(spans), {(spans[t.subject], t.relation, spans[t.object]) for t in triples}
 
 
-class Judged(NamedTuple):
-    """Scores of what was found, and whether each is right: of mentions and of triples."""
+class JudgedMentions(NamedTuple):
+    """Scores of mentions that were found, and whether each is right."""
 
-    mentions: tuple[list[float], list[bool]]
-    triples: tuple[list[float], list[bool]]
+    scores: list[float]
+    right: list[bool]
+
+
+class JudgedTriples(NamedTuple):
+    """Scores of triples that were found, and whether each is right.
+
+    Attributes:
+        scores: of each.
+        right: whether each holds.
+        relations: of each.
+        across: whether the arguments of each are in two sentences.
+    """
+
+    scores: list[float]
+    right: list[bool]
+    relations: list[str]
+    across: list[bool]
+
+    def extend(self, others: JudgedTriples) -> None:
+        """Adds triples that were judged elsewhere."""
+        self.scores.extend(others.scores)
+        self.right.extend(others.right)
+        self.relations.extend(others.relations)
+        self.across.extend(others.across)
+
+
+class Judged(NamedTuple):
+    """Mentions and triples that were found, with their scores, and whether each is right."""
+
+    mentions: JudgedMentions
+    triples: JudgedTriples
+
+    @classmethod
+    def empty(cls) -> Judged:
+        """Nothing was found yet."""
+        return cls(JudgedMentions([], []), JudgedTriples([], [], [], []))
 
     def add(
         self,
-        found: HeadExtraction | DocumentHeads,
-        entities: Set[Span],
+        prediction: HeadExtraction | DocumentHeads,
+        is_mention: Callable[[Mention], bool | None],
+        is_triple: Callable[[Mention, str, Mention], bool | None],
+        *,
         entity_threshold: float,
-        is_right: Callable[[Mention, str, Mention], bool],
+        sentence_of: Callable[[Mention], int] = lambda mention: 0,
     ) -> None:
         """Adds all that was found in a text, whatever its score.
 
         Args:
-            found: in the text.
-            entities: the gold ones.
+            prediction: in the text.
+            is_mention: whether a mention is right; None: the annotation does not say.
+            is_triple: whether a relation between two mentions holds; likewise.
             entity_threshold: triples are those between mentions that score at least this.
-            is_right: whether a relation between two mentions holds.
+            sentence_of: the number of a mention's sentence.
         """
-        for mention in found.mentions:
-            self.mentions[0].append(mention.score)
-            self.mentions[1].append((mention.begin, mention.end, mention.type) in entities)
-        mentions, triples = resolve_heads(found, entity_threshold, 0.0)
+        for mention in prediction.mentions:
+            is_right = is_mention(mention)
+            if is_right is not None:
+                self.mentions.scores.append(mention.score)
+                self.mentions.right.append(is_right)
+        mentions, triples = resolve_heads(
+            prediction, entity_threshold=entity_threshold, relation_threshold=0.0
+        )
         for triple in triples:
-            self.triples[0].append(triple.score)
             subject, object_ = mentions[triple.subject], mentions[triple.object]
-            self.triples[1].append(is_right(subject, triple.relation, object_))
+            is_right = is_triple(subject, triple.relation, object_)
+            if is_right is not None:
+                self.triples.scores.append(triple.score)
+                self.triples.right.append(is_right)
+                self.triples.relations.append(triple.relation)
+                self.triples.across.append(sentence_of(subject) != sentence_of(object_))
 
 
 def judge(
@@ -175,9 +232,15 @@ def judge(
         gold: the sentences, in the same order.
         entity_threshold: triples are those between mentions that score at least this.
     """
-    judged = Judged(([], []), ([], []))
-    for found, sentence in zip(predictions, gold, strict=True):
-        judged.add(found, sentence.entities, entity_threshold, partial(_is_gold, sentence))
+    judged = Judged.empty()
+    for prediction, sentence in zip(predictions, gold, strict=True):
+        entities = sentence.entities
+        judged.add(
+            prediction,
+            lambda m, entities=entities: (m.begin, m.end, m.type) in entities,  # type: ignore[misc]
+            partial(_is_gold, sentence),
+            entity_threshold=entity_threshold,
+        )
     return judged
 
 
@@ -202,7 +265,9 @@ def evaluate(
     """
     entity, relation = extractor.thresholds(entity_threshold, relation_threshold)
     return score(
-        predict(extractor, gold, entity, relation, token_budget),
+        predict(
+            extractor, gold, entity_floor=entity, relation_floor=relation, token_budget=token_budget
+        ),
         gold,
         entity_threshold=entity,
         relation_threshold=relation,
@@ -213,6 +278,7 @@ def evaluate(
 def predict(
     extractor: Extractor,
     gold: Sequence[GoldSentence],
+    *,
     entity_floor: float,
     relation_floor: float,
     token_budget: int | None = None,
@@ -222,23 +288,24 @@ def predict(
     Raises:
         Exception: what the model raised, if it could not read a sentence.
     """
-    found = []
+    results = []
     for result in extractor.predict_heads(
         [g.text for g in gold],
+        token_budget=token_budget,
         entity_floor=entity_floor,
         relation_floor=relation_floor,
-        token_budget=token_budget,
     ):
         if isinstance(result, Exception):
             raise result
-        found.append(result)
-    return found
+        results.append(result)
+    return results
 
 
 def tune_thresholds(
     predictions: Sequence[HeadExtraction],
     gold: Sequence[GoldSentence],
     grid: Sequence[float] = THRESHOLD_GRID,
+    entity_grid: Sequence[float] | None = None,
 ) -> tuple[float, float]:
     """The thresholds with the best sum of entity and triple F1 on a development set.
 
@@ -246,6 +313,7 @@ def tune_thresholds(
         predictions: with a floor no higher than the grid's least.
         gold: the sentences.
         grid: thresholds to try.
+        entity_grid: those of entities; `grid` by default.
 
     Returns:
         Entity threshold and relation threshold; of equals the nearest to 0.5.
@@ -253,8 +321,8 @@ def tune_thresholds(
 
     def quality(thresholds: tuple[float, float]) -> tuple[float, float]:
         entity, relation = thresholds
-        found = score(predictions, gold, entity_threshold=entity, relation_threshold=relation)
+        scores = score(predictions, gold, entity_threshold=entity, relation_threshold=relation)
         distance = abs(entity - 0.5) + abs(relation - 0.5)
-        return found["entity"]["f1"] + found["triple"]["f1"], -distance
+        return scores["entity"]["f1"] + scores["triple"]["f1"], -distance
 
-    return max(((e, r) for e in grid for r in grid), key=quality)
+    return max(((e, r) for e in entity_grid or grid for r in grid), key=quality)

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from pfn_kg.pfn.calibration import Calibration, calibration_of
+from pfn_kg.pfn.calibration import Calibration, RelationCalibration, calibration_of
+from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.modeling import PFNModel, PFNOutput
 from pfn_kg.pfn.model.task_units import TaskUnit, UnitFeatures, upper_triangle
 
@@ -44,9 +45,41 @@ class Decoded(NamedTuple):
     tails: Cells | None = None
 
 
+class RelationShift(NamedTuple):
+    """What calibration adds to the logits of triples, by relation and by place.
+
+    Attributes:
+        relations: of each label, (labels,).
+        across: of a pair in two sentences.
+        sentence_ids: where windows have several sentences: that of each position,
+            (batch, length).
+    """
+
+    relations: Tensor
+    across: float
+    sentence_ids: Tensor | None
+
+    @classmethod
+    def of(cls, config: PFNConfig, sentence_ids: Tensor | None, device: torch.device | str) -> Any:
+        """The shift of a model for a batch; None if it calibrates all triples alike."""
+        calibration = RelationCalibration.of(config.calibration)
+        if not calibration.shifts:
+            return None
+        relations = [calibration.relations.get(name, 0.0) for name in config.relation_types]
+        return cls(torch.tensor(relations, device=device), calibration.across, sentence_ids)
+
+    def at(self, sentence: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        """The shift of cells, (cells, labels)."""
+        shift = self.relations.expand(len(sentence), -1)
+        if self.sentence_ids is None:
+            return shift
+        across = self.sentence_ids[sentence, first] != self.sentence_ids[sentence, second]
+        return shift + self.across * across.unsqueeze(1)
+
+
 @torch.inference_mode()
 def decode(
-    model: PFNModel, batch: dict[str, Tensor], entity_floor: float, relation_floor: float
+    model: PFNModel, batch: dict[str, Tensor], *, entity_floor: float, relation_floor: float
 ) -> Decoded:
     """Reads a batch and accepts what scores at least the floors.
 
@@ -64,30 +97,57 @@ def decode(
         calibration_of(model.config.calibration, table) for table in ("entity", "relation")
     )
     spans = upper_triangle(read.mask, read.sentence_ids, model.config.max_span)
-    entities = accept(model.ner, read.ner, spans, entity_floor, of_entities)
+    entities = accept(model.ner, read.ner, spans, floor=entity_floor, calibration=of_entities)
     pairs = head_pairs(entities.places, read.mask, model.config.reflexive)
-    found = [entities, accept(model.re, read.re, pairs, relation_floor, of_relations)]
+    shift = RelationShift.of(model.config, read.sentence_ids, read.mask.device)
+    tables = [
+        entities,
+        accept(
+            model.re, read.re, pairs, floor=relation_floor, calibration=of_relations, shift=shift
+        ),
+    ]
     if model.re_tail is not None and read.re_tail is not None:
         # Entities with different heads may end together, so a tail may meet itself.
         pairs = head_pairs(entities.places[:, [0, 2]], read.mask)
-        found.append(accept(model.re_tail, read.re_tail, pairs, relation_floor, of_relations))
-    return Decoded(*(Cells(c.places.cpu(), c.scores.float().cpu()) for c in found))
+        tables.append(
+            accept(
+                model.re_tail,
+                read.re_tail,
+                pairs,
+                floor=relation_floor,
+                calibration=of_relations,
+                shift=shift,
+            )
+        )
+    return Decoded(*(Cells(c.places.cpu(), c.scores.float().cpu()) for c in tables))
 
 
 def accept(
     unit: TaskUnit,
     features: UnitFeatures,
     cells: tuple[Tensor, Tensor, Tensor],
+    *,
     floor: float,
     calibration: Calibration = _NONE,
+    shift: RelationShift | None = None,
 ) -> Cells:
-    """Computes the given cells of a unit's table and keeps those at or above a floor."""
+    """Computes the given cells of a unit's table and keeps those at or above a floor.
+
+    Args:
+        unit: of the model.
+        features: of the batch.
+        cells: sentence, row and column of each, (cells,).
+        floor: least score.
+        calibration: of the table.
+        shift: what it adds by relation and place.
+    """
     places, scores = [], []
     for part in zip(*(c.split(_CELLS) for c in cells), strict=True):
-        found = calibration.probability(unit.cells(features, *part))
-        cell, label = (found >= floor).nonzero(as_tuple=True)
+        logits = unit.cells(features, *part)
+        probabilities = calibration.probability(logits, None if shift is None else shift.at(*part))
+        cell, label = (probabilities >= floor).nonzero(as_tuple=True)
         places.append(torch.stack((*(c[cell] for c in part), label), 1))
-        scores.append(found[cell, label])
+        scores.append(probabilities[cell, label])
     if not places:
         return Cells(torch.zeros(0, 4, dtype=torch.long), torch.zeros(0))
     return Cells(torch.cat(places), torch.cat(scores))
@@ -126,11 +186,13 @@ def head_pairs(
 
 def decode_tables(
     tables: PFNOutput,
+    *,
     entity_floor: float,
     relation_floor: float,
     reflexive: bool = True,
     calibration: dict[str, Any] | None = None,
     max_span: int | None = None,
+    shift: RelationShift | None = None,
 ) -> Decoded:
     """Decodes full tables, as eq. 13 says it; what `decode` is tested against."""
     if tables.entity_table is None or tables.relation_table is None:
@@ -141,7 +203,11 @@ def decode_tables(
         # Also where the floor is 0 nothing is longer.
         longer = torch.ones_like(entity[0, :, :, 0], dtype=torch.bool).triu(max_span)
         entity = entity.masked_fill(longer.unsqueeze(-1), -1.0)
-    relation = of_relations.probability(tables.relation_table)
+    shifts = None
+    if shift is not None:
+        places = torch.ones(tables.relation_table.shape[:3], dtype=torch.bool).nonzero()
+        shifts = shift.at(*places.unbind(1)).view(tables.relation_table.shape)
+    relation = of_relations.probability(tables.relation_table, shifts)
     entities = (entity >= entity_floor).nonzero()
     heads = (entity >= entity_floor).any(-1).any(-1)
     accepted = (relation >= relation_floor) & (heads.unsqueeze(2) & heads.unsqueeze(1)).unsqueeze(
@@ -150,14 +216,14 @@ def decode_tables(
     if not reflexive:
         accepted &= ~torch.eye(heads.shape[1], dtype=torch.bool, device=heads.device)[..., None]
     triples = accepted.nonzero()
-    found = Decoded(
+    decoded = Decoded(
         Cells(entities, entity[entities.unbind(1)]), Cells(triples, relation[triples.unbind(1)])
     )
     if tables.tail_table is None:
-        return found
-    tail = of_relations.probability(tables.tail_table)
+        return decoded
+    tail = of_relations.probability(tables.tail_table, shifts)
     last = (entity >= entity_floor).any(-1).any(1)
     tails = (
         (tail >= relation_floor) & (last.unsqueeze(2) & last.unsqueeze(1)).unsqueeze(-1)
     ).nonzero()
-    return found._replace(tails=Cells(tails, tail[tails.unbind(1)]))
+    return decoded._replace(tails=Cells(tails, tail[tails.unbind(1)]))

@@ -166,7 +166,9 @@ class HeadReader:
     def _read(self, jobs: list[_Job]) -> None:
         try:
             batch = self._inputs.collate([job.window for job in jobs], self._model.device)
-            parts = self._heads(decode(self._model, batch, *self._floors), jobs)
+            entity, relation = self._floors
+            decoded = decode(self._model, batch, entity_floor=entity, relation_floor=relation)
+            parts = self._heads(decoded, jobs)
         except Exception as error:
             if self._model.device.type == "cuda":
                 torch.cuda.empty_cache()

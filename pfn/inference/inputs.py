@@ -97,7 +97,7 @@ class InputEncoder:
         if words is None:
             words = [segment(text, self.config.segmentation) for text in texts]
         spelt = [[t[b:e] for b, e in spans] for t, spans in zip(texts, words, strict=True)]
-        filled = [i for i, found in enumerate(spelt) if found]
+        filled = [i for i, pieces in enumerate(spelt) if pieces]
         windows: list[list[Window]] = [[] for _ in texts]
         if not filled:
             return windows
@@ -244,10 +244,10 @@ def _of_positions(window: Window, positions: list[int], length: int) -> list[int
     """The sentence of each position, 0 at padding; a special token is of the nearest sentence."""
     if window.sentences is None:
         return [0] * length
-    found = window.sentences
+    numbers = window.sentences
     if len(positions) != len(window.words):
         words = [0] * len(positions)
         for first in window.first_pieces[1:]:
             words[first] = 1
-        found = [window.sentences[word] for word in accumulate(words)]
-    return found + [0] * (length - len(found))
+        numbers = [window.sentences[word] for word in accumulate(words)]
+    return numbers + [0] * (length - len(numbers))

@@ -26,9 +26,9 @@ def split_sentences(text: str, language: str = "en") -> list[Sentence]:
     sentences: list[Sentence] = []
     for boundary in get_sentence_boundaries(language, text):
         begin, end = boundary["start_index"], boundary["end_index"]
-        found = text[begin:end]
-        stripped = found.strip()
+        sentence = text[begin:end]
+        stripped = sentence.strip()
         if stripped:
-            begin += len(found) - len(found.lstrip())
+            begin += len(sentence) - len(sentence.lstrip())
             sentences.append(Sentence(len(sentences), begin, begin + len(stripped)))
     return sentences

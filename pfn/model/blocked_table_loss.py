@@ -67,7 +67,7 @@ def blocked_table_loss(
     Returns:
         A scalar. It can be differentiated once.
     """
-    found: Tensor = _BlockedTableLoss.apply(
+    loss: Tensor = _BlockedTableLoss.apply(
         rows,
         columns,
         label_weight,
@@ -78,7 +78,7 @@ def blocked_table_loss(
         norm_epsilon,
         dropout,
     )
-    return found
+    return loss
 
 
 class _BlockedTableLoss(torch.autograd.Function):
@@ -126,6 +126,11 @@ class _BlockedTableLoss(torch.autograd.Function):
                 )
                 each[outside] = 0
                 d_logits[outside] = 0
+            if block.unknown is not None:
+                counts = (~block.unknown).repeat(len(each), 1)
+                counts.view(-1)[block.labelled] = True
+                each *= counts
+                d_logits *= counts
             loss += float(each.sum())
             if len(block.labelled):
                 loss -= float(logits.view(-1)[block.labelled] @ block.targets)
@@ -150,10 +155,10 @@ class _BlockedTableLoss(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        found: list[Tensor | None] = [of * gradient for of in ctx.saved_tensors]
+        gradients: list[Tensor | None] = [of * gradient for of in ctx.saved_tensors]
         if not any(ctx.needs_input_grad[4:6]):
-            found[4:6] = [None, None]
-        return (*found, None, None, None)
+            gradients[4:6] = [None, None]
+        return (*gradients, None, None, None)
 
 
 class _Block(NamedTuple):
@@ -162,6 +167,7 @@ class _Block(NamedTuple):
     Attributes:
         labelled: where the labelled cells are among the block's logits, (n,).
         targets: of these, (n,).
+        unknown: which labels were not annotated in the sentence, (labels,); None if all were.
     """
 
     sentence: int
@@ -171,14 +177,16 @@ class _Block(NamedTuple):
     right: int
     labelled: Tensor
     targets: Tensor
+    unknown: Tensor | None
 
 
 def _blocks(cells: Cells, labels: int) -> Iterator[_Block]:
     labelled: dict[int, dict[tuple[int, int, int], float]] = {}
-    of_cells, targets = cells.labels
+    of_cells, targets, known = cells.labels
     for (sentence, *place), target in zip(of_cells.tolist(), targets.tolist(), strict=True):
         labelled.setdefault(sentence, {})[*place] = target
     for sentence, length in enumerate(cells.lengths):
+        unknown = None if known is None or bool(known[sentence].all()) else ~known[sentence]
         first = 0
         while first < length:
             left = first if cells.triangle else 0
@@ -197,6 +205,7 @@ def _blocks(cells: Cells, labels: int) -> Iterator[_Block]:
                 length,
                 of_cells.new_tensor(list(places)),
                 targets.new_tensor(list(places.values())),
+                unknown,
             )
             first = last
 

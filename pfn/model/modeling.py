@@ -179,6 +179,8 @@ class PFNModel(PreTrainedModel):
         entity_targets: Tensor | None = None,
         relation_targets: Tensor | None = None,
         tail_targets: Tensor | None = None,
+        entity_known: Tensor | None = None,
+        relation_known: Tensor | None = None,
         return_tables: bool | None = None,
     ) -> PFNOutput:
         """Fills both tables; with labels, the loss as well.
@@ -203,6 +205,9 @@ class PFNModel(PreTrainedModel):
                 (n,); 1 by default.
             relation_targets: the same of `relation_labels`.
             tail_targets: the same of `tail_labels`.
+            entity_known: which entity types were annotated in each sentence, (batch, types); by
+                default all. Of another type only the cells of `entity_labels` count.
+            relation_known: the same of relations, (batch, relations).
             return_tables: whether the tables are returned; by default where no labels are.
         """
         read = self.project(
@@ -210,12 +215,12 @@ class PFNModel(PreTrainedModel):
         )
         loss = None
         if entity_labels is not None and relation_labels is not None:
-            related = [Labels.of(relation_labels, relation_targets)]
+            related = [Labels.of(relation_labels, relation_targets, relation_known)]
             if self.re_tail is not None:
                 if tail_labels is None:
                     raise ValueError("a model with a tail table needs tail_labels")
-                related.append(Labels.of(tail_labels, tail_targets))
-            loss = self._loss(read, Labels.of(entity_labels, entity_targets), related)
+                related.append(Labels.of(tail_labels, tail_targets, relation_known))
+            loss = self._loss(read, Labels.of(entity_labels, entity_targets, entity_known), related)
         if return_tables or (return_tables is None and loss is None):
             return PFNOutput(loss, *self._tables(read))
         return PFNOutput(loss)
@@ -263,7 +268,7 @@ class PFNModel(PreTrainedModel):
         cells = upper_triangle(mask, sentence_ids)
         logits = self.ner.cells(read.ner, *cells)
         gold = _gold(entity_labels, (*shape, len(self.config.entity_types)))[cells]
-        loss = table_loss(logits, gold)
+        loss = table_loss(logits, gold, _counted(entity_labels, gold.shape, cells, mask.shape))
         valid = (logits.detach().sigmoid() >= self.config.entity_threshold).any(-1)
         if sentence_ids is not None:
             valid = valid | (gold >= 0.5).any(-1)
@@ -275,7 +280,8 @@ class PFNModel(PreTrainedModel):
                 pairs = of_heads if selective else inside | of_heads
             chosen = pairs.nonzero(as_tuple=True)
             gold = _gold(labels, (*shape, len(self.config.relation_types)))[chosen]
-            loss = loss + table_loss(unit.cells(features, *chosen), gold)
+            counts = _counted(labels, gold.shape, chosen, mask.shape)
+            loss = loss + table_loss(unit.cells(features, *chosen), gold, counts)
         # The padded length; in windows that of the longest sentence.
         return loss / (mask.shape[1] if sentence_ids is None else inside.sum(2).max())
 
@@ -334,6 +340,27 @@ def _gold(labels: Labels, shape: tuple[int, ...]) -> Tensor:
     gold = torch.zeros(shape, device=labels.cells.device)
     gold[labels.cells.unbind(-1)] = labels.targets
     return gold
+
+
+def _counted(
+    labels: Labels,
+    shape: torch.Size,
+    cells: tuple[Tensor, ...],
+    batch: torch.Size,
+) -> Tensor | None:
+    """Which labels of chosen cells count; None if all do.
+
+    Args:
+        labels: of the table.
+        shape: (cells, labels).
+        cells: sentence, row and column of each cell.
+        batch: number of sentences, and positions of the longest.
+    """
+    if labels.known is None:
+        return None
+    named = torch.zeros(*batch, batch[1], shape[1], dtype=torch.bool, device=labels.cells.device)
+    named[labels.cells.unbind(-1)] = True
+    return named[cells] | labels.known[cells[0]]
 
 
 def _parameters(config: PreTrainedConfig | dict | None) -> set[str]:

@@ -102,11 +102,11 @@ def _works() -> bool:
     x, bias = torch.arange(24.0).reshape(3, 8) / 5 - 2, torch.arange(4.0)
     try:
         with torch.no_grad():
-            found = _apply(x, _pack(weight), bias)
+            packed = _apply(x, _pack(weight), bias)
     except (RuntimeError, AttributeError, TypeError):
         # The operators are those that PyTorch's compiler uses, and no promise of PyTorch.
         return False
-    return torch.allclose(found, functional.linear(x, weight, bias), rtol=1e-5, atol=1e-4)
+    return torch.allclose(packed, functional.linear(x, weight, bias), rtol=1e-5, atol=1e-4)
 
 
 def _pack(weight: Tensor) -> Tensor:

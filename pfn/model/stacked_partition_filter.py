@@ -54,5 +54,5 @@ class StackedPartitionFilter(nn.Module):
         *below, last = layers
         for layer in below:
             x = torch.cat([direction.encode(x, mask)[1] for direction in layer], -1)
-        found = [direction(x, mask) for direction in last]
-        return PartitionFeatures(*(torch.cat(parts, -1) for parts in zip(*found, strict=True)))
+        both_ways = [direction(x, mask) for direction in last]
+        return PartitionFeatures(*(torch.cat(parts, -1) for parts in zip(*both_ways, strict=True)))

@@ -16,8 +16,8 @@ from pfn_kg.pfn.readers.dygie import read_dygie
 from pfn_kg.pfn.readers.records import AnnotatedSentence, Reading, without_overlaps
 from pfn_kg.pfn.readers.spert import read_spert
 from pfn_kg.pfn.readers.triple_list import read_triple_list
+from pfn_kg.schemas.choices import DataFormat
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import DataFormat
 
 FORMATS: dict[DataFormat, Callable[[str | Path], Reading]] = {
     "docred": read_docred,

@@ -3,20 +3,25 @@
 A document's facts relate entities, that is clusters of mentions. In a sentence, a
 gold triple is every ordered pair of its mentions whose entities a fact relates;
 facts without such a pair reach over sentences and are counted as skipped. The entities
-and facts of whole documents, for windows of sentences, stand in `Reading.documents`.
+and facts of whole documents, for windows of sentences, are in `Reading.documents`.
+
+A document may be annotated in part. Three optional fields beside DocRED's own say so:
+`annotated_entity_types` and `annotated_relations` list the labels that were annotated (an empty
+list: none), and `annotated_pairs` is `mentions` where relations were annotated between the given
+mentions alone. What was not annotated is unknown: it is no example of an absent label.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import orjson
 from pydantic import Field
 
 from pfn_kg.pfn.readers.files import StrictRecord, read_records
-from pfn_kg.pfn.readers.records import AnnotatedDocument, GoldEntity, GoldTriple, Reading
+from pfn_kg.pfn.readers.records import Annotated, AnnotatedDocument, GoldEntity, GoldTriple, Reading
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import slug
 
@@ -38,6 +43,19 @@ class _Document(StrictRecord):
     sents: list[list[str]]
     vertexSet: list[list[_Mention]]  # noqa: N815 - the format's name
     labels: list[_Fact] = Field(default_factory=list)
+    # Ours: of a document that is annotated in part.
+    annotated_entity_types: list[str] | None = None
+    annotated_relations: list[str] | None = None
+    annotated_pairs: Literal["all", "mentions"] = "all"
+
+    def annotated(self, names: Mapping[str, str]) -> Annotated:
+        """Which labels were annotated, relations by their names."""
+        types, relations = self.annotated_entity_types, self.annotated_relations
+        return Annotated(
+            None if types is None else frozenset(types),
+            None if relations is None else frozenset(names.get(r, r) for r in relations),
+            self.annotated_pairs == "mentions",
+        )
 
 
 class GoldMention(NamedTuple):
@@ -75,7 +93,7 @@ def read_docred_documents(path: str | Path) -> list[GoldDocument]:
         ConfigurationError: if the file is wrong; names file, record and field.
     """
     names = relation_names(path)
-    found = []
+    gold = []
     for document in _documents(path):
         offsets: list[list[tuple[int, int]]] = []
         position = 0
@@ -98,8 +116,8 @@ def read_docred_documents(path: str | Path) -> list[GoldDocument]:
         ]
         text = " ".join(token for tokens in document.sents for token in tokens)
         facts = {(fact.h, names.get(fact.r, fact.r), fact.t) for fact in document.labels}
-        found.append(GoldDocument(document.title, text, clusters, facts))
-    return found
+        gold.append(GoldDocument(document.title, text, clusters, facts))
+    return gold
 
 
 def _documents(path: str | Path) -> Iterator[_Document]:
@@ -172,7 +190,7 @@ def read_docred(path: str | Path) -> Reading:
         triples: list[list[GoldTriple]] = [[] for _ in document.sents]
         for fact in document.labels:
             relation = names.get(fact.r, fact.r)
-            found = False
+            is_in_sentence = False
             for sentence, of_sentence in enumerate(clusters):
                 for subject, subject_cluster in enumerate(of_sentence):
                     if subject_cluster != fact.h:
@@ -180,8 +198,8 @@ def read_docred(path: str | Path) -> Reading:
                     for object_, object_cluster in enumerate(of_sentence):
                         if object_cluster == fact.t and object_ != subject:
                             triples[sentence].append((subject, relation, object_))
-                            found = True
-            if not found:
+                            is_in_sentence = True
+            if not is_in_sentence:
                 reading.skipped["fact without both arguments in one sentence"] += 1
         begin = len(reading)
         places: list[list[tuple[int, int]]] = [[] for _ in document.vertexSet]
@@ -190,5 +208,7 @@ def read_docred(path: str | Path) -> Reading:
             for cluster, entity in zip(clusters[index], kept, strict=True):
                 places[cluster].append((index, entity))
         facts = dict.fromkeys((f.h, names.get(f.r, f.r), f.t) for f in document.labels)
-        reading.documents.append(AnnotatedDocument(begin, len(reading), places, list(facts)))
+        reading.documents.append(
+            AnnotatedDocument(begin, len(reading), places, list(facts), document.annotated(names))
+        )
     return reading

@@ -35,6 +35,23 @@ class AnnotatedSentence(NamedTuple):
     triples: list[GoldTriple]
 
 
+class Annotated(NamedTuple):
+    """Which labels of a document were annotated; all others are unknown, not absent.
+
+    Mentions and facts that are given count whatever their label.
+
+    Attributes:
+        entity_types: the types whose mentions are all annotated; None: every type.
+        relations: the relations whose facts are all annotated; None: every relation.
+        between_mentions: whether facts were annotated between the given mentions alone, so that
+            a pair with any other word is unknown.
+    """
+
+    entity_types: frozenset[str] | None = None
+    relations: frozenset[str] | None = None
+    between_mentions: bool = False
+
+
 class AnnotatedDocument(NamedTuple):
     """What is annotated of a whole document, over its sentences.
 
@@ -44,12 +61,14 @@ class AnnotatedDocument(NamedTuple):
         clusters: of each entity its mentions, as (sentence of the document, index in that
             sentence's `entities`).
         facts: (subject, relation, object), subject and object being places in `clusters`.
+        annotated: which labels were annotated.
     """
 
     begin: int
     end: int
     clusters: list[list[tuple[int, int]]]
     facts: list[tuple[int, str, int]]
+    annotated: Annotated = Annotated()
 
 
 class Reading(list[AnnotatedSentence]):
@@ -69,8 +88,8 @@ class Reading(list[AnnotatedSentence]):
         """The first so many sentences, and what is annotated of documents over those."""
         if limit is None:
             return self
-        found = Reading(self[:limit])
-        found.skipped = self.skipped
+        first = Reading(self[:limit])
+        first.skipped = self.skipped
         for document in self.documents:
             if document.begin >= limit:
                 break
@@ -80,8 +99,8 @@ class Reading(list[AnnotatedSentence]):
                 for cluster in document.clusters
             ]
             facts = [fact for fact in document.facts if clusters[fact[0]] and clusters[fact[2]]]
-            found.documents.append(AnnotatedDocument(document.begin, end, clusters, facts))
-        return found
+            first.documents.append(document._replace(end=end, clusters=clusters, facts=facts))
+        return first
 
     def add(
         self,

@@ -27,7 +27,7 @@ def read_texts(path: str | Path) -> list[str]:
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"{path} can't be read: {reason}", field="unlabelled") from None
-    found = [text for text in texts if text and not text.isspace()]
-    if not found:
+    readable = [text for text in texts if text and not text.isspace()]
+    if not readable:
         raise ConfigurationError(f"{path} has no text", field="unlabelled")
-    return found
+    return readable

@@ -37,17 +37,17 @@ def read_folds(folds: str, sentences: Sequence[AnnotatedSentence], seed: int) ->
     if folds.isdecimal():
         return _draw(int(folds), sentences, seed)
     try:
-        found = json.loads(Path(folds).read_text(encoding="utf-8"))
+        test_rows = json.loads(Path(folds).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise ConfigurationError(f"{folds}: {reason}", field="folds") from None
-    if isinstance(found, dict):
-        found = found.get("test_indices_per_fold")
-    if not isinstance(found, list) or len(found) < 2 or not all(map(_is_fold, found)):
+    if isinstance(test_rows, dict):
+        test_rows = test_rows.get("test_indices_per_fold")
+    if not isinstance(test_rows, list) or len(test_rows) < 2 or not all(map(_is_fold, test_rows)):
         raise ConfigurationError(
             f"{folds}: not a list of two or more lists of numbers", field="folds"
         )
-    for number, fold in enumerate(found, 1):
+    for number, fold in enumerate(test_rows, 1):
         for index, count in Counter(fold).items():
             if not 0 <= index < len(sentences):
                 raise ConfigurationError(
@@ -58,7 +58,7 @@ def read_folds(folds: str, sentences: Sequence[AnnotatedSentence], seed: int) ->
                     f"{folds}: fold {number}: sentence {index} is there {count} times",
                     field="folds",
                 )
-    return found
+    return test_rows
 
 
 def split_fold(sentences: Reading, test: Sequence[int], seed: int) -> dict[str, Reading]:
@@ -96,10 +96,10 @@ def summarise(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for metric in ("precision", "recall", "f1"):
             values = []
             for fold in folds:
-                found: Any = fold
+                value: Any = fold
                 for kind in kinds:
-                    found = found[kind]
-                values.append(found[metric])
+                    value = value[kind]
+                values.append(value[metric])
             mean[metric] = statistics.fmean(values)
             deviation[metric] = statistics.stdev(values) if len(values) > 1 else 0.0
         return mean, deviation

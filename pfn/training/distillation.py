@@ -41,6 +41,7 @@ class _Taught(NamedTuple):
 def taught_documents(
     texts: Sequence[str],
     teachers: Iterable[str],
+    *,
     encoder: InputEncoder,
     language: str = "en",
     precision: Precision = "auto",
@@ -88,7 +89,7 @@ def taught_documents(
             f"none has the label {label!r}, which `train` has", field="teacher"
         )
     encoded = encoder.encode(
-        [text[s.begin : s.end] for text, found in zip(texts, split, strict=True) for s in found]
+        [text[s.begin : s.end] for text, of_text in zip(texts, split, strict=True) for s in of_text]
     )
     windows = iter(encoded)
     return [
@@ -134,7 +135,7 @@ def _cells(
         {name: number for number, name in enumerate(names)}
         for names in (encoder.config.entity_types, encoder.config.relation_types)
     )
-    found: list[list[GoldCells]] = []
+    cells_of_sentences: list[list[GoldCells]] = []
     # Where words begin, and where they end: sentence, window of it, row.
     begins, ends = defaultdict(list), defaultdict(list)
     for sentence, windows in sentences:
@@ -142,14 +143,14 @@ def _cells(
             continue
         for part, window in enumerate(windows):
             for (begin, end), row in zip(window.words, encoder.rows(window), strict=True):
-                begins[sentence.begin + begin].append((len(found), part, row))
-                ends[sentence.begin + end].append((len(found), part, row))
-        found.append([GoldCells(window, {}, {}, {}) for window in windows])
+                begins[sentence.begin + begin].append((len(cells_of_sentences), part, row))
+                ends[sentence.begin + end].append((len(cells_of_sentences), part, row))
+        cells_of_sentences.append([GoldCells(window, {}, {}, {}) for window in windows])
     for (begin, end, type_), target in taught.mentions.items():
         for place, part, first in begins[begin]:
             for *same, last in ends[end]:
                 if same == [place, part]:
-                    found[place][part].entities[first, last, types[type_]] = target
+                    cells_of_sentences[place][part].entities[first, last, types[type_]] = target
     across: tuple[TargetsAcross, TargetsAcross] = {}, {}
     for table, triples in enumerate((taught.heads, taught.tails)):
         rows = ends if table else begins
@@ -158,8 +159,8 @@ def _cells(
             for place, part, row in rows[subject]:
                 for other, other_part, column in rows[object_]:
                     if (place, part) == (other, other_part):
-                        cells = found[place][part]
+                        cells = cells_of_sentences[place][part]
                         (cells.tails if table else cells.relations)[row, column, label] = target
                     elif place != other:
                         across[table][place, row, other, column, label] = target
-    return DocumentCells(found, *across)
+    return DocumentCells(cells_of_sentences, *across)

@@ -12,6 +12,17 @@ from pfn_kg.pfn.inference.inputs import InputEncoder, Window
 #: labels of eq. 12, 1 where people annotated them. In cells that are not named it is 0.
 Targets: TypeAlias = dict[tuple[int, int, int], float]
 
+#: Place of the subject's sentence, its row there, the same of the object, and the relation, with
+#: the probability that it holds.
+TargetsAcross: TypeAlias = dict[tuple[int, int, int, int, int], float]
+
+
+class KnownLabels(NamedTuple):
+    """The numbers of the labels that were annotated in a window; None: all of them."""
+
+    entity_types: frozenset[int] | None = None
+    relations: frozenset[int] | None = None
+
 
 class GoldCells(NamedTuple):
     """A window with the targets of its tables (the labels of eq. 12).
@@ -21,12 +32,14 @@ class GoldCells(NamedTuple):
         entities: of (row of the first word, row of the last word, entity type).
         relations: of (row of the subject's head, row of the object's head, relation).
         tails: the same with the rows of the last words.
+        known: which labels were annotated. Of another label only the cells that are named count.
     """
 
     window: Window
     entities: Targets
     relations: Targets
     tails: Targets
+    known: KnownLabels = KnownLabels()
 
 
 def placed_spans(
@@ -52,7 +65,7 @@ def gold_cells(gold: GoldSentence, windows: list[Window], encoder: InputEncoder)
     config = encoder.config
     types = {name: index for index, name in enumerate(config.entity_types)}
     relations = {name: index for index, name in enumerate(config.relation_types)}
-    found = []
+    cells_of_windows = []
     for window in windows:
         placed = placed_spans(gold.entities, window, encoder)
         pairs = [
@@ -60,14 +73,14 @@ def gold_cells(gold: GoldSentence, windows: list[Window], encoder: InputEncoder)
             for s, r, o in gold.triples
             if s in placed and o in placed
         ]
-        found.append(
+        cells_of_windows.append(
             GoldCells(
                 window,
                 certain((*place, types[span[2]]) for span, place in placed.items()),
                 *(certain((s[end], o[end], r) for s, o, r in pairs) for end in (0, 1)),
             )
         )
-    return found
+    return cells_of_windows
 
 
 def certain(cells: Iterable[tuple[int, int, int]]) -> Targets:

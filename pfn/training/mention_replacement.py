@@ -65,7 +65,7 @@ class MentionReplacement:
             The same documents, clusters and facts; sentences of which a mention is replaced have
             other tokens, text and places of entities.
         """
-        found = Reading()
+        replaced = Reading()
         for number, document in enumerate(self._reading.documents):
             new: dict[tuple[int, int], tuple[str, ...]] = {}
             for entity in self._entities[number]:
@@ -80,12 +80,12 @@ class MentionReplacement:
                     i: new[place, i] for i in range(len(sentence.entities)) if (place, i) in new
                 }
                 if not names:
-                    found.append(sentence)
+                    replaced.append(sentence)
                     continue
                 tokens, entities = _rename(sentence.tokens, sentence.entities, names)
-                found.add(*sentence[:2], tokens, entities, sentence.triples)
-            found.documents.append(document)
-        return found
+                replaced.add(*sentence[:2], tokens, entities, sentence.triples)
+            replaced.documents.append(document)
+        return replaced
 
     def _draw(self, entity: _Entity, rng: random.Random) -> _Entity:
         """An entity of the same type and another document; itself where none is drawn."""

@@ -1,16 +1,24 @@
-"""The model card: README.md of a checkpoint, in the form of the Hugging Face hub."""
+"""The model card: README.md of a checkpoint, in the form of the Hugging Face hub.
+
+Its text is in `model_card_template.md`, a Jinja template.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import yaml
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-_METRICS = (
-    ("entity", "entities", "NER"),
-    ("triple", "triples", "Joint entity and relation extraction"),
-)
+_TEMPLATE = Path(__file__).with_name("model_card_template.md")
+_SCORES = {"entity": "entities", "triple": "triples", "fact": "facts"}
+#: Type and name of the hub's tasks; results of one type would be listed as one.
+_TASKS = {
+    "entity": ("token-classification", "NER"),
+    "triple": ("relation-extraction", "Joint entity and relation extraction"),
+}
+_ERRORS = {"entity": "entities", "triple": "triples", "fact": "accepted facts"}
 
 
 def model_card(
@@ -33,127 +41,91 @@ def model_card(
     """Writes a model card.
 
     Args:
-        name: of the model.
-        figures: for each split what `pfn_kg.pfn.evaluation.documents.score_reading` returns.
+        name: name of the model.
+        figures: for each split the result of `pfn_kg.pfn.evaluation.documents.score_reading`.
         encoder: the pretrained encoder.
         entity_types: names of the entity types.
         relation_types: names of the relations.
         data: the training data, in a sentence or two.
-        attribution: what the data's licence asks to be said.
-        licence: of the weights, as the hub names it, such as `cc-by-sa-4.0`.
-        language: code of the texts' language.
-        hyper_parameters: of the training.
-        command: shows the figures again.
-        limits: what the model is bad at, with examples; Markdown.
-        window_tokens: word pieces of the windows of sentences it reads, if any.
+        attribution: the credit that the data's licence asks for.
+        licence: licence of the weights, as the hub names it, such as `cc-by-sa-4.0`.
+        language: language code of the texts.
+        hyper_parameters: options of the training.
+        command: the command that prints the figures again.
+        limits: known weaknesses, with examples; Markdown.
+        window_tokens: word pieces of the windows of sentences that the model reads; 0 for none.
         calibrated: whether its scores are calibrated.
 
     Returns:
         Markdown with YAML front matter.
     """
-    front: dict[str, Any] = {
-        "language": language,
-        "library_name": "pfn-kg",
-        "tags": ["named-entity-recognition", "relation-extraction", "knowledge-graph"],
-        "pipeline_tag": "token-classification",
-        "base_model": encoder,
-    }
-    if licence:
-        front["license"] = licence
-    front["model-index"] = [{"name": name, "results": _results(figures, data)}]
-    reads = (
-        f"in windows of consecutive sentences of up to {window_tokens} word pieces, so that the "
-        "two entities of a relation may stand in different sentences"
-        if window_tokens
-        else "a sentence at a time"
+    front = ModelCardData(
+        language=language,
+        library_name="pfn-kg",
+        tags=["named-entity-recognition", "relation-extraction", "knowledge-graph"],
+        pipeline_tag="token-classification",
+        base_model=encoder,
+        license=licence,
+        model_name=name,
+        eval_results=_results(figures, data) or None,
     )
-    scores = (
-        "Its scores are calibrated: of what it says with 0.8, about 8 in 10 are right on text of "
-        "that kind."
-        if calibrated
-        else "Its scores are not calibrated probabilities."
+    kept = [
+        kind
+        for kind in _ERRORS
+        if all(kind in scores["calibration"] for scores in figures.values())
+    ]
+    card = ModelCard.from_template(
+        front,
+        template_path=str(_TEMPLATE),
+        name=name,
+        figures=_rows(figures),
+        error_names=[_ERRORS[kind] for kind in kept],
+        errors={
+            split: [scores["calibration"][kind]["error"] for kind in kept]
+            for split, scores in figures.items()
+        },
+        encoder=encoder,
+        entity_types=entity_types,
+        relation_types=relation_types,
+        data=data,
+        attribution=attribution,
+        hyper_parameters=hyper_parameters,
+        command=command,
+        limits=limits.strip() if limits else None,
+        window_tokens=window_tokens,
+        calibrated=calibrated,
     )
-    parts = [
-        f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n\n# {name}",
-        "A Partition Filter Network (Yan et al., EMNLP 2021): finds entities and the relations "
-        f"between them at once, {reads}, over the encoder {encoder}.",
-        "## Use\n\n"
-        "Made to fill knowledge graphs from text of the kind it was trained on. On other kinds, "
-        "or in another language, look at what it finds before you rely on it: it misses facts, "
-        f"and says wrong ones with confidence. {scores} It is not made for decisions about "
-        "people.\n\n"
-        f'```sh\npfn-kg predict "Ada Lovelace was born in London." --model {name}\n```',
-        f"## Training data\n\n{data}",
-    ]
-    if attribution:
-        parts[-1] += f"\n\n{attribution}"
-    if figures:
-        parts.append(
-            "## Figures\n\nStrict: an entity is right if its borders and its type are; a triple "
-            "if its relation and both arguments, borders and types, are. Micro-averaged, in "
-            f"percent.\n\n{_table(figures)}"
-        )
-        if any("fact" in found for found in figures.values()):
-            parts[-1] += (
-                "\n\nFacts are those of whole documents, each once; an argument stands for the "
-                "annotated entity that has a mention with its borders."
-            )
-        parts[-1] += f"\n\nExpected calibration error:\n\n{_errors(figures)}"
-        if command:
-            parts[-1] += f"\n\n```sh\n{command}\n```"
-    if limits:
-        parts.append(f"## What it is bad at\n\n{limits.strip()}")
-    if hyper_parameters:
-        rows = "\n".join(f"| {key} | {value} |" for key, value in hyper_parameters.items())
-        parts.append(f"## Hyper-parameters\n\n| | |\n| --- | --- |\n{rows}")
-    parts.append(
-        f"## Labels\n\nEntity types: {', '.join(entity_types)}.\n\n"
-        f"Relations: {', '.join(relation_types)}."
-    )
-    return "\n\n".join(parts) + "\n"
+    return str(card).rstrip("\n") + "\n"
 
 
-def _table(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    lines = [
-        "| split | of | precision | recall | F1 | gold |",
-        "| --- | --- | ---: | ---: | ---: | ---: |",
-    ]
-    for split, found in figures.items():
-        for key, label, _ in (*_METRICS, ("fact", "facts", "")):
-            if key not in found:
-                continue
-            p, r, f1 = (100 * found[key][metric] for metric in ("precision", "recall", "f1"))
-            lines.append(
-                f"| {split} | {label} | {p:.1f} | {r:.1f} | {f1:.1f} | {found[key]['support']} |"
-            )
-    return "\n".join(lines)
-
-
-def _errors(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    of_tables = [found["calibration"] for found in figures.values()]
-    labels = {"entity": "entities", "triple": "triples", "fact": "facts that are said"}
-    names = [name for name in labels if all(name in of for of in of_tables)]
-    lines = [
-        f"| split | {' | '.join(labels[name] for name in names)} |",
-        f"| --- |{' ---: |' * len(names)}",
-    ]
-    for split, of in zip(figures, of_tables, strict=True):
-        errors = [f"{of[name]['error']:.3f}" for name in names]
-        lines.append(f"| {split} | {' | '.join(errors)} |")
-    return "\n".join(lines)
-
-
-def _results(figures: Mapping[str, Mapping[str, Any]], data: str) -> list[dict[str, Any]]:
+def _rows(figures: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of the table of scores, in percent."""
     return [
         {
-            "task": {"type": "token-classification", "name": task},
-            "dataset": {"name": data.partition(". ")[0].rstrip("."), "type": "text"}
-            | {"split": split},
-            "metrics": [
-                {"type": metric, "value": round(100 * found[key][metric], 2), "name": metric}
-                for metric in ("precision", "recall", "f1")
-            ],
+            "split": split,
+            "of": label,
+            "support": scores[kind]["support"],
+            **{metric: 100 * scores[kind][metric] for metric in ("precision", "recall", "f1")},
         }
-        for split, found in figures.items()
-        for key, _, task in _METRICS
+        for split, scores in figures.items()
+        for kind, label in _SCORES.items()
+        if kind in scores
+    ]
+
+
+def _results(figures: Mapping[str, Mapping[str, Any]], data: str) -> list[EvalResult]:
+    return [
+        EvalResult(
+            task_type=task_type,
+            task_name=task,
+            dataset_type="text",
+            dataset_name=data.partition(". ")[0].rstrip("."),
+            dataset_split=split,
+            metric_type=metric,
+            metric_name=metric,
+            metric_value=round(100 * scores[kind][metric], 2),
+        )
+        for split, scores in figures.items()
+        for kind, (task_type, task) in _TASKS.items()
+        for metric in ("precision", "recall", "f1")
     ]

@@ -134,6 +134,22 @@ class TrainingOptions(Options):
         ge=0,
         le=1,
     )
+    unrelated_parts: float = option(
+        0.0,
+        "with windows: sentences in documents of unrelated parts, drawn anew, per sentence of "
+        "the training data",
+        group="Regularisation",
+        metavar="X",
+        ge=0,
+    )
+    partial_share: float = option(
+        1.0,
+        "with windows: sentences of partially annotated documents, which each epoch draws, per "
+        "sentence of the others",
+        group="Regularisation",
+        metavar="X",
+        ge=0,
+    )
     layer_norm: bool = option(
         True,
         "whether the task units normalise before ELU",

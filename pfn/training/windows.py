@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -18,9 +18,17 @@ from torch.utils.data import Dataset
 from pfn_kg.pfn.evaluation.gold_spans import entity_spans, gold_sentence
 from pfn_kg.pfn.inference.inputs import InputEncoder
 from pfn_kg.pfn.inference.windows import join_sentences
-from pfn_kg.pfn.readers.records import Reading
-from pfn_kg.pfn.training.gold_cells import GoldCells, Targets, gold_cells, placed_spans
+from pfn_kg.pfn.readers.records import Annotated, Reading
+from pfn_kg.pfn.training.gold_cells import (
+    GoldCells,
+    Targets,
+    TargetsAcross,
+    gold_cells,
+    placed_spans,
+)
 from pfn_kg.pfn.training.mention_replacement import MentionReplacement
+from pfn_kg.pfn.training.partial_annotation import by_annotation, restrict
+from pfn_kg.pfn.training.unrelated_parts import unrelated_parts
 
 # Of the documents in an epoch: so many are read a sentence at a time, so many as if a splitter
 # had missed the ends of sentences, so many in windows as long as they get; the others in windows
@@ -36,11 +44,6 @@ _AROUND = 4
 _LIKELY = 0.5
 # The shortest window that is drawn, as a part of the longest.
 _SHORTEST = 0.2
-
-
-#: Place of the subject's sentence, its row there, the same of the object, and the relation, with
-#: the probability that it holds.
-TargetsAcross: TypeAlias = dict[tuple[int, int, int, int, int], float]
 
 
 class DocumentCells(NamedTuple):
@@ -93,7 +96,7 @@ def document_cells(reading: Reading, encoder: InputEncoder) -> list[DocumentCell
     gold = [gold_sentence(sentence) for sentence in reading]
     windows = encoder.encode([sentence.text for sentence in gold])
     relations = {name: number for number, name in enumerate(encoder.config.relation_types)}
-    found = []
+    documents = []
     for document in reading.documents:
         sentences: list[list[GoldCells]] = []
         # Of each mention of a sentence in one window: place of the sentence, and its rows.
@@ -116,19 +119,23 @@ def document_cells(reading: Reading, encoder: InputEncoder) -> list[DocumentCell
                     (of_subject, firsts), (of_object, seconds) = placed[s], placed[o]
                     for targets, row, column in zip(across, firsts, seconds, strict=True):
                         targets[of_subject, row, of_object, column, label] = 1.0
-        found.append(DocumentCells(sentences, *across))
-    return found
+        if document.annotated != Annotated():
+            restrict(document, sentences, across, placed, encoder.config)
+        documents.append(DocumentCells(sentences, *across))
+    return documents
 
 
-def join_cells(document: DocumentCells, begin: int, end: int, encoder: InputEncoder) -> GoldCells:
+def join_cells(
+    document: DocumentCells, begin: int, end: int, *, encoder: InputEncoder
+) -> GoldCells:
     """The window of sentences `begin` to `end` of a document, each of which is one window."""
     joined = [document.sentences[place][0] for place in range(begin, end)]
     window = encoder.join([cells.window for cells in joined], [0] * len(joined))
     shifts = [0]
     for cells in joined:
         shifts.append(shifts[-1] + _rows(cells, encoder))
-    found = GoldCells(window, {}, {}, {})
-    tables = found.entities, found.relations, found.tails
+    window_cells = GoldCells(window, {}, {}, {}, joined[0].known)
+    tables = window_cells.entities, window_cells.relations, window_cells.tails
     for cells, shift in zip(joined, shifts, strict=False):
         for table, targets in zip(
             tables, (cells.entities, cells.relations, cells.tails), strict=True
@@ -140,10 +147,10 @@ def join_cells(document: DocumentCells, begin: int, end: int, encoder: InputEnco
             if begin <= of_subject < end and begin <= of_object < end:
                 first, second = shifts[of_subject - begin], shifts[of_object - begin]
                 table[row + first, column + second, label] = target
-    return found
+    return window_cells
 
 
-def crop_cells(cells: GoldCells, begin: int, end: int, encoder: InputEncoder) -> GoldCells:
+def crop_cells(cells: GoldCells, begin: int, end: int, *, encoder: InputEncoder) -> GoldCells:
     """The part of a sentence that holds words `begin` to `end`, where positions are words."""
 
     def inside(targets: Targets) -> Targets:
@@ -154,7 +161,13 @@ def crop_cells(cells: GoldCells, begin: int, end: int, encoder: InputEncoder) ->
         }
 
     window = encoder.crop(cells.window, begin, end)
-    return GoldCells(window, inside(cells.entities), inside(cells.relations), inside(cells.tails))
+    return GoldCells(
+        window,
+        inside(cells.entities),
+        inside(cells.relations),
+        inside(cells.tails),
+        cells.known,
+    )
 
 
 def _mentions(cells: GoldCells) -> list[tuple[int, int]]:
@@ -189,6 +202,10 @@ class WindowDataset(Dataset):
         reading: with documents.
         encoder: of the model that is trained.
         mention_replacement: rate of the entities that are replaced by others each epoch.
+        unrelated: number of sentences in documents of unrelated parts, which each epoch draws,
+            per sentence of the reading.
+        partial: number of sentences of partially annotated documents that each epoch draws, per
+            sentence of the others.
         taught: documents beside those of the reading, with targets of their own.
     """
 
@@ -196,25 +213,51 @@ class WindowDataset(Dataset):
         self,
         reading: Reading,
         encoder: InputEncoder,
+        *,
         mention_replacement: float = 0,
         taught: Sequence[DocumentCells] = (),
+        unrelated: float = 0,
+        partial: float = 1,
     ):
-        self.documents = document_cells(reading, encoder) + list(taught)
+        whole, self._partial = by_annotation(reading)
+        self._whole = whole
         self._taught = list(taught)
         self._encoder = encoder
+        self._unrelated = round(unrelated * len(whole))
+        self._drawn = round(partial * len(whole))
         self._replacement = (
-            MentionReplacement(reading, mention_replacement) if mention_replacement else None
+            MentionReplacement(whole, mention_replacement) if mention_replacement else None
         )
+        self._cells = document_cells(whole, encoder)
+        self._partial_cells = document_cells(self._partial, encoder)
+        self.documents: list[DocumentCells] = []
+        self.begin_epoch(random.Random(0))
 
     def begin_epoch(self, rng: random.Random) -> None:
-        """Draws which entities are replaced by which.
+        """Draws what is new in an epoch: replaced entities, unrelated parts, partial documents.
 
         Args:
             rng: draws them.
         """
+        whole = self._whole
         if self._replacement:
-            replaced = document_cells(self._replacement.replaced(rng), self._encoder)
-            self.documents = replaced + self._taught
+            whole = self._replacement.replaced(rng)
+            self._cells = document_cells(whole, self._encoder)
+        self.documents = self._cells + self._taught + list(self._draw_partial(rng))
+        if self._unrelated:
+            mixed = unrelated_parts(whole, self._unrelated, rng)
+            self.documents += document_cells(mixed, self._encoder)
+
+    def _draw_partial(self, rng: random.Random) -> Iterator[DocumentCells]:
+        """Partially annotated documents, as many as an epoch has, in a random order."""
+        order = list(range(len(self._partial_cells)))
+        rng.shuffle(order)
+        sentences = 0
+        for number in order:
+            if sentences >= self._drawn:
+                break
+            sentences += len(self._partial_cells[number].sentences)
+            yield self._partial_cells[number]
 
     def __len__(self) -> int:
         return sum(len(document.sentences) for document in self.documents)
@@ -223,8 +266,10 @@ class WindowDataset(Dataset):
         document = self.documents[key.document]
         if key.end - key.begin == 1:
             cells = document.sentences[key.begin][key.part]
-            return cells if key.words is None else crop_cells(cells, *key.words, self._encoder)
-        cells = join_cells(document, key.begin, key.end, self._encoder)
+            return (
+                cells if key.words is None else crop_cells(cells, *key.words, encoder=self._encoder)
+            )
+        cells = join_cells(document, key.begin, key.end, encoder=self._encoder)
         if key.merged:
             return cells._replace(window=cells.window._replace(sentences=None))
         return cells
@@ -249,6 +294,7 @@ class WindowBatches:
     def __init__(
         self,
         data: WindowDataset,
+        *,
         window_tokens: int,
         batch_size: int,
         seed: int,

@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 from pfn_kg.pipeline.arguments import Call, JobOptions
 from pfn_kg.pipeline.commands.extract import rejected_code
 from pfn_kg.pipeline.commands.neo4j import load_and_report, load_options
+from pfn_kg.schemas.assemble import assemble
+from pfn_kg.schemas.build_options import BuildOptions, PolicyOptions
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.installation import how_to_install
-from pfn_kg.schemas.job import BuildOptions, LoadOptions, PolicyOptions
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.schemas.options import Options, assemble, option
+from pfn_kg.schemas.load_options import LoadOptions
+from pfn_kg.schemas.options import Options, option
 
 TAKES_BEAM_OPTIONS = True
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from pfn_kg.pipeline.arguments import Call
 from pfn_kg.pipeline.commands.analyses import as_text, robustness_as_text
 from pfn_kg.pipeline.commands.predict import load_extractor
+from pfn_kg.schemas.build_options import ThresholdOptions
+from pfn_kg.schemas.choices import DEFAULT_FLOOR, DataFormat
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import DEFAULT_FLOOR, DataFormat, ModelOptions, ThresholdOptions
+from pfn_kg.schemas.extract_options import ModelOptions
 from pfn_kg.schemas.options import Options, Texts, option
 
 if TYPE_CHECKING:
@@ -109,8 +111,9 @@ def main(call: Call) -> int:
 
     from pfn_kg.pfn.calibration import calibration_of
     from pfn_kg.pfn.evaluation.analyses import analyse
-    from pfn_kg.pfn.evaluation.documents import predict_reading, score_reading
+    from pfn_kg.pfn.evaluation.documents import score_reading
     from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
+    from pfn_kg.pfn.evaluation.predictions import predict_reading
 
     gold = [gold_sentence(sentence) for sentence in reading]
     config = extractor.config
@@ -171,7 +174,7 @@ def main(call: Call) -> int:
         from pfn_kg.pfn.evaluation.paper_results import beside_paper
 
         encoder = getattr(config.encoder, "model_type", "")
-        print("\n" + beside_paper(args.paper, found, "this model", str(encoder)))
+        print("\n" + beside_paper(args.paper, found, method="this model", encoder=str(encoder)))
     return 0
 
 

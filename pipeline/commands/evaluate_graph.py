@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 from pfn_kg.pipeline.arguments import Call
 from pfn_kg.pipeline.commands.build import policies
+from pfn_kg.schemas.build_options import BuildOptions, PolicyOptions
+from pfn_kg.schemas.choices import DEFAULT_FLOOR
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import DEFAULT_FLOOR, BuildOptions, PolicyOptions, TextOptions
+from pfn_kg.schemas.extract_options import TextOptions
 from pfn_kg.schemas.options import Options, option
 
 TAKES_BEAM_OPTIONS = True
@@ -95,7 +97,10 @@ def main(call: Call) -> int:
 
         calibration = found["calibration"]
         for path in write_reliability(
-            calibration["bins"], calibration["error"], Path(args.plots), Path(args.gold).name
+            calibration["bins"],
+            calibration["error"],
+            folder=Path(args.plots),
+            title=Path(args.gold).name,
         ):
             print(path, file=sys.stderr)
     print(json.dumps(found, ensure_ascii=False) if args.as_json else as_text(found))

@@ -7,8 +7,9 @@ import sys
 from typing import Any, Literal
 
 from pfn_kg.pipeline.arguments import Call, ConfigOptions
+from pfn_kg.schemas.build_options import LabelOptions, RdfOptions, is_language_tag
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import Filters, LabelOptions, RdfOptions, is_language_tag
+from pfn_kg.schemas.load_options import Filters
 from pfn_kg.schemas.options import Options, option
 
 TAKES_BEAM_OPTIONS = True
@@ -61,7 +62,13 @@ def main(call: Call) -> int:
 
         database = given.neo4j_database or os.environ.get("NEO4J_DATABASE") or "neo4j"
         version = run.version(filters=chosen.key, lexical=False)
-        sink = Neo4jImportSink(run.label_schema, given.graph, version, database, given.gzip)
+        sink = Neo4jImportSink(
+            run.label_schema,
+            graph=given.graph,
+            version=version,
+            database=database,
+            compress=given.gzip,
+        )
         settings: dict[str, Any] = {
             "graph": given.graph,
             "version": version,

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pfn_kg.pipeline.arguments import Call, JobOptions
+from pfn_kg.schemas.assemble import printable
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import ExtractOptions
-from pfn_kg.schemas.options import Options, option, printable
+from pfn_kg.schemas.extract_options import ExtractOptions
+from pfn_kg.schemas.options import Options, option
 
 if TYPE_CHECKING:
     from pfn_kg.pipeline.extract_phase import PreparedExtraction

@@ -54,7 +54,7 @@ def main(call: Call) -> int:
     from pfn_kg.pfn.extractor import Extractor
     from pfn_kg.pfn.model.encoder import find_encoder
     from pfn_kg.pfn.official import import_checkpoint, read_labels
-    from pfn_kg.pfn.training.train import save_checkpoint
+    from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
 
     logging.disable_progress_bar()
     encoder = find_encoder(args.encoder)
@@ -69,6 +69,6 @@ def main(call: Call) -> int:
         entity_types=read_labels(Path(args.entity_types), "entity_types"),
         relation_types=read_labels(Path(args.relation_types), "relation_types"),
     )
-    save_checkpoint(Extractor(model, tokenizer), output, args.half_precision)
+    save_checkpoint(Extractor(model, tokenizer), output, half_precision=args.half_precision)
     print(output)
     return 0

@@ -6,7 +6,7 @@ import os
 
 from pfn_kg.pipeline.arguments import Call, JobOptions
 from pfn_kg.pipeline.commands.neo4j import load_and_report, load_options
-from pfn_kg.schemas.job import LoadOptions
+from pfn_kg.schemas.load_options import LoadOptions
 from pfn_kg.schemas.options import Options, option
 
 TAKES_BEAM_OPTIONS = True

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from pfn_kg.pipeline.arguments import Call
+from pfn_kg.schemas.assemble import assemble
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import LoadOptions
-from pfn_kg.schemas.options import assemble
+from pfn_kg.schemas.load_options import LoadOptions
 
 
 def load_options(call: Call, uri: object) -> LoadOptions:

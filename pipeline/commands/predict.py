@@ -5,12 +5,12 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from bisect import bisect_right
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pfn_kg.pipeline.arguments import Call
+from pfn_kg.schemas.build_options import ThresholdOptions
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import ModelOptions, TextOptions, ThresholdOptions
+from pfn_kg.schemas.extract_options import ModelOptions, TextOptions
 from pfn_kg.schemas.options import Options, Texts, option
 from pfn_kg.schemas.records import DocumentExtraction
 
@@ -61,29 +61,12 @@ def main(call: Call) -> int:
     )
     for number, extraction in enumerate(extractions):
         if args.as_json:
-            print(json.dumps(as_json(extraction), ensure_ascii=False))
+            print(json.dumps(extraction.to_dict(), ensure_ascii=False))
         else:
             if number:
                 print()
             print(as_text(extraction))
     return 0
-
-
-def as_json(extraction: DocumentExtraction) -> dict[str, Any]:
-    """An extraction as the interface has it; a mention's sentence is an index."""
-    begins = [sentence.begin for sentence in extraction.sentences]
-    return {
-        "sentences": [{"begin": s.begin, "end": s.end} for s in extraction.sentences],
-        "mentions": [
-            {
-                **m._asdict(),
-                "score": round(m.score, 6),
-                "sentence": bisect_right(begins, m.begin) - 1,
-            }
-            for m in extraction.mentions
-        ],
-        "triples": [{**t._asdict(), "score": round(t.score, 6)} for t in extraction.triples],
-    }
 
 
 def as_text(extraction: DocumentExtraction) -> str:

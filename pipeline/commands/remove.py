@@ -10,8 +10,9 @@ from pfn_kg.pipeline.commands.build import (
     load_target,
     write_graph,
 )
+from pfn_kg.schemas.build_options import BuildOptions
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import BuildOptions, LoadOptions
+from pfn_kg.schemas.load_options import LoadOptions
 from pfn_kg.schemas.options import Options, option
 
 TAKES_BEAM_OPTIONS = True

@@ -12,14 +12,10 @@ from pfn_kg.pipeline.commands.extract import (
     unchanged_rows,
 )
 from pfn_kg.pipeline.commands.neo4j import load_and_report
+from pfn_kg.schemas.build_options import BuildOptions, ThresholdOptions, is_language_tag
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import (
-    BuildOptions,
-    ExtractOptions,
-    LoadOptions,
-    ThresholdOptions,
-    is_language_tag,
-)
+from pfn_kg.schemas.extract_options import ExtractOptions
+from pfn_kg.schemas.load_options import LoadOptions
 from pfn_kg.schemas.options import Options
 
 TAKES_BEAM_OPTIONS = True

@@ -16,9 +16,9 @@ from pydantic import BeforeValidator
 
 from pfn_kg.pfn.training.options import TrainingOptions
 from pfn_kg.pipeline.arguments import Call, ConfigOptions
+from pfn_kg.schemas.choices import DataFormat
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.installation import how_to_install
-from pfn_kg.schemas.job import DataFormat
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.options import Options, option
 
@@ -253,7 +253,9 @@ def _print_paper(given: TrainOptions, figures: Mapping[str, Any]) -> None:
     if given.paper:
         from pfn_kg.pfn.evaluation.paper_results import beside_paper
 
-        print(beside_paper(given.paper, figures, "this training", _encoder_name(given)))
+        print(
+            beside_paper(given.paper, figures, method="this training", encoder=_encoder_name(given))
+        )
 
 
 def _encoder_name(given: TrainOptions) -> str:
@@ -271,7 +273,8 @@ def _train(
     from pfn_kg.pfn.evaluation.documents import evaluate_reading
     from pfn_kg.pfn.readers.unlabelled import read_texts
     from pfn_kg.pfn.training.model_card import model_card
-    from pfn_kg.pfn.training.train import save_checkpoint, train
+    from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
+    from pfn_kg.pfn.training.train import train
 
     schema = None
     if given.label_schema:
@@ -288,9 +291,9 @@ def _train(
         extractor, measured = train(
             splits["train"],
             splits["dev"],
-            given.encoder,
-            output,
-            options,
+            encoder=given.encoder,
+            output=output,
+            options=options,
             schema=schema,
             resume=given.resume,
             start_from=given.start_from,
@@ -326,7 +329,7 @@ def _train(
         if tested
         else None,
     )
-    save_checkpoint(extractor, output / "model", given.half_precision, card)
+    save_checkpoint(extractor, output / "model", half_precision=given.half_precision, card=card)
     metrics = {
         **figures,
         "history": measured["history"],

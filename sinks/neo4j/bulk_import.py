@@ -71,6 +71,7 @@ class Neo4jImportSink(Sink):
     def __init__(
         self,
         label_schema: LabelSchema,
+        *,
         graph: str,
         version: str,
         database: str = "neo4j",

@@ -1,4 +1,4 @@
-"""A Neo4j server: how it is reached, what is tried again, and its errors in one line."""
+"""A connection to a Neo4j server, with retries, and its errors in one line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from neo4j.exceptions import (
     SessionExpired,
 )
 
-from pfn_kg.schemas.job import ServerOptions
+from pfn_kg.schemas.load_options import ServerOptions
 from pfn_kg.sinks.credentials import resolve
 
 #: For so long, in seconds, a server may be away before a load gives up.

@@ -1,4 +1,4 @@
-"""The text beside the graph, in the names that neo4j-graphrag's retrievers know.
+"""The text beside the graph, under the names that the retrievers of neo4j-graphrag use.
 
 ```
 (:Chunk {id, index, text})-[:FROM_DOCUMENT]->(:Document {id, title, ...})
@@ -42,10 +42,10 @@ def merge_documents(rows: pa.Table) -> Iterator[Merge]:
 
 def _properties(metadata: str | None) -> str:
     """Metadata as what a node can hold: scalars, lists of scalars of one kind, JSON else."""
-    found = json.loads(metadata) if metadata else {}
+    values = json.loads(metadata) if metadata else {}
     properties = {
         f"metadata_{name}" if name in _OWN else name: _property(value)
-        for name, value in found.items()
+        for name, value in values.items()
         if value is not None and name
     }
     return orjson.dumps(properties).decode()
@@ -71,7 +71,7 @@ def merge_sentences(rows: pa.Table) -> Iterator[Merge]:
 
     Args:
         rows: all sentences of each of their documents, with
-            `pfn_kg.sinks.interface.SENTENCE_COLUMNS`.
+            `pfn_kg.schemas.joined_columns.SENTENCE_COLUMNS`.
     """
     chunk = chunk_ids(rows)
     yield merge_nodes(
@@ -89,7 +89,7 @@ def merge_sentences(rows: pa.Table) -> Iterator[Merge]:
     yield merge_relationships(
         "FROM_DOCUMENT",
         pa.table({"start": chunk, "end": rows["document_id"]}),
-        ("Chunk", "Document"),
+        ends=("Chunk", "Document"),
     )
     document = rows["document_id"]
     is_next = pc.equal(document.slice(1), document.slice(0, max(len(rows) - 1, 0)))
@@ -98,7 +98,7 @@ def merge_sentences(rows: pa.Table) -> Iterator[Merge]:
         pa.table({"start": chunk.slice(0, max(len(rows) - 1, 0)), "end": chunk.slice(1)}).filter(
             is_next
         ),
-        ("Chunk", "Chunk"),
+        ends=("Chunk", "Chunk"),
     )
     yield from _merge_evidence(rows, chunk)
     yield from _merge_mentioned(rows, chunk)
@@ -119,11 +119,11 @@ def _unnest(rows: pa.Table, column: str) -> tuple[pa.Table, pa.Array]:
 
 
 def _merge_evidence(rows: pa.Table, chunk: pa.ChunkedArray) -> Iterator[Merge]:
-    found, row = _unnest(rows, "evidence")
+    evidence, row = _unnest(rows, "evidence")
     # Evidence of several sentences is there once, and leads to each of them.
-    ids = found["triple_id"].to_numpy(zero_copy_only=False).astype(str)
+    ids = evidence["triple_id"].to_numpy(zero_copy_only=False).astype(str)
     _, first = np.unique(ids, return_index=True)
-    nodes = found.take(pa.array(first))
+    nodes = evidence.take(pa.array(first))
     yield merge_nodes(
         "Evidence",
         pa.table(
@@ -136,23 +136,23 @@ def _merge_evidence(rows: pa.Table, chunk: pa.ChunkedArray) -> Iterator[Merge]:
     )
     yield merge_relationships(
         "FROM_CHUNK",
-        pa.table({"start": found["triple_id"], "end": chunk.take(row)}),
-        ("Evidence", "Chunk"),
+        pa.table({"start": evidence["triple_id"], "end": chunk.take(row)}),
+        ends=("Evidence", "Chunk"),
     )
 
 
 def _merge_mentioned(rows: pa.Table, chunk: pa.ChunkedArray) -> Iterator[Merge]:
-    found, row = _unnest(rows, "mentions")
-    found = found.append_column("chunk", chunk.take(row))
-    found = found.append_column("document", rows["document_id"].take(row))
+    mentions, row = _unnest(rows, "mentions")
+    mentions = mentions.append_column("chunk", chunk.take(row))
+    mentions = mentions.append_column("document", rows["document_id"].take(row))
     keys = ["entity_id", "kind", "document"]
-    counts = found.group_by(keys, use_threads=False).aggregate([("count", "sum")])
+    counts = mentions.group_by(keys, use_threads=False).aggregate([("count", "sum")])
     for kind, label in (("entity", "Entity"), ("value", "Value")):
-        of_kind = found.filter(pc.equal(found["kind"], kind))
+        of_kind = mentions.filter(pc.equal(mentions["kind"], kind))
         yield merge_relationships(
             "FROM_CHUNK",
             pa.table({"start": of_kind["entity_id"], "end": of_kind["chunk"]}),
-            (label, "Chunk"),
+            ends=(label, "Chunk"),
         )
         counted = counts.filter(pc.equal(counts["kind"], kind))
         yield merge_relationships(
@@ -164,5 +164,5 @@ def _merge_mentioned(rows: pa.Table, chunk: pa.ChunkedArray) -> Iterator[Merge]:
                     "count": counted["count_sum"],
                 }
             ),
-            (label, "Document"),
+            ends=(label, "Document"),
         )

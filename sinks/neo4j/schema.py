@@ -1,8 +1,8 @@
 """Names in Neo4j, and the constraints and indexes of a graph there.
 
-Neo4j takes no parameter in the place of a label or a relationship type, so they are
-part of a statement's text. They come from the label schema alone, are checked here
-again and are quoted; everything else is a parameter.
+Neo4j accepts no parameters for labels and relationship types, so these are part of a
+statement's text. They come from the label schema alone, and are checked again and quoted
+here; everything else is a parameter.
 """
 
 from __future__ import annotations

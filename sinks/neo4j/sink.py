@@ -1,8 +1,8 @@
 """The graph in a running Neo4j.
 
-Every row is merged on its id, so a load may be repeated, from the beginning or from
-where it was killed. Once all is there, what an older version of the same graph left is
-deleted, and nothing else: the database mirrors the tables.
+Every row is merged on its id, so a load may be repeated from the beginning, also after it
+was killed. Once all rows are there, the sink deletes the remains of older versions of the
+same graph and nothing else: the database mirrors the tables.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from neo4j import Driver, Session
 
+from pfn_kg.schemas.choices import BATCH_ROWS
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import BATCH_ROWS
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.interface import Rows, Sink, Written
 from pfn_kg.sinks.neo4j.connection import BatchTooLargeError, Neo4jServer
@@ -185,9 +185,13 @@ class Neo4jSink(Sink):
         for name, label in self._labels.items():
             of_type = rows.filter(pc.equal(rows["type"], name))
             entities = of_type.filter(pc.equal(of_type["kind"], "entity"))
-            yield merge_nodes("Entity", entities.select([*columns, "same_as"]), [label, *lexical])
+            yield merge_nodes(
+                "Entity", entities.select([*columns, "same_as"]), more_labels=[label, *lexical]
+            )
             values = of_type.filter(pc.equal(of_type["kind"], "value"))
-            yield merge_nodes("Value", values.select([*columns, "value", "datatype"]), [label])
+            yield merge_nodes(
+                "Value", values.select([*columns, "value", "datatype"]), more_labels=[label]
+            )
 
     def _merge_relations(self, rows: pa.Table) -> Iterator[Merge]:
         # Neighbours in the store are written one after the other.
@@ -201,7 +205,7 @@ class Neo4jSink(Sink):
             for subject, start in labels.items():
                 of_subject = of_type.filter(pc.equal(of_type["subject_kind"], subject))
                 for object_, end in labels.items():
-                    found = of_subject.filter(pc.equal(of_subject["object_kind"], object_))
-                    if len(found):
-                        chosen = found.select(columns)
-                        yield merge_relationships(type_, chosen, (start, end), key="id")
+                    of_object = of_subject.filter(pc.equal(of_subject["object_kind"], object_))
+                    if len(of_object):
+                        chosen = of_object.select(columns)
+                        yield merge_relationships(type_, chosen, ends=(start, end), key="id")

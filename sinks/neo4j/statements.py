@@ -1,7 +1,7 @@
 """The Cypher statements that merge rows into a graph.
 
 `$rows` is a list of lists, since maps would repeat the names of the columns in every row.
-All properties are set whatever is there: the server itself does not write what is the same.
+All properties are set each time: the server itself does not write equal values.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Merge(NamedTuple):
 def merge_nodes(
     label: str,
     rows: pa.Table,
+    *,
     more_labels: Sequence[str] = (),
     map_column: str | None = None,
 ) -> Merge:
@@ -70,6 +71,7 @@ def merge_nodes(
 def merge_relationships(
     type_: str,
     rows: pa.Table,
+    *,
     ends: tuple[str, str],
     key: str | None = None,
 ) -> Merge:
@@ -83,7 +85,7 @@ def merge_relationships(
             one of the graph at most.
     """
     names = rows.column_names
-    found = " ".join(
+    matches = " ".join(
         f"MATCH ({end}:{quoted(label)} {{graph: $graph, id: row[{position}]}})"
         for position, (end, label) in enumerate(zip("ab", ends, strict=True))
     )
@@ -94,12 +96,12 @@ def merge_relationships(
         if position > 1 and name != key
     ]
     statement = (
-        f"UNWIND $rows AS row {found} MERGE (a)-[x:{quoted(type_)} {{{own}}}]->(b) "
+        f"UNWIND $rows AS row {matches} MERGE (a)-[x:{quoted(type_)} {{{own}}}]->(b) "
         f"SET {', '.join(assignments)} RETURN count(*) AS rows"
     )
     missing = (
         "UNWIND range(0, size($rows) - 1) AS position WITH position, $rows[position] AS row "
-        + found.replace("MATCH", "OPTIONAL MATCH")
+        + matches.replace("MATCH", "OPTIONAL MATCH")
         + " WITH position, a, b WHERE a IS NULL OR b IS NULL RETURN position"
     )
     return Merge(statement, rows, missing)

@@ -1,7 +1,7 @@
-"""Merges rows into Neo4j in batches, the next of them prepared while the server works.
+"""Merges rows into Neo4j in batches, and prepares the next batch while the server works.
 
-A batch that is refused is cut in halves until the guilty rows stand alone; they are given
-back with the server's message.
+A batch that the server refuses is halved until the faulty rows are alone; they are
+returned with the server's message.
 """
 
 from __future__ import annotations
@@ -108,10 +108,10 @@ class Neo4jWriter:
             return [row for part in parts for row in self._write_or_cut(session, part)]
         if merge.missing is None or done[0]["rows"] == len(rows):
             return []
-        found = self._run(session, merge.missing, rows)
+        missing = self._run(session, merge.missing, rows)
         return [
             _rejected(merge, rows[row["position"]], "a node at one of its ends is not there")
-            for row in found
+            for row in missing
         ]
 
     def _run(
@@ -154,7 +154,7 @@ def _rounds(merges: Iterable[Merge], groups: int) -> Iterator[list[list[Merge]]]
         for cell, rows in _split(merge.rows, low * groups + high):
             cells.setdefault(divmod(cell, groups), []).append(merge._replace(rows=rows))
     if any(nodes):
-        yield [found for found in nodes if found]
+        yield [batch for batch in nodes if batch]
     for rest in range(groups):
         round_ = [cells[cell] for cell in sorted(cells) if sum(cell) % groups == rest]
         if round_:

@@ -1,4 +1,4 @@
-"""Entities and relations as RDF: what holds, whoever says it.
+"""Entities and relations as RDF, without their provenance.
 
 ```
 entity:E  a type:T ;  rdfs:label "name" ;  skos:altLabel "other name" ;  owl:sameAs <IRI> .
@@ -66,20 +66,20 @@ def entity_lines(entities: pa.Table, names: RdfNames, language: str | None) -> R
     own = iris(names.entity, entities["entity_id"])
     elsewhere = _elsewhere(entities["same_as"])
     is_called_otherwise = names.alias_iris == "subject"
-    found = RowLines(pc.coalesce(elsewhere, own) if is_called_otherwise else own)
+    rows = RowLines(pc.coalesce(elsewhere, own) if is_called_otherwise else own)
     classes = {type_: f"<{iri}>" for type_, iri in names.classes.items()}
-    found.add(f"{RDF}type", column(translate(entities["type"], classes)))
-    found.add(f"{RDFS}label", literals(entities["name"], language))
+    rows.add(f"{RDF}type", column(translate(entities["type"], classes)))
+    rows.add(f"{RDFS}label", literals(entities["name"], language))
     if elsewhere.null_count < len(elsewhere):
         # Either way the one leads to the other.
         nothing = pa.scalar(None, TEXT)
         linked = pc.if_else(pc.is_valid(elsewhere), own, nothing)
-        found.add(f"{OWL}sameAs", linked if is_called_otherwise else elsewhere)
+        rows.add(f"{OWL}sameAs", linked if is_called_otherwise else elsewhere)
     aliases = entities["aliases"].combine_chunks()
     row = pc.list_parent_indices(aliases)
     predicate = pa.repeat(text(f"{SKOS}altLabel"), len(row))
-    found.add_many(row, predicate, literals(pc.list_flatten(aliases), language))
-    return found
+    rows.add_many(row, predicate, literals(pc.list_flatten(aliases), language))
+    return rows
 
 
 def facts(rows: pa.Table, names: RdfNames) -> Facts:
@@ -90,7 +90,7 @@ def facts(rows: pa.Table, names: RdfNames) -> Facts:
     stands as plain text under a property of its own: a property with dates has only dates.
 
     Args:
-        rows: with `pfn_kg.sinks.interface.JOINED_COLUMNS`; all subjects are entities.
+        rows: with `pfn_kg.schemas.joined_columns.JOINED_COLUMNS`; all subjects are entities.
         names: of the graph.
     """
     of_triples = "relation" in rows.column_names
@@ -148,7 +148,7 @@ def _values(rows: pa.Table, names: RdfNames) -> pa.Array:
     return join(text('"'), escape(rows["object_value"]), end)
 
 
-def distinct_lines(found: Facts, graph: pa.Array | None = None) -> pa.Table:
+def distinct_lines(facts: Facts, graph: pa.Array | None = None) -> pa.Table:
     """Lines and predicates of facts, sorted by graph, subject, predicate and object.
 
     Two rows may say the same: in two documents, or of two relations under one IRI.
@@ -157,7 +157,7 @@ def distinct_lines(found: Facts, graph: pa.Array | None = None) -> pa.Table:
         Columns `line` and `predicate`.
     """
     keys = [("line", "ascending")]
-    columns = {"line": found.lines(graph), "predicate": found.predicate}
+    columns = {"line": facts.lines(graph), "predicate": facts.predicate}
     if graph is not None:
         # A line ends with its graph, and a graph shall stand together.
         columns["graph"] = graph

@@ -1,6 +1,7 @@
-"""What everything in a graph is called in RDF: its namespaces, classes and properties.
+"""The names of a graph in RDF: its namespaces, classes and properties.
 
-All of it lies under the label schema's base IRI, save what has an IRI of its own there.
+All of them begin with the label schema's base IRI, except those to which the schema gives
+an IRI of their own.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from urllib.parse import quote, unquote
 
 from pyoxigraph import NamedNode
 
+from pfn_kg.schemas.choices import AliasIris, RelationIris
 from pfn_kg.schemas.datatypes import XSD
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import AliasIris, RelationIris
 from pfn_kg.schemas.label_schema import LabelSchema, RelationType
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -113,7 +114,7 @@ class RdfNames:
             provenance: whether there are documents and evidence in it.
             matches: whether there are matching IRIs in it.
         """
-        found = {
+        namespaces = {
             "entity": self.entity,
             "owl": OWL,
             "rdf": RDF,
@@ -125,9 +126,9 @@ class RdfNames:
         }
         matching = [m for r in self.label_schema.relations for m in r.exact_match]
         if matches and any(match.startswith(_WIKIDATA_DIRECT) for match in matching):
-            found["wdt"] = _WIKIDATA_DIRECT
+            namespaces["wdt"] = _WIKIDATA_DIRECT
         if provenance:
-            found |= {
+            namespaces |= {
                 "dcterms": DCTERMS,
                 "document": self.document,
                 "evidence": self.evidence,
@@ -139,7 +140,7 @@ class RdfNames:
                 "statement": self.statement,
                 "term": self.term,
             }
-        return dict(sorted(found.items()))
+        return dict(sorted(namespaces.items()))
 
 
 def _local_name(name: str) -> str:

@@ -1,8 +1,8 @@
-"""N-Triples, a line a triple, made column by column.
+"""N-Triples, one line per triple, made column by column.
 
-Terms are columns of text as they stand in N-Triples; joining columns gives the lines of
-all rows at once, where one object a term would cost ten times as much. The lines are
-only an intermediate form: pyoxigraph parses them strictly and writes what is asked for.
+Terms are columns of N-Triples text. Joining columns gives the lines of all rows at once;
+one object per term would cost ten times as much. The lines are only an intermediate form:
+pyoxigraph parses them strictly and writes the requested format.
 """
 
 from __future__ import annotations
@@ -138,11 +138,11 @@ class RowLines:
             object_: terms.
             subject: in place of the one that most lines are about.
         """
-        found = lines(
+        row_lines = lines(
             self._subject if subject is None else subject, iri(predicate), object_, self._graph
         )
-        self.predicates[predicate] += len(found) - found.null_count
-        self._parts.append(pc.fill_null(found, "") if found.null_count else found)
+        self.predicates[predicate] += len(row_lines) - row_lines.null_count
+        self._parts.append(pc.fill_null(row_lines, "") if row_lines.null_count else row_lines)
 
     def add_many(self, row: pa.Array, predicate: pa.Array, object_: pa.Array) -> None:
         """Any number of lines a row.
@@ -154,11 +154,13 @@ class RowLines:
         """
         graph = None if self._graph is None else self._graph.take(row)
         term = join(text("<"), predicate, text(">"))
-        found = lines(self._subject.take(row), term, object_, graph)
+        row_lines = lines(self._subject.take(row), term, object_, graph)
         self.predicates.update(count(predicate))
         sizes = np.bincount(row.to_numpy(), minlength=len(self._subject))
         offsets = pa.array(np.concatenate([[0], np.cumsum(sizes)]), pa.int64())
-        self._parts.append(pc.binary_join(pa.LargeListArray.from_arrays(offsets, found), text("")))
+        self._parts.append(
+            pc.binary_join(pa.LargeListArray.from_arrays(offsets, row_lines), text(""))
+        )
 
     def text(self) -> pa.Array:
         """The lines, a text a row."""
@@ -167,7 +169,7 @@ class RowLines:
 
 def count(names: pa.Array) -> dict[str, int]:
     """How often each of some names is there."""
-    return {found["values"]: found["counts"] for found in pc.value_counts(names).to_pylist()}
+    return {counted["values"]: counted["counts"] for counted in pc.value_counts(names).to_pylist()}
 
 
 def blocks(rows: pa.Table) -> Iterator[pa.Table]:
@@ -176,27 +178,27 @@ def blocks(rows: pa.Table) -> Iterator[pa.Table]:
         yield rows.slice(begin, BLOCK_ROWS)
 
 
-def written(found: Iterable[pa.Array], format_: RdfFormat, prefixes: dict[str, str]) -> bytes:
+def written(columns: Iterable[pa.Array], format_: RdfFormat, prefixes: dict[str, str]) -> bytes:
     """Lines in some format of RDF, by pyoxigraph, which checks each term on the way.
 
     Args:
-        found: columns of lines, in the order in which they are written.
+        columns: columns of lines, in the order in which they are written.
         format_: of the result.
         prefixes: of namespaces, where the format has such.
 
     Raises:
         SyntaxError: if a term is none.
     """
-    quads = chain.from_iterable(map(_parsed, found))
+    quads = chain.from_iterable(map(_parsed, columns))
     data = serialize(quads, format=format_, prefixes=prefixes)
     assert data is not None  # since no output was given
     return data
 
 
-def _parsed(found: pa.Array) -> Iterator[Quad]:
-    offsets = np.frombuffer(found.buffers()[1], dtype=np.int64)
-    begin, end = int(offsets[found.offset]), int(offsets[found.offset + len(found)])
-    data = found.buffers()[2]
+def _parsed(column: pa.Array) -> Iterator[Quad]:
+    offsets = np.frombuffer(column.buffers()[1], dtype=np.int64)
+    begin, end = int(offsets[column.offset]), int(offsets[column.offset + len(column)])
+    data = column.buffers()[2]
     return parse(
         b"" if data is None else data.slice(begin, end - begin).to_pybytes(),
         format=RdfFormat.N_QUADS,

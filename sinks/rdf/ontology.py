@@ -1,7 +1,7 @@
 """The label schema as an ontology: classes and properties, with names and descriptions.
 
 Argument types are documentation (`schema:domainIncludes`): rdfs:domain would entail
-a type, and several would entail all of them. What may not be stands in the shapes.
+a type, and several would entail all of them. Constraints are in the shapes.
 """
 
 from __future__ import annotations

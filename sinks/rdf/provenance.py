@@ -7,9 +7,9 @@ evidence:T   a oa:SpecificResource ;  oa:hasSource document:D ;  term:score 0.8 
              oa:hasSelector selector:T-position , selector:T-quote .
 ```
 
-A statement is called after its relation's id and evidence after its triple's, so that
-tables and RDF lead to each other. RDF 1.2 says `rdf:reifies <<( s p o )>>` of the same
-IRIs in place of four triples.
+A statement is named by its relation's id and evidence by its triple's id, so that tables
+and RDF lead to each other. RDF 1.2 has `rdf:reifies <<( s p o )>>` for the same IRIs in
+place of four triples.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import orjson
 import pyarrow as pa
 import pyoxigraph
 
-from pfn_kg.schemas.job import Provenance
+from pfn_kg.schemas.choices import Provenance
 from pfn_kg.sinks.rdf.facts import facts
 from pfn_kg.sinks.rdf.names import DCTERMS, FOAF, OA, PROV, RDF, XSD, RdfNames
 from pfn_kg.sinks.rdf.ntriples import TEXT, RowLines, iri, iris, join, literals, numbers, text
@@ -37,20 +37,20 @@ def statement_lines(relations: pa.Table, names: RdfNames, provenance: Provenance
         names: of the graph.
         provenance: `statement` or `rdf12`.
     """
-    found = RowLines(iris(names.statement, relations["relation_id"]))
+    rows = RowLines(iris(names.statement, relations["relation_id"]))
     said = facts(relations, names).terms
     if provenance == "rdf12":
         space = text(" ")
         triple = join(text("<<( "), said[0], space, said[1], space, said[2], text(" )>>"))
-        found.add(f"{RDF}reifies", triple)
+        rows.add(f"{RDF}reifies", triple)
     else:
-        found.add(f"{RDF}type", iri(f"{RDF}Statement"))
+        rows.add(f"{RDF}type", iri(f"{RDF}Statement"))
         for name, term in zip(("subject", "predicate", "object"), said, strict=True):
-            found.add(f"{RDF}{name}", term)
-    found.add(f"{names.term}confidence", numbers(relations["confidence"], _DECIMAL))
-    found.add(f"{names.term}evidenceCount", numbers(relations["evidence_count"], _INTEGER))
-    found.add(f"{names.term}documentCount", numbers(relations["document_count"], _INTEGER))
-    return found
+            rows.add(f"{RDF}{name}", term)
+    rows.add(f"{names.term}confidence", numbers(relations["confidence"], _DECIMAL))
+    rows.add(f"{names.term}evidenceCount", numbers(relations["evidence_count"], _INTEGER))
+    rows.add(f"{names.term}documentCount", numbers(relations["document_count"], _INTEGER))
+    return rows
 
 
 def evidence_lines(triples: pa.Table, names: RdfNames, graph: pa.Array | None) -> RowLines:
@@ -67,20 +67,20 @@ def evidence_lines(triples: pa.Table, names: RdfNames, graph: pa.Array | None) -
     position = iris(names.selector, join(ids, text("-position")))
     quote = iris(names.selector, join(ids, text("-quote")))
     document = document_terms(triples["document_id"], names)
-    found = RowLines(evidence, graph)
-    found.add(f"{PROV}wasDerivedFrom", document, subject=statement)
-    found.add(f"{names.term}evidence", evidence, subject=statement)
-    found.add(f"{RDF}type", iri(f"{OA}SpecificResource"))
-    found.add(f"{OA}hasSource", document)
-    found.add(f"{OA}hasSelector", position)
-    found.add(f"{OA}hasSelector", quote)
-    found.add(f"{names.term}score", numbers(triples["score"], _DECIMAL))
-    found.add(f"{RDF}type", iri(f"{OA}TextPositionSelector"), subject=position)
-    found.add(f"{OA}start", numbers(triples["evidence_begin"], _OFFSET), subject=position)
-    found.add(f"{OA}end", numbers(triples["evidence_end"], _OFFSET), subject=position)
-    found.add(f"{RDF}type", iri(f"{OA}TextQuoteSelector"), subject=quote)
-    found.add(f"{OA}exact", literals(triples["evidence_text"]), subject=quote)
-    return found
+    rows = RowLines(evidence, graph)
+    rows.add(f"{PROV}wasDerivedFrom", document, subject=statement)
+    rows.add(f"{names.term}evidence", evidence, subject=statement)
+    rows.add(f"{RDF}type", iri(f"{OA}SpecificResource"))
+    rows.add(f"{OA}hasSource", document)
+    rows.add(f"{OA}hasSelector", position)
+    rows.add(f"{OA}hasSelector", quote)
+    rows.add(f"{names.term}score", numbers(triples["score"], _DECIMAL))
+    rows.add(f"{RDF}type", iri(f"{OA}TextPositionSelector"), subject=position)
+    rows.add(f"{OA}start", numbers(triples["evidence_begin"], _OFFSET), subject=position)
+    rows.add(f"{OA}end", numbers(triples["evidence_end"], _OFFSET), subject=position)
+    rows.add(f"{RDF}type", iri(f"{OA}TextQuoteSelector"), subject=quote)
+    rows.add(f"{OA}exact", literals(triples["evidence_text"]), subject=quote)
+    return rows
 
 
 def document_terms(ids: pa.ChunkedArray, names: RdfNames) -> pa.Array:
@@ -98,12 +98,12 @@ def document_lines(documents: pa.Table, names: RdfNames, language: str | None) -
         names: of the graph.
         language: tag of their titles.
     """
-    found = RowLines(document_terms(documents["document_id"], names))
-    found.add(f"{RDF}type", iri(f"{FOAF}Document"))
-    found.add(f"{DCTERMS}identifier", literals(documents["document_id"]))
-    found.add(f"{DCTERMS}title", literals(documents["title"], language))
-    found.add(f"{names.term}sourceFile", literals(documents["source_file"]))
-    found.add(f"{names.term}sourceRow", numbers(documents["source_row"], _INTEGER))
+    document_lines = RowLines(document_terms(documents["document_id"], names))
+    document_lines.add(f"{RDF}type", iri(f"{FOAF}Document"))
+    document_lines.add(f"{DCTERMS}identifier", literals(documents["document_id"]))
+    document_lines.add(f"{DCTERMS}title", literals(documents["title"], language))
+    document_lines.add(f"{names.term}sourceFile", literals(documents["source_file"]))
+    document_lines.add(f"{names.term}sourceRow", numbers(documents["source_row"], _INTEGER))
     rows: list[int] = []
     properties: list[str] = []
     terms: list[str] = []
@@ -113,8 +113,10 @@ def document_lines(documents: pa.Table, names: RdfNames, language: str | None) -
                 rows.append(row)
                 properties.append(names.metadata_iri(name))
                 terms.append(term)
-    found.add_many(pa.array(rows, pa.int64()), pa.array(properties, TEXT), pa.array(terms, TEXT))
-    return found
+    document_lines.add_many(
+        pa.array(rows, pa.int64()), pa.array(properties, TEXT), pa.array(terms, TEXT)
+    )
+    return document_lines
 
 
 def _metadata_terms(value: Any) -> list[str]:

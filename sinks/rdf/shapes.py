@@ -1,9 +1,9 @@
-"""What must hold in a graph, as SHACL shapes.
+"""The constraints of a graph, as SHACL shapes.
 
-What the sink guarantees (a name for each entity, sound evidence) is a violation where it
-does not hold. That arguments have types that the label schema gives their relation, and
-no more objects than it allows, is a warning: where the constraint policy is `flag` or `keep`
-such facts are in the graph on purpose.
+A broken guarantee of the sink (a name for each entity, sound evidence) is a violation.
+Arguments of types that the label schema does not allow, and more objects than it allows,
+are warnings: with the constraint policies `flag` and `keep` such facts are in the graph on
+purpose.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rdflib import OWL, RDF, RDFS, SH, SKOS, XSD, Literal, Namespace, URIRef
 from rdflib.collection import Collection
 from rdflib.term import BNode, Node
 
-from pfn_kg.schemas.job import Provenance
+from pfn_kg.schemas.choices import Provenance
 from pfn_kg.schemas.label_schema import EntityType, RelationType
 from pfn_kg.sinks.rdf.names import OA as OA_IRI
 from pfn_kg.sinks.rdf.names import PROV as PROV_IRI
@@ -157,8 +157,8 @@ class _Shapes:
 
     def _one_of(self, shape: Node, types: Iterable[EntityType]) -> None:
         choices: list[Node] = []
-        found = {iri: t for t in types for iri in ranges(self._names, t)}
-        for iri, type_ in sorted(found.items()):
+        by_iri = {iri: t for t in types for iri in ranges(self._names, t)}
+        for iri, type_ in sorted(by_iri.items()):
             choice = self._node()
             is_class = type_.kind == "entity"
             self.graph.add((choice, SH["class"] if is_class else SH.datatype, iri))

@@ -1,10 +1,10 @@
-"""The graph as RDF: Turtle, N-Triples or TriG, a file or two for each file of a table.
+"""The graph as RDF: Turtle, N-Triples or TriG, one or two files per file of a table.
 
 | file | of the table | holds |
 | --- | --- | --- |
 | `entities-*` | entities | classes and names |
 | `relations-*` | relations; triples in TriG | the facts, in TriG in the graphs of documents |
-| `statements-*` | relations | a node a relation, with its confidence |
+| `statements-*` | relations | one node per relation, with its confidence |
 | `evidence-*` | triples | quotations and their places, in TriG in the graphs of documents |
 | `documents-*` | documents | titles, sources and metadata |
 
@@ -24,8 +24,8 @@ import pyarrow.compute as pc
 import pyoxigraph
 from pyoxigraph import RdfFormat
 
+from pfn_kg.schemas.build_options import RdfOptions
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import RdfOptions
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.interface import Rows, Sink, Written
 from pfn_kg.sinks.rdf.facts import distinct_lines, entity_lines, entity_terms, facts
@@ -97,8 +97,8 @@ class RdfSink(Sink):
         rows = part.rows.filter(pc.equal(part.rows["kind"], "entity")).combine_chunks()
         output = _Output(self, part)
         output.add_rows("entities", (self._entity_block(block) for block in blocks(rows)))
-        for type_, found in count(rows["type"]).items():
-            output.counts[f"class:{self.names.classes[type_]}"] += found
+        for type_, entities in count(rows["type"]).items():
+            output.counts[f"class:{self.names.classes[type_]}"] += entities
         output.counts["rdf_entities"] += len(rows)
         output.counts["rdf_subjects"] += len(rows)
         if len(rows):
@@ -124,8 +124,8 @@ class RdfSink(Sink):
             by_property = pa.table({"property": said.predicate, "n": documents}).group_by(
                 "property"
             )
-            for found in by_property.aggregate([("n", "sum")]).to_pylist():
-                output.count({found["property"]: found["n_sum"]})
+            for counted in by_property.aggregate([("n", "sum")]).to_pylist():
+                output.count({counted["property"]: counted["n_sum"]})
         else:
             distinct = distinct_lines(said)
             output.add_facts(distinct)
@@ -148,8 +148,8 @@ class RdfSink(Sink):
             graph = document_terms(rows["document_id"], self.names)
             output.add_facts(distinct_lines(facts(rows, self.names), graph))
         if self.options.provenance != "none":
-            found = (self._evidence_block(block) for block in blocks(rows))
-            output.add_rows("evidence", found, without=f"{PROV}wasDerivedFrom")
+            evidence = (self._evidence_block(block) for block in blocks(rows))
+            output.add_rows("evidence", evidence, without=f"{PROV}wasDerivedFrom")
             output.counts["rdf_evidence"] += len(rows)
             output.counts["rdf_subjects"] += 3 * len(rows)  # it and two selectors
         return output.written()
@@ -195,15 +195,15 @@ class _Output:
         self._files: dict[str, bytes] = {}
         self.counts: Counter[str] = Counter()
 
-    def add_facts(self, found: pa.Table) -> None:
+    def add_facts(self, lines: pa.Table) -> None:
         """A file of facts."""
-        self._add_file("relations", (block["line"].combine_chunks() for block in blocks(found)))
+        self._add_file("relations", (block["line"].combine_chunks() for block in blocks(lines)))
 
-    def add_rows(self, name: str, found: Iterable[RowLines], without: str = "") -> None:
+    def add_rows(self, name: str, all_rows: Iterable[RowLines], without: str = "") -> None:
         """A file of what is said of rows, block by block; all is counted but one predicate."""
 
         def texts() -> Iterator[pa.Array]:
-            for block in found:
+            for block in all_rows:
                 self.count({iri: n for iri, n in block.predicates.items() if iri != without})
                 yield block.text()
 
@@ -211,13 +211,13 @@ class _Output:
 
     def count(self, predicates: Mapping[str, int]) -> None:
         """Counts RDF triples by their predicates."""
-        for predicate, found in predicates.items():
-            self.counts[f"property:{predicate}"] += found
-            self.counts["rdf_triples"] += found
+        for predicate, triples in predicates.items():
+            self.counts[f"property:{predicate}"] += triples
+            self.counts["rdf_triples"] += triples
 
-    def _add_file(self, name: str, found: Iterable[pa.Array]) -> None:
+    def _add_file(self, name: str, columns: Iterable[pa.Array]) -> None:
         format_ = _FORMATS[self._options.format]
-        data = written(found, format_, self._prefixes)
+        data = written(columns, format_, self._prefixes)
         file = f"{name}{self._part.name.removeprefix(self._part.table)}.{format_.file_extension}"
         if self._options.gzip:
             # Without a time stamp: the same rows are the same bytes.

@@ -1,7 +1,7 @@
-"""What is in a graph and how much of it, in the vocabulary VoID.
+"""Statistics of a graph in the vocabulary VoID.
 
-Whoever writes queries, a person or a program that prompts a model, sees from it which
-classes and properties there are, how often they are used, and what an entity looks like.
+They tell a person, or a program that prompts a model, which classes and properties exist,
+how often they are used, and what an entity looks like.
 """
 
 from __future__ import annotations

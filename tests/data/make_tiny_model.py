@@ -16,7 +16,8 @@ from pfn_kg.pfn.evaluation.gold_spans import GoldSentence
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.modeling import PFNModel
-from pfn_kg.pfn.training.train import collate_gold, save_checkpoint, training_cells
+from pfn_kg.pfn.training.gold_batches import collate_gold, training_cells
+from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
 from pfn_kg.schemas.label_schema import LabelSchema
 
 HERE = Path(__file__).parent

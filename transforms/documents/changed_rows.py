@@ -61,7 +61,7 @@ class CorpusRow(NamedTuple):
 
 
 def document_version(
-    content_hash: str | None, title: str | None, metadata: str | None, errors: Iterable[str] = ()
+    content_hash: str | None, *, title: str | None, metadata: str | None, errors: Iterable[str] = ()
 ) -> bytes:
     """The hash of all that is compared; of a row that holds no document, of its errors."""
     parts = (content_hash, title, metadata) if content_hash is not None else ("", *errors)
@@ -119,9 +119,12 @@ def _live_rows(chunk: ChunkFile, removed: Removed) -> Iterator[tuple[int, list[L
             continue
         file, number, digest = row["source_file"], row["source_row"], row["content_hash"]
         version = document_version(
-            digest, row["title"], row["metadata"], [r["error"] for r in row["rejected"] or ()]
+            digest,
+            title=row["title"],
+            metadata=row["metadata"],
+            errors=[r["error"] for r in row["rejected"] or ()],
         )
-        key = _key(row["document_id"], digest, file, number)
+        key = _key(row["document_id"], digest, file=file, row=number)
         groups.setdefault(group_of(key.name, _GROUPS), []).append(
             LiveRow(key, chunk.generation, file, number, version)
         )
@@ -134,16 +137,19 @@ def _corpus_rows(numbered: tuple[int, ChunkRun]) -> Iterator[tuple[int, list[Cor
     for document in read_documents(run):
         digest = document.content_hash
         version = document_version(
-            digest, document.title, document.metadata, [r.error for r in document.rejected]
+            digest,
+            title=document.title,
+            metadata=document.metadata,
+            errors=[r.error for r in document.rejected],
         )
-        key = _key(document.document_id, digest, run.file, document.source_row)
+        key = _key(document.document_id, digest, file=run.file, row=document.source_row)
         groups.setdefault(group_of(key.name, _GROUPS), []).append(
             CorpusRow(key, run.file, document.source_row, version, number)
         )
     yield from groups.items()
 
 
-def _key(document_id: str | None, content_hash: str | None, file: str, row: int) -> Key:
+def _key(document_id: str | None, content_hash: str | None, *, file: str, row: int) -> Key:
     if document_id is not None and content_hash is not None:
         return Key(True, document_id)
     return Key(False, place_key(file, row))
@@ -153,8 +159,8 @@ def _changed(
     group: tuple[int, Mapping[str, Iterable[list[Any]]]],
 ) -> Iterator[tuple[int, list[int]]]:
     live: dict[Key, LiveRow] = {}
-    for found in group[1]["live"]:
-        for row in found:
+    for live_rows in group[1]["live"]:
+        for row in live_rows:
             if row.key not in live or _order(row) < _order(live[row.key]):
                 live[row.key] = row
     read: dict[Key, list[CorpusRow]] = {}
@@ -175,7 +181,7 @@ def _order(row: LiveRow) -> tuple[int, str, int]:
 
 
 def _with_wanted(group: tuple[int, Mapping[str, Iterable[Any]]]) -> Iterator[ChunkRun]:
-    rows = frozenset(row for found in group[1]["wanted"] for row in found)
+    rows = frozenset(row for of_chunk in group[1]["wanted"] for row in of_chunk)
     if rows:
         for run in group[1]["run"]:
             yield replace(run, wanted=rows)

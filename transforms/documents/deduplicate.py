@@ -71,6 +71,47 @@ def place_key(source_file: str, source_row: int) -> str:
     return f"{source_row} {source_file}"
 
 
+class Deduplicated(NamedTuple):
+    """The output of `Deduplicate`.
+
+    Attributes:
+        losers: (number of the chunk, list of `Loser`).
+        sizes: dictionaries whose sums are the numbers of documents, sentences, mentions and head
+            triples that are left.
+    """
+
+    losers: beam.PCollection
+    sizes: beam.PCollection
+
+
+class Deduplicate(beam.PTransform):
+    """From `ChunkFile` to `Deduplicated`: one row of the extractions a document id.
+
+    Args:
+        removed: the documents that are left out.
+        groups: the number of groups in which documents meet, from `group_count`.
+    """
+
+    def __init__(self, removed: Removed, groups: int):
+        super().__init__()
+        self._removed = removed
+        self._groups = groups
+
+    def expand(self, chunks: beam.PCollection) -> Deduplicated:
+        """Applies the transform."""
+        tagged = (
+            chunks
+            | "ProjectDocuments"
+            >> beam.ParDo(ProjectDocuments(self._removed, self._groups)).with_output_types(
+                tuple[int, bytes]
+            )
+            | "GroupByDocumentId" >> beam.GroupByKey()
+            | "FindLosers"
+            >> beam.ParDo(FindLosers()).with_outputs(FindLosers.COUNTS, main="losers")
+        )
+        return Deduplicated(tagged["losers"], tagged[FindLosers.COUNTS])
+
+
 class ProjectDocuments(beam.DoFn):
     """Reads what identifies the documents of a chunk, grouped by hash of the id.
 
@@ -112,20 +153,20 @@ class ProjectDocuments(beam.DoFn):
         for name in _SIZES:
             columns[name] = pc.fill_null(pc.list_value_length(table[name]), 0)
         columns["stands_for"] = pa.array([_DOCUMENT] * len(table), pa.int8())
-        found = pa.table(columns)
+        projected = pa.table(columns)
         if self._removed:
-            gone = removed_rows(found["document_id"], chunk.generation, self._removed)
-            found = found.filter(pa.array(~gone))
+            gone = removed_rows(projected["document_id"], chunk.generation, self._removed)
+            projected = projected.filter(pa.array(~gone))
         # Without a content hash the row was rejected before its text was read.
-        is_read = pc.is_valid(found["content_hash"])
-        places = _places(found.filter(pc.invert(is_read)), _REJECTED)
-        found = found.filter(pc.and_(pc.is_valid(found["document_id"]), is_read))
+        is_read = pc.is_valid(projected["content_hash"])
+        places = _places(projected.filter(pc.invert(is_read)), _REJECTED)
+        projected = projected.filter(pc.and_(pc.is_valid(projected["document_id"]), is_read))
         if chunk.generation:
-            places = pa.concat_tables([places, _places(found, _READ)])
-        found = pa.concat_tables([found, places])
-        ids = found["document_id"].to_pylist()
+            places = pa.concat_tables([places, _places(projected, _READ)])
+        projected = pa.concat_tables([projected, places])
+        ids = projected["document_id"].to_pylist()
         group = np.array([group_of(id_, self._groups) for id_ in ids], dtype=np.int64)
-        yield from split(found, group, self._groups)
+        yield from split(projected, group, self._groups)
 
 
 def _places(rows: pa.Table, stands_for: int) -> pa.Table:

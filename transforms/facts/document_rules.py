@@ -1,7 +1,8 @@
-"""What the label schema says of a triple inside its document: which rules speak, and what follows.
+"""The rules of the label schema that can be applied to a triple inside its document.
 
-All of a chunk's triples at once, as arrays. A rule drops a triple, turns it, adds its
-mirror image, or only leaves its name in `flags`; every decision is counted.
+The rules are applied to all triples of a chunk at once, as arrays. A rule drops a triple,
+turns it round, adds its mirror image, or adds the name of the rule to `flags`. Every decision
+is counted.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from pfn_kg.schemas.job import ConstraintPolicy, MirrorPolicy, Rules
+from pfn_kg.schemas.choices import ConstraintPolicy, MirrorPolicy
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.rules import Rules
 
 #: The rules, as they are called in `flags` and in the counters, in the order of their bits.
 RULES = (
@@ -59,20 +61,21 @@ class Spans(NamedTuple):
     ends: np.ndarray
 
 
-class LocalRules:
+class DocumentRules:
     """The rules of a label schema that need no other document.
 
     Args:
-        label_schema: what it says of relations.
+        label_schema: describes the relations.
         types: names of the entity types, in the order of their codes.
-        relations: names of the relations, likewise.
-        constraint_policy: of the rule of argument types.
-        rules: policies of the others.
+        relations: names of the relations, in the order of their codes.
+        constraint_policy: policy of the rule `argument_types`.
+        rules: policies of the other rules.
     """
 
     def __init__(
         self,
         label_schema: LabelSchema,
+        *,
         types: Sequence[str],
         relations: Sequence[str],
         constraint_policy: ConstraintPolicy,
@@ -82,8 +85,9 @@ class LocalRules:
         self._rules = rules
         self._allowed = allowed_types(label_schema, types, relations)
         codes = {name: code for code, name in enumerate(relations)}
-        found = [label_schema.relation(name) for name in relations]
-        self._symmetric = np.array([r.symmetric for r in found], dtype=bool)
+        self._symmetric = np.array(
+            [label_schema.relation(name).symmetric for name in relations], dtype=bool
+        )
         # The relation that says the same from object to subject; -1 where there is none.
         self._inverse = np.full(len(relations), -1, dtype=np.int64)
         for relation in label_schema.relations:
@@ -105,18 +109,19 @@ class LocalRules:
     def apply(
         self,
         triples: TripleColumns,
+        *,
         mentions: Spans,
         entity_ids: Sequence[bytes],
         counts: Counter[str],
     ) -> TripleColumns:
-        """Applies the rules, in the order in which they stand in `RULES` but flipping first.
+        """Applies the rules: flipping first, then the others in the order of `RULES`.
 
         Args:
-            triples: as resolution gave them.
-            mentions: those that the triples point to.
-            entity_ids: of the entities; the lower is the subject of a symmetric relation
-                that is said in one direction alone.
-            counts: gets what was found, by rule.
+            triples: the triples after resolution.
+            mentions: the mentions that the triples point to.
+            entity_ids: ids of the entities. With the policy `one` the entity with the lower id
+                becomes the subject of a symmetric relation.
+            counts: receives the number of violations and changes, by rule.
 
         Returns:
             Each (subject, relation, object) once, with its best score.
@@ -129,14 +134,28 @@ class LocalRules:
             ("self_loop", self._rules.self_loops, _self_loops),
             ("overlapping_arguments", self._rules.overlaps, _overlaps),
         ):
-            triples = _decide(triples, name, policy, against(triples, mentions), counts)
+            triples = _decide(
+                triples, name, policy=policy, against=against(triples, mentions), counts=counts
+            )
         symmetric = self._symmetric[triples.relations]
         triples = self._mirror(
-            triples, "symmetric", self._rules.symmetric, symmetric, mentions, entity_ids, counts
+            triples,
+            "symmetric",
+            policy=self._rules.symmetric,
+            concerned=symmetric,
+            mentions=mentions,
+            entity_ids=entity_ids,
+            counts=counts,
         )
         has_inverse = self._inverse[triples.relations] >= 0
         triples = self._mirror(
-            triples, "inverse", self._rules.inverse, has_inverse, mentions, entity_ids, counts
+            triples,
+            "inverse",
+            policy=self._rules.inverse,
+            concerned=has_inverse,
+            mentions=mentions,
+            entity_ids=entity_ids,
+            counts=counts,
         )
         may_repeat = self._rules.direction == "flip" or {"one", "both"} & {
             self._rules.symmetric,
@@ -155,12 +174,13 @@ class LocalRules:
         flips = self._allowed[triples.relations, object_, subject]
         flips &= self._against_types(triples, mentions)
         counts["flipped"] = int(flips.sum())
-        return _turned(triples, flips, triples.relations, "flipped")
+        return _turned(triples, flips, relations=triples.relations, name="flipped")
 
     def _mirror(
         self,
         triples: TripleColumns,
         name: str,
+        *,
         policy: MirrorPolicy,
         concerned: np.ndarray,
         mentions: Spans,
@@ -172,7 +192,7 @@ class LocalRules:
         inverse = self._inverse[triples.relations]
         relations = np.where(concerned & (inverse >= 0), inverse, triples.relations)
         if policy == "both":
-            added = _turned(triples, concerned, relations, name).at(concerned)
+            added = _turned(triples, concerned, relations=relations, name=name).at(concerned)
             counts[f"added.{name}"] = len(added.subjects)
             return TripleColumns(
                 *(np.concatenate(pair) for pair in zip(triples, added, strict=True))
@@ -185,7 +205,7 @@ class LocalRules:
             ranks = rank[mentions.entities]
             turns = concerned & (ranks[triples.subjects] > ranks[triples.objects])
         counts[f"turned.{name}"] = int(turns.sum())
-        return _turned(triples, turns, relations, name)
+        return _turned(triples, turns, relations=relations, name=name)
 
 
 def allowed_types(
@@ -224,6 +244,7 @@ def _overlaps(triples: TripleColumns, mentions: Spans) -> np.ndarray:
 def _decide(
     triples: TripleColumns,
     name: str,
+    *,
     policy: ConstraintPolicy,
     against: np.ndarray,
     counts: Counter[str],
@@ -237,7 +258,7 @@ def _decide(
 
 
 def _turned(
-    triples: TripleColumns, turns: np.ndarray, relations: np.ndarray, name: str
+    triples: TripleColumns, turns: np.ndarray, *, relations: np.ndarray, name: str
 ) -> TripleColumns:
     """Some of the triples from object to subject."""
     return TripleColumns(

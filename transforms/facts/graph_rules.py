@@ -23,8 +23,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pfn_kg.schemas.job import Rules
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.rules import Rules
 from pfn_kg.transforms.plumbing.ids import from_arrow, shard_of
 from pfn_kg.transforms.plumbing.ranks import rank_in_runs
 from pfn_kg.transforms.plumbing.shards import decode, encode, split
@@ -82,7 +82,7 @@ def ruled_support(support: pa.Table, rules: GraphRules, groups: int) -> Iterator
     """The rows of support that a rule speaks of, by group of their subjects.
 
     Args:
-        support: as in `pfn_kg.transforms.facts.chunk_rows.SUPPORT_SCHEMA`.
+        support: as in `pfn_kg.schemas.shuffled_rows.SUPPORT_SCHEMA`.
         rules: which relations they speak of.
         groups: how many groups there are; the verdicts do not depend on it.
     """
@@ -114,7 +114,7 @@ class FindVerdicts(beam.PTransform):
         )
         cycles = (
             judged[_RankObjects.EDGES]
-            | "KeyByPredicate" >> beam.Map(lambda found: found).with_output_types(tuple[str, bytes])
+            | "KeyByPredicate" >> beam.Map(lambda edge: edge).with_output_types(tuple[str, bytes])
             | "GroupByPredicate" >> beam.GroupByKey()
             | "BreakCycles" >> beam.FlatMap(_break_cycles)
         )
@@ -248,9 +248,9 @@ def judge(rows: pa.Table, verdicts: Iterable[Verdict], rules: Rules) -> tuple[pa
         The rows, less those of dropped relations and with the rule in the flags of the
         others, and how many were dropped.
     """
-    before, found = len(rows), list(verdicts)
+    before, all_verdicts = len(rows), list(verdicts)
     for rule, policy in ((MAX_OBJECTS, rules.max_objects), (ACYCLIC, rules.acyclic)):
-        spoken = [decode(verdict.relation_ids) for verdict in found if verdict.rule == rule]
+        spoken = [decode(verdict.relation_ids) for verdict in all_verdicts if verdict.rule == rule]
         if not spoken:
             continue
         ids = one_array(pa.concat_tables(spoken)["relation_id"])
@@ -267,7 +267,7 @@ def judge(rows: pa.Table, verdicts: Iterable[Verdict], rules: Rules) -> tuple[pa
 def _with_flag(flags: pa.ChunkedArray, rows: np.ndarray, rule: str) -> pa.Array:
     """The lists with one more rule at the end of some."""
     before = one_array(flags)
-    longer = [[*found, rule] for found in before.take(pa.array(rows)).to_pylist()]
+    longer = [[*rules, rule] for rules in before.take(pa.array(rows)).to_pylist()]
     index = np.arange(len(before))
     index[rows] = len(before) + np.arange(len(rows))
     both = pa.concat_arrays([before, pa.array(longer, before.type)])

@@ -20,11 +20,11 @@ import pyoxigraph
 from apache_beam.io.filesystem import BeamIOError
 
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.rules import NameRules
+from pfn_kg.schemas.shuffled_rows import ID_TYPE
 from pfn_kg.transforms.names.entity_keys import EntityKeys
 from pfn_kg.transforms.plumbing.files import read_bytes
-from pfn_kg.transforms.plumbing.ids import ID_TYPE
 from pfn_kg.transforms.tables.aggregate import one_array
 
 #: The columns of an alias table, as it is kept in the output folder.
@@ -179,17 +179,21 @@ class _Checker:
         is_typed = pc.is_valid(rows["type"]).to_numpy()
 
         for codes, column in ((alias, "alias"), (heir, "canonical_name")):
-            if found := _contradiction(codes, is_typed):
-                self._contradict("type", found, f"{rows[column][found[1]]} has a type in one alone")
+            if rows_at_odds := _contradiction(codes, is_typed):
+                self._contradict(
+                    "type", rows_at_odds, f"{rows[column][rows_at_odds[1]]} has a type in one alone"
+                )
         types = int(type_.max(initial=0)) + 1
-        if found := _contradiction(heir, spelling):
-            one, other = (names[row] for row in found)
-            self._contradict("canonical_name", found, f"{one!r} and {other!r} differ in spelling")
-        if found := _contradiction(alias * types + type_, heir):
-            one, other = (names[row] for row in found)
-            said = f"{rows['alias'][found[1]]} is of {one!r} and of {other!r}"
-            self._contradict("canonical_name", found, said)
-        self._check_chains(alias, heir, type_, is_typed, names)
+        if rows_at_odds := _contradiction(heir, spelling):
+            one, other = (names[row] for row in rows_at_odds)
+            self._contradict(
+                "canonical_name", rows_at_odds, f"{one!r} and {other!r} differ in spelling"
+            )
+        if rows_at_odds := _contradiction(alias * types + type_, heir):
+            one, other = (names[row] for row in rows_at_odds)
+            said = f"{rows['alias'][rows_at_odds[1]]} is of {one!r} and of {other!r}"
+            self._contradict("canonical_name", rows_at_odds, said)
+        self._check_chains(alias, heir, type_=type_, is_typed=is_typed, names=names)
         iris = self._iris_of_heirs(rows["iri"], heir * types + type_, heir)
         found_keys = {
             "alias": pa.concat_arrays([one_array(rows["alias"]), pa.array(names, pa.string())]),
@@ -224,6 +228,7 @@ class _Checker:
         self,
         alias: np.ndarray,
         heir: np.ndarray,
+        *,
         type_: np.ndarray,
         is_typed: np.ndarray,
         names: Sequence[str],
@@ -246,14 +251,14 @@ class _Checker:
         given = np.flatnonzero(pc.is_valid(iris).to_numpy())
         values = iris.take(pa.array(given))
         code = _codes(values.to_pylist())
-        if found := _contradiction(typed_heir[given], code):
-            one, other = (values[row] for row in found)
+        if rows_at_odds := _contradiction(typed_heir[given], code):
+            one, other = (values[row] for row in rows_at_odds)
             said = f"one entity has two IRIs, {one} and {other}"
-            self._contradict("iri", tuple(given[list(found)].tolist()), said)
+            self._contradict("iri", tuple(given[list(rows_at_odds)].tolist()), said)
         # An entity of two types may be one thing; entities of two names are not.
-        if found := _contradiction(code, heir[given]):
-            said = f"{values[found[1]]} is of two entities"
-            self._contradict("iri", tuple(given[list(found)].tolist()), said)
+        if rows_at_odds := _contradiction(code, heir[given]):
+            said = f"{values[rows_at_odds[1]]} is of two entities"
+            self._contradict("iri", tuple(given[list(rows_at_odds)].tolist()), said)
         known, first = np.unique(typed_heir[given], return_index=True)
         if not len(known):
             return pa.nulls(len(typed_heir), pa.string())
@@ -295,12 +300,12 @@ def expand_keys(table: pa.Table, keys: EntityKeys) -> pa.Table:
         table: as in KEY_SCHEMA.
         keys: of names; its kinds are those of the types that a row without one speaks of.
     """
-    found: list[tuple[bytes, bytes, str, str, str | None]] = []
+    joins: list[tuple[bytes, bytes, str, str, str | None]] = []
     for row in zip(*(table[name].to_pylist() for name in KEY_SCHEMA.names), strict=True):
         alias, of_type, name, same_as = row
         for type_ in keys.kinds if of_type is None else (of_type,):
             ids = keys.id(alias, type_), keys.id(name, type_)
-            found.append((*ids, type_, name, same_as))
-    columns = zip(*found, strict=True) if found else [()] * len(JOIN_SCHEMA)
+            joins.append((*ids, type_, name, same_as))
+    columns = zip(*joins, strict=True) if joins else [()] * len(JOIN_SCHEMA)
     arrays = [pa.array(c, f.type) for c, f in zip(columns, JOIN_SCHEMA, strict=True)]
     return pa.table(arrays, schema=JOIN_SCHEMA)

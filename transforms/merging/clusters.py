@@ -89,7 +89,7 @@ def cluster(pairs: Iterable[Pair], most: int = CLUSTER_ENTITIES) -> Clusters:
         parents[other] = one
         members[one] += members.pop(other)
     heirs: dict[bytes, bytes] = {}
-    for found in members.values():
-        heir = min(found, key=lambda c: (not c.is_fixed, -c.count, -len(c.name), c.name, c.id))
-        heirs |= {c.id: heir.id for c in found if c.id != heir.id}
+    for candidates in members.values():
+        heir = min(candidates, key=lambda c: (not c.is_fixed, -c.count, -len(c.name), c.name, c.id))
+        heirs |= {c.id: heir.id for c in candidates if c.id != heir.id}
     return Clusters(heirs, len(left_out))

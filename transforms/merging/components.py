@@ -18,7 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping
 import apache_beam as beam
 import pyarrow as pa
 
-from pfn_kg.transforms.plumbing.ids import ID_TYPE, from_arrow, shard_of
+from pfn_kg.schemas.shuffled_rows import ID_TYPE
+from pfn_kg.transforms.plumbing.ids import from_arrow, shard_of
 from pfn_kg.transforms.plumbing.shards import decode, encode, split
 
 #: How often both stars are applied.
@@ -32,31 +33,31 @@ Link = tuple[bytes, bytes]
 
 def large_star(node: bytes, neighbours: Iterable[bytes]) -> Iterator[Link]:
     """Links each neighbour that is larger than the node to the least of all."""
-    found = set(neighbours)
-    least = min(found | {node})
-    return ((other, least) for other in found if other > node)
+    others = set(neighbours)
+    least = min(others | {node})
+    return ((other, least) for other in others if other > node)
 
 
 def small_star(node: bytes, neighbours: Iterable[bytes]) -> Iterator[Link]:
     """Links the node and each neighbour that is smaller to the least of all."""
-    found = {other for other in neighbours if other < node}
-    if not found:
+    smaller = {other for other in neighbours if other < node}
+    if not smaller:
         return
-    least = min(found)
+    least = min(smaller)
     yield node, least
-    yield from ((other, least) for other in found if other != least)
+    yield from ((other, least) for other in smaller if other != least)
 
 
 def components_of(links: Iterable[Link], rounds: int = ROUNDS) -> dict[bytes, bytes]:
     """The same of a small graph: for each node but the least of each component the least."""
-    found = set(links)
+    current = set(links)
     for star in (large_star, small_star) * rounds:
         at: dict[bytes, list[bytes]] = {}
-        for one, other in found:
+        for one, other in current:
             at.setdefault(one, []).append(other)
             at.setdefault(other, []).append(one)
-        found = {link for node, others in at.items() for link in star(node, others)}
-    return _least(found)
+        current = {link for node, others in at.items() for link in star(node, others)}
+    return _least(current)
 
 
 def _least(links: Iterable[Link]) -> dict[bytes, bytes]:
@@ -105,18 +106,18 @@ class ConnectedComponents(beam.PTransform):
 
 def link_table(links: Iterable[Link]) -> pa.Table:
     """Links as rows of LINK_SCHEMA."""
-    found = sorted(set(links))
-    columns = [pa.array([link[i] for link in found], ID_TYPE) for i in range(2)]
+    distinct = sorted(set(links))
+    columns = [pa.array([link[i] for link in distinct], ID_TYPE) for i in range(2)]
     return pa.table(columns, schema=LINK_SCHEMA)
 
 
 def links_of(parts: Iterable[bytes]) -> list[Link]:
     """The rows of LINK_SCHEMA as tuples."""
-    found: list[Link] = []
+    all_links: list[Link] = []
     for part in parts:
         table = decode(part)
-        found += zip(table["one"].to_pylist(), table["other"].to_pylist(), strict=True)
-    return found
+        all_links += zip(table["one"].to_pylist(), table["other"].to_pylist(), strict=True)
+    return all_links
 
 
 def by_shard(table: pa.Table, column: str, shards: int) -> Iterator[tuple[int, bytes]]:
@@ -136,9 +137,9 @@ def _star(group: tuple[int, Iterable[bytes]], star: str) -> Iterator[tuple[int, 
     at: dict[bytes, list[bytes]] = {}
     for one, other in links_of(group[1]):
         at.setdefault(one, []).append(other)
-    found = large_star if star == "large" else small_star
+    star_links = large_star if star == "large" else small_star
     yield from _encoded(
-        group[0], (link for node, others in at.items() for link in found(node, others))
+        group[0], (link for node, others in at.items() for link in star_links(node, others))
     )
 
 

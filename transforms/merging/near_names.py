@@ -16,7 +16,7 @@ from hashlib import blake2b
 import numpy as np
 import pyarrow as pa
 
-from pfn_kg.transforms.plumbing.ids import ID_TYPE
+from pfn_kg.schemas.shuffled_rows import ID_TYPE
 
 #: Blocks of more names are left out: such names meet in the blocks of their rarer words.
 BLOCK_NAMES = 500
@@ -100,21 +100,21 @@ def similar_names(keys: Sequence[str], similarity: float) -> Iterator[tuple[int,
     from rapidfuzz import process
     from rapidfuzz.distance import Indel
 
-    found = process.cdist(
+    similarities = process.cdist(
         keys,
         keys,
         scorer=Indel.normalized_similarity,
         score_cutoff=similarity,
         dtype=np.float32,
     )
-    ones, others = np.nonzero(np.triu(found, 1))
+    ones, others = np.nonzero(np.triu(similarities, 1))
     words: dict[int, list[str]] = {}
     for i, j in zip(ones.tolist(), others.tolist(), strict=True):
         for position in (i, j):
             if position not in words:
                 words[position] = words_of(keys[position])
         if are_alike(words[i], words[j]):
-            yield i, j, float(found[i, j])
+            yield i, j, float(similarities[i, j])
 
 
 def edges_of(blocks: pa.Table, similarity: float) -> tuple[pa.Table, int]:

@@ -38,7 +38,7 @@ _SCHEMA = TABLE_SCHEMAS["redirects"]
 
 
 def own_votes(moved: pa.Table, shards: int) -> Iterator[tuple[int, bytes]]:
-    """Rows of `pfn_kg.transforms.facts.chunk_rows.MOVED_SCHEMA` as votes, by part of the old id."""
+    """Rows of `pfn_kg.schemas.shuffled_rows.MOVED_SCHEMA` as votes, by part of the old id."""
     votes = pa.table(
         {
             "old_id": to_hex(from_arrow(moved["old_id"])),
@@ -178,10 +178,10 @@ def elect(votes: pa.Table, entity_ids: pa.Array) -> dict[str, str]:
         entity_ids: of the entities among which an old id would be.
     """
     gone = votes.filter(pc.invert(pc.is_in(votes["old_id"], value_set=entity_ids)))
-    found = gone.group_by(["old_id", "entity_id", "is_own"], use_threads=False).aggregate(
+    elected = gone.group_by(["old_id", "entity_id", "is_own"], use_threads=False).aggregate(
         [("mentions", "sum")]
     )
-    found = found.sort_by(
+    elected = elected.sort_by(
         [
             ("old_id", "ascending"),
             ("is_own", "descending"),
@@ -190,7 +190,9 @@ def elect(votes: pa.Table, entity_ids: pa.Array) -> dict[str, str]:
         ]
     )
     heirs: dict[str, str] = {}
-    for old, heir in zip(found["old_id"].to_pylist(), found["entity_id"].to_pylist(), strict=True):
+    for old, heir in zip(
+        elected["old_id"].to_pylist(), elected["entity_id"].to_pylist(), strict=True
+    ):
         heirs.setdefault(old, heir)
     return heirs
 
@@ -210,27 +212,27 @@ def _carry(
         return
     entities = set(_entity_ids(group[1]["file"]).to_pylist())
     heirs = _pairs(group[1]["heirs"])
-    found = {}
+    carried = {}
     for old, target in redirects.items():
         target_now = target if target in entities else heirs.get(target)
         if target_now is not None:
-            found[old] = target_now
-    if found:
-        yield from _by_id(_table(found), "old_id", plan["entities"])
+            carried[old] = target_now
+    if carried:
+        yield from _by_id(_table(carried), "old_id", plan["entities"])
 
 
 def _redirects(group: tuple[int, Mapping[str, Iterable[Any]]]) -> tuple[int, bytes]:
     entities = set(_entity_ids(group[1]["file"]).to_pylist())
-    found = _pairs(group[1]["carried"]) | _pairs(group[1]["heirs"])
-    return group[0], encode(_table({old: id_ for old, id_ in found.items() if old not in entities}))
+    heirs = _pairs(group[1]["carried"]) | _pairs(group[1]["heirs"])
+    return group[0], encode(_table({old: id_ for old, id_ in heirs.items() if old not in entities}))
 
 
 def _pairs(parts: Iterable[bytes]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    pairs: dict[str, str] = {}
     for part in parts:
         table = decode(part)
-        found |= zip(table["old_id"].to_pylist(), table["entity_id"].to_pylist(), strict=True)
-    return found
+        pairs |= zip(table["old_id"].to_pylist(), table["entity_id"].to_pylist(), strict=True)
+    return pairs
 
 
 def _table(redirects: Mapping[str, str]) -> pa.Table:

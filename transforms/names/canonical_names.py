@@ -39,10 +39,10 @@ class CanonicalEntity(NamedTuple):
     datatype: str | None
 
 
-def canonicalise(
-    text: str, type_name: str, kind: str, datatype: str | None, key: str | None = None
+def canonical_entity(
+    text: str, type_name: str, *, kind: str, datatype: str | None, key: str | None = None
 ) -> CanonicalEntity:
-    """The entity or value that a mention of this text and type stands for.
+    """The entity or value that a mention with this text and type denotes.
 
     Args:
         text: the text of the mention.
@@ -53,9 +53,9 @@ def canonicalise(
             its canonical form.
     """
     if kind == "value":
-        value, found = normalise_value(text, datatype)
-        id_ = content_id("value", type_name, found, value)
-        return CanonicalEntity(id_, kind, type_name, value, found)
+        value, parsed_as = normalise_value(text, datatype)
+        id_ = content_id("value", type_name, parsed_as, value)
+        return CanonicalEntity(id_, kind, type_name, value, parsed_as)
     # A name of nothing but white space has an empty key, and would meet all others.
     id_ = content_id("entity", type_name, key or canonical_name(text) or text)
     return CanonicalEntity(id_, kind, type_name, None, None)

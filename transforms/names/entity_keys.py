@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema, NameKind
-from pfn_kg.transforms.names.canonical_names import canonicalise
+from pfn_kg.schemas.rules import NameRules
+from pfn_kg.transforms.names.canonical_names import canonical_entity
 from pfn_kg.transforms.names.name_keys import name_key
 
 
@@ -37,4 +37,5 @@ class EntityKeys(NamedTuple):
 
     def id(self, name: str, type_name: str) -> bytes:
         """The id of the entity that a mention of this text and type is of."""
-        return canonicalise(name, type_name, "entity", None, self.key(name, type_name)).id
+        key = self.key(name, type_name)
+        return canonical_entity(name, type_name, kind="entity", datatype=None, key=key).id

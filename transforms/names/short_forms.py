@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import NameKind
+from pfn_kg.schemas.rules import NameRules
 
 _APART = re.compile(r"[^\w.'’]+")
 #: Small words that acronyms leave out, as often as not.
@@ -142,7 +142,7 @@ def find_long_forms(
         The same whatever the order of the names. The entity of a long form is none that
         is moved itself.
     """
-    found = LongForms({}, Counter())
+    long_forms = LongForms({}, Counter())
     introduced: dict[int, set[int]] = {}
     for short, long in bracketed:
         introduced.setdefault(short, set()).add(long)
@@ -178,15 +178,15 @@ def find_long_forms(
             possible.setdefault(short, {}).setdefault(entity, set()).add(rule)
     for short, meant in possible.items():
         if len(meant) > 1:
-            found.counts["ambiguous"] += 1
+            long_forms.counts["ambiguous"] += 1
             continue
         ((long, said_by),) = meant.items()
         for rule in _RULES:
             if rule in said_by and getattr(rules, rule):
-                found.entities[short] = long
-                found.counts[rule] += 1
+                long_forms.entities[short] = long
+                long_forms.counts[rule] += 1
                 break
-    return found
+    return long_forms
 
 
 def long_form_end(text: str, begin: int, end: int) -> int:
@@ -282,10 +282,10 @@ def take_long_forms(mentions: NamedMentions, rules: NameRules) -> tuple[np.ndarr
                 form = form_of(mentions.texts[name], mentions.keys[name] or "", kind)
                 forms[name] = entities[name], form
         described = [forms[name] for name in names]
-        found = find_long_forms(described, bracketed.get(place, ()), rules)
-        for rule, count in found.counts.items():
+        long_forms = find_long_forms(described, bracketed.get(place, ()), rules)
+        for rule, count in long_forms.counts.items():
             counts[f"short_forms.{rule}"] += count
-        for entity, long in found.entities.items():
+        for entity, long in long_forms.entities.items():
             moved[place[0] << 32 | entity] = long
     if not moved:
         return exact, counts
@@ -319,7 +319,7 @@ def _bracketed(
     mentions: NamedMentions, acronyms: Sequence[str], is_long: np.ndarray
 ) -> dict[tuple[int, int], set[tuple[int, int]]]:
     """By document and type the pairs of entities that brackets tell of."""
-    found: dict[tuple[int, int], set[tuple[int, int]]] = {}
+    pairs: dict[tuple[int, int], set[tuple[int, int]]] = {}
     numbers, entities, types = mentions.name_numbers, mentions.entities, mentions.types
     is_acronym = np.array([letters != "" for letters in acronyms], dtype=bool)
     indices = np.flatnonzero(is_acronym[numbers])
@@ -343,5 +343,5 @@ def _bracketed(
                 and abbreviates(acronyms[short], mentions.texts[long])
             ):
                 pair = int(entities[short]), int(entities[long])
-                found.setdefault((row, int(types[short])), set()).add(pair)
-    return found
+                pairs.setdefault((row, int(types[short])), set()).add(pair)
+    return pairs

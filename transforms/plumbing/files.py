@@ -99,8 +99,8 @@ def _write(path: str, data: bytes) -> None:
 
 def delete_partial(folder: str) -> None:
     """Takes away what killed attempts left behind in a folder."""
-    found = FileSystems.match([join(folder, f"*{PARTIAL_SUFFIX}")])[0].metadata_list
-    for metadata in found:
+    partial_files = FileSystems.match([join(folder, f"*{PARTIAL_SUFFIX}")])[0].metadata_list
+    for metadata in partial_files:
         try:
             FileSystems.delete([metadata.path])
         except BeamIOError as error:
@@ -115,12 +115,12 @@ def local_copy(folder: str) -> Path:
     """
     if is_local(folder):
         return local_path(folder)
-    found = FileSystems.match([join(folder, "**")])[0].metadata_list
-    if not found:
+    files = FileSystems.match([join(folder, "**")])[0].metadata_list
+    if not files:
         raise FileNotFoundError(f"{folder}: no files there")
     prefix = re.compile(re.escape(folder.rstrip("/")) + "/+")
     copy = Path(tempfile.mkdtemp(prefix="pfn-kg-model-"))
-    for metadata in found:
+    for metadata in files:
         relative = prefix.sub("", metadata.path, count=1)
         if not relative or relative.endswith("/"):
             continue

@@ -14,9 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# 96 bits: among a billion ids the odds of any collision are below 1e-11.
-ID_BYTES = 12
-ID_TYPE = pa.binary(ID_BYTES)
+from pfn_kg.schemas.shuffled_rows import ID_BYTES, ID_TYPE
 
 _HEX = np.array([int.from_bytes(b"%02x" % byte, "little") for byte in range(256)], dtype="<u2")
 

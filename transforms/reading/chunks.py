@@ -268,11 +268,13 @@ def _batch_documents(batch: pa.RecordBatch, columns: Columns) -> Iterator[Docume
             )
         title = titles[index] if titles else None
         document.title = title if isinstance(title, str) else None
-        _fill(document, text, ids[index] if ids else None, columns)
+        _fill(document, text, id_=ids[index] if ids else None, columns=columns)
         yield document
 
 
-def _fill(document: Document, text: str | _Undecodable | None, id_: Any, columns: Columns) -> None:
+def _fill(
+    document: Document, text: str | _Undecodable | None, *, id_: Any, columns: Columns
+) -> None:
     """Sets id, text and hash, or the rejection."""
 
     def reject(reason: str, payload: str | None = None) -> None:

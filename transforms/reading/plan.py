@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
+from pfn_kg.schemas.choices import CHUNK_CHARACTERS, DEFAULT_TITLE_COLUMN
 from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.schemas.extraction import EXTRACTION_VERSION
-from pfn_kg.schemas.job import CHUNK_CHARACTERS, DEFAULT_TITLE_COLUMN, ExtractOptions
 from pfn_kg.transforms.plumbing.files import absolute, join, open_raw
 from pfn_kg.transforms.reading.chunks import ChunkRun, Columns, batch_rows
 
@@ -73,10 +74,15 @@ def plan_extraction(
         ConfigurationError: if there is no such file, none can be read, or a column
             is missing or of another type than text.
     """
-    found = list_corpus(options.corpus)
+    corpus_files = list_corpus(options.corpus)
     with ThreadPoolExecutor(16) as pool:
         planned = list(
-            pool.map(lambda file: _plan_file(file, options, model_hash, live_version), found)
+            pool.map(
+                lambda file: _plan_file(
+                    file, options=options, model_hash=model_hash, live_version=live_version
+                ),
+                corpus_files,
+            )
         )
     files = [file for file, _ in planned]
     if all(file.error for file in files):
@@ -131,13 +137,20 @@ def _is_folder(path: str) -> bool:
 
 
 def _plan_file(
-    metadata: FileMetadata, options: ExtractOptions, model_hash: str, live_version: str | None
+    metadata: FileMetadata, *, options: ExtractOptions, model_hash: str, live_version: str | None
 ) -> tuple[InputFile, list[ChunkRun]]:
     path, size = metadata.path, metadata.size_in_bytes
     version = repr(metadata.last_updated_in_seconds)
     if not metadata.last_updated_in_seconds:
         version = str(FileSystems.checksum(path))
-    fingerprint = _fingerprint(path, size, version, model_hash, options, live_version)
+    fingerprint = _fingerprint(
+        path,
+        size=size,
+        version=version,
+        model_hash=model_hash,
+        options=options,
+        live_version=live_version,
+    )
     try:
         with open_raw(path) as file:
             footer = pq.ParquetFile(file)
@@ -178,6 +191,7 @@ def _plan_file(
 
 def _fingerprint(
     path: str,
+    *,
     size: int,
     version: str,
     model_hash: str,
@@ -205,25 +219,45 @@ def resolve_columns(path: str, schema: pa.Schema, options: ExtractOptions) -> Co
     Raises:
         ConfigurationError: names the column, the file and the reason.
     """
-    _require(path, schema, "text_column", options.text_column)
-    _require_type(path, schema, "text_column", options.text_column, _is_text, "text")
+    _require(path, schema, field="text_column", name=options.text_column)
+    _require_type(
+        path,
+        schema,
+        field="text_column",
+        name=options.text_column,
+        accepts=_is_text,
+        what="text",
+    )
     id_column = None if options.id_column == "none" else options.id_column
     if id_column is not None:
-        _require(path, schema, "id_column", id_column, "; `id_column` none derives ids")
-        _require_type(path, schema, "id_column", id_column, _is_text_or_integer, "text or integers")
+        _require(
+            path,
+            schema,
+            field="id_column",
+            name=id_column,
+            hint="; `id_column` none derives ids",
+        )
+        _require_type(
+            path,
+            schema,
+            field="id_column",
+            name=id_column,
+            accepts=_is_text_or_integer,
+            what="text or integers",
+        )
     title = options.title_column
     if title is not None:
-        _require(path, schema, "title_column", title)
+        _require(path, schema, field="title_column", name=title)
     elif DEFAULT_TITLE_COLUMN in schema.names:
         title = DEFAULT_TITLE_COLUMN
     if title is not None:
-        _require_type(path, schema, "title_column", title, _is_text, "text")
+        _require_type(path, schema, field="title_column", name=title, accepts=_is_text, what="text")
     for name in options.metadata_columns:
-        _require(path, schema, "metadata_columns", name)
+        _require(path, schema, field="metadata_columns", name=name)
     return Columns(options.text_column, id_column, title, tuple(options.metadata_columns))
 
 
-def _require(path: str, schema: pa.Schema, field: str, name: str, hint: str = "") -> None:
+def _require(path: str, schema: pa.Schema, *, field: str, name: str, hint: str = "") -> None:
     count = schema.names.count(name)
     if count > 1:
         raise ConfigurationError(f"{path} has {count} columns named {name!r}", field=field)
@@ -232,7 +266,9 @@ def _require(path: str, schema: pa.Schema, field: str, name: str, hint: str = ""
         raise ConfigurationError(f"{path} has no column {name!r} (it has {has}){hint}", field=field)
 
 
-def _require_type(path: str, schema: pa.Schema, field: str, name: str, accepts, what: str) -> None:
+def _require_type(
+    path: str, schema: pa.Schema, *, field: str, name: str, accepts, what: str
+) -> None:
     type_ = schema.field(name).type
     if not accepts(type_):
         raise ConfigurationError(f"column {name!r} of {path} is {type_}, not {what}", field=field)

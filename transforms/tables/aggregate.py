@@ -28,18 +28,18 @@ def aggregate_entities(names: pa.Table, base_iri: str) -> pa.Table:
     they are.
 
     Args:
-        names: as in `pfn_kg.transforms.facts.chunk_rows.NAME_SCHEMA`, all rows of the entities.
+        names: as in `pfn_kg.schemas.shuffled_rows.NAME_SCHEMA`, all rows of the entities.
         base_iri: namespace of the entities' IRIs.
 
     Returns:
         The table `entities`, sorted by id.
     """
     keys = ["entity_id", "kind", "type", "value", "datatype", "name"]
-    found = names.group_by(keys, use_threads=False).aggregate(
+    spellings = names.group_by(keys, use_threads=False).aggregate(
         [("mentions", "sum"), ("own", "sum"), ("documents", "sum"), ("is_canonical", "max")]
     )
-    found = found.append_column("length", pc.utf8_length(found["name"]))
-    found = found.append_column("is_own", pc.greater(found["own_sum"], 0)).sort_by(
+    spellings = spellings.append_column("length", pc.utf8_length(spellings["name"]))
+    spellings = spellings.append_column("is_own", pc.greater(spellings["own_sum"], 0)).sort_by(
         [
             ("entity_id", "ascending"),
             ("is_canonical_max", "descending"),
@@ -49,13 +49,13 @@ def aggregate_entities(names: pa.Table, base_iri: str) -> pa.Table:
             ("name", "ascending"),
         ]
     )
-    ids = from_arrow(found["entity_id"])
+    ids = from_arrow(spellings["entity_id"])
     _, group, first = group_ids(ids)
     sizes = np.bincount(group, minlength=len(first))
     offsets = np.concatenate([[0], np.cumsum(sizes - 1)]).astype(np.int32)
-    is_alias = np.ones(len(found), dtype=bool)
+    is_alias = np.ones(len(spellings), dtype=bool)
     is_alias[first] = False
-    rows = found.take(pa.array(first))
+    rows = spellings.take(pa.array(first))
     hexadecimal = to_hex(ids[first])
     iris = pc.binary_join_element_wise(f"{base_iri}entity/", hexadecimal, "")
     is_entity = pc.equal(rows["kind"], "entity")
@@ -64,11 +64,11 @@ def aggregate_entities(names: pa.Table, base_iri: str) -> pa.Table:
         "entity_id": hexadecimal,
         "iri": pc.if_else(is_entity, iris, pa.scalar(None, pa.string())),
         "aliases": pa.ListArray.from_arrays(
-            pa.array(offsets), one_array(found["name"].filter(pa.array(is_alias)))
+            pa.array(offsets), one_array(spellings["name"].filter(pa.array(is_alias)))
         ),
         "same_as": _same_as(names, rows["entity_id"]),
-        "mentions": _sums(found["mentions_sum"], first),
-        "documents": _sums(found["documents_sum"], first),
+        "mentions": _sums(spellings["mentions_sum"], first),
+        "documents": _sums(spellings["documents_sum"], first),
     }
     schema = TABLE_SCHEMAS["entities"]
     return pa.table({name: columns[name] for name in schema.names}, schema=schema)
@@ -82,7 +82,7 @@ def aggregate_relations(support: pa.Table) -> pa.Table:
     once. The confidence is `1 - prod(1 - score)` over it, capped.
 
     Args:
-        support: as in `pfn_kg.transforms.facts.chunk_rows.SUPPORT_SCHEMA`,
+        support: as in `pfn_kg.schemas.shuffled_rows.SUPPORT_SCHEMA`,
             all rows of the relations.
 
     Returns:

@@ -126,25 +126,25 @@ def _look_up(
         is_found = pc.is_valid(index)
         if not pc.any(is_found).as_py():
             continue
-        found = asked.select([FOUND_ROW, FOUND_KEY]).filter(is_found)
+        answered = asked.select([FOUND_ROW, FOUND_KEY]).filter(is_found)
         answers = rows.select(list(question.columns)).take(index.filter(is_found))
         for name in question.columns:
-            found = found.append_column(name, answers[name])
-        yield (question.table, number), encode(found)
+            answered = answered.append_column(name, answers[name])
+        yield (question.table, number), encode(answered)
 
 
-def scatter(rows: int, found: pa.Table, key: int, column: str) -> pa.Array:
+def scatter(rows: int, answers: pa.Table, *, key: int, column: str) -> pa.Array:
     """A column of what was found by one key, one value a row of the table that asked.
 
     Args:
         rows: how many rows the part has that asked.
-        found: all that was found for it.
+        answers: all that was found for it.
         key: position of the key in the question.
         column: what was asked for; null where nothing was found.
     """
-    found = found.filter(pc.equal(found[FOUND_KEY], key))
+    answers = answers.filter(pc.equal(answers[FOUND_KEY], key))
     index = np.full(rows, -1, dtype=np.int64)
-    index[found[FOUND_ROW].to_numpy()] = np.arange(len(found))
+    index[answers[FOUND_ROW].to_numpy()] = np.arange(len(answers))
     taken = pa.array(index, mask=index < 0)
-    values = found[column].combine_chunks()
+    values = answers[column].combine_chunks()
     return values.take(taken)

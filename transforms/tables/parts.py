@@ -53,18 +53,31 @@ def find_parts(directory: str, tables: Iterable[str]) -> list[TablePart]:
             metadata = FileSystems.match([join(folder, "part-*.parquet")])[0].metadata_list
         except BeamIOError as error:
             raise ConfigurationError(f"{folder}: {error}") from None
-        found = {}
+        by_number = {}
         for path in (m.path for m in metadata):
             if match := _NAME.fullmatch(FileSystems.split(path)[1]):
-                found[int(match[1])] = TablePart(table, int(match[1]), int(match[2]), path)
-        if not found:
+                by_number[int(match[1])] = TablePart(table, int(match[1]), int(match[2]), path)
+        if not by_number:
             raise ConfigurationError(f"{folder}: no such table there")
-        of = max(part.of for part in found.values())
+        of = max(part.of for part in by_number.values())
         for number in range(of):
-            if number not in found or found[number].of != of:
+            if number not in by_number or by_number[number].of != of:
                 raise ConfigurationError(f"{join(folder, part_name(number, of))}: missing")
-        parts += [found[number] for number in range(of)]
+        parts += [by_number[number] for number in range(of)]
     return parts
+
+
+def count_rows(part: TablePart) -> int:
+    """How many rows a file of a table has, from its footer.
+
+    Raises:
+        ConfigurationError: if it is no Parquet file.
+    """
+    with open_raw(part.path) as file:
+        try:
+            return pq.read_metadata(file).num_rows
+        except pa.ArrowInvalid as error:
+            raise _unreadable(part, error) from None
 
 
 def read_part(
@@ -92,7 +105,11 @@ def read_part(
             # Such a file is small enough for one read, and threads are the runner's matter.
             rows = pq.read_table(file, columns=wanted, filters=where, use_threads=False)
         except pa.ArrowInvalid as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigurationError(f"{part.path}: not a readable table: {reason}") from None
+            raise _unreadable(part, error) from None
     expected = pa.schema([schema.field(name) for name in wanted])
     return rows.select(wanted).cast(expected).replace_schema_metadata(None)
+
+
+def _unreadable(part: TablePart, error: pa.ArrowInvalid) -> ConfigurationError:
+    reason = str(error).splitlines()[0]
+    return ConfigurationError(f"{part.path}: not a readable table: {reason}")

@@ -57,9 +57,9 @@ class SentenceContents(beam.PTransform):
         self._sizes_of = sizes_of
         self._not_wanted = not_wanted
 
-    def expand(self, found: beam.PCollection) -> beam.PCollection:
+    def expand(self, joined: beam.PCollection) -> beam.PCollection:
         """Applies the transform."""
-        return found | "ToSentences" >> beam.FlatMap(
+        return joined | "ToSentences" >> beam.FlatMap(
             _to_sentences,
             self._table,
             self._not_wanted,
@@ -73,20 +73,20 @@ def _to_sentences(
     not_wanted: pc.Expression | None,
     sizes: Mapping[str, int],
 ) -> Iterator[tuple[tuple[str, int], bytes]]:
-    found = [decode(data)[FOUND_ROW].to_numpy() for data in group[1].get("found", ())]
+    looked_up = [decode(data)[FOUND_ROW].to_numpy() for data in group[1].get("found", ())]
     for part in group[1]["part"]:
-        rows = _rows(part, table, not_wanted, found)
+        rows = _rows(part, table, not_wanted=not_wanted, looked_up=looked_up)
         shards = sizes["sentences"]
         for number, data in split(rows, shard_of_documents(rows["document_id"], shards), shards):
             yield ("sentences", number), data
 
 
 def _rows(
-    part: TablePart, table: str, not_wanted: pc.Expression | None, found: list[np.ndarray]
+    part: TablePart, table: str, *, not_wanted: pc.Expression | None, looked_up: list[np.ndarray]
 ) -> pa.Table:
     rows = read_part(part, _COLUMNS[table])
     is_found = np.zeros(len(rows), dtype=bool)
-    for numbers in found:
+    for numbers in looked_up:
         is_found[numbers] = True
     if table == "mentions":
         kind = np.where(is_found, "value", "entity")
@@ -98,7 +98,7 @@ def _rows(
 def with_contents(
     sentences: pa.Table, mentions: Iterable[bytes], triples: Iterable[bytes]
 ) -> pa.Table:
-    """Sentences with the lists `mentions` and `evidence`, as `pfn_kg.sinks.interface` has them.
+    """Sentences with the lists `mentions` and `evidence`, as in SENTENCE_COLUMNS.
 
     Args:
         sentences: rows of a file of `sentences`, sorted.
@@ -109,7 +109,7 @@ def with_contents(
     row, entity, kind = np.zeros(0, np.int64), pa.array([], pa.string()), pa.array([], pa.string())
     count = np.zeros(0, np.int64)
     if mentioned is not None:
-        at = _find(sentences, "sentence_index", mentioned, "sentence_index")
+        at = _find(sentences, column="sentence_index", rows=mentioned, named="sentence_index")
         columns = {"row": at, "entity_id": mentioned["entity_id"], "kind": mentioned["kind"]}
         counted = (
             pa.table(columns)
@@ -135,8 +135,8 @@ def _evidence(sentences: pa.Table, triples: pa.Table | None) -> pa.Array:
     }
     row = np.zeros(0, np.int64)
     if triples is not None:
-        first = _find(sentences, "begin", triples, "evidence_begin")
-        last = _find(sentences, "end", triples, "evidence_end")
+        first = _find(sentences, column="begin", rows=triples, named="evidence_begin")
+        last = _find(sentences, column="end", rows=triples, named="evidence_end")
         sizes = last - first + 1
         begins = np.cumsum(sizes) - sizes
         triple = np.repeat(np.arange(len(triples)), sizes)
@@ -149,13 +149,13 @@ def _evidence(sentences: pa.Table, triples: pa.Table | None) -> pa.Array:
     return _lists(len(sentences), row, columns)
 
 
-def _find(sentences: pa.Table, column: str, rows: pa.Table, named: str) -> np.ndarray:
+def _find(sentences: pa.Table, *, column: str, rows: pa.Table, named: str) -> np.ndarray:
     """For each row the sentence of its document in which a number is the same."""
     keys = _key(sentences["document_id"], sentences[column]).combine_chunks()
-    found = pc.index_in(_key(rows["document_id"], rows[named]), value_set=keys)
-    if found.null_count:
+    positions = pc.index_in(_key(rows["document_id"], rows[named]), value_set=keys)
+    if positions.null_count:
         raise ValueError("mentions or triples name a sentence that `sentences` has not")
-    return found.to_numpy().astype(np.int64)
+    return positions.to_numpy().astype(np.int64)
 
 
 def _key(document_ids: pa.ChunkedArray, numbers: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -1,4 +1,8 @@
-"""Dates: a day, a month of a year or a year, as XML Schema writes them."""
+"""Dates: a day, a month of a year or a year, as XML Schema writes them.
+
+Our own: dateutil and dateparser fill in the parts that a text lacks from today's date, and read
+"2004", "10" and "Friday" as days.
+"""
 
 from __future__ import annotations
 

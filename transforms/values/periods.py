@@ -2,6 +2,9 @@
 
 Only what has an exact form there: "the 1990s", "2004-05" with a dash, "circa 1850",
 "summer 2004", "the 18th century". "Early 2004" and "the late 1990s" have none.
+
+Our own: the package edtf reads "early 2004" and "1850 men" as years, "April 17–23, 2013" as a day
+of 2023, and "1939 to 1945" not at all.
 """
 
 from __future__ import annotations

@@ -6,6 +6,9 @@ that mean two things (a ton, an acre, a pound) are left to be text.
 
 Money is not in that code. An amount is a decimal, a space and the ISO 4217 code of the
 currency, or its sign where that is all the text says and several have it, as with "$".
+
+Our own: quantulum3 decides on units that mean two things ("100 pounds", "5 tons") and gives names
+of its own in place of UCUM codes.
 """
 
 from __future__ import annotations
@@ -136,9 +139,9 @@ def read_quantity(text: str) -> Value | None:
     """
     if match := _CURRENCY_FIRST.match(text):
         return _money(text[match.end() :], _CURRENCIES[match["currency"].lower()])
-    if (found := leading_number(text)) is None:
+    if (leading := leading_number(text)) is None:
         return None
-    number, end = found
+    number, end = leading
     unit = _unit_at(text, end)
     if code := _SYMBOLS.get(unit) or _by_word(unit, _WORDS):
         return Value(f"{number} {code}", QUANTITY)
@@ -147,9 +150,9 @@ def read_quantity(text: str) -> Value | None:
 
 
 def _money(text: str, currency: str) -> Value | None:
-    if (found := leading_number(text)) is None:
+    if (leading := leading_number(text)) is None:
         return None
-    number, end = found
+    number, end = leading
     scale = _SHORT_SCALES.get(text[end:].strip().lower())
     if scale is None:
         return None
@@ -178,8 +181,8 @@ def _by_word(unit: str, words: dict[str, str]) -> str | None:
     for singular in (head.removesuffix("s"), head):
         if singular.endswith(("meter", "liter")):
             singular = f"{singular[:-2]}re"
-        if found := words.get(f"{singular}{space}{rest}"):
-            return found
+        if known_unit := words.get(f"{singular}{space}{rest}"):
+            return known_unit
     return None
 
 
@@ -194,15 +197,15 @@ def read_duration(text: str) -> Value | None:
     if match := _DURATION.fullmatch(text):
         if len(text) > 48:
             return None
-        counts = {name: int(found or 0) for name, found in match.groupdict().items()}
+        counts = {name: int(digits or 0) for name, digits in match.groupdict().items()}
     else:
-        if (found := leading_number(text)) is None or not found[0].isdigit():
+        if (leading := leading_number(text)) is None or not leading[0].isdigit():
             return None
-        unit = _unit_at(text, found[1]).lower()
+        unit = _unit_at(text, leading[1]).lower()
         unit = "century" if unit == "centuries" else unit.removesuffix("s")
-        if unit not in _LENGTHS or len(found[0]) > 12:
+        if unit not in _LENGTHS or len(leading[0]) > 12:
             return None
-        counts = {unit: int(found[0])}
+        counts = {unit: int(leading[0])}
     months = sum(count * _LENGTHS[name][0] for name, count in counts.items())
     seconds = sum(count * _LENGTHS[name][1] for name, count in counts.items())
     years, months = divmod(months, 12)

@@ -1,0 +1,103 @@
+"""Thresholds and calibration, chosen on development data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pfn_kg.pfn.calibration import Calibration
+from pfn_kg.pfn.evaluation.documents import (
+    judge_documents,
+    judge_facts,
+    tune_document_thresholds,
+    tune_relation_threshold,
+)
+from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
+from pfn_kg.pfn.evaluation.predictions import predict_reading
+from pfn_kg.pfn.evaluation.scores import THRESHOLD_GRID, Judged, judge, tune_thresholds
+from pfn_kg.pfn.extractor import Extractor
+from pfn_kg.pfn.model.configuration import PFNConfig
+from pfn_kg.pfn.readers import Reading
+from pfn_kg.pfn.training.calibration_fit import fit_calibration, fit_relation_calibration
+from pfn_kg.pfn.training.options import TrainingOptions
+from pfn_kg.pfn.training.partial_annotation import by_annotation
+from pfn_kg.schemas.choices import DEFAULT_FLOOR
+
+# Calibration looks at what scores at least this; below it nearly all is wrong.
+_CALIBRATION_FLOOR = 0.02
+
+
+def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptions) -> None:
+    """Chooses thresholds and calibration on development data, as the options say.
+
+    Args:
+        extractor: whose configuration is changed.
+        dev: the development data.
+        options: of the training.
+    """
+    config = extractor.config
+    config.calibration = None
+    if not options.tune_thresholds and not options.calibrate:
+        return
+    dev, partial = by_annotation(dev) if dev.documents else (dev, Reading())
+    floor = _CALIBRATION_FLOOR if options.calibrate else min(THRESHOLD_GRID)
+    read = predict_reading(extractor, dev, entity_floor=floor, relation_floor=floor)
+    gold = [gold_sentence(sentence) for sentence in dev]
+    if options.tune_thresholds:
+        config.entity_threshold, config.relation_threshold = (
+            tune_document_thresholds(read.documents, read.texts)
+            if read.texts
+            else tune_thresholds(read.sentences, gold)
+        )
+    if not options.calibrate:
+        return
+    judged = (
+        judge_documents(read.documents, read.texts, config.entity_threshold)
+        if read.texts
+        else judge(read.sentences, gold, config.entity_threshold)
+    )
+    if partial.documents and read.texts:
+        more = predict_reading(extractor, partial, entity_floor=floor, relation_floor=floor)
+        judged.triples.extend(
+            judge_documents(more.documents, more.texts, config.entity_threshold).triples
+        )
+    calibration = _calibrate(config, judged)
+    if "relation" not in calibration:
+        return
+    # Calibration by relation changes the order of triples: the threshold is chosen once more.
+    entity_floor = min(config.entity_threshold, DEFAULT_FLOOR)
+    read = predict_reading(extractor, dev, entity_floor=entity_floor, relation_floor=DEFAULT_FLOOR)
+    if options.tune_thresholds:
+        config.relation_threshold = (
+            tune_relation_threshold(read.documents, read.texts, config.entity_threshold)
+            if read.texts
+            else tune_thresholds(read.sentences, gold, entity_grid=[config.entity_threshold])[1]
+        )
+    if read.texts:
+        # Facts down to the floor of extraction files: a lower threshold has its facts calibrated.
+        floors = config.entity_threshold, min(config.relation_threshold, DEFAULT_FLOOR)
+        of_facts, right = judge_facts(
+            read.documents, read.texts, thresholds=floors, calibration=Calibration()
+        )
+        if 0 < sum(right) < len(right):
+            calibration["fact"] = fit_calibration(of_facts, right)._asdict()
+
+
+def _calibrate(config: PFNConfig, judged: Judged) -> dict[str, Any]:
+    """Calibrates a model by judged predictions, and moves its thresholds to the new scores.
+
+    Returns:
+        The calibration, which the configuration holds too.
+    """
+    calibration: dict[str, Any] = {}
+    if 0 < sum(judged.mentions.right) < len(judged.mentions.right):
+        fitted = fit_calibration(*judged.mentions)
+        calibration["entity"] = fitted._asdict()
+        # The accepted mentions stay the same.
+        config.entity_threshold = round(fitted.of_score(config.entity_threshold), 4)
+    if 0 < sum(judged.triples.right) < len(judged.triples.right):
+        of_triples = fit_relation_calibration(judged.triples)
+        calibration["relation"] = of_triples.as_dict()
+        threshold = of_triples.table.of_score(config.relation_threshold)
+        config.relation_threshold = round(threshold, 4)
+    config.calibration = calibration or None
+    return calibration

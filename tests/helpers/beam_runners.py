@@ -1,0 +1,56 @@
+"""Beam runners beside the default one, where the environment names an installation of them."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from helpers.ports import free_port
+
+
+def prism_options() -> list[str] | None:
+    """Options of Beam for the Prism that PFN_KG_PRISM names; None where it names none."""
+    binary = os.environ.get("PFN_KG_PRISM")
+    return ["--runner=PrismRunner", f"--prism_location={binary}"] if binary else None
+
+
+@contextmanager
+def flink(folder: Path) -> Iterator[list[str]]:
+    """A job server with a Flink inside, from PFN_KG_FLINK; gives the options of Beam for it."""
+    home = os.environ.get("PFN_KG_FLINK")
+    if not home:
+        pytest.skip("PFN_KG_FLINK names no folder with Flink")
+    if not shutil.which("java"):
+        pytest.skip("no java to run Flink")
+    port = free_port()
+    artifacts, log = folder / "artifacts", folder / "flink.log"
+    artifacts.mkdir()
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [Path(home) / "bin" / "beam-job-server", str(port)],
+            env=os.environ | {"HEAP_SIZE": "1g", "ARTIFACTS_DIR": str(artifacts)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        for _ in range(600):
+            assert server.poll() is None, log.read_text()
+            with socket.socket() as probe:
+                if probe.connect_ex(("localhost", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield [
+            "--runner=PortableRunner",
+            f"--job_endpoint=localhost:{port}",
+            "--environment_type=LOOPBACK",
+            "--parallelism=2",
+        ]
+    finally:
+        server.terminate()
+        server.wait(30)

@@ -1,0 +1,160 @@
+"""The benchmarks run as they are called, with tiny sizes, and print what they are for."""
+
+import importlib
+import json
+import re
+import sys
+
+import pytest
+
+from helpers.corpora import ROOT
+from helpers.training_data import DOCUMENT, ENCODER
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory):
+    """Annotated documents, of which a window and a sentence say different things."""
+    path = tmp_path_factory.mktemp("data") / "documents.json"
+    path.write_text(json.dumps([DOCUMENT | {"title": f"Made up {i}"} for i in range(4)]))
+    return path
+
+
+def printed(capsys, monkeypatch, name, *arguments):
+    """What a benchmark prints; parts of it may run in processes of their own."""
+    # It is found from the root of the checkout, where it is called.
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+    importlib.import_module(f"benchmarks.{name}").main()
+    return capsys.readouterr().out
+
+
+def rows(text, columns):
+    """The numbers of the lines that end in so many."""
+    number = r"[-+]?[0-9][0-9,]*(?:\.[0-9]+)?%?"
+    return [m for line in text.splitlines() if (m := re.findall(number, line)) if len(m) >= columns]
+
+
+def test_canonicalise(capsys, monkeypatch):
+    said = printed(capsys, monkeypatch, "canonicalise", "--mentions", 200, "--kinds", "exact,fuzzy")
+    assert re.search(r"^ +200 exact .*'entities': [1-9]", said, re.MULTILINE)
+    assert re.search(r"^ +200 fuzzy .*'merged.fuzzy': ", said, re.MULTILINE)
+
+
+def test_clusters(capsys, monkeypatch, documents):
+    said = printed(capsys, monkeypatch, "clusters", documents, "--rounds", 1)
+    # The names of the documents are exact, so exact names find every pair.
+    assert re.search(r"^exact names +100.00 ", said, re.MULTILINE)
+    assert re.search(r"microseconds of cpu a sentence: [\d.]+, with the defaults [\d.]+", said)
+
+
+def test_inference(capsys, monkeypatch, documents, tiny_model):
+    said = printed(
+        capsys, monkeypatch, "inference", "--model", tiny_model, "--data", documents,
+        "--format", "docred", "--rounds", 1, "--stages", "--device", "cpu",
+    )  # fmt: skip
+    assert "12 sentences" in said
+    (ratio,) = re.findall(r"^ratio: ([\d.]+)$", said, re.MULTILINE)
+    assert 0 < float(ratio) < 2
+    # The shares of the stages, the rest included, are the whole.
+    shares = [float(share) for share in re.findall(r"([-\d.]+)%$", said, re.MULTILINE)]
+    assert sum(shares) == pytest.approx(100, abs=1)
+
+
+def test_pipeline(capsys, monkeypatch):
+    said = printed(capsys, monkeypatch, "pipeline", "--documents", "20,40")
+    for line in ("20 documents, extract: wall ", "40 documents, build: wall ", "a sentence: "):
+        assert line in said
+    assert re.search(r"^peak memory of extract: \d\.\d\d times$", said, re.MULTILINE)
+    assert re.search(r"^peak memory of build: -?\d+ bytes a mention more$", said, re.MULTILINE)
+
+
+def test_removal(capsys, monkeypatch):
+    said = printed(capsys, monkeypatch, "removal", "--documents", 30)
+    assert re.search(r"^remove .* 1 documents removed, 29 left", said, re.MULTILINE)
+    for ratio in ("remove / build", "remove / again", "again / build"):
+        assert re.search(rf"^{ratio}: \d+\.\d\d$", said, re.MULTILINE)
+
+
+def test_rdf_export(capsys, monkeypatch):
+    said = printed(
+        capsys, monkeypatch, "rdf_export", "--entities", 60, "--relations", 90, "--rounds", 1
+    )
+    results = [json.loads(line) for line in said.splitlines()]
+    assert len(results) == 7
+    # Formats hold the same triples; provenance adds some.
+    plain = {r["triples"] for r in results if r["provenance"] == "none"}
+    assert len(plain) == 1
+    assert min(r["triples"] for r in results if r["provenance"] != "none") > max(plain)
+    assert results[0]["export_times_rdflib"] > 0
+
+
+def test_training(capsys, monkeypatch, documents):
+    said = printed(
+        capsys, monkeypatch, "training", "--data", documents, "--format", "docred",
+        "--encoder", ENCODER, "--sentences", 8, "--batch-sizes", 4, "--rounds", 1,
+    )  # fmt: skip
+    (loss, gradients) = re.findall(r"loss ([\d.e+-]+), of the gradients ([\d.e+-]+)", said)[0]
+    assert float(loss) < 1e-4
+    assert float(gradients) < 1e-2
+    assert re.search(r"^  ours: [\d.]+ sentences/s, 1.00 times our seconds$", said, re.MULTILINE)
+
+
+def test_windows(capsys, monkeypatch, documents, tiny_model):
+    said = printed(
+        capsys, monkeypatch, "windows", "--data", documents, "--model", tiny_model,
+        "--window-tokens", 64, "--rounds", 1,
+    )  # fmt: skip
+    alone, windows = rows(said, 7)
+    assert (alone[0], windows[0]) == ("0", "64")
+    assert float(alone[2]) == 1  # the ratio to itself
+
+
+def test_neo4j_load(neo4j, monkeypatch, capsys):
+    for name, value in neo4j.environment.items():
+        monkeypatch.setenv(name, value)
+    if neo4j.query("MATCH (n) RETURN n LIMIT 1"):
+        pytest.skip("the benchmark empties the database, and this one holds something")
+    said = printed(
+        capsys, monkeypatch, "neo4j_load", "--nodes", 40, "--relationships", 60, "--rounds", 1,
+        "--warm-up", 0,
+    )  # fmt: skip
+    assert len(re.findall(r"^ratio, [^:]+: \d+\.\d\d ", said, re.MULTILINE)) == 4
+
+
+def test_mutations(capsys, monkeypatch, tmp_path):
+    from benchmarks import mutations
+
+    # Each draw is the same again, is sound Python, and changes the program.
+    drawn = mutations.draw(60, 1)
+    assert drawn == mutations.draw(60, 1) != mutations.draw(60, 2)
+    assert len({mutation.path for mutation in drawn}) == 60
+    for mutation in drawn:
+        source = (ROOT / mutation.path).read_text()
+        changed = mutations.mutated(mutation, source)
+        assert mutations.ast.dump(mutations.ast.parse(changed)) != mutations.ast.dump(
+            mutations.ast.parse(source)
+        )
+        assert all((ROOT / test).is_file() for test in mutations.tests_of(mutation.path))
+    # A fault that a test notices, and one that none is asked about.
+    (fault,) = (
+        m
+        for m in mutations.mutations_of("a.py", "def f(a, b):\n    return a < b\n")
+        if m.text.strip() == "<="
+    )
+    tree = tmp_path / "tree"
+    (tree / "tests").mkdir(parents=True)
+    (tree / "a.py").write_text(mutations.mutated(fault, "def f(a, b):\n    return a < b\n"))
+    strict = "from a import f\ndef test_f():\n    assert not f(1, 1)\n"
+    (tree / "tests" / "test_a.py").write_text(strict)
+    assert mutations.run_tests(tree, ["tests/test_a.py"], 60) == "FAILED tests/test_a.py::test_f"
+    (tree / "tests" / "test_a.py").write_text(strict.replace("1, 1", "2, 1"))
+    assert mutations.run_tests(tree, ["tests/test_a.py"], 60) == ""
+    assert mutations.run_tests(tree, ["tests/test_a.py"], 0.01) == "time"
+
+
+def test_every_benchmark_is_run():
+    tested = set(
+        re.findall(r"^def test_(\w+)", (ROOT / "tests/test_benchmarks.py").read_text(), re.M)
+    )
+    there = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"__init__", "processes"}
+    assert there <= tested

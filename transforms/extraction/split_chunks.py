@@ -1,0 +1,79 @@
+"""Chunks of documents read from the corpus and split into sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import apache_beam as beam
+
+from pfn_kg.pfn.inference.sentences import split_sentences
+from pfn_kg.schemas.extraction import Rejection
+from pfn_kg.schemas.records import Sentence
+from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
+from pfn_kg.transforms.plumbing.error_lines import one_line
+from pfn_kg.transforms.reading.chunks import Chunk, ChunkRun, Document, read_chunks
+
+#: How many characters of a text that can't be processed are kept in `rejected`.
+PAYLOAD_CHARACTERS = 200
+
+
+class SplitChunk(NamedTuple):
+    """A chunk with the sentences of each of its documents.
+
+    Attributes:
+        chunk: the documents.
+        sentences: of each document; empty where it has no text.
+    """
+
+    chunk: Chunk
+    sentences: list[list[Sentence]]
+
+    def read(self) -> tuple[list[str], list[list[Sentence]]]:
+        """The texts that can be read, in order, and the sentences of each."""
+        texts, sentences = [], []
+        for document, of_document in zip(self.chunk.documents, self.sentences, strict=True):
+            if document.text is not None:
+                texts.append(document.text)
+                sentences.append(of_document)
+        return texts, sentences
+
+
+class ReadChunks(beam.DoFn):
+    """Streams the chunks of a run that have no file yet.
+
+    Args:
+        folder: of the extraction files.
+    """
+
+    def __init__(self, folder: str):
+        self._folder = folder
+
+    def process(self, run: ChunkRun) -> Iterator[Chunk]:
+        """Reads one run."""
+        yield from read_chunks(run, ExtractionFolder(self._folder).next_row)
+
+
+def split_chunk(chunk: Chunk, language: str) -> SplitChunk:
+    """Splits the documents of a chunk into sentences; rejects a document that can't be split.
+
+    Args:
+        chunk: the documents.
+        language: code of their language.
+    """
+    sentences_of_documents = []
+    for document in chunk.documents:
+        sentences: list[Sentence] = []
+        if document.text is not None:
+            try:
+                sentences = split_sentences(document.text, language)
+            except Exception as error:
+                _reject(document, error)
+        sentences_of_documents.append(sentences)
+    return SplitChunk(chunk, sentences_of_documents)
+
+
+def _reject(document: Document, error: Exception) -> None:
+    payload = (document.text or "")[:PAYLOAD_CHARACTERS]
+    document.rejected.append(Rejection("split", None, one_line(error), payload))
+    document.text = None

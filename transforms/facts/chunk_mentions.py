@@ -1,0 +1,229 @@
+"""The accepted mentions of one chunk, with their ids and their entities."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from pfn_kg.schemas.label_schema import EntityType, LabelSchema
+from pfn_kg.schemas.rules import NameRules
+from pfn_kg.schemas.shuffled_rows import ID_TYPE
+from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments
+from pfn_kg.transforms.facts.resolved_chunk import MentionColumns
+from pfn_kg.transforms.names.canonical_names import CanonicalEntity, canonical_entity
+from pfn_kg.transforms.names.name_keys import name_key
+from pfn_kg.transforms.names.short_forms import NamedMentions, take_long_forms
+from pfn_kg.transforms.plumbing.ids import spell, spelt_id
+
+
+class ChunkNames(NamedTuple):
+    """The distinct names of a chunk: pairs of text and type, in the order of their first mentions.
+
+    Attributes:
+        texts: text of each name.
+        types: its type.
+        of_mention: for each mention, the position of its name.
+    """
+
+    texts: list[str]
+    types: list[str]
+    of_mention: np.ndarray
+
+
+class KeyedNames(NamedTuple):
+    """The entities that names belong to by their own keys.
+
+    Attributes:
+        keys: canonical key of each name; None for a value.
+        entities: the distinct entities, in the order of their first names.
+        of_name: for each name, the position of its entity.
+    """
+
+    keys: list[str | None]
+    entities: list[CanonicalEntity]
+    of_name: np.ndarray
+
+
+class ChunkMentions(NamedTuple):
+    """The accepted mentions of a chunk.
+
+    Attributes:
+        columns: their places, types and scores.
+        table: their rows of the table `mentions`, with ids as bytes.
+        names: their distinct names.
+        entities: the distinct entities.
+        entity_ids: the ids of these entities.
+        entity_numbers: for each mention, the position of its entity.
+        key_entity_ids: the ids of the distinct entities of the mentions' own keys, before short
+            forms and heirs.
+        key_entity_numbers: for each mention, the position of the entity of its own key.
+        is_own: for each mention, whether no short form took it from the entity of its own key.
+        counts: counts of short forms.
+    """
+
+    columns: MentionColumns
+    table: pa.Table
+    names: ChunkNames
+    entities: list[CanonicalEntity]
+    entity_ids: pa.Array
+    entity_numbers: np.ndarray
+    key_entity_ids: list[bytes]
+    key_entity_numbers: np.ndarray
+    is_own: np.ndarray
+    counts: Counter[str]
+
+
+def chunk_mentions(
+    documents: ChunkDocuments,
+    mentions: MentionColumns,
+    type_names: Sequence[str],
+    *,
+    label_schema: LabelSchema,
+    rules: NameRules,
+    heirs: Mapping[bytes, bytes],
+) -> ChunkMentions:
+    """Gives the mentions of a chunk their ids and their entities.
+
+    Args:
+        documents: of the chunk.
+        mentions: the accepted ones.
+        type_names: the entity types, in the order of their codes.
+        label_schema: kinds and datatypes of the types.
+        rules: which names count as one name.
+        heirs: for the id that a name's own key gives, the id of the entity that the name belongs
+            to instead.
+    """
+    texts = documents.spans(
+        mentions.rows.tolist(), mentions.begins.tolist(), mentions.ends.tolist()
+    )
+    schema_types = {t.name: t for t in label_schema.entity_types}
+    names = _distinct_names(texts, [type_names[code] for code in mentions.types.tolist()])
+    keyed = _keyed_names(names, schema_types, rules)
+    long_forms, counts = _long_forms(
+        documents,
+        mentions,
+        type_names=type_names,
+        names=names,
+        keyed=keyed,
+        schema_types=schema_types,
+        rules=rules,
+    )
+    entities, of_key_entity = _with_heirs(keyed.entities, heirs)
+    entity_numbers = of_key_entity[long_forms]
+    entity_ids = pa.array([entity.id for entity in entities], ID_TYPE)
+    key_entity_numbers = keyed.of_name[names.of_mention]
+    table = pa.table(
+        {
+            "mention_id": pa.array(_mention_ids(documents, mentions, type_names), ID_TYPE),
+            "document_id": pa.array(documents.ids, pa.string()).take(pa.array(mentions.rows)),
+            "sentence_index": pa.array(mentions.sentences, pa.int32()),
+            "begin": pa.array(mentions.begins, pa.int32()),
+            "end": pa.array(mentions.ends, pa.int32()),
+            "text": pa.array(texts, pa.string()),
+            "type": pa.array(type_names, pa.string()).take(pa.array(mentions.types)),
+            "score": pa.array(mentions.scores, pa.float32()),
+            "entity_id": entity_ids.take(pa.array(entity_numbers)),
+        }
+    )
+    return ChunkMentions(
+        columns=mentions,
+        table=table,
+        names=names,
+        entities=entities,
+        entity_ids=entity_ids,
+        entity_numbers=entity_numbers,
+        key_entity_ids=[entity.id for entity in keyed.entities],
+        key_entity_numbers=key_entity_numbers,
+        is_own=long_forms == key_entity_numbers,
+        counts=counts,
+    )
+
+
+def _mention_ids(
+    documents: ChunkDocuments, mentions: MentionColumns, type_names: Sequence[str]
+) -> list[bytes]:
+    # Parts that recur are spelt once.
+    rows, types = mentions.rows.tolist(), mentions.types.tolist()
+    begins, ends = mentions.begins.tolist(), mentions.ends.tolist()
+    spelt_documents = [spell(id_) for id_ in documents.ids]
+    spelt_offsets = {offset: spell(str(offset)) for offset in {*begins, *ends}}
+    spelt_types = [spell(name) for name in type_names]
+    return [
+        spelt_id(
+            f"mention {spelt_documents[row]}{spelt_offsets[b]}{spelt_offsets[e]}{spelt_types[code]}"
+        )
+        for row, b, e, code in zip(rows, begins, ends, types, strict=True)
+    ]
+
+
+def _distinct_names(texts: Sequence[str], types: Sequence[str]) -> ChunkNames:
+    numbers: dict[tuple[str, str], int] = {}
+    of_mention = [numbers.setdefault(name, len(numbers)) for name in zip(texts, types, strict=True)]
+    return ChunkNames(
+        [text for text, _ in numbers],
+        [type_ for _, type_ in numbers],
+        np.array(of_mention, dtype=np.int64),
+    )
+
+
+def _keyed_names(
+    names: ChunkNames, schema_types: Mapping[str, EntityType], rules: NameRules
+) -> KeyedNames:
+    numbers: dict[CanonicalEntity, int] = {}
+    keys: list[str | None] = []
+    of_name: list[int] = []
+    for text, name in zip(names.texts, names.types, strict=True):
+        type_ = schema_types[name]
+        key = None if type_.kind == "value" else name_key(text, type_.names, rules)
+        entity = canonical_entity(text, name, kind=type_.kind, datatype=type_.datatype, key=key)
+        keys.append(key)
+        of_name.append(numbers.setdefault(entity, len(numbers)))
+    return KeyedNames(keys, list(numbers), np.array(of_name, dtype=np.int64))
+
+
+def _long_forms(
+    documents: ChunkDocuments,
+    mentions: MentionColumns,
+    *,
+    type_names: Sequence[str],
+    names: ChunkNames,
+    keyed: KeyedNames,
+    schema_types: Mapping[str, EntityType],
+    rules: NameRules,
+) -> tuple[np.ndarray, Counter[str]]:
+    """The position of each mention's entity, once short forms belong to that of their long form."""
+    codes = {name: code for code, name in enumerate(type_names)}
+    named = NamedMentions(
+        documents=documents.texts,
+        rows=mentions.rows,
+        begins=mentions.begins,
+        ends=mentions.ends,
+        name_numbers=names.of_mention,
+        texts=names.texts,
+        keys=keyed.keys,
+        types=np.array([codes[name] for name in names.types], dtype=np.int64),
+        kinds=[schema_types[name].names for name in type_names],
+        entities=keyed.of_name,
+    )
+    return take_long_forms(named, rules)
+
+
+def _with_heirs(
+    entities: Sequence[CanonicalEntity], heirs: Mapping[bytes, bytes]
+) -> tuple[list[CanonicalEntity], np.ndarray]:
+    """The entities that take the place of others, and the position of each one's heir.
+
+    Several entities may have one heir.
+    """
+    numbers: dict[CanonicalEntity, int] = {}
+    heir_of = [
+        numbers.setdefault(
+            entity._replace(id=heirs[entity.id]) if entity.id in heirs else entity, len(numbers)
+        )
+        for entity in entities
+    ]
+    return list(numbers), np.array(heir_of, dtype=np.int64)

@@ -1,0 +1,239 @@
+"""From extraction files to the rows of a graph, on their way to the files they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.utils.windowed_value import WindowedValue
+
+from pfn_kg.schemas.extraction import read_counters, with_all_columns
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.shuffled_rows import CHUNK_NAME_SCHEMA, Move
+from pfn_kg.transforms.documents.deduplicate import Loser, Removed, removed_rows
+from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
+from pfn_kg.transforms.facts.chunk_rows import NAME_COLUMNS, names_of_chunk, rows_of_chunk
+from pfn_kg.transforms.facts.fact_options import FactOptions
+from pfn_kg.transforms.facts.graph_rules import GraphRules, ruled_support
+from pfn_kg.transforms.graph.table_shards import Shard, shards_of
+from pfn_kg.transforms.merging.redirects import own_votes
+from pfn_kg.transforms.plumbing.held_rows import HeldRows, at_end_of_bundle
+from pfn_kg.transforms.plumbing.shards import split
+
+
+class GraphRows(NamedTuple):
+    """The output of `MakeRows`.
+
+    Attributes:
+        rows: ((table, number of the file), rows as Arrow IPC bytes).
+        moved: (part of the old id, votes as Arrow IPC bytes), from
+            `pfn_kg.transforms.merging.redirects.own_votes`.
+        ruled: the rows that `pfn_kg.transforms.facts.graph_rules.FindVerdicts` reads.
+        counts: a dictionary for each chunk.
+    """
+
+    rows: beam.PCollection
+    moved: beam.PCollection
+    ruled: beam.PCollection
+    counts: beam.PCollection
+
+
+class MakeRows(beam.PTransform):
+    """From `ChunkFile` to `GraphRows`.
+
+    Args:
+        label_schema: of the graph.
+        options: thresholds and policies.
+        removed: the documents that are left out.
+        rules: the rules of the whole graph.
+        losers: side input: by number of the chunk, the rows that are left out.
+        plan: side input: the number of files of each table.
+        moves: side input: by number of the chunk, lists of `Move`; None if nothing is merged.
+    """
+
+    def __init__(
+        self,
+        label_schema: LabelSchema,
+        options: FactOptions,
+        *,
+        removed: Removed,
+        rules: GraphRules,
+        losers: beam.pvalue.AsMultiMap,
+        plan: beam.pvalue.AsSingleton,
+        moves: beam.pvalue.AsMultiMap | None = None,
+    ):
+        super().__init__()
+        self._read = _RowsOfChunk(label_schema, options, removed=removed, graph_rules=rules)
+        self._beside = (losers, plan) if moves is None else (losers, plan, moves)
+
+    def expand(self, chunks: beam.PCollection) -> GraphRows:
+        """Applies the transform."""
+        tagged = chunks | "Rows" >> beam.ParDo(self._read, *self._beside).with_outputs(
+            _RowsOfChunk.COUNTS, _RowsOfChunk.MOVED, _RowsOfChunk.RULED, main="rows"
+        )
+        # What ParDo with several outputs gives has no types, which the coders of keys need.
+        return GraphRows(
+            tagged["rows"]
+            | "KeyTypes" >> beam.Map(_same).with_output_types(tuple[tuple[str, int], bytes]),
+            tagged[_RowsOfChunk.MOVED]
+            | "MovedTypes" >> beam.Map(_same).with_output_types(tuple[int, bytes]),
+            tagged[_RowsOfChunk.RULED]
+            | "RuledTypes" >> beam.Map(_same).with_output_types(tuple[int, bytes]),
+            tagged[_RowsOfChunk.COUNTS],
+        )
+
+
+class MakeNames(beam.PTransform):
+    """From `ChunkFile` to the names of its entities: (part of the ids, CHUNK_NAME_SCHEMA as bytes).
+
+    Args:
+        label_schema: of the graph.
+        options: thresholds and policies.
+        removed: the documents that are left out.
+        losers: side input: by number of the chunk, the rows that are left out.
+        plan: side input: the number of files of each table.
+    """
+
+    def __init__(
+        self,
+        label_schema: LabelSchema,
+        options: FactOptions,
+        *,
+        removed: Removed,
+        losers: beam.pvalue.AsMultiMap,
+        plan: beam.pvalue.AsSingleton,
+    ):
+        super().__init__()
+        self._read = _NamesOfChunk(label_schema, options, removed)
+        self._beside = (losers, plan)
+
+    def expand(self, chunks: beam.PCollection) -> beam.PCollection:
+        """Applies the transform."""
+        return chunks | "Names" >> beam.ParDo(self._read, *self._beside).with_output_types(
+            tuple[int, bytes]
+        )
+
+
+def _same(element: Any) -> Any:
+    return element
+
+
+class _ReadChunk(beam.DoFn):
+    """Reads chunks without the rows that are left out, and holds rows of several chunks.
+
+    A subclass's `_cut` turns the held rows into elements.
+    """
+
+    def __init__(self, label_schema: LabelSchema, options: FactOptions, removed: Removed):
+        self._label_schema = label_schema
+        self._options = options
+        self._removed = removed
+
+    def _read(
+        self,
+        chunk: ChunkFile,
+        losers: Mapping[int, Iterable[list[Loser]]],
+        columns: Sequence[str] | None = None,
+    ) -> tuple[pa.Table, list[Loser]]:
+        rows = read_columns(chunk.path, columns)
+        read_counters(rows.schema)  # refuses a format that is not ours
+        rows = with_all_columns(rows)
+        of_chunk = [loser for group in losers[chunk.number] for loser in group]
+        removed = removed_rows(rows["document_id"], chunk.generation, self._removed)
+        of_chunk += [Loser(row, "removed") for row in np.flatnonzero(removed).tolist()]
+        return rows, of_chunk
+
+    def start_bundle(self) -> None:
+        self._held = HeldRows()
+
+    def _hold(self, tables: Mapping[str, pa.Table], plan: dict[str, int]) -> Iterator[Any]:
+        self._plan = plan
+        self._held.add(tables)
+        if self._held.is_full:
+            yield from self._cut(self._held.take())
+
+    def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
+        yield from at_end_of_bundle(self._cut(self._held.take()))
+
+    def _cut(self, tables: Mapping[str, pa.Table]) -> Iterator[Any]:
+        raise NotImplementedError
+
+    def _split(self, table: str, rows: pa.Table) -> Iterator[tuple[int, bytes]]:
+        shards = self._plan[table]
+        return split(rows, shards_of(table, rows, shards), shards)
+
+
+class _NamesOfChunk(_ReadChunk):
+    """Yields the names of chunks' entities, by part of their ids."""
+
+    def process(
+        self, chunk: ChunkFile, losers: Mapping[int, Iterable[list[Loser]]], plan: dict[str, int]
+    ) -> Iterator[tuple[int, bytes]]:
+        rows, of_chunk = self._read(chunk, losers, NAME_COLUMNS)
+        names = names_of_chunk(
+            rows, losers=of_chunk, label_schema=self._label_schema, options=self._options
+        )
+        number = pa.array([chunk.number] * len(names), pa.int64())
+        names = names.append_column("chunk", number).cast(CHUNK_NAME_SCHEMA)
+        yield from self._hold({"entities": names}, plan)
+
+    def _cut(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[int, bytes]]:
+        for table, names in tables.items():
+            yield from self._split(table, names)
+
+
+class _RowsOfChunk(_ReadChunk):
+    """Turns chunks into rows, keyed by table and number of the file.
+
+    The output `counts` has the counts of each chunk, `moved` the votes for redirects, and
+    `ruled` the support of relations that rules of the whole graph apply to.
+    """
+
+    COUNTS, MOVED, RULED = "counts", "moved", "ruled"
+
+    def __init__(
+        self,
+        label_schema: LabelSchema,
+        options: FactOptions,
+        *,
+        removed: Removed,
+        graph_rules: GraphRules,
+    ):
+        super().__init__(label_schema, options, removed)
+        self._graph_rules = graph_rules
+
+    def process(
+        self,
+        chunk: ChunkFile,
+        losers: Mapping[int, Iterable[list[Loser]]],
+        plan: dict[str, int],
+        moves: Mapping[int, Iterable[list[Move]]] | None = None,
+    ) -> Iterator[tuple[Shard, bytes] | beam.pvalue.TaggedOutput]:
+        rows, of_chunk = self._read(chunk, losers)
+        heirs = {} if moves is None else dict(m for group in moves[chunk.number] for m in group)
+        made = rows_of_chunk(
+            rows,
+            model_hash=chunk.model_hash,
+            losers=of_chunk,
+            label_schema=self._label_schema,
+            options=self._options,
+            heirs=heirs,
+        )
+        yield from self._hold(made.tables, plan)
+        for vote in own_votes(made.moved, plan["entities"]):
+            yield beam.pvalue.TaggedOutput(self.MOVED, vote)
+        yield beam.pvalue.TaggedOutput(self.COUNTS, dict(made.counts))
+
+    def _cut(
+        self, tables: Mapping[str, pa.Table]
+    ) -> Iterator[tuple[Shard, bytes] | beam.pvalue.TaggedOutput]:
+        for table, part in tables.items():
+            for shard, data in self._split(table, part):
+                yield (table, shard), data
+        if "relations" in tables:
+            shards = self._plan["relations"]
+            for row in ruled_support(tables["relations"], self._graph_rules, shards):
+                yield beam.pvalue.TaggedOutput(self.RULED, row)

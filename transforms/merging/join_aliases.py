@@ -1,0 +1,189 @@
+"""Names looked up in the alias table, and the names that are left to be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pfn_kg.schemas.shuffled_rows import NAME_SCHEMA
+from pfn_kg.transforms.merging.alias_table import expand_keys
+from pfn_kg.transforms.merging.capped_blocks import block_numbers
+from pfn_kg.transforms.merging.components import by_shard
+from pfn_kg.transforms.merging.merge_options import SIZE_TABLE, MergeOptions
+from pfn_kg.transforms.merging.moves import moves_of_chunks
+from pfn_kg.transforms.merging.near_names import BLOCK_SCHEMA, blocks_of, words_of
+from pfn_kg.transforms.names.entity_keys import EntityKeys
+from pfn_kg.transforms.plumbing.files import open_raw
+from pfn_kg.transforms.plumbing.shards import decode, decode_all, split
+
+# Names stand in several blocks each.
+_BLOCK_SHARDS = 4
+
+
+def read_aliases(
+    group: int, options: MergeOptions, plan: Mapping[str, int]
+) -> Iterator[tuple[int, bytes]]:
+    """Reads one row group of the alias table, by part of the ids of its names.
+
+    Args:
+        group: number of the row group.
+        options: of the merge; they name the file.
+        plan: the number of files of each table.
+    """
+    assert options.alias_keys is not None  # since it has row groups
+    with open_raw(options.alias_keys) as file:
+        table = pq.ParquetFile(file).read_row_group(group, use_threads=False)
+    yield from by_shard(expand_keys(table, options.keys), "entity_id", plan[SIZE_TABLE])
+
+
+class _Entity(NamedTuple):
+    """An entity of its own key, in one part of the ids."""
+
+    id: bytes
+    type: str
+    key: str
+    name: str
+    # A tuple's method of that name is of no use for an entity.
+    count: int  # type: ignore[assignment]
+
+
+class JoinAliases(beam.DoFn):
+    """Looks the names of some entities up in the alias table.
+
+    Args:
+        options: of the merge.
+
+    Yields:
+        `(chunk, list of Move)`; on the output `names` the names that the table gives entities,
+        on `blocks` the names that are to be compared, on `counts` the counts.
+    """
+
+    NAMES, BLOCKS, COUNTS = "names", "blocks", "counts"
+
+    def __init__(self, options: MergeOptions):
+        self._near_names = options.near_names
+        self._keys = options.keys
+
+    def process(
+        self, group: tuple[int, Mapping[str, Iterable[bytes]]], plan: Mapping[str, int]
+    ) -> Iterator[Any]:
+        """Joins the names of one part of the ids with the alias table."""
+        names = decode_all(group[1]["names"])
+        if names is None:
+            return
+        aliases = _aliases_of(names, group[1]["aliases"])
+        moves = [(id_, alias["heir_id"]) for id_, alias in aliases.items()]
+        moves = [(old, heir) for old, heir in moves if old != heir]
+        chunks = names.select(["entity_id", "chunk"])
+        yield from moves_of_chunks(moves, chunks)
+        if moves:
+            yield beam.pvalue.TaggedOutput(self.COUNTS, {"merged.aliases": len(moves)})
+        if aliases:
+            shards = plan[SIZE_TABLE]
+            for shard, data in by_shard(_canonical(aliases.values()), "entity_id", shards):
+                yield beam.pvalue.TaggedOutput(self.NAMES, ((SIZE_TABLE, shard), data))
+        if self._near_names is not None:
+            entities = _entities_of(names, self._keys)
+            rows = _block_rows(
+                entities, aliases, keys=self._keys, least_words=self._near_names.words
+            )
+            shards = _BLOCK_SHARDS * plan[SIZE_TABLE]
+            of_block = (block_numbers(rows) % np.uint64(shards)).astype(np.int64)
+            for shard, data in split(rows, of_block, shards):
+                yield beam.pvalue.TaggedOutput(self.BLOCKS, (shard, data))
+
+
+def _aliases_of(names: pa.Table, parts: Iterable[bytes]) -> dict[bytes, dict[str, Any]]:
+    """The rows of the alias table for entities that have names, by their ids."""
+    ids = pc.unique(names["entity_id"])
+    by_id: dict[bytes, dict[str, Any]] = {}
+    for part in parts:
+        table = decode(part)
+        wanted = table.filter(pc.is_in(table["entity_id"], value_set=ids))
+        for row in wanted.to_pylist():
+            id_ = row["entity_id"]
+            if id_ not in by_id or _order(row) < _order(by_id[id_]):
+                by_id[id_] = row
+    return dict(sorted(by_id.items()))
+
+
+def _order(alias: Mapping[str, Any]) -> tuple[bool, bytes, str]:
+    return alias["heir_id"] != alias["entity_id"], alias["heir_id"], alias["name"]
+
+
+def _canonical(aliases: Iterable[dict[str, Any]]) -> pa.Table:
+    """The rows of names that the alias table gives the heirs."""
+    rows = {
+        alias["heir_id"]: {
+            "entity_id": alias["heir_id"],
+            "kind": "entity",
+            "type": alias["type"],
+            "name": alias["name"],
+            "mentions": 0,
+            "own": 0,
+            "documents": 0,
+            "is_canonical": True,
+            "same_as": alias["same_as"],
+        }
+        for alias in aliases
+    }
+    return pa.Table.from_pylist([rows[id_] for id_ in sorted(rows)], NAME_SCHEMA)
+
+
+def _entities_of(names: pa.Table, keys: EntityKeys) -> Iterator[_Entity]:
+    """The entities that some names are of, each with its most frequent spelling.
+
+    Short forms, which have another key, come after those of its own.
+    """
+    spellings = names.group_by(["entity_id", "type", "name"], use_threads=False).aggregate(
+        [("mentions", "sum"), ("own", "sum")]
+    )
+    spellings = spellings.append_column("is_own", pc.greater(spellings["own_sum"], 0))
+    spellings = spellings.append_column("length", pc.utf8_length(spellings["name"])).sort_by(
+        [
+            ("entity_id", "ascending"),
+            ("is_own", "descending"),
+            ("mentions_sum", "descending"),
+            ("length", "descending"),
+            ("name", "ascending"),
+        ]
+    )
+    columns = ("entity_id", "type", "name", "mentions_sum")
+    last: bytes | None = None
+    for id_, type_, name, count in zip(*(spellings[c].to_pylist() for c in columns), strict=True):
+        if id_ != last:
+            # An entity has a name of its own key: a short form goes to one that is there.
+            yield _Entity(id_, type_, keys.key(name, type_), name, count)
+        last = id_
+
+
+def _block_rows(
+    entities: Iterable[_Entity],
+    aliases: Mapping[bytes, dict[str, Any]],
+    *,
+    keys: EntityKeys,
+    least_words: int,
+) -> pa.Table:
+    """The names that are to be compared, once for each of their blocks."""
+    rows: list[tuple[bytes, bytes, str, str, int, bool]] = []
+    for entity in entities:
+        alias = aliases.get(entity.id)
+        id_, names = entity.id, [entity.key]
+        if alias is not None:
+            id_ = alias["heir_id"]
+            names = list(dict.fromkeys([entity.key, keys.key(alias["name"], entity.type)]))
+        for key in names:
+            words = words_of(key)
+            if len(words) < least_words or not words:
+                continue
+            rest = (id_, key, entity.name, entity.count, alias is not None)
+            rows += [(block, *rest) for block in blocks_of(entity.type, words)]
+    columns = [[row[number] for row in rows] for number in range(len(BLOCK_SCHEMA))]
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, BLOCK_SCHEMA, strict=True)]
+    return pa.table(arrays, schema=BLOCK_SCHEMA)

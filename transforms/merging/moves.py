@@ -1,0 +1,57 @@
+"""Which chunks the ids that move occur in, so that each chunk learns its own moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pfn_kg.schemas.shuffled_rows import ID_TYPE, Move
+from pfn_kg.transforms.merging.components import links_of
+from pfn_kg.transforms.plumbing.shards import decode, decode_all, encode
+
+
+def chunks_of_ids(part: int, names: bytes) -> tuple[int, bytes]:
+    """The distinct pairs of id and chunk of some names.
+
+    Args:
+        part: part of the ids.
+        names: rows of CHUNK_NAME_SCHEMA as Arrow IPC bytes.
+
+    Returns:
+        The part, and the columns `entity_id` and `chunk` as Arrow IPC bytes.
+    """
+    rows = decode(names).select(["entity_id", "chunk"])
+    return part, encode(rows.group_by(["entity_id", "chunk"], use_threads=False).aggregate([]))
+
+
+def route_moves(
+    group: tuple[int, Mapping[str, Iterable[bytes]]],
+) -> Iterator[tuple[int, list[Move]]]:
+    """Gives each chunk the moves of the ids that it has.
+
+    Args:
+        group: part of the ids, and their `heirs` (LINK_SCHEMA) and `chunks` (`chunks_of_ids`).
+    """
+    chunks = decode_all(group[1]["chunks"])
+    if chunks is not None:
+        yield from moves_of_chunks(links_of(group[1]["heirs"]), chunks)
+
+
+def moves_of_chunks(moves: Sequence[Move], chunks: pa.Table) -> Iterator[tuple[int, list[Move]]]:
+    """Gives each chunk the moves of the ids that it has.
+
+    Args:
+        moves: each id once.
+        chunks: columns `entity_id` and `chunk`.
+    """
+    if not moves:
+        return
+    heirs = dict(moves)
+    rows = chunks.filter(pc.is_in(chunks["entity_id"], value_set=pa.array(heirs, ID_TYPE)))
+    by_chunk: dict[int, set[bytes]] = {}
+    for id_, chunk in zip(rows["entity_id"].to_pylist(), rows["chunk"].to_pylist(), strict=True):
+        by_chunk.setdefault(chunk, set()).add(id_)
+    for chunk, ids in sorted(by_chunk.items()):
+        yield chunk, [(id_, heirs[id_]) for id_ in sorted(ids)]

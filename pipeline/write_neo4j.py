@@ -20,7 +20,7 @@ from pfn_kg.pipeline.load import (
 from pfn_kg.pipeline.write_files import WriteRun, make_filters
 from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.load_options import ServerOptions
+from pfn_kg.schemas.load_options import LoadOptions, ServerOptions
 from pfn_kg.transforms.plumbing.files import make_folder
 
 
@@ -83,6 +83,7 @@ class WriteNeo4j(beam.PTransform):
             raise ConfigurationError("username, password: give both of them or none")
         server = {"uri": uri, "database": database, "username": username, "password": password}
         self._options = validate(
+            LoadOptions,
             {
                 "server": validate(ServerOptions, server),
                 "graph": graph,

@@ -125,4 +125,4 @@ def test_what_does_not_fit_is_named(tmp_path):
     labels = tmp_path / "labels.json"
     labels.write_text('{"A": 0, "B": 2}')
     with pytest.raises(ConfigurationError, match=r"entity_types: .*labels\.json: not a mapping"):
-        read_labels(labels, "--entity-types")
+        read_labels(labels, "entity_types")

@@ -6,7 +6,8 @@ A mutation is one change of one expression: another comparison, `and` for `or`, 
 number that is one greater, a condition turned round, a keyword argument left out. One mutation is
 drawn from each of so many modules; larger modules are drawn more often. Each is applied to a copy
 of the working tree, in which the tests that should notice it run, those of its own module first.
-A test that takes too long notices it too.
+Where the tests take longer than --timeout, nobody knows whether they would have noticed it: such a
+mutation is counted apart.
 
 Prints a line for each mutation and the share that survived, which should be at most 15 %. Some
 survivors are no gap, because nothing that the mutation changes can be seen: a bound that only
@@ -65,6 +66,10 @@ _COMPARISONS = {
     ast.In: "not in", ast.NotIn: "in", ast.Is: "is not", ast.IsNot: "is",
 }  # fmt: skip
 _ARITHMETIC = {ast.Add: "-", ast.Sub: "+", ast.Mult: "+", ast.FloorDiv: "*", ast.Mod: "*"}
+
+
+#: The result of tests that took too long.
+TIMEOUT = "timeout"
 
 
 class Mutation(NamedTuple):
@@ -247,7 +252,7 @@ def copy_tree(target: Path) -> None:
 
 
 def run_tests(tree: Path, tests: list[str], seconds: float) -> str:
-    """The first test of some that fails, `time` where they take too long; empty if all pass."""
+    """The first test of some that fails, `TIMEOUT` if they take too long; empty if all pass."""
     for test in tests:
         began = time.monotonic()
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test]
@@ -261,7 +266,7 @@ def run_tests(tree: Path, tests: list[str], seconds: float) -> str:
                 timeout=seconds,
             )
         except subprocess.TimeoutExpired:
-            return "time"
+            return TIMEOUT
         seconds -= time.monotonic() - began
         # 5: all tests were skipped or deselected.
         if done.returncode not in (0, 5):
@@ -291,7 +296,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="print the mutations and run nothing")
     args = parser.parse_args()
     known = {result["mutation"]: result["killed_by"] for result in results_of(args.results)}
-    survived = total = 0
+    results: list[str] = []
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
         tree = Path(folder)
         copy_tree(tree)
@@ -320,12 +325,16 @@ def main() -> None:
                 if args.results is not None:
                     with args.results.open("a", encoding="utf-8") as file:
                         file.write(json.dumps({"mutation": name, "killed_by": known[name]}) + "\n")
-            total += 1
-            survived += not known[name]
-            said = f"killed by {known[name]}" if known[name] else "SURVIVED"
-            print(f"{name}\n    {said}", flush=True)
-    if total:
+            found = known[name]
+            results.append(found)
+            said = f"killed by {found}" if found else "SURVIVED"
+            print(f"{name}\n    {'out of time' if found == TIMEOUT else said}", flush=True)
+    late = results.count(TIMEOUT)
+    if total := len(results) - late:
+        survived = results.count("")
         print(f"{survived} of {total} mutations survived: {100 * survived / total:.0f} %")
+    if late:
+        print(f"{late} ran out of time")
 
 
 if __name__ == "__main__":

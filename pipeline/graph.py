@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import cached_property
 from html import escape
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import networkx as nx
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pfn_kg.pipeline.entity_names import SHOWN_NAMES, close_names, places_of_name
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
 from pfn_kg.pipeline.query import RdfGraph, read_run_rdf
 from pfn_kg.schemas.errors import ConfigurationError
@@ -24,11 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyoxigraph
 
-# Close names come from the entities with most mentions only, because difflib needs over a minute
-# for a million names.
-_COMPARED_ENTITIES = 20_000
 _SHOWN_ENTITIES = 10
-_SHOWN_NAMES = 5
 
 _NAME_COLUMNS = ("entity_id", "kind", "name", "type", "value", "aliases", "mentions")
 _NODE_COLUMNS = (
@@ -194,7 +190,7 @@ class Graph:
             this alias or value, and those that match in another case. In each group the entity
             with most mentions comes first. The table is empty if nothing matches.
         """
-        places = [place for group in self._called(name) for place in group]
+        places = [place for group in places_of_name(self._names, name) for place in group]
         ids = self._names["entity_id"].take(pa.array(places, pa.int64())).combine_chunks()
         rows = self._select("entities", where=pc.field("entity_id").isin(ids))
         return rows.take(pc.index_in(ids, rows["entity_id"].combine_chunks()))
@@ -373,42 +369,21 @@ class Graph:
         place = pc.index_in(ids, self._names["entity_id"].combine_chunks())
         return self._names[column].take(place)
 
-    def _called(self, name: str) -> list[list[int]]:
-        """Places in `_names` by how well they match, as `find` orders them."""
-        rows = self._names
-        aliases = rows["aliases"].combine_chunks()
-        of_alias, alias = pc.list_parent_indices(aliases), pc.list_flatten(aliases)
-
-        def places(name: str, fold: Any) -> tuple[set[int], set[int]]:
-            wanted = fold(pa.scalar(name))
-            named, valued = (
-                set(pc.indices_nonzero(pc.equal(fold(rows[column]), wanted)).to_pylist())
-                for column in ("name", "value")
-            )
-            aliased = of_alias.filter(pc.equal(fold(alias), wanted))
-            return named, valued | set(aliased.to_pylist())
-
-        exact, others = places(name, lambda column: column)
-        folded = set().union(*places(" ".join(name.split()), _fold))
-        order = rows["mentions"].to_pylist() if folded or exact or others else []
-        groups = (exact, others - exact, folded - others - exact)
-        return [sorted(group, key=lambda place: (-order[place], place)) for group in groups]
-
     def _entity_id(self, name_or_id: str) -> str:
         ids = self._names["entity_id"]
         if pc.index(ids, name_or_id).as_py() >= 0:
             return name_or_id
-        group = next((group for group in self._called(name_or_id) if group), None)
+        group = next((group for group in places_of_name(self._names, name_or_id) if group), None)
         if group is None:
             heir = self._select("redirects", where=pc.field("old_id") == name_or_id)
             if len(heir):
                 return heir["entity_id"][0].as_py()
             raise ConfigurationError(
                 f"{self.directory}: no entity has the name or id {name_or_id!r}"
-                + self._close_names(name_or_id)
+                + close_names(self._names, name_or_id)
             )
         if len(group) > 1:
-            found = self._names.take(group[:_SHOWN_NAMES]).to_pylist()
+            found = self._names.take(group[:SHOWN_NAMES]).to_pylist()
             spelt = [f"{r['entity_id']} ({r['type']}, {r['mentions']} mentions)" for r in found]
             more = f" and {len(group) - len(found)} more" if len(group) > len(found) else ""
             raise ConfigurationError(
@@ -416,20 +391,3 @@ class Graph:
                 f"{', '.join(spelt)}{more}; give an id"
             )
         return ids[group[0]].as_py()
-
-    def _close_names(self, name: str) -> str:
-        """The end of an error message: names that are spelt nearly so."""
-        order = [("mentions", "descending"), ("entity_id", "ascending")]
-        rows = self._names.sort_by(order).slice(0, _COMPARED_ENTITIES)
-        known: dict[str, str] = {}
-        for column in (rows["name"], rows["aliases"].combine_chunks().flatten()):
-            for known_name in column.to_pylist():
-                known.setdefault(known_name.lower(), known_name)
-        close = get_close_matches(name.lower(), known, n=_SHOWN_NAMES)
-        if not close:
-            return ""
-        return f"; close names: {', '.join(repr(known[found]) for found in close)}"
-
-
-def _fold(column: Any) -> Any:
-    return pc.utf8_lower(pc.utf8_normalize(column, "NFC"))

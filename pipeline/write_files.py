@@ -122,7 +122,8 @@ class WriteRun(beam.PTransform):
 
     def __init__(self, run: FinishedRun, sink: Sink, folder: str, filters: Filters):
         super().__init__()
-        self._parts = run.parts(tables_read(sink, filters))
+        written = [table for stage in sink.stages for table in stage]
+        self._parts = run.parts(tables_read(written, filters))
         self._write = WriteGraph(sink, folder, filters)
 
     def expand(self, begun: beam.PCollection) -> beam.PCollection:

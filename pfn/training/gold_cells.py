@@ -76,8 +76,9 @@ def gold_cells(gold: GoldSentence, windows: list[Window], encoder: InputEncoder)
         cells_of_windows.append(
             GoldCells(
                 window,
-                certain((*place, types[span[2]]) for span, place in placed.items()),
-                *(certain((s[end], o[end], r) for s, o, r in pairs) for end in (0, 1)),
+                entities=certain((*place, types[span[2]]) for span, place in placed.items()),
+                relations=certain((s[0], o[0], r) for s, o, r in pairs),
+                tails=certain((s[1], o[1], r) for s, o, r in pairs),
             )
         )
     return cells_of_windows

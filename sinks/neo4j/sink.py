@@ -142,10 +142,10 @@ class Neo4jSink(Sink):
         writer = Neo4jWriter(
             self._driver,
             self._server,
-            options.graph,
-            options.version,
-            options.batch_rows,
-            options.writers,
+            graph=options.graph,
+            version=options.version,
+            batch_rows=options.batch_rows,
+            writers=options.writers,
         )
         rejected = writer.merge(merges(part.rows))
         written = len(part.rows) - len(rejected)

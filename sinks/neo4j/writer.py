@@ -48,6 +48,7 @@ class Neo4jWriter:
         self,
         driver: Driver,
         server: Neo4jServer,
+        *,
         graph: str,
         version: str,
         batch_rows: int,

@@ -243,7 +243,13 @@ def _records(
                 sentence = sentences[place]
                 payload = document.text[sentence.begin : sentence.end][:_PAYLOAD]
                 errors.append(Rejection("extract", sentence.index, one_line(error), payload))
-            mentions, triples = resolve_heads(heads, *thresholds, head_policy)
+            entity_threshold, relation_threshold = thresholds
+            mentions, triples = resolve_heads(
+                heads,
+                entity_threshold=entity_threshold,
+                relation_threshold=relation_threshold,
+                head_policy=head_policy,
+            )
         yield ExtractedText(
             document.document_id,
             document.title,

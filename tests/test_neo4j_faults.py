@@ -224,7 +224,7 @@ def test_a_loader_that_is_killed(server, run, database, undisturbed):
         "import sys\n"
         "from pfn_kg.pipeline.finished_run import read_finished\n"
         "from pfn_kg.pipeline.load import load\n"
-        "from pfn_kg.schemas.job import LoadOptions\n"
+        "from pfn_kg.schemas.load_options import LoadOptions\n"
         "from pfn_kg.sinks.neo4j.connection import Neo4jServer\n"
         "server = Neo4jServer("
         "uri=sys.argv[2], username='neo4j', password='env:NEO4J_PASSWORD')\n"

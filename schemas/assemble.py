@@ -126,7 +126,11 @@ def _refusal(error: ValidationError, known: tuple[Option, ...]) -> Configuration
     option_ = next((o for o in known if o.path == loc[: len(o.path)]), None)
     if option_ is None:
         field = ".".join(map(str, loc)) or None
-        return ConfigurationError(found["msg"].removeprefix("Value error, "), field=field)
+        reason = found["msg"].removeprefix("Value error, ")
+        if found["type"] == "literal_error":
+            choices = found["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+            reason = f"{found['input']!r} is not one of {choices}"
+        return ConfigurationError(reason, field=field)
     if found["type"] == "missing":
         reason = "is missing"
     elif found["type"] == "value_error":

@@ -144,7 +144,7 @@ def test_a_sink_is_handed_all_rows_and_their_ends(request, tmp_path, of, one_wri
 )
 def test_filters(run, tmp_path, filters):
     folder = str(tmp_path / "out")
-    run_sink(run, RowsSink(), folder, filters)
+    run_sink(run, RowsSink(), folder, filters=filters)
     relations = table_rows(run.directory, "relations")
     kept = {
         row["relation_id"]
@@ -166,7 +166,7 @@ def test_filters(run, tmp_path, filters):
 def test_a_confidence_equal_to_the_filter_passes(run, tmp_path):
     # It is stored as a float of 32 bits, which is below the number that users write.
     chosen = Filters(min_confidence=0.9, relations=("date of birth",))
-    run_sink(run, RowsSink(), str(tmp_path), chosen)
+    run_sink(run, RowsSink(), str(tmp_path), filters=chosen)
     assert len(written(tmp_path, "relations")) >= 12
 
 

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
+from pfn_kg.schemas.choices import CHUNK_CHARACTERS, DEFAULT_TITLE_COLUMN
 from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.schemas.extraction import EXTRACTION_VERSION
-from pfn_kg.schemas.job import CHUNK_CHARACTERS, DEFAULT_TITLE_COLUMN, ExtractOptions
 from pfn_kg.transforms.plumbing.files import absolute, join, open_raw
 from pfn_kg.transforms.reading.chunks import ChunkRun, Columns, batch_rows
 
@@ -218,11 +219,11 @@ def resolve_columns(path: str, schema: pa.Schema, options: ExtractOptions) -> Co
     Raises:
         ConfigurationError: names the column, the file and the reason.
     """
-    _require(path, schema, option="--text-column", name=options.text_column)
+    _require(path, schema, field="text_column", name=options.text_column)
     _require_type(
         path,
         schema,
-        option="--text-column",
+        field="text_column",
         name=options.text_column,
         accepts=_is_text,
         what="text",
@@ -232,47 +233,45 @@ def resolve_columns(path: str, schema: pa.Schema, options: ExtractOptions) -> Co
         _require(
             path,
             schema,
-            option="--id-column",
+            field="id_column",
             name=id_column,
-            hint="; --id-column none derives ids",
+            hint="; `id_column` none derives ids",
         )
         _require_type(
             path,
             schema,
-            option="--id-column",
+            field="id_column",
             name=id_column,
             accepts=_is_text_or_integer,
             what="text or integers",
         )
     title = options.title_column
     if title is not None:
-        _require(path, schema, option="--title-column", name=title)
+        _require(path, schema, field="title_column", name=title)
     elif DEFAULT_TITLE_COLUMN in schema.names:
         title = DEFAULT_TITLE_COLUMN
     if title is not None:
-        _require_type(
-            path, schema, option="--title-column", name=title, accepts=_is_text, what="text"
-        )
+        _require_type(path, schema, field="title_column", name=title, accepts=_is_text, what="text")
     for name in options.metadata_columns:
-        _require(path, schema, option="--metadata-columns", name=name)
+        _require(path, schema, field="metadata_columns", name=name)
     return Columns(options.text_column, id_column, title, tuple(options.metadata_columns))
 
 
-def _require(path: str, schema: pa.Schema, *, option: str, name: str, hint: str = "") -> None:
+def _require(path: str, schema: pa.Schema, *, field: str, name: str, hint: str = "") -> None:
     count = schema.names.count(name)
     if count > 1:
-        raise ConfigurationError(f"{option}: {path} has {count} columns named {name!r}")
+        raise ConfigurationError(f"{path} has {count} columns named {name!r}", field=field)
     if not count:
         has = _some(schema.names)
-        raise ConfigurationError(f"{option}: {path} has no column {name!r} (it has {has}){hint}")
+        raise ConfigurationError(f"{path} has no column {name!r} (it has {has}){hint}", field=field)
 
 
 def _require_type(
-    path: str, schema: pa.Schema, *, option: str, name: str, accepts, what: str
+    path: str, schema: pa.Schema, *, field: str, name: str, accepts, what: str
 ) -> None:
     type_ = schema.field(name).type
     if not accepts(type_):
-        raise ConfigurationError(f"{option}: column {name!r} of {path} is {type_}, not {what}")
+        raise ConfigurationError(f"column {name!r} of {path} is {type_}, not {what}", field=field)
 
 
 def _some(names: Sequence[str], most: int = 12) -> str:

@@ -118,12 +118,12 @@ def make_folder(folder: Path, mentions: int, seed: int = 0) -> None:
 def run(folder: Path, kind: str) -> dict[str, Any]:
     """Builds here and now; to be called in a fresh process."""
     from pfn_kg.pipeline.build_phase import BuildOptions, build
-    from pfn_kg.transforms.merging.near_names import NearNameOptions
+    from pfn_kg.schemas.rules import NearNameOptions
 
     options = BuildOptions(
         rdf=None,
         aliases=str(folder / "names.parquet") if kind in ("aliases", "both") else None,
-        fuzzy=NearNameOptions(_SIMILARITY) if kind in ("fuzzy", "both") else None,
+        fuzzy=NearNameOptions(similarity=_SIMILARITY) if kind in ("fuzzy", "both") else None,
     )
     before = _peak()
     start = time.perf_counter(), time.process_time()

@@ -27,12 +27,14 @@ from pfn_kg.pfn.readers.docred import GoldDocument, read_docred_documents
 from pfn_kg.pipeline.graph_evaluation import document_ids
 from pfn_kg.pipeline.graph_scores import by_document, score_graph
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA
-from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.rules import NameRules
 from pfn_kg.transforms.facts.chunk_rows import ChunkRows, rows_of_chunk
 from pfn_kg.transforms.facts.fact_options import FactOptions
 
-EXACT = NameRules(*[False] * len(NameRules._fields))
+EXACT = NameRules(**dict.fromkeys(NameRules.model_fields, False))
+ALL = NameRules(**dict.fromkeys(NameRules.model_fields, True))
+ALL = NameRules(**dict.fromkeys(NameRules.model_fields, True))
 
 
 def extractions(gold: list[GoldDocument]) -> pa.Table:
@@ -120,8 +122,8 @@ def main() -> None:
     chunk = extractions(documents)
     exact = resolved(chunk, schema, EXACT)
     settings = {"exact names": EXACT}
-    settings |= {f"+ {name}": EXACT._replace(**{name: True}) for name in NameRules._fields}
-    settings |= {"defaults": NameRules(), "all": NameRules(*[True] * len(NameRules._fields))}
+    settings |= {f"+ {name}": EXACT.changed(**{name: True}) for name in NameRules.model_fields}
+    settings |= {"defaults": NameRules(), "all": ALL}
     print(f"{len(gold)} documents, {len(exact)} mentions of entities")
     print(
         f"{'':18}{'pairs: P':>10}{'R':>8}{'F1':>8}{'B3: P':>10}{'R':>8}{'F1':>8}{'joins':>8}",

@@ -37,7 +37,6 @@ from pfn_kg.sinks.neo4j.connection import Neo4jServer
 from pfn_kg.sinks.neo4j.schema import schema_statements
 from pfn_kg.sinks.neo4j.sink import Neo4jOptions, Neo4jSink
 from pfn_kg.sinks.tables import parquet_bytes
-from pfn_kg.transforms.graph.filters import Filters
 from pfn_kg.transforms.tables.parts import part_name
 
 TYPES, RELATIONS, SHARD_ROWS = 6, 20, 200_000
@@ -184,7 +183,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--warm-up", type=int, default=2)
     args = parser.parse_args()
-    server = Neo4jServer(os.environ["NEO4J_URI"], None, "neo4j", "env:NEO4J_PASSWORD")
+    server = Neo4jServer(
+        uri=os.environ["NEO4J_URI"], username="neo4j", password="env:NEO4J_PASSWORD"
+    )
     tables = synthetic_graph(args.nodes, args.relationships)
     sizes = {name: len(table) for name, table in tables.items()}
     taken: dict[str, list[float]] = {}
@@ -210,7 +211,7 @@ def main() -> None:
                 empty()
                 for again in ("", " again"):
                     if loader == "load":
-                        found = {"all": timed(lambda: load(run, LoadOptions(server)))}
+                        found = {"all": timed(lambda: load(run, LoadOptions(server=server)))}
                     elif loader == "sink":
                         found = by_sink(server, tables)
                     else:
@@ -225,7 +226,7 @@ def main() -> None:
         for number in range(args.rounds):
             sink = Neo4jImportSink(LABEL_SCHEMA, graph="default", version="benchmark.v")
             target = str(Path(folder) / f"import-{number}")
-            note("neo4j-import files", timed(lambda s=sink, t=target: export(run, s, t, Filters())))
+            note("neo4j-import files", timed(lambda s=sink, t=target: export(run, s, t)))
     print(f"retries: {retries.count} in {6 * (args.warm_up + args.rounds)} loads")
     rows = sizes | {"all": sum(sizes.values()), "files": sum(sizes.values())}
     rates = {

@@ -199,7 +199,7 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
     if phase == "extract":
         import pfn_kg.pipeline.extract_phase as phase_module
         import pfn_kg.transforms.extraction.inference as steps
-        from pfn_kg.schemas.job import ExtractOptions
+        from pfn_kg.schemas.extract_options import ExtractOptions
         from pfn_kg.transforms.extraction import split_chunks
 
         stages.watch(split_chunks, "read_chunks", "read corpus")

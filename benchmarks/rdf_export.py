@@ -22,10 +22,11 @@ import rdflib
 from pfn_kg.pipeline.export import export
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
 from pfn_kg.pipeline.write_graph import run_sink
+from pfn_kg.schemas.build_options import RdfOptions
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import SORTED_BY, TABLE_SCHEMAS
 from pfn_kg.sinks.interface import Rows, Sink, Written
-from pfn_kg.sinks.rdf.sink import RdfOptions, RdfSink
+from pfn_kg.sinks.rdf.sink import RdfSink
 from pfn_kg.transforms.plumbing.ids import content_id, shard_of_hex
 from pfn_kg.transforms.plumbing.shards import decode, encode
 from pfn_kg.transforms.tables.parts import part_name
@@ -214,7 +215,7 @@ def main() -> None:
             ("trig", "statement", False),
             ("turtle", "none", True),
         ):
-            options = RdfOptions(format_, provenance, "en", "own", gzip)
+            options = RdfOptions(format=format_, provenance=provenance, language="en", gzip=gzip)
             sink = RdfSink(LABEL_SCHEMA, options)
             parts = recorded(run, sink, folder / f"{format_}-{provenance}-{gzip}")
             whole, alone = [], []

@@ -20,7 +20,7 @@ from pfn_kg.pfn.evaluation.documents import score_documents, tune_document_thres
 from pfn_kg.pfn.evaluation.predictions import predict_texts
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.readers import read
-from pfn_kg.schemas.job import DEFAULT_FLOOR
+from pfn_kg.schemas.choices import DEFAULT_FLOOR
 
 
 def main() -> None:

@@ -26,14 +26,14 @@ def shipped_models() -> list[str]:
     return sorted(p.name for p in SHIPPED.iterdir() if (p / "config.json").is_file())
 
 
-def find_model(name: str | None = None, option: str = "--model") -> Path:
+def find_model(name: str | None = None, *, field: str = "model") -> Path:
     """The local folder of a model.
 
     Args:
         name: a folder of a model or of a training, the name of a shipped model, or
             `owner/name` on the Hugging Face hub (fetched once); the shipped default model
             if None.
-        option: that errors name.
+        field: the option that named it, for errors.
 
     Raises:
         ConfigurationError: if there is none.
@@ -46,7 +46,7 @@ def find_model(name: str | None = None, option: str = "--model") -> Path:
         for place in (folder, folder / "model"):
             if (place / "config.json").is_file():
                 return place
-        raise ConfigurationError(f"{option}: {name} has no config.json")
+        raise ConfigurationError(f"{name} has no config.json", field=field)
     if _HUB_NAME.fullmatch(name) and not folder.exists():
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -56,11 +56,12 @@ def find_model(name: str | None = None, option: str = "--model") -> Path:
         except (OSError, ValueError, HfHubHTTPError, LocalEntryNotFoundError) as error:
             reason = " ".join(str(error).split()).partition(". ")[0]
             raise ConfigurationError(
-                f"{option}: {name} is no folder, and the hub gave: {reason}"
+                f"{name} is no folder, and the hub gave: {reason}", field=field
             ) from None
     raise ConfigurationError(
-        f"{option}: {name} is neither a folder nor a shipped model "
-        f"({', '.join(shipped_models()) or 'none is shipped'})"
+        f"{name} is neither a folder nor a shipped model "
+        f"({', '.join(shipped_models()) or 'none is shipped'})",
+        field=field,
     )
 
 
@@ -74,9 +75,9 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"--model: {path} can't be read: {error}") from None
+        raise ConfigurationError(f"{path} can't be read: {error}", field="model") from None
     if not isinstance(config, dict) or config.get("model_type") != "pfn":
-        raise ConfigurationError(f"--model: {folder} is no PFN checkpoint")
+        raise ConfigurationError(f"{folder} is no PFN checkpoint", field="model")
     config.setdefault("entity_threshold", 0.5)
     config.setdefault("relation_threshold", 0.5)
     return config
@@ -93,10 +94,10 @@ def check_window_tokens(window_tokens: int, most: int | None) -> int:
         ConfigurationError: if they are negative or too many.
     """
     if window_tokens < 0:
-        raise ConfigurationError(f"--window-tokens: {window_tokens} is negative")
+        raise ConfigurationError(f"{window_tokens} is negative", field="window_tokens")
     if most is not None and window_tokens > most:
         raise ConfigurationError(
-            f"--window-tokens: {window_tokens}, but the model's encoder reads {most} at once"
+            f"{window_tokens}, but the model's encoder reads {most} at once", field="window_tokens"
         )
     return window_tokens
 

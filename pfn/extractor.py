@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
-from typing import Literal, TypeAlias
+from typing import get_args
 
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
@@ -21,6 +21,7 @@ from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.model.packed_linear import pack_linears
 from pfn_kg.pfn.resolution import HeadPolicy, resolve_heads
+from pfn_kg.schemas.choices import DEFAULT_FLOOR, Precision
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.records import (
     DocumentExtraction,
@@ -30,8 +31,7 @@ from pfn_kg.schemas.records import (
     Sentence,
 )
 
-Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
-PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "fp16", "bf16")
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -78,7 +78,7 @@ class Extractor:
         folder = find_model(None if name is None else str(name))
         if precision not in PRECISIONS:
             raise ConfigurationError(
-                f"--precision: {precision!r} is not one of {', '.join(PRECISIONS)}"
+                f"{precision!r} is not one of {', '.join(PRECISIONS)}", field="precision"
             )
         place = find_device(device)
         if precision == "auto":
@@ -89,7 +89,9 @@ class Extractor:
             tokenizer = AutoTokenizer.from_pretrained(folder)
         except (OSError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
-            raise ConfigurationError(f"--model: {folder} can't be loaded: {reason}") from error
+            raise ConfigurationError(
+                f"{folder} can't be loaded: {reason}", field="model"
+            ) from error
         model.encoder.to(_DTYPES[precision])
         torch.nn.Module.to(model, place)
         return cls(model, tokenizer)
@@ -194,9 +196,9 @@ class Extractor:
         texts: Sequence[str],
         sentences: Sequence[Sequence[Sentence]],
         *,
+        entity_floor: float = DEFAULT_FLOOR,
+        relation_floor: float = DEFAULT_FLOOR,
         token_budget: int | None = None,
-        entity_floor: float = 0.1,
-        relation_floor: float = 0.1,
         window_tokens: int | None = None,
     ) -> list[DocumentHeads]:
         """Reads the sentences of documents and keeps all that scores at least the floors.
@@ -223,10 +225,10 @@ class Extractor:
             reader = HeadReader(
                 self.model,
                 self.inputs,
-                token_budget or self.default_token_budget,
-                entity_floor,
-                relation_floor,
-                window_tokens,
+                entity_floor=entity_floor,
+                relation_floor=relation_floor,
+                token_budget=token_budget or self.default_token_budget,
+                window_tokens=window_tokens,
             )
             return reader.read(texts, sentences)
 
@@ -234,9 +236,9 @@ class Extractor:
         self,
         texts: Sequence[str],
         *,
+        entity_floor: float = DEFAULT_FLOOR,
+        relation_floor: float = DEFAULT_FLOOR,
         token_budget: int | None = None,
-        entity_floor: float = 0.1,
-        relation_floor: float = 0.1,
     ) -> list[HeadExtraction | Exception]:
         """Reads each text as one sentence; otherwise as `predict_documents`.
 
@@ -303,5 +305,5 @@ def find_device(device: str) -> torch.device:
         torch.zeros(1, device=place)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigurationError(f"--device: {device!r} can't be used: {reason}") from None
+        raise ConfigurationError(f"{device!r} can't be used: {reason}", field="device") from None
     return place

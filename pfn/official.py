@@ -54,12 +54,12 @@ def convert_state_dict(official: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return converted
 
 
-def read_labels(path: Path, option: str) -> list[str]:
+def read_labels(path: Path, field: str) -> list[str]:
     """Reads `ner2idx.json` or `rel2idx.json`: names in the order of their indices.
 
     Args:
         path: the file.
-        option: the option that names it, for messages.
+        field: the option that names it, for messages.
 
     Raises:
         ConfigurationError: if it is no mapping from names to 0, 1, 2, ...
@@ -67,11 +67,11 @@ def read_labels(path: Path, option: str) -> list[str]:
     try:
         indices = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{option}: {path}: {error}") from None
+        raise ConfigurationError(f"{path}: {error}", field=field) from None
     if not isinstance(indices, dict) or sorted(
         i for i in indices.values() if isinstance(i, int)
     ) != list(range(len(indices))):
-        raise ConfigurationError(f"{option}: {path}: not a mapping from names to 0, 1, 2, ...")
+        raise ConfigurationError(f"{path}: not a mapping from names to 0, 1, 2, ...", field=field)
     return sorted(indices, key=indices.__getitem__)
 
 
@@ -98,14 +98,14 @@ def import_checkpoint(
         weights = convert_state_dict(official)
     except (KeyError, AttributeError) as error:
         raise ConfigurationError(f"{checkpoint}: no official PFN checkpoint: {error}") from None
-    for option, labels, unit in (
-        ("--entity-types", entity_types, "ner"),
-        ("--relation-types", relation_types, "re"),
+    for field, labels, unit in (
+        ("entity_types", entity_types, "ner"),
+        ("relation_types", relation_types, "re"),
     ):
         rows = weights[f"{unit}.label.weight"].shape[0]
         if rows != len(labels):
             raise ConfigurationError(
-                f"{option}: {len(labels)} labels, but the checkpoint has {rows}"
+                f"{len(labels)} labels, but the checkpoint has {rows}", field=field
             )
     schema = LabelSchema.from_dict(
         {
@@ -132,6 +132,6 @@ def import_checkpoint(
     except RuntimeError as error:
         lines = str(error).splitlines()
         raise ConfigurationError(
-            f"--encoder: {encoder} does not fit {checkpoint}: {lines[1].strip()}"
+            f"{encoder} does not fit {checkpoint}: {lines[1].strip()}", field="encoder"
         ) from None
     return model.eval()

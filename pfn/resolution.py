@@ -13,14 +13,14 @@ many documents at once, on arrays. A property test holds the two together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, get_args
 
 import numpy as np
 
+from pfn_kg.schemas.choices import HeadPolicy
 from pfn_kg.schemas.records import DocumentHeads, HeadExtraction, HeadTriple, Mention, Triple
 
-HeadPolicy: TypeAlias = Literal["all", "best", "longest"]
-HEAD_POLICIES: tuple[HeadPolicy, ...] = ("all", "best", "longest")
+HEAD_POLICIES: tuple[HeadPolicy, ...] = get_args(HeadPolicy)
 
 
 def resolve(

@@ -8,12 +8,11 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.rules import NameRules, NearNameOptions
 from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.merging.alias_table import AliasTable
 from pfn_kg.transforms.merging.merge_options import MergeOptions
-from pfn_kg.transforms.merging.near_names import NearNameOptions
 from pfn_kg.transforms.names.entity_keys import EntityKeys
 from pfn_kg.transforms.plumbing.files import delete, join, make_folder, read_bytes, replace
 
@@ -37,12 +36,12 @@ def kept_aliases(directory: str, recorded: str) -> str:
     """
     path = join(directory, ALIASES_FILE)
     try:
-        digest = _digest(read_bytes(path))
+        found = _digest(read_bytes(path))
     except (OSError, BeamIOError):
-        digest = None
-    if digest != recorded:
+        found = None
+    if found != recorded:
         raise ConfigurationError(
-            f"{path}: not the alias table of the last build; name one by --aliases"
+            f"{path} is not the alias table of the last build; name one", field="aliases"
         )
     return path
 
@@ -65,18 +64,18 @@ def keep_aliases(directory: str, aliases: AliasTable | None) -> str | None:
 
 def merge_options(
     temporary: str,
-    label_schema: LabelSchema,
     *,
+    label_schema: LabelSchema,
     names: NameRules,
     aliases: AliasTable | None,
     near_names: NearNameOptions | None,
 ) -> MergeOptions | None:
-    """The options that make entities with different keys one; None if there are none.
+    """What makes entities of different keys one; None if nothing does.
 
     Args:
-        temporary: a folder that workers read; gets the keys that they join names with.
+        temporary: a folder that workers read, where what they join with goes.
         label_schema: of the graph.
-        names: which names count as one name.
+        names: what is taken off a name.
         aliases: the alias table, if any.
         near_names: how alike names must be; None compares none.
     """
@@ -86,5 +85,4 @@ def merge_options(
     path = join(temporary, _ALIAS_KEYS_FILE)
     make_folder(temporary)
     replace(path, parquet_bytes(aliases.keys, _ALIAS_GROUP_ROWS))
-    groups = -(-len(aliases.keys) // _ALIAS_GROUP_ROWS)
-    return MergeOptions(keys, path, groups, near_names)
+    return MergeOptions(keys, path, -(-len(aliases.keys) // _ALIAS_GROUP_ROWS), near_names)

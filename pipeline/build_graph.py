@@ -18,6 +18,7 @@ from typing import Any
 import apache_beam as beam
 
 from pfn_kg.pipeline.write_graph import WriteGraph, sum_counts
+from pfn_kg.schemas.choices import SHARD_ROWS
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.rdf.sink import RdfSink
 from pfn_kg.sinks.tables import parquet_bytes
@@ -25,7 +26,7 @@ from pfn_kg.transforms.documents.deduplicate import Deduplicate, Removed
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.facts.graph_rules import FindVerdicts, GraphRules
 from pfn_kg.transforms.graph.make_rows import MakeNames, MakeRows
-from pfn_kg.transforms.graph.table_shards import BOUNDED_BY, SHARD_ROWS, plan_shards
+from pfn_kg.transforms.graph.table_shards import BOUNDED_BY, plan_shards
 from pfn_kg.transforms.graph.write_tables import WriteTables, write_redirects
 from pfn_kg.transforms.merging.merge_entities import MergeEntities, MergeOptions
 from pfn_kg.transforms.merging.redirects import FindRedirects

@@ -11,77 +11,42 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 
 from pfn_kg.pfn.calibration import calibration_of
-from pfn_kg.pfn.resolution import HeadPolicy
 from pfn_kg.pipeline.alias_files import keep_aliases, kept_aliases, merge_options
 from pfn_kg.pipeline.build_graph import COUNTS_FILE, BuildGraph
 from pfn_kg.pipeline.finished_run import GRAPH_SCHEMA_FILE
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary, move_files
-from pfn_kg.pipeline.manifest import chunk_files, read_extracted, write_manifest
+from pfn_kg.pipeline.manifest import (
+    BuildRecord,
+    Manifest,
+    chunk_files,
+    read_extracted,
+    write_manifest,
+)
 from pfn_kg.pipeline.options import pipeline_options
 from pfn_kg.pipeline.write_graph import OWN_FILES
+from pfn_kg.schemas.assemble import validate
+from pfn_kg.schemas.build_options import BuildOptions
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import ConstraintPolicy, NameRules, Rules
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
-from pfn_kg.sinks.rdf.sink import RdfOptions, RdfSink
+from pfn_kg.sinks.rdf.sink import RdfSink
 from pfn_kg.transforms.documents.deduplicate import group_count
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.facts.fact_options import FactOptions
-from pfn_kg.transforms.graph.table_shards import SHARD_ROWS
 from pfn_kg.transforms.merging.alias_table import read_alias_table
-from pfn_kg.transforms.merging.near_names import NearNameOptions
 from pfn_kg.transforms.plumbing.files import absolute, join, read_bytes, replace
 from pfn_kg.transforms.tables.parts import TablePart, find_parts
 
 _logger = logging.getLogger(__name__)
 
 _TEMPORARY = ".build-"
-
-
-class BuildOptions(NamedTuple):
-    """How the graph is made of the extractions.
-
-    Attributes:
-        entity_threshold: mentions from this score on; None is the model's.
-        relation_threshold: head triples from this score on; None is the model's.
-        label_schema: in place of the one in the folder.
-        head_policy: which mentions at one head take part.
-        constraint_policy: what becomes of triples between types that the label
-            schema does not give their relation.
-        rules: what becomes of triples that other rules of the label schema speak of.
-        names: which names are held for one.
-        base_iri: namespace of the graph's IRIs, in place of the label schema's.
-        rdf: how to write Turtle; None is not at all. Its language is of no account.
-        label_language: language tag of names in RDF; None is the corpus's language, and
-            `none` is no tag.
-        sentences: whether to write the table `sentences`.
-        aliases: a file that says which names are of one entity, as in
-            `pfn_kg.transforms.merging.alias_table`.
-        fuzzy: how alike names are that are of one entity; None compares none.
-        shard_rows: about how many rows a file holds.
-    """
-
-    entity_threshold: float | None = None
-    relation_threshold: float | None = None
-    label_schema: LabelSchema | None = None
-    head_policy: HeadPolicy = "all"
-    constraint_policy: ConstraintPolicy = "flag"
-    rules: Rules = Rules()
-    names: NameRules = NameRules()
-    base_iri: str | None = None
-    rdf: RdfOptions | None = RdfOptions()
-    label_language: str | None = None
-    sentences: bool = False
-    aliases: str | None = None
-    fuzzy: NearNameOptions | None = None
-    shard_rows: int = SHARD_ROWS
 
 
 def build(
@@ -115,16 +80,15 @@ def build(
     old = _last_graph(directory, manifest)
     folder = ExtractionFolder(join(directory, "extractions"))
     chunks = chunk_files(folder, manifest)
-    removed = manifest.get("removed", {})
-    # Folders of older versions have none.
-    manifest.setdefault("run_id", uuid.uuid4().hex)
-    write_manifest(directory, manifest | {"state": "building"})
+    if manifest.run_id is None:  # the first folders have none
+        manifest = manifest.changed(run_id=uuid.uuid4().hex)
+    write_manifest(directory, manifest.changed(state="building"))
     delete_temporary(directory, _TEMPORARY)
     temporary = join(directory, f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
         merge = merge_options(
             temporary,
-            label_schema,
+            label_schema=label_schema,
             names=options.names,
             aliases=aliases,
             near_names=options.fuzzy,
@@ -141,7 +105,7 @@ def build(
                     groups=group_count(len(chunks)),
                     rdf=rdf,
                     shard_rows=options.shard_rows,
-                    removed=removed,
+                    removed=manifest.removed,
                     merge=merge,
                     old=old,
                 )
@@ -151,54 +115,45 @@ def build(
         alias_hash = keep_aliases(directory, aliases)
         replace(join(directory, GRAPH_SCHEMA_FILE), label_schema.to_yaml().encode())
     except BaseException:
-        write_manifest(directory, manifest | {"state": "failed"})
+        write_manifest(directory, manifest.changed(state="failed"))
         raise
     finally:
         delete_folder(temporary)
-    settings = facts._asdict() | {
-        "fact_calibration": facts.fact_calibration._asdict(),
-        "rules": options.rules._asdict(),
-        "names": options.names._asdict(),
-        "base_iri": label_schema.base_iri,
-        "label_language": options.label_language,
-        "aliases": alias_hash,
-        "fuzzy": options.fuzzy._asdict() if options.fuzzy else None,
-        "shard_rows": options.shard_rows,
-        "label_schema": "given" if options.label_schema else "label_schema.yaml",
-        "rdf": rdf.options._asdict() if rdf else None,
-    }
-    finished = {
-        "options": settings,
-        "seconds": round(time.monotonic() - started, 3),
-        "counts": counts,
-    }
-    write_manifest(directory, manifest | {"state": "done", "build": finished})
+    record = BuildRecord(
+        options=_settings(options, facts, rdf)
+        | {"base_iri": label_schema.base_iri, "aliases": alias_hash},
+        seconds=round(time.monotonic() - started, 3),
+        counts=counts,
+    )
+    write_manifest(directory, manifest.changed(state="done", build=record))
     return counts
 
 
-def recorded_options(directory: str, manifest: dict[str, Any]) -> BuildOptions:
+def _settings(options: BuildOptions, facts: FactOptions, rdf: RdfSink | None) -> dict[str, Any]:
+    """All options of a build as they are recorded, with what they came to for this model."""
+    return options.model_dump(mode="json", exclude={"label_schema"}) | {
+        "entity_threshold": facts.entity_threshold,
+        "relation_threshold": facts.relation_threshold,
+        "fact_calibration": facts.fact_calibration._asdict(),
+        "label_schema": "given" if options.label_schema else "label_schema.yaml",
+        "rdf": rdf.options.model_dump(mode="json") if rdf else None,
+    }
+
+
+def recorded_options(directory: str, manifest: Manifest) -> BuildOptions:
     """The options of the last build of a folder; the defaults where there was none.
 
     Raises:
         ConfigurationError: if the label schema or the alias table that it was given is gone.
     """
-    recorded = manifest.get("build", {}).get("options", {})
-    taken_apart = {"rdf", "label_schema", "rules", "names", "aliases", "fuzzy"}
-    known = set(BuildOptions._fields) - taken_apart
-    options = BuildOptions(**{name: recorded[name] for name in known & recorded.keys()})
-    options = options._replace(
-        rules=Rules(**recorded.get("rules", {})), names=NameRules(**recorded.get("names", {}))
-    )
-    if "rdf" in recorded:
-        rdf = recorded["rdf"]
-        options = options._replace(rdf=None if rdf is None else RdfOptions(**rdf))
-    if recorded.get("fuzzy") is not None:
-        options = options._replace(fuzzy=NearNameOptions(**recorded["fuzzy"]))
-    if recorded.get("aliases") is not None:
-        options = options._replace(aliases=kept_aliases(directory, recorded["aliases"]))
-    if recorded.get("label_schema") == "given":
-        options = options._replace(label_schema=_read_schema(directory, GRAPH_SCHEMA_FILE))
-    return options
+    recorded = {} if manifest.build is None else manifest.build.options
+    options = {name: recorded[name] for name in BuildOptions.model_fields if name in recorded}
+    # These two are beside the graph; the record says which they were.
+    if options.get("aliases") is not None:
+        options["aliases"] = kept_aliases(directory, options["aliases"])
+    if options.pop("label_schema", None) == "given":
+        options["label_schema"] = _read_schema(directory, GRAPH_SCHEMA_FILE)
+    return validate(BuildOptions, options)
 
 
 def check_aliases(
@@ -219,13 +174,13 @@ def check_aliases(
         read_alias_table(options.aliases, known, options.names)
 
 
-def _last_graph(directory: str, manifest: Mapping[str, Any]) -> list[TablePart]:
+def _last_graph(directory: str, manifest: Manifest) -> list[TablePart]:
     """The files of the last build that say where ids of entities were."""
-    if "build" not in manifest:
+    if manifest.build is None:
         return []
     try:
         # Mostly there are none, and then there is nothing to follow.
-        had_redirects = manifest["build"].get("counts", {}).get("redirects")
+        had_redirects = manifest.build.counts.get("redirects")
         return find_parts(directory, ["mentions", *(["redirects"] if had_redirects else [])])
     except ConfigurationError as error:
         _logger.warning("redirects do not go back to the last build: %s", error)
@@ -247,44 +202,47 @@ def _label_schema(directory: str, options: BuildOptions) -> LabelSchema:
         label_schema = _read_schema(directory, "label_schema.yaml")
     if options.base_iri is not None:
         data = label_schema.to_dict() | {"base_iri": options.base_iri}
-        label_schema = LabelSchema.from_dict(data, "--base-iri")
+        try:
+            label_schema = LabelSchema.from_dict(data)
+        except ConfigurationError as error:
+            raise ConfigurationError(str(error), field="base_iri") from None
     return label_schema
 
 
 def _rdf_sink(
-    manifest: dict[str, Any], label_schema: LabelSchema, options: BuildOptions
+    manifest: Manifest, label_schema: LabelSchema, options: BuildOptions
 ) -> RdfSink | None:
     if options.rdf is None:
         return None
-    language = options.label_language or manifest.get("configuration", {}).get("language")
+    language = options.label_language or manifest.configuration.language
     language = None if language == "none" else language
-    return RdfSink(label_schema, options.rdf._replace(language=language))
+    return RdfSink(label_schema, options.rdf.changed(language=language))
 
 
-def _fact_options(manifest: dict[str, Any], options: BuildOptions) -> FactOptions:
-    model = manifest.get("model", {})
-    configuration = manifest.get("configuration", {})
-    thresholds = {}
-    for name in ("entity", "relation"):
-        given = getattr(options, f"{name}_threshold")
-        floor = configuration.get(f"{name}_floor", 0.0)
-        threshold = given if given is not None else model.get(f"{name}_threshold", 0.5)
-        if threshold < floor:
-            raise ConfigurationError(
-                f"--{name}-threshold: {threshold} is below {floor}, "
-                "from which on scores were kept by the extraction"
-            )
-        thresholds[name] = threshold
+def _fact_options(manifest: Manifest, options: BuildOptions) -> FactOptions:
     return FactOptions(
-        entity_threshold=thresholds["entity"],
-        relation_threshold=thresholds["relation"],
+        entity_threshold=_threshold(manifest, options, "entity"),
+        relation_threshold=_threshold(manifest, options, "relation"),
         head_policy=options.head_policy,
         constraint_policy=options.constraint_policy,
         sentences=options.sentences,
         rules=options.rules,
         names=options.names,
-        fact_calibration=calibration_of(model.get("calibration"), "fact"),
+        fact_calibration=calibration_of(manifest.model.calibration, "fact"),
     )
+
+
+def _threshold(manifest: Manifest, options: BuildOptions, kind: str) -> float:
+    """The threshold that was given, else the model's; never below what extractions hold."""
+    field = f"{kind}_threshold"
+    given, floor = getattr(options, field), getattr(manifest.configuration, f"{kind}_floor")
+    threshold: float = getattr(manifest.model, field) if given is None else given
+    if threshold < floor:
+        raise ConfigurationError(
+            f"{threshold} is below {floor}, from which on scores were kept by the extraction",
+            field=field,
+        )
+    return threshold
 
 
 def _swap(temporary: str, directory: str) -> None:

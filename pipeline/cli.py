@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
+from types import ModuleType
 
+from pfn_kg.pipeline.arguments import Call, all_options, parse, spelt, with_flags
+from pfn_kg.pipeline.help import help_text
 from pfn_kg.pipeline.logs import configure_logging
 from pfn_kg.schemas.errors import ConfigurationError
 
@@ -33,7 +37,28 @@ COMMANDS: dict[str, tuple[str, str]] = {
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 
 #: Commands of the interface that are not built yet.
-NOT_BUILT = ("report",)
+NOT_BUILT = (
+    "view",
+    "show",
+    "status",
+    "diff",
+    "verify",
+    "rollback",
+    "corrections",
+    "ingest",
+    "retry",
+    "report",
+)
+
+#: Options of the interface that are not built yet, by command.
+OPTIONS_NOT_BUILT = {
+    "run": ("corrections",),
+    "build": ("corrections",),
+    "remove": ("documents_file", "corrections"),
+    "query": ("limit", "timeout"),
+}
+
+_HELP = ("-h", "--help", "--help-all")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,31 +71,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         0: done; 1: the run failed; 2: the call or the configuration is wrong.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    command = next((a for a in arguments if not a.startswith("-")), None)
+    command, rest = (arguments[0], arguments[1:]) if arguments else (None, [])
+    if command == "--version":
+        from pfn_kg import __version__
+
+        print(f"pfn-kg {__version__}")
+        return 0
+    if command is None or command in _HELP:
+        print(overview())
+        return 2 if command is None else 0
     if command in NOT_BUILT:
         return _complain(f"{command}: this command is not built yet", 2)
-    parser = _parser(command)
-    # What follows `--` is Beam's.
-    beam: list[str] = []
-    if "--" in arguments:
-        at = arguments.index("--")
-        arguments, beam = arguments[:at], arguments[at + 1 :]
+    if command not in COMMANDS:
+        kind = "option" if command.startswith("-") else "command"
+        return _complain(f"{command}: no {kind} of pfn-kg; see pfn-kg --help", 2)
+    module = command_module(command)
+    own = rest[: rest.index("--")] if "--" in rest else rest
+    for asked in _HELP:
+        if asked in own:
+            print(command_help(command, everything=asked == "--help-all"), end="")
+            return 0
+    call = Call(command, {})
     try:
-        args = parser.parse_args(arguments)
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    args.beam = beam
-    if args.command is None:
-        parser.print_help()
-        return 2
-    configure_logging(args.debug)
-    module = importlib.import_module(f"pfn_kg.pipeline.commands.{COMMANDS[args.command][0]}")
-    try:
-        if beam and not getattr(module, "TAKES_BEAM_OPTIONS", False):
-            raise ConfigurationError(f"{beam[0]}: {args.command} takes no options of Beam")
-        return module.main(args)
+        _refuse_what_is_not_built(command, own)
+        call = parse(command, module.OPTIONS, rest, call)
+        configure_logging(bool(call.given.get("debug")))
+        if call.beam and not getattr(module, "TAKES_BEAM_OPTIONS", False):
+            raise ConfigurationError(f"{call.beam[0]}: {command} takes no options of Beam")
+        code: int = module.main(call)
+        return code
     except ConfigurationError as error:
-        return _complain(str(error), 2)
+        return _complain(explain(error, call), 2)
     except KeyboardInterrupt:
         return _complain("interrupted", 1)
     except BrokenPipeError:
@@ -78,23 +109,80 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        if args.debug:
+        if call.given.get("debug"):
             raise
-        return _complain(_reason(error), 1)
+        return _complain(_reason(error, call), 1)
 
 
-def _parser(command: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="pfn-kg", description="Document corpora to knowledge graphs."
+def command_module(command: str) -> ModuleType:
+    """The module of a command: `OPTIONS`, `main(call)` and, where wanted, `USAGE` and so on."""
+    return importlib.import_module(f"pfn_kg.pipeline.commands.{COMMANDS[command][0]}")
+
+
+def overview() -> str:
+    """What `pfn-kg --help` prints."""
+    width = shutil.get_terminal_size().columns - 2
+    column = max(map(len, COMMANDS)) + 6
+    lines = [
+        "usage: pfn-kg COMMAND ...",
+        "",
+        "Document corpora to knowledge graphs.",
+        "",
+        "COMMAND:",
+    ]
+    for name, (_, help_) in COMMANDS.items():
+        lines += textwrap.wrap(
+            help_, width, initial_indent=f"    {name}".ljust(column), subsequent_indent=" " * column
+        )
+    lines += ["", "pfn-kg COMMAND --help describes a command; pfn-kg --version prints the version."]
+    return "\n".join(lines)
+
+
+def command_help(command: str, *, everything: bool = False) -> str:
+    """What `pfn-kg COMMAND --help` prints.
+
+    Args:
+        command: its name.
+        everything: whether all options are described (`--help-all`).
+    """
+    module = command_module(command)
+    return help_text(
+        command,
+        COMMANDS[command][1],
+        module.OPTIONS,
+        everything=everything,
+        usage_line=getattr(module, "USAGE", None),
+        epilog=getattr(module, "EPILOG", None),
+        takes_beam_options=getattr(module, "TAKES_BEAM_OPTIONS", False),
     )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, (module, help_) in COMMANDS.items():
-        sub = commands.add_parser(name, help=help_, description=help_, allow_abbrev=False)
-        sub.add_argument("--debug", action="store_true", help="show where an error comes from")
-        # Only the module of the command that is called is loaded.
-        if name == command:
-            importlib.import_module(f"pfn_kg.pipeline.commands.{module}").add_arguments(sub)
-    return parser
+
+
+def _refuse_what_is_not_built(command: str, arguments: Sequence[str]) -> None:
+    names = OPTIONS_NOT_BUILT.get(command, ())
+    for argument in arguments:
+        name = argument.partition("=")[0].removeprefix("--").replace("-", "_")
+        if argument.startswith("--") and name in names:
+            raise ConfigurationError("this option is not built yet", field=name)
+
+
+def _spellings(call: Call) -> dict[str, str]:
+    """How options are spelt: those of this command, then those of all others."""
+    names: dict[str, str] = {}
+    for command in (call.command, *COMMANDS):
+        for option in all_options(command_module(command).OPTIONS):
+            names.setdefault(option.name, spelt(option))
+    return names
+
+
+def explain(error: ConfigurationError, call: Call) -> str:
+    """An error as the command line says it: with flags, and the file that a value came from."""
+    names = _spellings(call)
+    reason = with_flags(error.reason, names)
+    if error.field is None:
+        return reason
+    flag = names.get(error.field, f"--{error.field.replace('_', '-')}")
+    file = call.files.get(error.field)
+    return f"{flag}: {reason}" + (f" (in {file})" if file else "")
 
 
 def _complain(message: str, code: int) -> int:
@@ -103,17 +191,21 @@ def _complain(message: str, code: int) -> int:
     return code
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, call: Call) -> str:
     """The first cause of an error, which runners wrap more than once."""
     while error.__cause__ is not None:
         error = error.__cause__
+    if isinstance(error, ConfigurationError):
+        return explain(error, call)
     text = _BEAM_STEP.sub("", str(error).strip()) or type(error).__name__
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if "Traceback (most recent call last):" in text:
         # A worker's traceback: its last line says what happened.
         inner = [line for line in lines if ": " in line and not line.startswith(("File ", '"'))]
-        return inner[-1] if inner else lines[-1]
-    return lines[0] if isinstance(error, OSError) else f"{type(error).__name__}: {lines[0]}"
+        reason = inner[-1] if inner else lines[-1]
+    else:
+        reason = lines[0] if isinstance(error, OSError) else f"{type(error).__name__}: {lines[0]}"
+    return with_flags(reason, _spellings(call)) if "`" in reason else reason
 
 
 if __name__ == "__main__":

@@ -12,11 +12,16 @@ from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary, list_files, move_files
-from pfn_kg.pipeline.manifest import find_manifest, versions, write_manifest
+from pfn_kg.pipeline.manifest import (
+    ExportManifest,
+    find_any_manifest,
+    versions,
+    write_manifest,
+)
 from pfn_kg.pipeline.write_graph import OWN_FILES, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.load_options import Filters
 from pfn_kg.sinks.interface import Sink
-from pfn_kg.transforms.graph.filters import Filters
 from pfn_kg.transforms.plumbing.files import absolute, delete, join, make_folder
 
 #: How the names of folders begin where files wait until all of them are there.
@@ -27,6 +32,7 @@ def export(
     run: FinishedRun,
     sink: Sink,
     output: str,
+    *,
     filters: Filters | None = None,
     settings: dict[str, Any] | None = None,
     pipeline_args: Sequence[str] = (),
@@ -58,13 +64,13 @@ def export(
     try:
         make_folder(output)
     except (BeamIOError, OSError) as error:
-        raise ConfigurationError(f"--output: {output} can't be made: {error}") from None
+        raise ConfigurationError(f"{output} can't be made: {error}", field="output") from None
     delete_temporary(output, TEMPORARY_PREFIX)
     try:
-        counts = run_sink(run, sink, temporary, filters, pipeline_args)
-        says = export_manifest(run, sink, filters, settings, counts)
-        says["seconds"] = round(time.monotonic() - started, 3)
-        publish(output, temporary, says | {"attempt": uuid.uuid4().hex})
+        counts = run_sink(run, sink, temporary, filters=filters, pipeline_args=pipeline_args)
+        says = export_manifest(run, sink, filters=filters, settings=settings, counts=counts)
+        seconds = round(time.monotonic() - started, 3)
+        publish(output, temporary, says.changed(seconds=seconds, attempt=uuid.uuid4().hex))
     finally:
         delete_folder(temporary)
     return counts
@@ -75,7 +81,7 @@ def temporary_folder(output: str) -> str:
     return join(output, f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
 
 
-def publish(output: str, temporary: str, says: dict[str, Any]) -> None:
+def publish(output: str, temporary: str, says: ExportManifest) -> None:
     """Puts finished files in the place of those of an earlier export.
 
     May be called again with the same arguments, from wherever it was interrupted.
@@ -85,18 +91,19 @@ def publish(output: str, temporary: str, says: dict[str, Any]) -> None:
         temporary: the folder below it that holds the new files.
         says: the new manifest; its `attempt` tells this call from others.
     """
-    manifest = find_manifest(output) or {}
-    state = manifest.get("state") if manifest.get("attempt") == says["attempt"] else None
+    manifest = find_any_manifest(output)
+    is_ours = isinstance(manifest, ExportManifest) and manifest.attempt == says.attempt
+    state = manifest.state if manifest is not None and is_ours else None
     if state == "done":
         return
-    passing = {"export": says["export"], "attempt": says["attempt"]}
+    passing = ExportManifest(export=says.export, attempt=says.attempt, state="deleting")
     if state != "moving":
         # From here until the new manifest stands, nothing says that the folder is whole.
-        write_manifest(output, passing | {"state": "deleting"})
+        write_manifest(output, passing)
         for path in list_files(output):
             if FileSystems.split(path)[1] != "manifest.json" and TEMPORARY_PREFIX not in path:
                 delete(path)
-        write_manifest(output, passing | {"state": "moving"})
+        write_manifest(output, passing.changed(state="moving"))
     move_files(temporary, output, OWN_FILES)
     write_manifest(output, says)
 
@@ -104,20 +111,21 @@ def publish(output: str, temporary: str, says: dict[str, Any]) -> None:
 def export_manifest(
     run: FinishedRun,
     sink: Sink,
+    *,
     filters: Filters,
     settings: Mapping[str, Any] | None,
     counts: dict[str, int],
-) -> dict[str, Any]:
-    """The manifest of an export, but for the seconds that it took."""
-    return {
-        "export": sink.name,
-        "state": "done",
-        "source": {"directory": run.directory, "run_id": run.run_id},
-        "options": dict(settings or {}),
-        "filters": filters._asdict(),
-        "counts": ungrouped(counts),
-        "versions": versions(),
-    }
+) -> ExportManifest:
+    """The manifest of an export, but for the seconds that it took and for its attempt."""
+    return ExportManifest(
+        export=sink.name,
+        state="done",
+        source={"directory": run.directory, "run_id": run.run_id},
+        options=dict(settings or {}),
+        filters=filters.model_dump(mode="json"),
+        counts=ungrouped(counts),
+        versions=versions(),
+    )
 
 
 def ungrouped(counts: dict[str, int]) -> dict[str, int]:
@@ -131,10 +139,10 @@ def check_output(output: str) -> None:
     Raises:
         ConfigurationError: names the folder.
     """
-    manifest = find_manifest(output)
-    if manifest is not None and "export" not in manifest:
-        raise ConfigurationError(f"--output: {output} holds a run; choose another folder")
+    manifest = find_any_manifest(output)
+    if manifest is not None and not isinstance(manifest, ExportManifest):
+        raise ConfigurationError(f"{output} holds a run; choose another folder", field="output")
     if manifest is None and any(TEMPORARY_PREFIX not in path for path in list_files(output)):
         raise ConfigurationError(
-            f"--output: {output} holds files that are no export; choose another folder"
+            f"{output} holds files that are no export; choose another folder", field="output"
         )

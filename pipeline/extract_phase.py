@@ -28,18 +28,23 @@ from pfn_kg.pfn.checkpoint import (
 )
 from pfn_kg.pfn.inference.token_budget import default_token_budget
 from pfn_kg.pipeline.manifest import (
-    MANIFEST_VERSION,
+    ChunkRecord,
+    Configuration,
+    ExtractionRecord,
+    InputFile,
+    Manifest,
+    ModelRecord,
     chunk_files,
     find_manifest,
-    last_generation,
     read_extracted,
     versions,
     write_manifest,
 )
 from pfn_kg.pipeline.options import is_local_run, pipeline_options
 from pfn_kg.pipeline.progress import Progress
+from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import RECORDED_OPTIONS, ExtractOptions
+from pfn_kg.schemas.extract_options import RECORDED_OPTIONS, ExtractOptions
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.transforms.documents.changed_rows import ChangedRuns
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
@@ -80,7 +85,7 @@ class PreparedExtraction(NamedTuple):
     label_schema: LabelSchema
     plan: Plan
     run_id: str
-    added_to: dict[str, Any] | None = None
+    added_to: Manifest | None = None
 
 
 def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
@@ -94,20 +99,21 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
     manifest = read_extracted(output) if options.into else find_manifest(output)
     if options.into and manifest is not None:
         options = _as_recorded(options, manifest)
-    elif manifest is not None and (manifest.get("removed") or last_generation(manifest)):
+    elif manifest is not None and (manifest.removed or manifest.last_generation):
         raise ConfigurationError(
-            f"--output: {options.output} holds a graph that was changed by --into or remove; "
-            "go on by --into"
+            f"{options.output} holds a graph that was changed by `into` or `pfn-kg remove`; "
+            "go on by `into`",
+            field="output",
         )
     elif manifest is not None and not options.resume:
-        unfinished = manifest.get("state") == "extracting"
-        hint = "--resume goes on with it" if unfinished else "choose another folder, or --resume"
-        raise ConfigurationError(f"--output: {options.output} holds a run already; {hint}")
+        unfinished = manifest.state == "extracting"
+        hint = "`resume` goes on with it" if unfinished else "choose another folder, or `resume`"
+        raise ConfigurationError(f"{options.output} holds a run already; {hint}", field="output")
     remote = options.model is not None and not is_local(options.model)
     try:
         folder = local_copy(options.model) if remote else find_model(options.model)  # type: ignore[arg-type]
     except FileNotFoundError as error:
-        raise ConfigurationError(f"--model: {error}") from None
+        raise ConfigurationError(f"{error}", field="model") from None
     config = read_config(folder)
     thresholds = (float(config["entity_threshold"]), float(config["relation_threshold"]))
     if remote:
@@ -117,64 +123,64 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
         shipped = folder.parent == SHIPPED
         model = folder.name if shipped else str(folder.absolute())
     if options.token_budget is None:
-        recorded = (manifest or {}).get("configuration", {}).get("token_budget")
-        options = options.model_copy(
-            update={"token_budget": recorded or _token_budget(options.device)}
-        )
-    options = options.model_copy(
-        update={
-            "output": output,
-            "window_tokens": _window_tokens(config, options.window_tokens),
-            "entity_floor": min(options.entity_floor, thresholds[0]),
-            "relation_floor": min(options.relation_floor, thresholds[1]),
-        }
+        recorded = manifest.configuration.token_budget if manifest is not None else None
+        options = options.changed(token_budget=recorded or _token_budget(options.device))
+    options = options.changed(
+        output=output,
+        window_tokens=_window_tokens(config, options.window_tokens),
+        entity_floor=min(options.entity_floor, thresholds[0]),
+        relation_floor=min(options.relation_floor, thresholds[1]),
     )
     hash_ = model_hash(folder)
     live_version = None
     if options.into and manifest is not None:
-        if manifest["model"]["hash"] != hash_:
-            raise ConfigurationError(f"--model: the graph in {output} was made by another model")
+        if manifest.model.hash != hash_:
+            raise ConfigurationError(
+                f"the graph in {output} was made by another model", field="model"
+            )
         live_version = _live_version(manifest)
     elif manifest is not None:
         _check_resumable(options, hash_, manifest)
+    recorded_id = manifest.run_id if manifest is not None else None
     return PreparedExtraction(
-        options,
-        model,
-        hash_,
-        thresholds,
-        config.get("calibration"),
-        read_label_schema(folder),
-        plan_extraction(options, hash_, live_version),
-        (manifest or {}).get("run_id") or uuid.uuid4().hex,
-        manifest if options.into else None,
+        options=options,
+        model=model,
+        model_hash=hash_,
+        thresholds=thresholds,
+        calibration=config.get("calibration"),
+        label_schema=read_label_schema(folder),
+        plan=plan_extraction(options, hash_, live_version),
+        run_id=recorded_id or uuid.uuid4().hex,
+        added_to=manifest if options.into else None,
     )
 
 
-def _as_recorded(options: ExtractOptions, manifest: dict[str, Any]) -> ExtractOptions:
+def _as_recorded(options: ExtractOptions, manifest: Manifest) -> ExtractOptions:
     """The options of an update: what is not given is that of the run that it adds to."""
-    recorded = manifest["configuration"]
+    recorded = manifest.configuration.recorded()
     taken = {
         name: recorded[name]
         for name in RECORDED_OPTIONS
         if name in recorded and name not in options.model_fields_set
     }
     if options.model is None:
-        taken["model"] = manifest["model"]["name"]
-    options = options.model_copy(update=taken)
+        taken["model"] = manifest.model.name
+    options = validate(ExtractOptions, dict(options) | taken)
     # What one document says would else depend on when it came.
     for name in ("language", "window_tokens", "entity_floor", "relation_floor"):
         if name in recorded and getattr(options, name) != recorded[name]:
             raise ConfigurationError(
-                f"--{name.replace('_', '-')}: {getattr(options, name)!r}, but the graph in "
-                f"{options.output} was extracted with {recorded[name]!r}"
+                f"{getattr(options, name)!r}, but the graph in {options.output} was extracted "
+                f"with {recorded[name]!r}",
+                field=name,
             )
     return options
 
 
-def _live_version(manifest: dict[str, Any]) -> str:
+def _live_version(manifest: Manifest) -> str:
     """What names the state of the documents that a corpus is compared with."""
-    names = [chunk["name"] for chunk in manifest["chunks"]]
-    spelt = json.dumps([names, manifest.get("removed", {})], sort_keys=True)
+    names = [chunk.name for chunk in manifest.chunks or ()]
+    spelt = json.dumps([names, manifest.removed], sort_keys=True)
     return blake2b(spelt.encode(), digest_size=16).hexdigest()
 
 
@@ -194,20 +200,22 @@ def _token_budget(device: str) -> int:
     return default_token_budget(device)
 
 
-def _check_resumable(options: ExtractOptions, hash_: str, manifest: dict[str, Any]) -> None:
+def _check_resumable(options: ExtractOptions, hash_: str, manifest: Manifest) -> None:
     """Refuses to mix extractions of two models or with two sets of options in one folder."""
-    if manifest.get("model", {}).get("hash", hash_) != hash_:
-        raise ConfigurationError(f"--model: the run in {options.output} was begun by another model")
-    recorded = manifest.get("configuration", {})
+    if manifest.model.hash not in ("", hash_):
+        raise ConfigurationError(
+            f"the run in {options.output} was begun by another model", field="model"
+        )
+    recorded = manifest.configuration.recorded()
     for name, value in options.what_extractions_depend_on().items():
         if name in recorded and recorded[name] != value:
             raise ConfigurationError(
-                f"--{name.replace('_', '-')}: {value!r}, but the run in {options.output} "
-                f"was begun with {recorded[name]!r}"
+                f"{value!r}, but the run in {options.output} was begun with {recorded[name]!r}",
+                field=name,
             )
 
 
-def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> dict[str, Any]:
+def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> Manifest:
     """Runs the extract phase.
 
     Args:
@@ -233,24 +241,27 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
         make_folder(options.output)
         make_folder(folder.path)
     except (BeamIOError, OSError) as error:
-        raise ConfigurationError(f"--output: {options.output} can't be made: {error}") from None
+        raise ConfigurationError(
+            f"{options.output} can't be made: {error}", field="output"
+        ) from None
     added_to = prepared.added_to
-    manifest: dict[str, Any] = {
-        "version": MANIFEST_VERSION,
-        "run_id": prepared.run_id,
-        "state": "extracting",
-        "inputs": _inputs(plan, added_to),
-        "configuration": options.model_dump(exclude={"output", "resume", "into", "corpus"})
-        | {"corpus": options.corpus},
-        "model": {
-            "name": prepared.model,
-            "hash": prepared.model_hash,
-            "entity_threshold": prepared.thresholds[0],
-            "relation_threshold": prepared.thresholds[1],
-            "calibration": prepared.calibration,
-        },
-        "versions": versions(),
-    }
+    manifest = Manifest(
+        run_id=prepared.run_id,
+        state="extracting",
+        inputs=_inputs(plan, added_to),
+        configuration=Configuration.model_validate(
+            options.model_dump(mode="json", exclude={"output", "resume", "into"})
+        ),
+        model=ModelRecord(
+            name=prepared.model,
+            hash=prepared.model_hash,
+            entity_threshold=prepared.thresholds[0],
+            relation_threshold=prepared.thresholds[1],
+            calibration=prepared.calibration,
+        ),
+        versions=versions(),
+        removed={},
+    )
     # The graph that is added to stays what it is until all that is new is there: its
     # manifest names its chunks, and whoever repeats the command finds the same name for
     # each of the new ones.
@@ -261,14 +272,14 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
     assert options.token_budget is not None  # since the options are prepared
     handler = PFNModelHandler(
         prepared.model,
-        options.device,
-        options.precision,
-        options.token_budget,
-        options.entity_floor,
-        options.relation_floor,
-        options.window_tokens,
+        device=options.device,
+        precision=options.precision,
+        entity_floor=options.entity_floor,
+        relation_floor=options.relation_floor,
+        token_budget=options.token_budget,
+        window_tokens=options.window_tokens,
     )
-    known = [folder.file(chunk["name"]) for chunk in (added_to or {}).get("chunks", ())]
+    known = [file.path for file in chunk_files(folder, added_to)] if added_to else []
     progress = (
         Progress(plan.rows, _Watcher(folder, known))
         if is_local_run(pipeline_args)
@@ -283,7 +294,7 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
             runs = (
                 pipeline
                 | "Runs" >> beam.Create(list(enumerate(plan.runs)), reshuffle=False)
-                | "Changed" >> ChangedRuns(live, added_to.get("removed", {}))
+                | "Changed" >> ChangedRuns(live, added_to.removed)
             )
         _ = runs | "Extract" >> ExtractChunks(folder.path, handler, options.language)
     seconds = time.monotonic() - started
@@ -295,39 +306,39 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
     read = counts["rows"] - before
     unchanged = plan.rows - counts["rows"] + counts["unchanged"]
     share = read / counts["rows"] if counts["rows"] else 0.0
-    manifest |= {
-        "state": "extracted",
-        "chunks": [{"name": chunk.name, **chunk.counters} for chunk in chunks],
-        "extract": {
-            "seconds": round(seconds, 3),
-            "counts": dict(sorted(counts.items())),
-            "resumed_rows": before,
-            "sentences_per_second": round(counts["sentences"] * share / seconds, 1),
-            "documents_per_second": round(read / seconds, 2),
-        },
+    generation = 0 if added_to is None else added_to.last_generation + 1
+    records = tuple(
+        ChunkRecord.model_validate({"name": c.name, "generation": generation, **c.counters})
+        for c in chunks
+    )
+    extraction: dict[str, Any] = {
+        "seconds": round(seconds, 3),
+        "counts": dict(sorted(counts.items())),
+        "resumed_rows": before,
+        "sentences_per_second": round(counts["sentences"] * share / seconds, 1),
+        "documents_per_second": round(read / seconds, 2),
     }
     if added_to is not None:
-        manifest["extract"]["unchanged_rows"] = unchanged
-        generation = {"generation": last_generation(added_to) + 1}
-        manifest["chunks"] = added_to["chunks"] + [c | generation for c in manifest["chunks"]]
+        extraction["unchanged_rows"] = unchanged
+        records = (added_to.chunks or ()) + records
         # What the last build was made with is how the next one is made.
-        manifest = added_to | manifest
+        new = manifest.model_fields_set - {"removed"}
+        manifest = added_to.changed(**{name: getattr(manifest, name) for name in new})
+    manifest = manifest.changed(
+        state="extracted", chunks=records, extract=ExtractionRecord(**extraction)
+    )
     write_manifest(options.output, manifest)
     return manifest
 
 
-def _inputs(plan: Plan, added_to: dict[str, Any] | None) -> list[dict[str, Any]]:
+def _inputs(plan: Plan, added_to: Manifest | None) -> tuple[InputFile, ...]:
     """The files that were read, each as it was when it was read last."""
-    inputs = {file["path"]: file for file in (added_to or {}).get("inputs", ())}
+    inputs = {file.path: file for file in (added_to.inputs if added_to is not None else ())}
     for file in plan.files:
-        inputs[file.path] = {
-            "path": file.path,
-            "size": file.size,
-            "version": file.version,
-            "rows": file.rows,
-            "error": file.error,
-        }
-    return list(inputs.values())
+        inputs[file.path] = InputFile(
+            path=file.path, size=file.size, version=file.version, rows=file.rows, error=file.error
+        )
+    return tuple(inputs.values())
 
 
 def check_writable(output: str) -> None:
@@ -342,9 +353,9 @@ def check_writable(output: str) -> None:
     while not place.exists() and place != place.parent:
         place = place.parent
     if not place.is_dir():
-        raise ConfigurationError(f"--output: {output}: {place} is not a folder")
+        raise ConfigurationError(f"{output}: {place} is not a folder", field="output")
     if not os.access(place, os.W_OK | os.X_OK):
-        raise ConfigurationError(f"--output: {output}: {place} may not be written to")
+        raise ConfigurationError(f"{output}: {place} may not be written to", field="output")
 
 
 def _finished(folder: ExtractionFolder, plan: Plan) -> list:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from apache_beam.io.filesystem import BeamIOError
 
-from pfn_kg.pipeline.manifest import find_manifest
+from pfn_kg.pipeline.manifest import BuildRecord, Manifest, find_manifest
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.transforms.plumbing.files import absolute, join, read_bytes
@@ -25,23 +25,30 @@ class FinishedRun(NamedTuple):
 
     Attributes:
         directory: its output folder.
-        manifest: what stands in manifest.json.
+        manifest: its manifest.json.
         label_schema: the one it was built with.
     """
 
     directory: str
-    manifest: dict[str, Any]
+    manifest: Manifest
     label_schema: LabelSchema
 
     @property
     def run_id(self) -> str:
         """What tells this output folder from all others, however it is called."""
-        return self.manifest["run_id"]
+        assert self.manifest.run_id is not None  # or it is no finished run
+        return self.manifest.run_id
+
+    @property
+    def build(self) -> BuildRecord:
+        """How it was built, and what came out."""
+        assert self.manifest.build is not None  # or it is no finished run
+        return self.manifest.build
 
     @property
     def language(self) -> str | None:
         """Language of the corpus."""
-        return self.manifest.get("configuration", {}).get("language")
+        return self.manifest.configuration.language
 
     def version(self, **settings: Any) -> str:
         """What names one state of this graph: the run's id, a full stop, and a hash.
@@ -49,10 +56,10 @@ class FinishedRun(NamedTuple):
         Args:
             settings: all that decides what of the graph is written, and how.
         """
-        build = {k: v for k, v in self.manifest["build"].items() if k != "seconds"}
+        build = self.build.model_dump(mode="json", exclude_unset=True, exclude={"seconds"})
         decides = {
-            "chunks": [chunk["name"] for chunk in self.manifest.get("chunks", [])],
-            "removed": self.manifest.get("removed", {}),
+            "chunks": [chunk.name for chunk in self.manifest.chunks or ()],
+            "removed": self.manifest.removed,
             "build": build,
             "label_schema": self.label_schema.to_dict(),
             "program": version("pfn-kg"),
@@ -80,11 +87,11 @@ def read_finished(directory: str) -> FinishedRun:
     manifest = find_manifest(directory)
     if manifest is None:
         raise ConfigurationError(f"{directory}: no manifest.json there, so no finished graph")
-    if manifest.get("state") != "done" or "build" not in manifest:
+    if manifest.state != "done" or manifest.build is None:
         raise ConfigurationError(
             f"{directory}: its graph is not finished; make it by `pfn-kg build {directory}`"
         )
-    if "run_id" not in manifest:
+    if manifest.run_id is None:
         raise ConfigurationError(
             f"{directory}: built by an older version; build it again by `pfn-kg build {directory}`"
         )

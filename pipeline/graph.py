@@ -107,8 +107,8 @@ class Graph:
         """Reads a table, or some of its columns.
 
         Args:
-            name: a table of the output folder: `documents`, `sentences` (written with
-                `--sentences`), `mentions`, `triples`, `entities`, `relations`, `redirects`
+            name: a table of the output folder: `documents`, `sentences` (where the build wrote it),
+                `mentions`, `triples`, `entities`, `relations`, `redirects`
                 or `rejected`.
             columns: the columns to read, in the order wanted; all by default.
 

@@ -12,7 +12,7 @@ from pfn_kg.pfn.readers.docred import GoldDocument
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.extract_phase import PreparedExtraction, extract, prepare_extraction
 from pfn_kg.pipeline.graph_scores import by_document, score_graph
-from pfn_kg.schemas.job import ExtractOptions
+from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, replace
 from pfn_kg.transforms.tables.parts import find_parts, read_part

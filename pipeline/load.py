@@ -6,58 +6,23 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary
-from pfn_kg.pipeline.manifest import read_extracted, versions, write_manifest
+from pfn_kg.pipeline.manifest import LoadRecord, read_extracted, versions, write_manifest
 from pfn_kg.pipeline.options import is_local_run
 from pfn_kg.pipeline.write_graph import REJECTED_FILE, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.load_options import LoadOptions, ServerOptions
 from pfn_kg.sinks.neo4j.connection import Neo4jServer, Neo4jUnavailableError
-from pfn_kg.sinks.neo4j.sink import BATCH_ROWS, Neo4jOptions, Neo4jSink
-from pfn_kg.transforms.graph.filters import Filters
+from pfn_kg.sinks.neo4j.sink import Neo4jOptions, Neo4jSink
 from pfn_kg.transforms.plumbing.files import delete, join, make_folder, read_bytes, replace
 
 #: How the names of folders begin that hold the counts and rejected rows of a load.
 TEMPORARY_PREFIX = ".load-"
-
-
-class LoadOptions(NamedTuple):
-    """How a graph is loaded into Neo4j.
-
-    Attributes:
-        server: where it goes.
-        graph: its name in the database.
-        replace: whether a graph of that name from another run may be replaced.
-        lexical: whether the text is loaded too.
-        writers: how many transactions may run side by side.
-        filters: which relations are loaded.
-        batch_rows: rows in one transaction; halved where the server's memory is too small.
-    """
-
-    server: Neo4jServer
-    graph: str = "default"
-    replace: bool = False
-    lexical: bool = False
-    writers: int = 1
-    filters: Filters = Filters()
-    batch_rows: int = BATCH_ROWS
-
-    def check(self) -> None:
-        """Refuses what can't be meant.
-
-        Raises:
-            ConfigurationError: names the option.
-        """
-        self.server.check()
-        if not self.graph.strip():
-            raise ConfigurationError("--graph: the name is empty")
-        if self.writers < 1:
-            raise ConfigurationError(f"--neo4j-writers: {self.writers} is not 1 or more")
 
 
 def load(
@@ -89,7 +54,9 @@ def load(
     delete_temporary(run.directory, TEMPORARY_PREFIX)
     temporary = temporary_folder(run.directory)
     try:
-        counts = run_sink(run, sink, temporary, options.filters, pipeline_args)
+        counts = run_sink(
+            run, sink, temporary, filters=options.filters, pipeline_args=pipeline_args
+        )
         keep_rejected(run.directory, options.graph, temporary, counts["rejected"])
     finally:
         delete_folder(temporary)
@@ -103,11 +70,10 @@ def make_sink(run: FinishedRun, options: LoadOptions) -> tuple[Neo4jSink, str]:
     Raises:
         ConfigurationError: if an option is wrong; the server is not asked.
     """
-    options.check()
     if options.lexical:
         _check_sentences(run)
     options.filters.check(run.label_schema)
-    version = run.version(filters=options.filters, lexical=options.lexical)
+    version = run.version(filters=options.filters.key, lexical=options.lexical)
     settings = Neo4jOptions(
         graph=options.graph,
         version=version,
@@ -116,7 +82,7 @@ def make_sink(run: FinishedRun, options: LoadOptions) -> tuple[Neo4jSink, str]:
         writers=options.writers,
         batch_rows=options.batch_rows,
     )
-    return Neo4jSink(run.label_schema, options.server, settings), version
+    return Neo4jSink(run.label_schema, _connectable(options.server), settings), version
 
 
 def temporary_folder(directory: str) -> str:
@@ -128,22 +94,21 @@ def record_load(
     directory: str, options: LoadOptions, version: str, counts: dict[str, int], seconds: float
 ) -> None:
     """Says in the run's manifest what was loaded, where and how."""
-    done = {
-        "uri": options.server.uri,
-        "database": options.server.database,
-        "version": version,
-        "options": {
+    record = LoadRecord(
+        uri=options.server.uri,
+        database=options.server.database,
+        version=version,
+        options={
             "lexical": options.lexical,
             "writers": options.writers,
-            **options.filters._asdict(),
+            **options.filters.model_dump(mode="json"),
         },
-        "counts": counts,
-        "seconds": round(seconds, 3),
-        "versions": versions(),
-    }
+        counts=counts,
+        seconds=round(seconds, 3),
+        versions=versions(),
+    )
     manifest = read_extracted(directory)
-    loads: dict[str, Any] = manifest.get("loads", {}) | {options.graph: done}
-    write_manifest(directory, manifest | {"loads": loads})
+    write_manifest(directory, manifest.changed(loads=manifest.loads | {options.graph: record}))
 
 
 def _check_sentences(run: FinishedRun) -> None:
@@ -151,12 +116,13 @@ def _check_sentences(run: FinishedRun) -> None:
         run.parts(["sentences"])
     except ConfigurationError:
         raise ConfigurationError(
-            f"--neo4j-lexical: {join(run.directory, 'sentences')} is not there; make it by "
-            f"`pfn-kg build {run.directory} --sentences`"
+            f"{join(run.directory, 'sentences')} is not there; make it by "
+            f"`pfn-kg build {run.directory}` with `sentences`",
+            field="neo4j_lexical",
         ) from None
 
 
-def check_server(server: Neo4jServer, pipeline_args: Sequence[str] = ()) -> None:
+def check_server(server: ServerOptions, pipeline_args: Sequence[str] = ()) -> None:
     """Asks the server for an answer, so that a wrong password ends no long run.
 
     Args:
@@ -168,8 +134,13 @@ def check_server(server: Neo4jServer, pipeline_args: Sequence[str] = ()) -> None
         ConfigurationError: if it does not answer, or refuses.
     """
     if is_local_run(pipeline_args):
-        with server.connect() as driver, _as_wrong_call():
-            server.verify(driver)
+        known = _connectable(server)
+        with known.connect() as driver, _as_wrong_call():
+            known.verify(driver)
+
+
+def _connectable(server: ServerOptions) -> Neo4jServer:
+    return Neo4jServer(**dict(server))
 
 
 @contextmanager
@@ -178,7 +149,7 @@ def _as_wrong_call() -> Iterator[None]:
     try:
         yield
     except Neo4jUnavailableError as error:
-        raise ConfigurationError(f"--neo4j-uri: {error}") from None
+        raise ConfigurationError(f"{error}", field="neo4j_uri") from None
 
 
 def keep_rejected(directory: str, graph: str, temporary: str, rejected: int) -> None:

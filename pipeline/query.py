@@ -13,7 +13,7 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
-from pfn_kg.pipeline.manifest import find_manifest
+from pfn_kg.pipeline.manifest import ExportManifest, find_any_manifest
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.rdf.names import RdfNames
@@ -57,7 +57,7 @@ class RdfGraph(NamedTuple):
             return self.store.query(sparql, prefixes=self.prefixes)
         except SyntaxError as error:
             raise ConfigurationError(
-                f"SPARQL: {_reason(str(error), sparql, self.prefixes)}"
+                f"{_reason(str(error), sparql, self.prefixes)}", field="sparql"
             ) from None
 
 
@@ -71,14 +71,14 @@ def read_graph(directory: str) -> RdfGraph:
         ConfigurationError: if there is no RDF, or not all of it.
     """
     directory = absolute(directory)
-    manifest = find_manifest(directory)
-    if manifest is None or "export" not in manifest:
+    manifest = find_any_manifest(directory)
+    if not isinstance(manifest, ExportManifest):
         return read_run_rdf(read_finished(directory))
-    if manifest["export"] != "rdf":
-        raise ConfigurationError(f"{directory}: an export to {manifest['export']}, not RDF")
-    if manifest.get("state") != "done":
+    if manifest.export != "rdf":
+        raise ConfigurationError(f"{directory}: an export to {manifest.export}, not RDF")
+    if manifest.state != "done":
         raise ConfigurationError(f"{directory}: its export is not finished; export it again")
-    return _read(directory, directory, _prefixes(manifest.get("options", {})))
+    return _read(directory, directory, _prefixes(manifest.options))
 
 
 def read_run_rdf(run: FinishedRun) -> RdfGraph:

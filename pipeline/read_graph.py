@@ -25,7 +25,7 @@ class ReadGraph(beam.PTransform):
 
     Args:
         directory: the output folder of a finished run, on any file system that Beam knows.
-        table: `documents`, `sentences` (written with `--sentences`), `mentions`, `triples`,
+        table: `documents`, `sentences` (where the build wrote it), `mentions`, `triples`,
             `entities`, `relations`, `redirects` or `rejected`.
         columns: the columns to read; all by default.
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pfn_kg.pipeline.manifest import chunk_files, last_generation, read_extracted, write_manifest
+from pfn_kg.pipeline.manifest import chunk_files, read_extracted, write_manifest
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
@@ -47,13 +47,12 @@ def remove_documents(directory: str, ids: Collection[str]) -> int:
     if unknown := [id_ for id_ in wanted.to_pylist() if id_ not in known]:
         shown = ", ".join(map(repr, unknown[:_SHOWN]))
         more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
-        raise ConfigurationError(f"--documents: {directory} has no document {shown}{more}")
-    before = manifest.get("removed", {})
+        raise ConfigurationError(f"{directory} has no document {shown}{more}", field="documents")
+    before = manifest.removed
     new = {id_ for id_, last in known.items() if before.get(id_, -1) < last}
     if new:
-        generation = last_generation(manifest)
-        removed = before | dict.fromkeys(new, generation)
-        manifest |= {"state": "extracted", "removed": dict(sorted(removed.items()))}
+        removed = before | dict.fromkeys(new, manifest.last_generation)
+        manifest = manifest.changed(state="extracted", removed=dict(sorted(removed.items())))
         write_manifest(directory, manifest)
     return len(new)
 

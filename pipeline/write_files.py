@@ -20,9 +20,10 @@ from pfn_kg.pipeline.export import (
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
 from pfn_kg.pipeline.folders import delete_temporary
 from pfn_kg.pipeline.write_graph import WriteGraph
+from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.load_options import Filters
 from pfn_kg.sinks.interface import Sink
-from pfn_kg.transforms.graph.filters import Filters
 from pfn_kg.transforms.graph.joined_rows import tables_read
 from pfn_kg.transforms.plumbing.files import absolute, make_folder
 from pfn_kg.transforms.tables.parts import TablePart
@@ -90,9 +91,9 @@ class WriteFiles(beam.PTransform):
 
         def end(counts: dict[str, int], begun: tuple[str, float]) -> dict[str, int]:
             attempt, began = begun
-            says = export_manifest(run, sink, filters, settings, counts)
-            says["seconds"] = round(time.time() - began, 3)
-            publish(output, temporary, says | {"attempt": attempt})
+            says = export_manifest(run, sink, filters=filters, settings=settings, counts=counts)
+            seconds = round(time.time() - began, 3)
+            publish(output, temporary, says.changed(seconds=seconds, attempt=attempt))
             delete_temporary(output, TEMPORARY_PREFIX)
             return counts
 
@@ -142,12 +143,9 @@ def make_filters(
     """The filters that a caller gives, with relations as any sequence of names.
 
     Raises:
-        ConfigurationError: if one name was given instead of a sequence of names.
+        ConfigurationError: if a value is wrong, or one name was given instead of a sequence.
     """
     if isinstance(relations, str):
         raise ConfigurationError(f"relations: give a list of names, such as [{relations!r}]")
-    return Filters(
-        min_confidence=min_confidence,
-        min_evidence=min_evidence,
-        relations=None if relations is None else tuple(relations),
-    )
+    given = {"min_confidence": min_confidence, "min_evidence": min_evidence}
+    return validate(Filters, given | {"relations": None if relations is None else tuple(relations)})

@@ -21,10 +21,10 @@ import pyarrow as pa
 
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.options import pipeline_options
+from pfn_kg.schemas.load_options import Filters
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.sinks.interface import RejectedRow, Rows, Sink, Written
 from pfn_kg.sinks.tables import parquet_bytes
-from pfn_kg.transforms.graph.filters import Filters
 from pfn_kg.transforms.graph.joined_rows import PART, JoinTables, read_rows, tables_read
 from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, replace
 
@@ -196,6 +196,7 @@ def run_sink(
     run: FinishedRun,
     sink: Sink,
     folder: str,
+    *,
     filters: Filters | None = None,
     pipeline_args: Sequence[str] = (),
 ) -> dict[str, int]:

@@ -12,15 +12,15 @@ from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.folders import delete_temporary, list_files
 from pfn_kg.pipeline.load import (
     TEMPORARY_PREFIX,
-    LoadOptions,
     keep_rejected,
     make_sink,
     record_load,
     temporary_folder,
 )
 from pfn_kg.pipeline.write_files import WriteRun, make_filters
+from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.sinks.neo4j.connection import Neo4jServer
+from pfn_kg.schemas.load_options import LoadOptions, ServerOptions
 from pfn_kg.transforms.plumbing.files import make_folder
 
 
@@ -44,7 +44,7 @@ class WriteNeo4j(beam.PTransform):
         graph: the graph's name in the database.
         replace: whether a graph of that name from another run may be replaced.
         lexical: whether documents and sentences are loaded too; the graph must have been built
-            with `--sentences`.
+            with the option `sentences`.
         writers: how many transactions may run side by side.
         min_confidence: relations below this confidence are left out.
         min_evidence: relations with fewer pieces of evidence are left out.
@@ -81,13 +81,17 @@ class WriteNeo4j(beam.PTransform):
         self._run = read_finished(fspath(directory))
         if (username is None) != (password is None):
             raise ConfigurationError("username, password: give both of them or none")
-        self._options = LoadOptions(
-            server=Neo4jServer(uri, database=database, username=username, password=password),
-            graph=graph,
-            replace=replace,
-            lexical=lexical,
-            writers=writers,
-            filters=make_filters(min_confidence, min_evidence, relations),
+        server = {"uri": uri, "database": database, "username": username, "password": password}
+        self._options = validate(
+            LoadOptions,
+            {
+                "server": validate(ServerOptions, server),
+                "graph": graph,
+                "replace": replace,
+                "lexical": lexical,
+                "writers": writers,
+                "filters": make_filters(min_confidence, min_evidence, relations),
+            },
         )
         self._sink, self._version = make_sink(self._run, self._options)
 

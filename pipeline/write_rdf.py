@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike, fspath
-from typing import get_args
 
 import apache_beam as beam
 
 from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.write_files import WriteFiles
-from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.sinks.rdf.names import AliasIris, RelationIris
-from pfn_kg.sinks.rdf.provenance import Provenance
-from pfn_kg.sinks.rdf.sink import Format, RdfOptions, RdfSink
+from pfn_kg.schemas.assemble import validate
+from pfn_kg.schemas.build_options import RdfOptions
+from pfn_kg.schemas.choices import AliasIris, Provenance, RdfFormat, RelationIris
+from pfn_kg.sinks.rdf.sink import RdfSink
 
 
 class WriteRdf(beam.PTransform):
@@ -52,7 +51,7 @@ class WriteRdf(beam.PTransform):
         directory: str | PathLike[str],
         output: str | PathLike[str],
         *,
-        format: Format = "turtle",
+        format: RdfFormat = "turtle",
         provenance: Provenance = "none",
         relation_iris: RelationIris = "own",
         alias_iris: AliasIris = "same-as",
@@ -63,25 +62,18 @@ class WriteRdf(beam.PTransform):
         relations: Sequence[str] | None = None,
     ):
         super().__init__()
-        for name, value, allowed in (
-            ("format", format, Format),
-            ("provenance", provenance, Provenance),
-            ("relation_iris", relation_iris, RelationIris),
-            ("alias_iris", alias_iris, AliasIris),
-        ):
-            if value not in get_args(allowed):
-                raise ConfigurationError(
-                    f"{name}: {value!r} is not one of {', '.join(get_args(allowed))}"
-                )
         run = read_finished(fspath(directory))
         language = run.language if label_language is None else label_language
-        options = RdfOptions(
-            format=format,
-            provenance=provenance,
-            language=None if language == "none" else language,
-            relation_iris=relation_iris,
-            alias_iris=alias_iris,
-            gzip=gzip,
+        options = validate(
+            RdfOptions,
+            {
+                "format": format,
+                "provenance": provenance,
+                "language": None if language == "none" else language,
+                "relation_iris": relation_iris,
+                "alias_iris": alias_iris,
+                "gzip": gzip,
+            },
         )
         self._write = WriteFiles(
             directory,
@@ -91,7 +83,7 @@ class WriteRdf(beam.PTransform):
             min_evidence=min_evidence,
             relations=relations,
             # The base, so that whoever reads the files knows their prefixes.
-            settings=options._asdict() | {"base_iri": run.label_schema.base_iri},
+            settings=options.model_dump() | {"base_iri": run.label_schema.base_iri},
         )
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:

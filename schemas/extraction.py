@@ -116,7 +116,8 @@ def read_counters(schema: pa.Schema) -> dict[str, int]:
             f"extraction format version {version}, but this program reads up to "
             f"{EXTRACTION_VERSION}"
         )
-    return json.loads(metadata[_COUNTERS_KEY])
+    counters: dict[str, int] = json.loads(metadata[_COUNTERS_KEY])
+    return counters
 
 
 def with_all_columns(rows: pa.Table) -> pa.Table:

@@ -7,23 +7,6 @@ from pathlib import Path
 
 from pfn_kg.schemas.errors import ConfigurationError
 
-_KINDS = ("env", "file")
-
-
-def check_reference(reference: str, option: str) -> None:
-    """Refuses what is no reference, without saying what it is: it may be the secret itself.
-
-    Args:
-        reference: `env:NAME` or `file:PATH`.
-        option: where it was given, for the message.
-
-    Raises:
-        ConfigurationError: if it is neither.
-    """
-    kind, _, place = reference.partition(":")
-    if kind not in _KINDS or not place:
-        raise ConfigurationError(f"{option}: give env:NAME or file:PATH, not the secret itself")
-
 
 def resolve(reference: str) -> str:
     """The secret that a reference leads to, on the machine that asks.

@@ -321,7 +321,7 @@ def test_model_that_fails_to_load_is_one_line(tmp_path, tiny_model, capsys):
     (model / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     assert extract(path, tmp_path / "out", model) == 1
     message = capsys.readouterr().err.rstrip("\n")
-    assert f"--model {model}" in message
+    assert f"model {model}" in message
     assert "while running" not in message
     assert "\n" not in message
 

@@ -285,7 +285,7 @@ def test_thresholds(tmp_path):
     high = tables(folder)
     assert {m["mention_id"] for m in high["mentions"]} < {m["mention_id"] for m in low["mentions"]}
     assert {t["triple_id"] for t in high["triples"]} < {t["triple_id"] for t in low["triples"]}
-    with pytest.raises(ConfigurationError, match=r"--entity-threshold: 0\.05 is below 0\.1"):
+    with pytest.raises(ConfigurationError, match=r"entity_threshold: 0\.05 is below 0\.1"):
         build(folder, BuildOptions(entity_threshold=0.05))
 
 
@@ -335,7 +335,7 @@ def test_command(tmp_path, capsys):
         (["--aliases", "x"], "--aliases: x: No such file or directory"),
         (["--neo4j-uri", "x"], "--neo4j-uri: 'x' is not like neo4j://HOST:7687"),
         (["--entity-threshold", "1.5"], "--entity-threshold: 1.5 is not between 0 and 1"),
-        (["--base-iri", "no iri"], "--base-iri: base_iri: must be an absolute IRI"),
+        (["--base-iri", "no iri"], "--base-iri: must be an absolute IRI"),
         (["--schema", "missing.yaml"], "--schema: missing.yaml: No such file or directory"),
     ],
 )

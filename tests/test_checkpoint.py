@@ -25,9 +25,9 @@ def test_find_model(tiny_model, tmp_path):
     # The output folder of a training holds the model in model/.
     shutil.copytree(tiny_model, tmp_path / "training" / "model")
     assert find_model(str(tmp_path / "training")) == tmp_path / "training" / "model"
-    with pytest.raises(ConfigurationError, match=r"--model: .* has no config\.json"):
+    with pytest.raises(ConfigurationError, match=r"model: .* has no config\.json"):
         find_model(str(tmp_path))
-    with pytest.raises(ConfigurationError, match="--model: nowhere is neither a folder nor"):
+    with pytest.raises(ConfigurationError, match="model: nowhere is neither a folder nor"):
         find_model("nowhere")
 
 

@@ -168,7 +168,7 @@ def test_configuration_file_and_flags_that_win(tmp_path, tiny_model, capsys):
         ({"config": "x"}, "no option is called 'config'"),
         ({"token-budget": "many"}, "--token-budget"),
         ({"chunk_documents": 0}, "--chunk-documents"),
-        ({"corpus": {"a": 1}}, "--corpus"),
+        ({"corpus": {"a": 1}}, "CORPUS: "),
         ({"precision": "fp3"}, "--precision"),
         ({"entity_threshold": "high"}, "--entity-threshold"),
         ({"head_policy": "worst"}, "--head-policy"),

@@ -13,7 +13,7 @@ import pytest
 
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import ExtractOptions
+from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.transforms.plumbing.files import delete, list_folder
 from pfn_kg.transforms.reading.chunks import read_documents
 from pfn_kg.transforms.reading.list_corpus import list_corpus
@@ -132,9 +132,9 @@ def test_columns_that_some_files_lack(tmp_path):
     found = rows(tmp_path, metadata_columns=["url"], title_column="title")
     assert [json.loads(d.metadata)["url"] for d in found] == ["u1", "u2", None, None, None, None]
     assert [d.title for d in found] == ["T1", "T2", None, None, None, None]
-    with pytest.raises(ConfigurationError, match=r"--metadata-columns: .* has no column 'nowhere'"):
+    with pytest.raises(ConfigurationError, match=r"metadata_columns: .* has no column 'nowhere'"):
         rows(tmp_path, metadata_columns=["nowhere"])
-    with pytest.raises(ConfigurationError, match=r"--title-column: .* has no column 'nowhere'"):
+    with pytest.raises(ConfigurationError, match=r"title_column: .* has no column 'nowhere'"):
         rows(tmp_path, title_column="nowhere")
 
 
@@ -192,7 +192,7 @@ def test_types_that_are_no_ids_are_refused(tmp_path, column):
     with pytest.raises(ConfigurationError) as refused:
         ids(path)
     assert str(refused.value) == (
-        f"--id-column: column 'id' of {path} is {pq.read_schema(path).field('id').type}, "
+        f"id_column: column 'id' of {path} is {pq.read_schema(path).field('id').type}, "
         "not text, whole numbers or dates; "
         "cast it to a string"
     )

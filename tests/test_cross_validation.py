@@ -61,7 +61,7 @@ def test_a_fold_is_test_and_15_percent_of_the_rest_is_dev():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "--folds: .*: "),
+        ("{", "folds: .*: "),
         ("[]", "not a list of two or more lists of numbers"),
         ("[[1], []]", "not a list of two or more lists of numbers"),
         ("[[1], [true]]", "not a list of two or more lists of numbers"),
@@ -80,7 +80,7 @@ def test_wrong_number_of_folds():
     for count in ("1", "4"):
         with pytest.raises(ConfigurationError, match="is not between 2 and the number of doc"):
             read_folds(count, data_set([1, 1, 1]), 13)
-    with pytest.raises(ConfigurationError, match=r"--folds: nowhere\.json: No such file"):
+    with pytest.raises(ConfigurationError, match=r"folds: nowhere\.json: No such file"):
         read_folds("nowhere.json", data_set([1, 1]), 13)
 
 
@@ -161,7 +161,7 @@ def test_the_command(arguments, tmp_path, capsys):
     [
         (["--fold", "3"], "--fold: '3' is not one of 1 to 2"),
         (["--train", "x"], "--train: has no use where --data and --folds are given"),
-        (["--overlapping-entities", "x"], "--overlapping-entities: 'x' is neither keep nor drop"),
+        (["--overlapping-entities", "x"], "--overlapping-entities: 'x' is not one of keep, drop"),
         (["--data", "x.json"], "--data: there is no file"),
         (["--paper", "x"], "--paper: 'x' is not one of nyt"),
     ],

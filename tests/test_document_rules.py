@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pfn_kg.schemas.job import Rules
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.rules import Rules
 from pfn_kg.transforms.facts.document_rules import (
     RULES,
     DocumentRules,

@@ -226,8 +226,8 @@ def test_command(tmp_path, gold_file, tiny_model, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--format", "spert"], "--format: 'spert' is not docred"),
-        (["--format", "docred", "--limit", "0"], "--limit: 0 is not at least 1"),
+        (["--format", "spert"], "--format: 'spert' is not one of docred"),
+        (["--format", "docred", "--limit", "0"], "--limit: 0 is not 1 or more"),
         (["--format", "docred", "--gold", "no.json"], "no.json: No such file"),
         (["--format", "docred", "--model", "no such"], "--model: "),
         (["--format", "docred", "--relation-threshold", "2"], "--relation-threshold: 2.0"),

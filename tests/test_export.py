@@ -17,8 +17,8 @@ from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.write_graph import run_sink
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.joined_columns import JOINED_COLUMNS
+from pfn_kg.schemas.load_options import Filters
 from pfn_kg.sinks.interface import RejectedRow, Sink, Written
-from pfn_kg.transforms.graph.filters import Filters
 
 DOCS_PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "write_a_sink.md"
 MORE = [
@@ -144,7 +144,7 @@ def test_a_sink_is_handed_all_rows_and_their_ends(request, tmp_path, of, one_wri
 )
 def test_filters(run, tmp_path, filters):
     folder = str(tmp_path / "out")
-    run_sink(run, RowsSink(), folder, filters)
+    run_sink(run, RowsSink(), folder, filters=filters)
     relations = table_rows(run.directory, "relations")
     kept = {
         row["relation_id"]
@@ -166,7 +166,7 @@ def test_filters(run, tmp_path, filters):
 def test_a_confidence_equal_to_the_filter_passes(run, tmp_path):
     # It is stored as a float of 32 bits, which is below the number that users write.
     chosen = Filters(min_confidence=0.9, relations=("date of birth",))
-    run_sink(run, RowsSink(), str(tmp_path), chosen)
+    run_sink(run, RowsSink(), str(tmp_path), filters=chosen)
     assert len(written(tmp_path, "relations")) >= 12
 
 
@@ -212,7 +212,7 @@ def test_a_failed_export_is_not_taken_for_whole(small_run, tmp_path):
         (["--output", "OUT", "--min-confidence", "1.5"], "--min-confidence: 1.5 is not between"),
         (["--output", "OUT", "--min-evidence", "0"], "--min-evidence: 0 is not 1 or more"),
         (["--output", "OUT", "--relations", "no such"], "has no relation 'no such'"),
-        (["--output", "OUT", "--relations", ","], "--relations: ',' names no relations"),
+        (["--output", "OUT", "--relations", ","], "--relations: names no relations"),
         (["--output", "OUT", "--label-language", "?"], "--label-language: '?' is no language tag"),
         (["--output", "OTHER"], "holds files that are no export"),
         (["--output", "RUN"], "holds a run; choose another folder"),

@@ -177,8 +177,8 @@ def test_other_precisions(tiny_model, tiny_extractor, precision):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"device": "warp"}, "--device: 'warp' can't be used"),
-        ({"device": "cpu", "precision": "fp8"}, "--precision: 'fp8' is not one of auto"),
+        ({"device": "warp"}, "device: 'warp' can't be used"),
+        ({"device": "cpu", "precision": "fp8"}, "precision: 'fp8' is not one of auto"),
     ],
 )
 def test_wrong_options(tiny_model, options, message):

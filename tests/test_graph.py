@@ -14,8 +14,8 @@ from helpers.output_folders import files
 from pfn_kg import ConfigurationError, Graph
 from pfn_kg.pipeline import graph as graph_module
 from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.schemas.build_options import RdfOptions
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
-from pfn_kg.sinks.rdf.sink import RdfOptions
 
 MARKUP = "<script>alert(1)</script> & Co"
 MORE = [

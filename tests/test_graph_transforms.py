@@ -29,6 +29,7 @@ from pfn_kg import (
 from pfn_kg.pipeline import export as export_module
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
+from pfn_kg.pipeline.manifest import MANIFEST_VERSION, ExportManifest, find_any_manifest
 from pfn_kg.pipeline.options import pipeline_options
 
 
@@ -133,8 +134,8 @@ def test_files_appear_in_one_step_that_may_be_repeated(tmp_path, monkeypatch):
         (output / f".export-{name}").mkdir(parents=True)
         for number in range(3):
             (output / f".export-{name}" / f"{name}{number}.ttl").write_text(name)
-    says = {"export": "rdf", "state": "done"}
-    export_module.publish(str(output), str(output / ".export-old"), says | {"attempt": "1"})
+    says = ExportManifest(export="rdf", state="done")
+    export_module.publish(str(output), str(output / ".export-old"), says.changed(attempt="1"))
     assert {path.name for path in output.glob("*.ttl")} == {f"old{i}.ttl" for i in range(3)}
 
     def move_one(source, target, without=()):
@@ -142,7 +143,7 @@ def test_files_appear_in_one_step_that_may_be_repeated(tmp_path, monkeypatch):
         (Path(source) / first).rename(Path(target) / first)
         raise ConnectionError("the worker died")
 
-    arguments = str(output), str(output / ".export-new"), says | {"attempt": "2"}
+    arguments = str(output), str(output / ".export-new"), says.changed(attempt="2")
     with monkeypatch.context() as patch:
         patch.setattr(export_module, "move_files", move_one)
         with pytest.raises(ConnectionError):
@@ -152,7 +153,7 @@ def test_files_appear_in_one_step_that_may_be_repeated(tmp_path, monkeypatch):
     for _ in range(2):
         export_module.publish(*arguments)
         assert {path.name for path in output.glob("*.ttl")} == new
-        assert read_manifest(output) == arguments[2]
+        assert find_any_manifest(str(output)) == arguments[2].changed(version=MANIFEST_VERSION)
 
 
 class JsonLinesSink(Sink):
@@ -234,7 +235,7 @@ def test_wrong_options_of_neo4j(folder, uri, options, message):
 def test_a_load_without_sentences(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
     build(folder, BuildOptions(rdf=None))
-    with pytest.raises(ConfigurationError, match="--sentences"):
+    with pytest.raises(ConfigurationError, match="with `sentences`"):
         WriteNeo4j(folder, "bolt://localhost", lexical=True)
 
 

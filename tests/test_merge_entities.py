@@ -18,12 +18,12 @@ from helpers.output_folders import files, read_manifest, table_rows
 from pfn_kg.pipeline.alias_files import ALIASES_FILE
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
+from pfn_kg.schemas.build_options import RdfOptions
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.sinks.rdf.sink import RdfOptions
-from pfn_kg.transforms.merging.near_names import NearNameOptions
+from pfn_kg.schemas.rules import NearNameOptions
 from pfn_kg.transforms.names.canonical_names import canonical_entity
 
-FUZZY = NearNameOptions(0.9)
+FUZZY = NearNameOptions(similarity=0.9)
 
 
 def doc(id_, *names, triples=()):
@@ -204,7 +204,7 @@ def test_prism(tmp_path, aliases, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     options = BuildOptions(aliases=aliases, fuzzy=FUZZY, shard_rows=2)
     local, prism = write_folder(tmp_path / "local", DOCS), str(tmp_path / "prism")
-    build(local, options._replace(aliases=None))
+    build(local, options.changed(aliases=None))
     # Redirects go back to the build before.
     shutil.copytree(local, prism)
     build(local, options)
@@ -383,8 +383,8 @@ def test_wrong_alias_tables_change_nothing(tmp_path, capsys, text, message):
     ("arguments", "message"),
     [
         (["--aliases", "nowhere.csv"], "--aliases: nowhere.csv: "),
-        (["--fuzzy", "1.5"], "--fuzzy: '1.5' is not between 0.7 and 1"),
-        (["--fuzzy", "much"], "--fuzzy: 'much' is not between"),
+        (["--fuzzy", "1.5"], "--fuzzy: 1.5 is not between 0.7 and 1, nor none"),
+        (["--fuzzy", "much"], "--fuzzy: 'much' is not a number, nor none"),
         (["--fuzzy-words", "2"], "--fuzzy-words: only together with --fuzzy"),
         (["--fuzzy", "0.9", "--fuzzy-words", "0"], "--fuzzy-words: 0 is not 1 or more"),
     ],

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.rules import NameRules
 from pfn_kg.transforms.names.canonical_names import canonical_name
 from pfn_kg.transforms.names.name_keys import name_key
 
 pytestmark = pytest.mark.quick
 
-OFF = NameRules(*[False] * len(NameRules._fields))
+OFF = NameRules(**dict.fromkeys(NameRules.model_fields, False))
 WORDS = (
     "the",
     "Acme",
@@ -28,7 +28,7 @@ WORDS = (
     "of",
 )
 NAMES = st.text() | st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
-RULES = st.builds(NameRules, *[st.booleans()] * len(NameRules._fields))
+RULES = st.builds(NameRules, **dict.fromkeys(NameRules.model_fields, st.booleans()))
 KINDS = st.sampled_from([None, "person", "organization", "other"])
 
 
@@ -64,15 +64,15 @@ def test_keys(text, key, key_of_organization):
 def test_each_part_has_a_switch():
     text = "The Jones Ltd 's"
     assert name_key(text, "organization", OFF) == canonical_name(text)
-    assert name_key(text, "organization", OFF._replace(articles=True)) == "jones ltd 's"
-    assert name_key(text, "organization", OFF._replace(possessives=True)) == "the jones ltd"
-    legal = OFF._replace(legal_suffixes=True, possessives=True)
+    assert name_key(text, "organization", OFF.changed(articles=True)) == "jones ltd 's"
+    assert name_key(text, "organization", OFF.changed(possessives=True)) == "the jones ltd"
+    legal = OFF.changed(legal_suffixes=True, possessives=True)
     assert name_key(text, "organization", legal) == "the jones"
 
 
 @given(NAMES, KINDS, RULES)
 @example("the 's", "organization", NameRules())
-@example("the co", "organization", OFF._replace(legal_suffixes=True))
+@example("the co", "organization", OFF.changed(legal_suffixes=True))
 def test_a_key_is_its_own_and_part_of_the_name(text, kind, rules):
     key = name_key(text, kind, rules)
     assert name_key(key, kind, rules) == key

@@ -8,8 +8,8 @@ from helpers.extraction_folders import Doc, write_folder
 from helpers.output_folders import read_manifest, table_rows
 from pfn_kg.pipeline.build_phase import recorded_options
 from pfn_kg.pipeline.cli import main
-from pfn_kg.pipeline.commands.build import NAME_OPTIONS
-from pfn_kg.schemas.job import NameRules
+from pfn_kg.pipeline.manifest import Manifest
+from pfn_kg.schemas.rules import NameRules
 
 DOCS = [
     Doc(
@@ -40,7 +40,7 @@ def test_switches_reach_the_graph_and_the_manifest(tmp_path):
     assert main(["build", folder, "--no-rdf"]) == 0
     assert names(folder) == {("Ada Lovelace", "Lovelace"), ("Lovelace",), valley}
     manifest = read_manifest(folder)
-    assert manifest["build"]["options"]["names"] == NameRules()._asdict()
+    assert manifest["build"]["options"]["names"] == NameRules().model_dump()
     assert manifest["build"]["counts"]["short_forms"] == 1
 
     # What was switched off stays off when the folder is built again by itself.
@@ -48,18 +48,14 @@ def test_switches_reach_the_graph_and_the_manifest(tmp_path):
     apart = {("Ada Lovelace",), ("Lovelace",), valley[:1], valley[1:]}
     assert names(folder) == apart
     manifest = read_manifest(folder)
-    last = recorded_options(folder, manifest)
+    last = recorded_options(folder, Manifest.from_dict(manifest))
     assert last.names == NameRules(last_names=False, articles=False)
     # A folder of an older version has none recorded.
     del manifest["build"]["options"]["names"]
-    assert recorded_options(folder, manifest).names == NameRules()
+    assert recorded_options(folder, Manifest.from_dict(manifest)).names == NameRules()
 
     assert main(["remove", folder, "--documents", "b"]) == 0
     assert names(folder) == {("Ada Lovelace",), ("Lovelace",), valley[:1]}
-
-
-def test_every_rule_has_an_option():
-    assert [name.replace("-", "_") for name, _ in NAME_OPTIONS] == list(NameRules._fields)
 
 
 @pytest.mark.parametrize(("value", "said"), [("maybe", "'maybe'"), (1, "1")])

@@ -388,10 +388,10 @@ def test_text_needs_the_table_of_sentences(tmp_path, neo4j, graph, capsys):
 def server_of(neo4j):
     environment = neo4j.environment
     return Neo4jServer(
-        neo4j.uri,
-        environment.get("NEO4J_DATABASE"),
-        environment.get("NEO4J_USERNAME", "neo4j"),
-        "env:NEO4J_PASSWORD",
+        uri=neo4j.uri,
+        database=environment.get("NEO4J_DATABASE"),
+        username=environment.get("NEO4J_USERNAME", "neo4j"),
+        password="env:NEO4J_PASSWORD",
     )
 
 
@@ -560,7 +560,7 @@ def test_no_password_travels_or_is_written(tmp_path, neo4j, graph, monkeypatch, 
     (tmp_path / "password").write_text(secret + "\n")
     monkeypatch.delenv("NEO4J_PASSWORD")
     monkeypatch.setenv("NEO4J_PASSWORD_FILE", str(tmp_path / "password"))
-    server = server_of(neo4j)._replace(password=f"file:{tmp_path / 'password'}")
+    server = server_of(neo4j).changed(password=f"file:{tmp_path / 'password'}")
     sink = Neo4jSink(LABEL_SCHEMA, server, Neo4jOptions(graph, "run.v"))
     sink.open()
     assert secret.encode() not in pickle.dumps(sink)
@@ -587,7 +587,7 @@ def test_a_table_that_is_missing(tmp_path, neo4j, graph, capsys):
     next((tmp_path / "run" / "relations").glob("*")).unlink()
     assert load(folder, graph) == 2
     assert "relations" in capsys.readouterr().err
-    assert read_finished(folder).manifest["state"] == "done"
+    assert read_finished(folder).manifest.state == "done"
 
 
 def test_on_prism(run, neo4j, graph, monkeypatch):

@@ -111,8 +111,8 @@ def undisturbed(server, run):
 
 
 def options(server, **others):
-    target = Neo4jServer(server.uri, None, "neo4j", "env:NEO4J_PASSWORD")
-    return LoadOptions(target, **{"batch_rows": BATCH_ROWS, **others})
+    target = Neo4jServer(uri=server.uri, username="neo4j", password="env:NEO4J_PASSWORD")
+    return LoadOptions(server=target, **{"batch_rows": BATCH_ROWS, **others})
 
 
 class Loading(threading.Thread):
@@ -223,10 +223,12 @@ def test_a_loader_that_is_killed(server, run, database, undisturbed):
     code = (
         "import sys\n"
         "from pfn_kg.pipeline.finished_run import read_finished\n"
-        "from pfn_kg.pipeline.load import LoadOptions, load\n"
+        "from pfn_kg.pipeline.load import load\n"
+        "from pfn_kg.schemas.load_options import LoadOptions\n"
         "from pfn_kg.sinks.neo4j.connection import Neo4jServer\n"
-        "server = Neo4jServer(sys.argv[2], None, 'neo4j', 'env:NEO4J_PASSWORD')\n"
-        f"load(read_finished(sys.argv[1]), LoadOptions(server, batch_rows={BATCH_ROWS}))\n"
+        "server = Neo4jServer("
+        "uri=sys.argv[2], username='neo4j', password='env:NEO4J_PASSWORD')\n"
+        f"load(read_finished(sys.argv[1]), LoadOptions(server=server, batch_rows={BATCH_ROWS}))\n"
     )
     loader = subprocess.Popen(
         [sys.executable, "-c", code, run.directory, server.uri],

@@ -114,7 +114,7 @@ def test_a_pickle_is_not_loaded(tmp_path):
 
 def test_what_does_not_fit_is_named(tmp_path):
     official = OFFICIAL / "official_state_dict.pt"
-    with pytest.raises(ConfigurationError, match=r"--entity-types: 2 labels, .* has 3"):
+    with pytest.raises(ConfigurationError, match=r"entity_types: 2 labels, .* has 3"):
         import_checkpoint(
             official, OFFICIAL / "encoder", entity_types=["A", "B"], relation_types=["r"]
         )
@@ -124,5 +124,5 @@ def test_what_does_not_fit_is_named(tmp_path):
         import_checkpoint(other, OFFICIAL / "encoder", entity_types=["A"], relation_types=["r"])
     labels = tmp_path / "labels.json"
     labels.write_text('{"A": 0, "B": 2}')
-    with pytest.raises(ConfigurationError, match=r"--entity-types: .*labels\.json: not a mapping"):
-        read_labels(labels, "--entity-types")
+    with pytest.raises(ConfigurationError, match=r"entity_types: .*labels\.json: not a mapping"):
+        read_labels(labels, "entity_types")

@@ -16,11 +16,12 @@ from helpers.examples import examples
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 from helpers.rdf_graphs import entity, read_both, relation, rows
 from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.schemas.build_options import RdfOptions
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.rdf.names import RdfNames
 from pfn_kg.sinks.rdf.ontology import ontology_turtle
 from pfn_kg.sinks.rdf.shapes import shapes_turtle
-from pfn_kg.sinks.rdf.sink import RdfOptions, RdfSink
+from pfn_kg.sinks.rdf.sink import RdfSink
 from pfn_kg.sinks.rdf.void import void_turtle
 
 pytestmark = pytest.mark.quick

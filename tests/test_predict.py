@@ -47,7 +47,7 @@ def test_standard_input_for_people(tiny_model, capsys, monkeypatch):
     [
         (["--entity-threshold", "2"], "--entity-threshold: 2.0 is not between 0 and 1"),
         (["--head-policy", "x"], "--head-policy: 'x' is not one of all, best, longest"),
-        (["--token-budget", "0"], "--token-budget: 0 is not at least 1"),
+        (["--token-budget", "0"], "--token-budget: 0 is not 1 or more"),
         (["--model", "nowhere"], "--model: nowhere is neither a folder nor a shipped model"),
         (["--device", "warp"], "--device: 'warp' can't be used"),
     ],

@@ -13,8 +13,8 @@ from helpers.extraction_folders import DOCS, write_folder
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.commands.query import table
-from pfn_kg.pipeline.manifest import write_manifest
-from pfn_kg.sinks.rdf.sink import RdfOptions
+from pfn_kg.pipeline.manifest import ExportManifest, write_manifest
+from pfn_kg.schemas.build_options import RdfOptions
 
 BORN = """SELECT ?name ?place ?year WHERE {
   ?person rdfs:label ?name ; relation:place_of_birth/rdfs:label ?place ;
@@ -185,7 +185,7 @@ def test_folders_that_hold_no_graph(tmp_path, run, refused, capsys):
     (entities,) = out.glob("entities-*")
     entities.write_text("entity:x a")
     assert "entities-00000-of-00001.ttl: not readable as RDF: " in refused(out, question)
-    write_manifest(str(out), {"export": "rdf", "state": "moving"})
+    write_manifest(str(out), ExportManifest(export="rdf", state="moving"))
     assert "its export is not finished" in refused(out, question)
 
 

@@ -23,12 +23,13 @@ from helpers.output_folders import files, read_manifest, table_rows
 from helpers.rdf_graphs import content, entity, quads, read_both, relation, rows
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
+from pfn_kg.schemas.build_options import RdfOptions
 from pfn_kg.schemas.datatypes import datatype_iri
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.rdf.names import RdfNames
 from pfn_kg.sinks.rdf.ntriples import numbers
-from pfn_kg.sinks.rdf.sink import RdfOptions, RdfSink
+from pfn_kg.sinks.rdf.sink import RdfSink
 from pfn_kg.transforms.values.normalise import normalise_value
 
 KG = Namespace("https://example.org/kg/")
@@ -522,7 +523,7 @@ def test_iris_that_are_none_are_refused_before_any_work(change, message):
 
 
 def test_a_language_that_is_none_is_refused():
-    with pytest.raises(ConfigurationError, match="--label-language: 'zh_Hans' is no language tag"):
+    with pytest.raises(ConfigurationError, match="label_language: 'zh_Hans' is no language tag"):
         RdfSink(LABEL_SCHEMA, RdfOptions(language="zh_Hans"))
 
 

@@ -214,7 +214,7 @@ def test_a_wrong_file_is_named(tmp_path):
     (tmp_path / "cut.json").write_text('[{"tokens": ["a"')
     with pytest.raises(ConfigurationError, match=r"cut\.json: not JSON"):
         read(tmp_path / "cut.json", "spert")
-    with pytest.raises(ConfigurationError, match="--format: 'conll' is not one of docred, spert"):
+    with pytest.raises(ConfigurationError, match="format: 'conll' is not one of docred, spert"):
         read(tmp_path / "cut.json", "conll")
 
 

@@ -16,8 +16,8 @@ from helpers.extraction_folders import Doc, write_folder
 from helpers.output_folders import read_manifest, table_rows
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
-from pfn_kg.schemas.job import Rules
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.rules import Rules
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.transforms.facts.acyclic import closing_edges
 from pfn_kg.transforms.facts.graph_rules import (
@@ -45,7 +45,7 @@ SCHEMA = LabelSchema.from_dict(
         ],
     }
 )
-QUIET = Rules("keep", "keep", "keep", "keep", "keep", "keep", "keep")
+QUIET = Rules(self_loops="keep", overlaps="keep", max_objects="keep", acyclic="keep")
 PEOPLE = (("Ada", "PER", 0.9), ("Bea", "PER", 0.9), ("Rome", "LOC", 0.9), ("Oslo", "LOC", 0.9))
 
 
@@ -88,19 +88,19 @@ def test_direction(tmp_path):
         ("Ada", "born in", "Bea"): ["argument_types"],
     }
     assert counts["violations.argument_types"] == 2
-    flags, counts, _ = graph(tmp_path, docs, QUIET._replace(direction="flip"))
+    flags, counts, _ = graph(tmp_path, docs, QUIET.changed(direction="flip"))
     assert flags == {
         ("Ada", "born in", "Rome"): ["flipped"],
         ("Ada", "born in", "Bea"): ["argument_types"],
     }
     assert (counts["flipped"], counts["violations.argument_types"]) == (1, 1)
-    flags, _, _ = graph(tmp_path, docs, QUIET._replace(direction="flip"), "drop")
+    flags, _, _ = graph(tmp_path, docs, QUIET.changed(direction="flip"), "drop")
     assert list(flags) == [("Ada", "born in", "Rome")]
 
 
 def test_a_flipped_triple_and_the_same_one_are_one(tmp_path):
     docs = [doc("1", ("Rome", "born in", "Ada", 0.9), ("Ada", "born in", "Rome", 0.6))]
-    flags, counts, facts = graph(tmp_path, docs, QUIET._replace(direction="flip"))
+    flags, counts, facts = graph(tmp_path, docs, QUIET.changed(direction="flip"))
     assert flags == {("Ada", "born in", "Rome"): ["flipped"]}
     assert counts["triples"] == 1
     [relation] = facts.values()
@@ -123,11 +123,11 @@ def test_self_loops_and_overlaps(tmp_path):
     found, counts, _ = graph(tmp_path, docs, QUIET)
     assert found == {loop: [], overlap: []}
     assert counts["violations.self_loop"] == 1
-    found, _, _ = graph(tmp_path, docs, QUIET._replace(self_loops="drop"))
+    found, _, _ = graph(tmp_path, docs, QUIET.changed(self_loops="drop"))
     assert found == {overlap: []}
-    found, _, _ = graph(tmp_path, docs, QUIET._replace(overlaps="drop"))
+    found, _, _ = graph(tmp_path, docs, QUIET.changed(overlaps="drop"))
     assert found == {loop: []}
-    found, _, _ = graph(tmp_path, docs, QUIET._replace(self_loops="drop", overlaps="drop"))
+    found, _, _ = graph(tmp_path, docs, QUIET.changed(self_loops="drop", overlaps="drop"))
     assert found == {}
 
 
@@ -149,13 +149,13 @@ def test_symmetric_relations(tmp_path):
     flags, _, facts = graph(tmp_path, docs, QUIET)
     assert flags == {one: [], other: []}
     assert facts[one]["document_count"] == 1
-    flags, counts, facts = graph(tmp_path, docs, QUIET._replace(symmetric="both"))
+    flags, counts, facts = graph(tmp_path, docs, QUIET.changed(symmetric="both"))
     assert flags == {one: ["symmetric"], other: ["symmetric"]}
     for fact in (one, other):
         assert facts[fact]["confidence"] == pytest.approx(1 - 0.4 * 0.3)
         assert facts[fact]["document_count"] == 2
     assert (counts["added.symmetric"], counts["triples"]) == (2, 4)
-    flags, counts, facts = graph(tmp_path, docs, QUIET._replace(symmetric="one"))
+    flags, counts, facts = graph(tmp_path, docs, QUIET.changed(symmetric="one"))
     [(fact, spoken)] = flags.items()
     assert spoken == ["symmetric"]
     assert facts[fact]["subject_id"] < facts[fact]["object_id"]
@@ -168,7 +168,7 @@ def test_inverse_relations(tmp_path):
     part, has = ("Rome", "part of", "Oslo"), ("Ada", "has part", "Bea")
     flags, _, _ = graph(tmp_path, docs, QUIET)
     assert flags == {part: [], has: []}
-    flags, counts, _ = graph(tmp_path, docs, QUIET._replace(inverse="both"))
+    flags, counts, _ = graph(tmp_path, docs, QUIET.changed(inverse="both"))
     assert flags == {
         part: [],
         ("Oslo", "has part", "Rome"): ["inverse"],
@@ -177,7 +177,7 @@ def test_inverse_relations(tmp_path):
     }
     assert counts["added.inverse"] == 2
     # The first of the two in the label schema stays.
-    flags, counts, _ = graph(tmp_path, docs, QUIET._replace(inverse="one"))
+    flags, counts, _ = graph(tmp_path, docs, QUIET.changed(inverse="one"))
     assert flags == {part: [], ("Bea", "part of", "Ada"): ["inverse"]}
     assert counts["turned.inverse"] == 1
 
@@ -350,7 +350,14 @@ def test_which_of_two_relations_is_the_better(best, second):
         assert ids_of(edges, closing_cycles(relations_of(edges))) == {other.relation_id}
 
 
-ORDER_RULES = Rules("flip", "drop", "flag", "both", "one", "drop", "drop")
+ORDER_RULES = Rules(
+    direction="flip",
+    self_loops="drop",
+    symmetric="both",
+    inverse="one",
+    max_objects="drop",
+    acyclic="drop",
+)
 
 
 @pytest.fixture(scope="module")
@@ -392,7 +399,8 @@ def test_command(tmp_path, capsys):
     options = ["--direction-policy", "flip", "--symmetric-policy", "both", "--no-rdf"]
     assert main(["build", directory, *options]) == 0
     manifest = read_manifest(directory)
-    assert manifest["build"]["options"]["rules"] == Rules("flip", symmetric="both")._asdict()
+    used = Rules(direction="flip", symmetric="both")
+    assert manifest["build"]["options"]["rules"] == used.model_dump()
     assert manifest["build"]["counts"]["flipped"] == 1
     assert len(table_rows(directory, "relations")) == 3
     assert main(["build", directory, "--symmetric-policy", "three"]) == 2

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from helpers.examples import examples
 from helpers.extraction_folders import Doc, row
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA
-from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.rules import NameRules
 from pfn_kg.transforms.facts.chunk_rows import rows_of_chunk
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.names.name_keys import name_key
@@ -18,9 +18,10 @@ from pfn_kg.transforms.tables.aggregate import aggregate_entities
 
 pytestmark = pytest.mark.quick
 
-OFF = NameRules(*[False] * len(NameRules._fields))
+SHORT_FORMS = list(NameRules.model_fields)[3:]
+OFF = NameRules(**dict.fromkeys(NameRules.model_fields, False))
 DEFAULTS = NameRules()
-ALL = NameRules(*[True] * len(NameRules._fields))
+ALL = NameRules(**dict.fromkeys(NameRules.model_fields, True))
 SCHEMA = LabelSchema.from_dict(
     {
         "entity_types": [
@@ -105,9 +106,9 @@ UNION = "European Union"
 )
 def test_each_rule_and_its_switch(text, mentions, expected, rule):
     docs = [of(text, *mentions)]
-    alone = OFF._replace(**{rule: True})
+    alone = OFF.changed(**{rule: True})
     assert entities(docs, alone) == [tuple(expected[0])]
-    assert len(entities(docs, ALL._replace(**{rule: False}))) > 1
+    assert len(entities(docs, ALL.changed(**{rule: False}))) > 1
     counts = resolved(docs, alone).counts
     assert (counts["short_forms"], counts[f"short_forms.{rule}"]) == (len(mentions) - 1, 1)
 
@@ -270,7 +271,7 @@ def graph(parts):
 
 @given(
     st.lists(MENTIONS, min_size=1, max_size=4),
-    st.builds(NameRules, *[st.booleans()] * len(NameRules._fields)),
+    st.builds(NameRules, **dict.fromkeys(NameRules.model_fields, st.booleans())),
     st.randoms(use_true_random=False),
 )
 @examples(60)
@@ -284,7 +285,7 @@ def test_order_and_partition_of_documents_are_of_no_account(documents, rules, rn
 
 @given(
     st.lists(MENTIONS, min_size=1, max_size=3),
-    st.builds(NameRules, *[st.booleans()] * len(NameRules._fields)),
+    st.builds(NameRules, **dict.fromkeys(NameRules.model_fields, st.booleans())),
 )
 @examples(100)
 def test_what_holds_in_every_graph(documents, rules):
@@ -292,7 +293,7 @@ def test_what_holds_in_every_graph(documents, rules):
     texts = {r["document_id"]: r["text"] for r in rows}
     found, exact = (
         chunk(rows, rules),
-        chunk(rows, rules._replace(**dict.fromkeys(NameRules._fields[3:], False))),
+        chunk(rows, rules.model_copy(update=dict.fromkeys(SHORT_FORMS, False))),
     )
     mentions = found["mentions"].to_pylist()
     triples = found["triples"].to_pylist()

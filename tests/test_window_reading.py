@@ -266,9 +266,9 @@ def test_a_window_that_fails_is_read_sentence_by_sentence(tiny_model):
 
 def test_windows_that_no_encoder_reads(tiny_extractor):
     most = tiny_extractor.config.encoder.max_position_embeddings
-    with pytest.raises(ConfigurationError, match=f"--window-tokens: {most + 1}"):
+    with pytest.raises(ConfigurationError, match=f"window_tokens: {most + 1}"):
         tiny_extractor.extract_documents([TEXT], window_tokens=most + 1)
-    with pytest.raises(ConfigurationError, match="--window-tokens: -1 is negative"):
+    with pytest.raises(ConfigurationError, match="window_tokens: -1 is negative"):
         tiny_extractor.extract_documents([TEXT], window_tokens=-1)
 
 

@@ -22,7 +22,7 @@ from pfn_kg.pfn.evaluation.scores import THRESHOLD_GRID, Counts, Judged, judge, 
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.readers.records import Reading
 from pfn_kg.pfn.resolution import HeadPolicy, resolve_heads
-from pfn_kg.schemas.job import DEFAULT_FLOOR
+from pfn_kg.schemas.choices import DEFAULT_FLOOR
 from pfn_kg.schemas.records import (
     DocumentHeads,
 )

@@ -31,7 +31,7 @@ def find_data_set(name: str) -> dict[str, Any]:
     """
     table = table_1()
     if name not in table:
-        raise ConfigurationError(f"--paper: {name!r} is not one of {', '.join(table)}")
+        raise ConfigurationError(f"{name!r} is not one of {', '.join(table)}", field="paper")
     return table[name]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.installation import how_to_install
 
 _COLOURS = {"precision": "#9ecae1", "recall": "#4292c6", "f1": "#084594"}
 _NAMES = {"precision": "precision", "recall": "recall", "f1": "F1"}
@@ -31,11 +32,9 @@ def check_plots_folder(folder: str) -> None:
         ConfigurationError: if matplotlib is not installed, or the folder is a file.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise ConfigurationError(
-            '--plots: matplotlib is not installed: pip install "pfn-kg[plots]"'
-        )
+        raise ConfigurationError(how_to_install("matplotlib", "plots"), field="plots")
     if Path(folder).exists() and not Path(folder).is_dir():
-        raise ConfigurationError(f"--plots: {folder} is no folder")
+        raise ConfigurationError(f"{folder} is no folder", field="plots")
 
 
 def write_plots(analyses: Mapping[str, Any], folder: Path, title: str) -> list[Path]:

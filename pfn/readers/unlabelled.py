@@ -21,13 +21,13 @@ def read_texts(path: str | Path) -> list[str]:
     try:
         with pq.ParquetFile(path) as file:
             if _COLUMN not in file.schema_arrow.names:
-                raise ConfigurationError(f"--unlabelled: {path} has no column {_COLUMN!r}")
+                raise ConfigurationError(f"{path} has no column {_COLUMN!r}", field="unlabelled")
             column = file.read([_COLUMN]).column(0)
         texts = column.cast(pa.large_string()).to_pylist()
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigurationError(f"--unlabelled: {path} can't be read: {reason}") from None
+        raise ConfigurationError(f"{path} can't be read: {reason}", field="unlabelled") from None
     readable = [text for text in texts if text and not text.isspace()]
     if not readable:
-        raise ConfigurationError(f"--unlabelled: {path} has no text")
+        raise ConfigurationError(f"{path} has no text", field="unlabelled")
     return readable

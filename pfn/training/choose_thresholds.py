@@ -20,7 +20,7 @@ from pfn_kg.pfn.readers import Reading
 from pfn_kg.pfn.training.calibration_fit import fit_calibration, fit_relation_calibration
 from pfn_kg.pfn.training.options import TrainingOptions
 from pfn_kg.pfn.training.partial_annotation import by_annotation
-from pfn_kg.schemas.job import DEFAULT_FLOOR
+from pfn_kg.schemas.choices import DEFAULT_FLOOR
 
 # Calibration looks at what scores at least this; below it nearly all is wrong.
 _CALIBRATION_FLOOR = 0.02

@@ -40,20 +40,23 @@ def read_folds(folds: str, sentences: Sequence[AnnotatedSentence], seed: int) ->
         test_rows = json.loads(Path(folds).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise ConfigurationError(f"--folds: {folds}: {reason}") from None
+        raise ConfigurationError(f"{folds}: {reason}", field="folds") from None
     if isinstance(test_rows, dict):
         test_rows = test_rows.get("test_indices_per_fold")
     if not isinstance(test_rows, list) or len(test_rows) < 2 or not all(map(_is_fold, test_rows)):
-        raise ConfigurationError(f"--folds: {folds}: not a list of two or more lists of numbers")
+        raise ConfigurationError(
+            f"{folds}: not a list of two or more lists of numbers", field="folds"
+        )
     for number, fold in enumerate(test_rows, 1):
         for index, count in Counter(fold).items():
             if not 0 <= index < len(sentences):
                 raise ConfigurationError(
-                    f"--folds: {folds}: fold {number}: there is no sentence {index}"
+                    f"{folds}: fold {number}: there is no sentence {index}", field="folds"
                 )
             if count > 1:
                 raise ConfigurationError(
-                    f"--folds: {folds}: fold {number}: sentence {index} is there {count} times"
+                    f"{folds}: fold {number}: sentence {index} is there {count} times",
+                    field="folds",
                 )
     return test_rows
 
@@ -116,7 +119,8 @@ def _draw(count: int, sentences: Sequence[AnnotatedSentence], seed: int) -> list
         of_document.setdefault(sentence.document_id, []).append(index)
     if not 2 <= count <= len(of_document):
         raise ConfigurationError(
-            f"--folds: {count} is not between 2 and the number of documents, {len(of_document)}"
+            f"{count} is not between 2 and the number of documents, {len(of_document)}",
+            field="folds",
         )
     documents = sorted(of_document)
     Random(f"{seed} folds").shuffle(documents)

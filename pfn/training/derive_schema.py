@@ -47,7 +47,7 @@ def derive_label_schema(
                 pair = (subjects[0][1], objects[0][1])
                 counts.setdefault(relation, Counter())[pair] += 1
     if not types or not counts:
-        raise ConfigurationError("--train: no entity or no triple is annotated")
+        raise ConfigurationError("no entity or no triple is annotated", field="train")
     known: dict[str, Any] = (
         schema.to_dict()
         if schema
@@ -59,7 +59,9 @@ def derive_label_schema(
     for kind, used in (("entity_types", types), ("relations", counts)):
         missing = sorted(set(used) - {label["name"] for label in known[kind]})
         if missing:
-            raise ConfigurationError(f"--schema: {kind} lacks {missing[0]!r}, which the data has")
+            raise ConfigurationError(
+                f"{kind} lacks {missing[0]!r}, which the data has", field="schema"
+            )
     for relation in known["relations"]:
         of_relation = counts.get(relation["name"], Counter())
         relation["arguments"] = [

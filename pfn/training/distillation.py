@@ -69,10 +69,10 @@ def taught_documents(
     taught = [_Taught(*(defaultdict(float) for _ in _Taught._fields)) for _ in texts]
     knowing: Counter[str] = Counter()
     for name in teachers:
-        teacher = Extractor.from_pretrained(find_model(name, "--teacher"), precision=precision)
+        teacher = Extractor.from_pretrained(find_model(name, field="teacher"), precision=precision)
         own = {*teacher.config.entity_types, *teacher.config.relation_types}
         if config.tail_table and not teacher.config.tail_table:
-            raise ConfigurationError(f"--teacher: {name} has no tail table")
+            raise ConfigurationError(f"{name} has no tail table", field="teacher")
         knowing.update(own)
         # Calibration is fitted to what may be accepted, and is too high for all the rest.
         teacher.config.calibration = None
@@ -85,7 +85,9 @@ def taught_documents(
         ):
             _add(of_document, heads, labels)
     for label in sorted(labels - set(knowing)):
-        raise ConfigurationError(f"--teacher: none has the label {label!r}, which --train has")
+        raise ConfigurationError(
+            f"none has the label {label!r}, which `train` has", field="teacher"
+        )
     encoded = encoder.encode(
         [text[s.begin : s.end] for text, of_text in zip(texts, split, strict=True) for s in of_text]
     )

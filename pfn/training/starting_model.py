@@ -41,9 +41,9 @@ def build_model(
         pretrained = AutoModel.from_pretrained(source, dtype=torch.float32)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split()).partition(". ")[0]
-        raise ConfigurationError(f"--encoder: {encoder} can't be loaded: {reason}") from error
+        raise ConfigurationError(f"{encoder} can't be loaded: {reason}", field="encoder") from error
     if not tokenizer.is_fast:
-        raise ConfigurationError(f"--encoder: {encoder} has no fast tokenizer")
+        raise ConfigurationError(f"{encoder} has no fast tokenizer", field="encoder")
     config = PFNConfig(
         encoder=encoder_config,
         entity_types=[t.name for t in schema.entity_types],
@@ -54,7 +54,7 @@ def build_model(
     model = PFNModel(config)
     missing, _ = model.encoder.load_state_dict(pretrained.state_dict(), strict=False)
     if missing:
-        raise ConfigurationError(f"--encoder: {encoder} lacks the weight {missing[0]}")
+        raise ConfigurationError(f"{encoder} lacks the weight {missing[0]}", field="encoder")
     return model, tokenizer
 
 
@@ -86,20 +86,22 @@ def start_model(
 
 def first_folder(names: str) -> Path:
     """The folder of the first of several models, with commas between their names."""
-    return find_model(names.partition(",")[0], "--start-from")
+    return find_model(names.partition(",")[0], field="start_from")
 
 
 def _start_model(name: str, schema: LabelSchema, options: TrainingOptions) -> PFNModel:
-    folder = find_model(name, "--start-from")
+    folder = find_model(name, field="start_from")
     config = PFNConfig.from_pretrained(folder)
     labels = [t.name for t in schema.entity_types], [r.name for r in schema.relations]
     if labels != (list(config.entity_types), list(config.relation_types)):
-        raise ConfigurationError(f"--start-from: {name} has other types or relations than --train")
+        raise ConfigurationError(
+            f"{name} has other types or relations than `train`", field="start_from"
+        )
     for option in ARCHITECTURE:
         if option not in FREE and getattr(config, option) != getattr(options, option):
             raise ConfigurationError(
-                f"--start-from: {name} has {option} {getattr(config, option)}, "
-                f"not {getattr(options, option)}"
+                f"{name} has {option} {getattr(config, option)}, not {getattr(options, option)}",
+                field="start_from",
             )
         setattr(config, option, getattr(options, option))
     config.label_schema = schema.to_dict()

@@ -104,7 +104,9 @@ def train(
     )
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     if last and not resume:
-        raise ConfigurationError(f"--output: {output} holds a training; --resume goes on with it")
+        raise ConfigurationError(
+            f"{output} holds a training; `resume` goes on with it", field="output"
+        )
     if options.epochs:
         trainer.train(resume_from_checkpoint=last if resume else None)
         best = trainer.state.best_model_checkpoint
@@ -129,18 +131,18 @@ def _seed(options: TrainingOptions) -> None:
 
 def _check_windows(train_data: Reading, dev_data: Reading, options: TrainingOptions) -> None:
     """Refuses options of windows that the data does not allow."""
-    for name, data in (("--train", train_data), ("--dev", dev_data)):
+    for name, data in (("train", train_data), ("dev", dev_data)):
         if options.window_tokens and not data.documents:
             raise ConfigurationError(
-                f"--window-tokens: {name} has no facts of documents; the format docred has"
+                f"{name} has no facts of documents; the format docred has", field="window_tokens"
             )
     if options.mention_replacement and not options.window_tokens:
-        raise ConfigurationError("--mention-replacement: needs --window-tokens")
+        raise ConfigurationError("needs `window_tokens`", field="mention_replacement")
     if options.unrelated_parts and not options.window_tokens:
-        raise ConfigurationError("--unrelated-parts: needs --window-tokens")
+        raise ConfigurationError("needs `window_tokens`", field="unrelated_parts")
     partial = any(document.annotated != Annotated() for document in train_data.documents)
     if partial and not options.window_tokens:
-        raise ConfigurationError("--train: documents annotated in part need --window-tokens")
+        raise ConfigurationError("documents annotated in part need `window_tokens`", field="train")
 
 
 def _starting_extractor(
@@ -168,7 +170,9 @@ def _starting_extractor(
     extractor = Extractor(model, tokenizer)
     extractor.window_tokens(None)  # refuses windows that the encoder can't read
     if options.word_dropout and tokenizer.mask_token_id is None:
-        raise ConfigurationError(f"--word-dropout: the tokenizer of {encoder} has no mask token")
+        raise ConfigurationError(
+            f"the tokenizer of {encoder} has no mask token", field="word_dropout"
+        )
     return extractor
 
 

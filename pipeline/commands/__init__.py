@@ -1,1 +1,1 @@
-"""One module a command, each with `add_arguments(parser)` and `main(args)`."""
+"""One module a command, each with `OPTIONS`, its groups of options, and `main(call)`."""

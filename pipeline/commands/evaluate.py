@@ -2,73 +2,91 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from pfn_kg.pipeline.arguments import Call
 from pfn_kg.pipeline.commands.analyses import as_text, robustness_as_text
-from pfn_kg.pipeline.commands.predict import (
-    add_model_arguments,
-    add_window_argument,
-    load_extractor,
-)
+from pfn_kg.pipeline.commands.predict import load_extractor
+from pfn_kg.schemas.build_options import ThresholdOptions
+from pfn_kg.schemas.choices import DEFAULT_FLOOR, DataFormat
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import DEFAULT_FLOOR
+from pfn_kg.schemas.extract_options import ModelOptions
+from pfn_kg.schemas.options import Options, Texts, option
 
 if TYPE_CHECKING:
     from pfn_kg.pfn.evaluation.robustness import Pair
     from pfn_kg.pfn.readers import Reading
 
+_DATA = "Data"
+_FIGURES = "Figures"
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of `evaluate`."""
-    parser.add_argument("--data", metavar="FILE", help="annotated sentences")
-    parser.add_argument("--format", required=True, help="docred, spert, dygie or triple-list")
-    parser.add_argument(
-        "--overlapping-entities",
-        default="keep",
-        metavar="keep|drop",
-        help="drop: leave out sentences with entities that overlap, as the paper does for ADE",
+
+class EvaluateOptions(Options):
+    """The annotated sentences, and which figures are wanted."""
+
+    data: str | None = option(None, "annotated sentences", group=_DATA, metavar="FILE")
+    format: DataFormat = option(..., "format of the data", group=_DATA, common=True)
+    overlapping_entities: Literal["keep", "drop"] = option(
+        "keep",
+        "drop: leave out sentences with entities that overlap, as the paper does for ADE",
+        group=_DATA,
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="the first N sentences only")
-    parser.add_argument("--json", action="store_true", help="all figures, as JSON")
-    parser.add_argument("--plots", metavar="FOLDER", help="draw the analyses, as PNG and SVG")
-    parser.add_argument(
-        "--paper",
+    limit: int | None = option(
+        None, "the first N sentences only", group=_DATA, metavar="N", default_text="all", ge=1
+    )
+    as_json: bool = option(False, "print all figures, as JSON", name="json", group=_FIGURES)
+    plots: str | None = option(
+        None, "draw the analyses into this folder, as PNG and SVG", group=_FIGURES, metavar="FOLDER"
+    )
+    paper: str | None = option(
+        None,
+        "print the paper's Table 1 beside: nyt, webnlg, ade, ace05, ace04 or scierc",
+        group=_FIGURES,
         metavar="DATA_SET",
-        help="print the paper's Table 1 beside: nyt, webnlg, ade, ace05, ace04 or scierc",
     )
-    parser.add_argument(
-        "--robustness",
-        nargs="*",
+    robustness: Texts | None = option(
+        None,
+        "entities before and after the changes of the paper's Table 4, made of `data`; or of two "
+        "files, ORIGINAL TRANSFORMED",
+        group=_FIGURES,
         metavar="FILE",
-        help="entities before and after the changes of the paper's Table 4, made of --data; or "
-        "of two files, ORIGINAL TRANSFORMED",
+        many=True,
     )
-    parser.add_argument(
-        "--seed", type=int, default=13, metavar="N", help="of the changes of --robustness"
-    )
-    add_model_arguments(parser)
-    add_window_argument(parser)
+    seed: int = option(13, "of the changes of `robustness`", group=_FIGURES, metavar="N")
 
 
-def main(args: argparse.Namespace) -> int:
+OPTIONS: tuple[type[Options], ...] = (EvaluateOptions, ModelOptions, ThresholdOptions)
+
+
+class _Read(Protocol):
+    """Reads the sentences of a file that an option named."""
+
+    def __call__(self, path: str, field: str) -> Reading: ...
+
+
+def main(call: Call) -> int:
     """Runs the command."""
+    args, model, accepted = (
+        call.of(EvaluateOptions),
+        call.of(ModelOptions),
+        call.of(ThresholdOptions),
+    )
     from pfn_kg.pfn.readers import read
 
-    if args.limit is not None and args.limit < 1:
-        raise ConfigurationError(f"--limit: {args.limit} is not at least 1")
-    files = args.robustness or []
+    files = args.robustness or ()
     if len(files) not in (0, 2):
-        raise ConfigurationError("--robustness: takes two files, ORIGINAL TRANSFORMED, or none")
+        raise ConfigurationError(
+            "takes two files, ORIGINAL TRANSFORMED, or none", field="robustness"
+        )
     if files and args.data:
-        raise ConfigurationError("--data: the files of --robustness stand in its place")
+        raise ConfigurationError("not together with files of `robustness`", field="data")
     if not files and not args.data:
-        raise ConfigurationError("--data: is missing")
+        raise ConfigurationError("is missing", field="data")
     if args.robustness is not None and (args.plots or args.paper):
-        raise ConfigurationError("--robustness: goes without --plots and --paper")
+        raise ConfigurationError("goes without `plots` and `paper`", field="robustness")
     if args.plots:
         from pfn_kg.pfn.evaluation.plots import check_plots_folder
 
@@ -78,18 +96,18 @@ def main(args: argparse.Namespace) -> int:
 
         find_data_set(args.paper)
 
-    def sentences_of(path: str, option: str) -> Reading:
+    def sentences_of(path: str, field: str) -> Reading:
         reading = read(path, args.format, args.overlapping_entities).first(args.limit)
         if not reading:
-            raise ConfigurationError(f"{option}: {path} has no sentence")
+            raise ConfigurationError(f"{path} has no sentence", field=field)
         return reading
 
     if args.robustness is not None:
-        return _robustness(
-            args, [sentences_of(path, "--robustness") for path in files], sentences_of
-        )
-    reading = sentences_of(args.data, "--data")
-    extractor = load_extractor(args)
+        pairs_of = [sentences_of(path, "robustness") for path in files]
+        return _robustness(args, model, accepted, files=pairs_of, sentences_of=sentences_of)
+    assert args.data is not None  # or there are files
+    reading = sentences_of(args.data, "data")
+    extractor = load_extractor(model)
 
     from pfn_kg.pfn.calibration import calibration_of
     from pfn_kg.pfn.evaluation.analyses import analyse
@@ -102,23 +120,25 @@ def main(args: argparse.Namespace) -> int:
     labels = {type_ for g in gold for _, _, type_ in g.entities} - set(config.entity_types)
     labels |= {relation for g in gold for _, relation, _ in g.triples} - set(config.relation_types)
     entity_threshold, relation_threshold = extractor.thresholds(
-        args.entity_threshold, args.relation_threshold
+        accepted.entity_threshold, accepted.relation_threshold
     )
-    window_tokens = extractor.window_tokens(args.window_tokens)
-    if args.window_tokens and not reading.documents:
-        raise ConfigurationError(f"--window-tokens: {args.format} has no documents, docred has")
+    window_tokens = extractor.window_tokens(model.window_tokens)
+    if model.window_tokens and not reading.documents:
+        raise ConfigurationError(
+            f"{args.format} has no documents, docred has", field="window_tokens"
+        )
     predictions = predict_reading(
         extractor,
         reading,
         entity_floor=min(entity_threshold, DEFAULT_FLOOR),
         relation_floor=min(relation_threshold, DEFAULT_FLOOR),
-        token_budget=args.token_budget,
+        token_budget=model.token_budget,
         window_tokens=window_tokens,
     )
-    options = {
+    options: dict[str, Any] = {
         "entity_threshold": entity_threshold,
         "relation_threshold": relation_threshold,
-        "head_policy": args.head_policy,
+        "head_policy": accepted.head_policy,
     }
     found = score_reading(
         predictions,
@@ -146,7 +166,7 @@ def main(args: argparse.Namespace) -> int:
 
         for path in write_plots(found["analyses"], Path(args.plots), Path(args.data).name):
             print(path, file=sys.stderr)
-    if args.json:
+    if args.as_json:
         print(json.dumps(found, ensure_ascii=False))
         return 0
     print(as_text(found))
@@ -158,14 +178,22 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _robustness(args: argparse.Namespace, files: list[Reading], sentences_of: Any) -> int:
+def _robustness(
+    args: EvaluateOptions,
+    model: ModelOptions,
+    accepted: ThresholdOptions,
+    *,
+    files: list[Reading],
+    sentences_of: _Read,
+) -> int:
     from pfn_kg.pfn.evaluation.robustness import TRANSFORMATIONS, Pair, robustness, transform
 
     pairs: dict[str, Pair] = {}
     if files:
         pairs["files"] = Pair(*files)
     else:
-        data = sentences_of(args.data, "--data")
+        assert args.data is not None  # or there are files
+        data = sentences_of(args.data, "data")
         for name in TRANSFORMATIONS:
             pair = transform(name, data, args.seed)
             if pair.original:
@@ -173,15 +201,15 @@ def _robustness(args: argparse.Namespace, files: list[Reading], sentences_of: An
             else:
                 print(f"pfn-kg: {name} can change no sentence of {args.data}", file=sys.stderr)
         if not pairs:
-            raise ConfigurationError(f"--robustness: {args.data} has nothing to change")
-    extractor = load_extractor(args)
+            raise ConfigurationError(f"{args.data} has nothing to change", field="robustness")
+    extractor = load_extractor(model)
     found = robustness(
         extractor,
         pairs,
-        entity_threshold=args.entity_threshold,
-        relation_threshold=args.relation_threshold,
-        head_policy=args.head_policy,
-        token_budget=args.token_budget,
+        entity_threshold=accepted.entity_threshold,
+        relation_threshold=accepted.relation_threshold,
+        head_policy=accepted.head_policy,
+        token_budget=model.token_budget,
     )
-    print(json.dumps(found, ensure_ascii=False) if args.json else robustness_as_text(found))
+    print(json.dumps(found, ensure_ascii=False) if args.as_json else robustness_as_text(found))
     return 0

@@ -2,65 +2,69 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pfn_kg.pipeline.commands.build import add_policy_arguments, build_options
-from pfn_kg.pipeline.commands.predict import add_window_argument
+from pfn_kg.pipeline.arguments import Call
+from pfn_kg.pipeline.commands.build import policies
+from pfn_kg.schemas.build_options import BuildOptions, PolicyOptions
+from pfn_kg.schemas.choices import DEFAULT_FLOOR
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import DEFAULT_FLOOR
+from pfn_kg.schemas.extract_options import TextOptions
+from pfn_kg.schemas.options import Options, option
 
 TAKES_BEAM_OPTIONS = True
 
-_EXTRACT = ("model", "device", "precision", "token_budget", "window_tokens", "language")
+_DATA = "Data"
+_FIGURES = "Figures"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of `evaluate-graph`."""
-    parser.add_argument("--gold", required=True, metavar="FILE", help="annotated documents")
-    parser.add_argument("--format", required=True, help="docred")
-    parser.add_argument("--limit", type=int, metavar="N", help="the first N documents only")
-    parser.add_argument("--json", action="store_true", help="all figures, as JSON")
-    parser.add_argument(
-        "--plots", metavar="FOLDER", help="draw how reliable confidences are, as PNG and SVG"
+class EvaluateGraphOptions(Options):
+    """The annotated documents, and which figures are wanted."""
+
+    gold: str = option(..., "annotated documents", group=_DATA, metavar="FILE", common=True)
+    format: Literal["docred"] = option(..., "format of the documents", group=_DATA, common=True)
+    limit: int | None = option(
+        None,
+        "the first N documents only",
+        group=_DATA,
+        metavar="N",
+        common=True,
+        default_text="all",
+        ge=1,
     )
-    parser.add_argument(
-        "--output",
+    as_json: bool = option(
+        False, "print all figures, as JSON", name="json", group=_FIGURES, common=True
+    )
+    plots: str | None = option(
+        None,
+        "draw how reliable confidences are into this folder, as PNG and SVG",
+        group=_FIGURES,
+        metavar="FOLDER",
+        common=True,
+    )
+    output: str | None = option(
+        None,
+        "keep the run in this folder; a later call with other options of the build needs no model",
+        group=_FIGURES,
         metavar="DIR",
-        help="keep the run there; called again with other options of the build, no model runs",
-    )
-    group = parser.add_argument_group("extract")
-    group.add_argument("--model", metavar="NAME_OR_DIR", help="default: the shipped model")
-    group.add_argument("--device", help="auto (default), cpu, cuda ...")
-    group.add_argument("--precision", help="auto (default), fp32, fp16 or bf16")
-    group.add_argument("--token-budget", type=int, metavar="N", help="word pieces in a batch")
-    add_window_argument(group)
-    group.add_argument("--language", metavar="CODE", help="of the texts; default: en")
-    add_policy_arguments(parser)
-    # Of a graph that is only scored nothing else is written.
-    parser.set_defaults(
-        rdf=False,
-        sentences=None,
-        neo4j_lexical=None,
-        provenance=None,
-        relation_iris=None,
-        alias_iris=None,
-        label_language=None,
+        common=True,
     )
 
 
-def main(args: argparse.Namespace) -> int:
+OPTIONS: tuple[type[Options], ...] = (EvaluateGraphOptions, TextOptions, PolicyOptions)
+
+
+def main(call: Call) -> int:
     """Runs the command."""
-    if args.format != "docred":
-        raise ConfigurationError(f"--format: {args.format!r} is not docred, which has documents")
-    if args.limit is not None and args.limit < 1:
-        raise ConfigurationError(f"--limit: {args.limit} is not at least 1")
-    options = build_options(args)
+    args, model = call.of(EvaluateGraphOptions), call.of(TextOptions)
+    # Of a graph that is only scored nothing else is written.
+    options = policies(call.given, PolicyOptions, PolicyOptions())
+    build = BuildOptions.model_validate({**dict(options), "rdf": None})
     if args.plots:
         from pfn_kg.pfn.evaluation.plots import check_plots_folder
 
@@ -69,25 +73,25 @@ def main(args: argparse.Namespace) -> int:
 
     gold = read_docred_documents(args.gold)[: args.limit]
     if not gold:
-        raise ConfigurationError(f"--gold: {args.gold} has no document")
+        raise ConfigurationError(f"{args.gold} has no document", field="gold")
     from pfn_kg.pipeline.build_phase import check_aliases
     from pfn_kg.pipeline.graph_evaluation import evaluate_graph, prepare_evaluation
     from pfn_kg.pipeline.options import pipeline_options
     from pfn_kg.transforms.plumbing.files import absolute
 
-    pipeline_options(args.beam)
+    pipeline_options(call.beam)
     with ExitStack() as stack:
         directory = args.output and absolute(args.output)
         if not directory:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="pfn-kg-"))
-        extracted = {n: getattr(args, n) for n in _EXTRACT if getattr(args, n) is not None}
+        extracted: dict[str, Any] = {name: getattr(model, name) for name in model.model_fields_set}
         for name in ("entity", "relation"):
             threshold = getattr(options, f"{name}_threshold")
             if threshold is not None and threshold < DEFAULT_FLOOR:
                 extracted[f"{name}_floor"] = threshold
         prepared = prepare_evaluation(gold, directory, extracted)
-        check_aliases(prepared.options.output, options, prepared.label_schema)
-        found = evaluate_graph(gold, prepared, options, args.beam)
+        check_aliases(prepared.options.output, build, prepared.label_schema)
+        found = evaluate_graph(gold, prepared, build, call.beam)
     if args.plots:
         from pfn_kg.pfn.evaluation.plots import write_reliability
 
@@ -99,7 +103,7 @@ def main(args: argparse.Namespace) -> int:
             title=Path(args.gold).name,
         ):
             print(path, file=sys.stderr)
-    print(json.dumps(found, ensure_ascii=False) if args.json else as_text(found))
+    print(json.dumps(found, ensure_ascii=False) if args.as_json else as_text(found))
     return 0
 
 

@@ -2,83 +2,95 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from typing import Any
+from typing import Any, Literal
 
-from pfn_kg.pipeline.commands.extract import apply_config
-from pfn_kg.pipeline.commands.filters import add_filter_arguments, filters
-from pfn_kg.pipeline.commands.rdf import add_rdf_arguments, rdf_options
+from pfn_kg.pipeline.arguments import Call, ConfigOptions
+from pfn_kg.schemas.build_options import LabelOptions, RdfOptions, is_language_tag
 from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.load_options import Filters
+from pfn_kg.schemas.options import Options, option
 
 TAKES_BEAM_OPTIONS = True
 
-_RDF = ("turtle", "ntriples", "trig")
-_FORMATS = (*_RDF, "neo4j-import")
 
+class ExportOptions(Options):
+    """What is exported, as what, and where to."""
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of `export`."""
-    parser.add_argument("directory", metavar="DIR", help="output folder of a finished run")
-    parser.add_argument("--to", choices=_FORMATS, help="format; default: turtle")
-    parser.add_argument("--output", metavar="OUT", help="folder of the files")
-    parser.add_argument(
-        "--gzip", action=argparse.BooleanOptionalAction, help="compress the files; off"
+    directory: str = option(..., "output folder of a finished run", metavar="DIR", positional="1")
+    to: Literal["turtle", "ntriples", "trig", "neo4j-import"] = option(
+        "turtle", "format of the files", group="Files"
     )
-    add_rdf_arguments(parser)
-    group = parser.add_argument_group("neo4j-import")
-    group.add_argument("--graph", metavar="NAME", help="name of the graph; default: default")
-    group.add_argument(
-        "--neo4j-database", metavar="NAME", help="default: $NEO4J_DATABASE, else neo4j"
+    output: str = option(..., "folder of the files", group="Files", metavar="OUT", common=True)
+    gzip: bool = option(False, "compress the files", group="Files", negatable=True)
+    graph: str = option(
+        "default", "name of the graph, for neo4j-import", group="Neo4j", metavar="NAME"
     )
-    add_filter_arguments(parser)
-    group = parser.add_argument_group("job")
-    group.add_argument("--config", metavar="FILE.yaml", help="all of these options; flags win")
-    parser.epilog = "Options of Apache Beam follow after --, such as -- --runner=FlinkRunner"
+    neo4j_database: str | None = option(
+        None,
+        "database, for neo4j-import",
+        group="Neo4j",
+        metavar="NAME",
+        default_text="$NEO4J_DATABASE, else neo4j",
+    )
 
 
-def main(args: argparse.Namespace) -> int:
+OPTIONS: tuple[type[Options], ...] = (
+    ExportOptions,
+    RdfOptions,
+    LabelOptions,
+    Filters,
+    ConfigOptions,
+)
+
+
+def main(call: Call) -> int:
     """Runs the command."""
-    args.max_rejected = None
-    apply_config(args)
-    format_: Any = args.to or "turtle"
-    if format_ not in _FORMATS:
-        raise ConfigurationError(f"--to: {format_!r} is not one of {', '.join(_FORMATS)}")
-    if not args.output:
-        raise ConfigurationError("--output: name the folder of the files")
-    chosen = filters(args)
+    if not call.given.get("output"):
+        raise ConfigurationError("name the folder of the files", field="output")
+    given = call.of(ExportOptions)
+    rdf, labels, chosen = call.of(RdfOptions), call.of(LabelOptions), call.of(Filters)
     from pfn_kg.pipeline.export import export
     from pfn_kg.pipeline.finished_run import read_finished
 
-    run = read_finished(args.directory)
+    run = read_finished(given.directory)
     chosen.check(run.label_schema)
     sink: Any
-    if format_ == "neo4j-import":
+    if given.to == "neo4j-import":
         from pfn_kg.sinks.neo4j.bulk_import import AFTERWARDS_FILE, Neo4jImportSink
 
-        database = args.neo4j_database or os.environ.get("NEO4J_DATABASE") or "neo4j"
-        graph = args.graph or "default"
-        version = run.version(filters=chosen, lexical=False)
+        database = given.neo4j_database or os.environ.get("NEO4J_DATABASE") or "neo4j"
+        version = run.version(filters=chosen.key, lexical=False)
         sink = Neo4jImportSink(
             run.label_schema,
-            graph=graph,
+            graph=given.graph,
             version=version,
             database=database,
-            compress=bool(args.gzip),
+            compress=given.gzip,
         )
-        settings: dict[str, Any] = {"graph": graph, "version": version, "command": sink.command}
+        settings: dict[str, Any] = {
+            "graph": given.graph,
+            "version": version,
+            "command": sink.command,
+        }
     else:
         from pfn_kg.sinks.rdf.sink import RdfSink
 
-        options = rdf_options(args, run.language)._replace(format=format_, gzip=bool(args.gzip))
+        options = rdf.changed(
+            format=given.to,
+            gzip=given.gzip,
+            language=_language(labels.label_language, run.language),
+        )
         sink = RdfSink(run.label_schema, options)
         # The base, so that whoever reads the files knows their prefixes.
-        settings = options._asdict() | {"base_iri": run.label_schema.base_iri}
-    counts = export(run, sink, args.output, chosen, settings, args.beam)
-    if format_ == "neo4j-import":
+        settings = options.model_dump() | {"base_iri": run.label_schema.base_iri}
+    counts = export(
+        run, sink, given.output, filters=chosen, settings=settings, pipeline_args=call.beam
+    )
+    if given.to == "neo4j-import":
         print(
-            f"{args.output}: {counts.get('neo4j_entities', 0)} entities, "
+            f"{given.output}: {counts.get('neo4j_entities', 0)} entities, "
             f"{counts.get('neo4j_values', 0)} values, "
             f"{counts.get('neo4j_relations', 0)} relationships; to be run there, with the "
             f"server stopped, then {AFTERWARDS_FILE} with it running:",
@@ -86,5 +98,16 @@ def main(args: argparse.Namespace) -> int:
         )
         print(sink.command)
     else:
-        print(f"{args.output}: {counts.get('rdf_triples', 0)} triples")
+        print(f"{given.output}: {counts.get('rdf_triples', 0)} triples")
     return 0
+
+
+def _language(given: str | None, of_run: str | None) -> str | None:
+    """The tag of names: the one that was given, else the language of the corpus."""
+    tag = of_run if given is None else given
+    if tag is not None and not is_language_tag(tag):
+        raise ConfigurationError(
+            f"the language of the run, {tag!r}, is no language tag; give one",
+            field="label_language",
+        )
+    return None if tag == "none" else tag

@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
+from pfn_kg.pipeline.arguments import Call
 from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.options import Options, option
+
+_OFFICIAL = "Official checkpoint"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of `import-checkpoint`."""
-    parser.add_argument("checkpoint", metavar="FILE.pt", help="what the official code saved")
-    parser.add_argument("--encoder", required=True, metavar="DIR", help="what it was trained over")
-    parser.add_argument("--entity-types", required=True, metavar="ner2idx.json")
-    parser.add_argument("--relation-types", required=True, metavar="rel2idx.json")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder of the model")
-    parser.add_argument(
-        "--half-precision", action="store_true", help="store weights as 16 bit floats"
+class ImportOptions(Options):
+    """The official checkpoint, and the folder that it becomes."""
+
+    checkpoint: str = option(
+        ..., "state dict that the official code saved", metavar="FILE.pt", positional="1"
     )
+    encoder: str = option(
+        ...,
+        "encoder that it was trained over",
+        group=_OFFICIAL,
+        metavar="NAME_OR_DIR",
+        common=True,
+    )
+    entity_types: str = option(
+        ..., "index of its entity types", group=_OFFICIAL, metavar="ner2idx.json", common=True
+    )
+    relation_types: str = option(
+        ..., "index of its relations", group=_OFFICIAL, metavar="rel2idx.json", common=True
+    )
+    output: str = option(..., "folder of the model", group="Model", metavar="DIR", common=True)
+    half_precision: bool = option(False, "store weights as 16 bit floats", group="Model")
 
 
-def main(args: argparse.Namespace) -> int:
+OPTIONS: tuple[type[Options], ...] = (ImportOptions,)
+
+
+def main(call: Call) -> int:
     """Runs the command."""
-    for option, path in (
-        ("FILE.pt", args.checkpoint),
-        ("--entity-types", args.entity_types),
-        ("--relation-types", args.relation_types),
-    ):
+    args = call.of(ImportOptions)
+    for field in ("checkpoint", "entity_types", "relation_types"):
+        path = getattr(args, field)
         if not Path(path).is_file():
-            raise ConfigurationError(f"{option}: there is no file {path}")
+            raise ConfigurationError(f"there is no file {path}", field=field)
     output = Path(args.output)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise ConfigurationError(f"--output: {output} is there and not empty")
+        raise ConfigurationError(f"{output} is there and not empty", field="output")
 
     from transformers import AutoTokenizer
     from transformers.utils import logging
@@ -47,12 +62,12 @@ def main(args: argparse.Namespace) -> int:
         tokenizer = AutoTokenizer.from_pretrained(encoder, add_prefix_space=True)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split()).partition(". ")[0]
-        raise ConfigurationError(f"--encoder: {args.encoder}: {reason}") from None
+        raise ConfigurationError(f"{args.encoder}: {reason}", field="encoder") from None
     model = import_checkpoint(
         Path(args.checkpoint),
         Path(encoder),
-        entity_types=read_labels(Path(args.entity_types), "--entity-types"),
-        relation_types=read_labels(Path(args.relation_types), "--relation-types"),
+        entity_types=read_labels(Path(args.entity_types), "entity_types"),
+        relation_types=read_labels(Path(args.relation_types), "relation_types"),
     )
     save_checkpoint(Extractor(model, tokenizer), output, half_precision=args.half_precision)
     print(output)

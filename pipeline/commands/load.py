@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 
-from pfn_kg.pipeline.commands.extract import add_job_arguments, apply_config
-from pfn_kg.pipeline.commands.neo4j import add_neo4j_arguments, load_and_report, load_options
+from pfn_kg.pipeline.arguments import Call, JobOptions
+from pfn_kg.pipeline.commands.neo4j import load_and_report, load_options
+from pfn_kg.schemas.load_options import LoadOptions
+from pfn_kg.schemas.options import Options, option
 
 TAKES_BEAM_OPTIONS = True
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of `load`."""
-    parser.add_argument("directory", metavar="DIR", help="output folder of a finished run")
-    add_neo4j_arguments(parser, "$NEO4J_URI")
-    add_job_arguments(parser)
+class FinishedOptions(Options):
+    """The graph that is loaded."""
+
+    directory: str = option(..., "output folder of a finished run", metavar="DIR", positional="1")
 
 
-def main(args: argparse.Namespace) -> int:
+OPTIONS: tuple[type[Options], ...] = (FinishedOptions, LoadOptions, JobOptions)
+
+
+def main(call: Call) -> int:
     """Runs the command."""
-    apply_config(args)
-    options = load_options(args, args.neo4j_uri or os.environ.get("NEO4J_URI"))
-    return load_and_report(args.directory, options, args.beam, args.max_rejected)
+    job = call.of(JobOptions)
+    options = load_options(call, call.given.get("neo4j_uri") or os.environ.get("NEO4J_URI"))
+    directory = call.of(FinishedOptions).directory
+    return load_and_report(directory, options, beam=call.beam, max_rejected=job.max_rejected)

@@ -2,100 +2,65 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
+from pfn_kg.pipeline.arguments import Call
+from pfn_kg.schemas.build_options import ThresholdOptions
 from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.extract_options import ModelOptions, TextOptions
+from pfn_kg.schemas.options import Options, Texts, option
 from pfn_kg.schemas.records import DocumentExtraction
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of `predict`."""
-    parser.add_argument("text", nargs="+", metavar="TEXT", help="a text; - reads standard input")
-    add_window_argument(parser)
-    parser.add_argument("--json", action="store_true", help="one JSON object a text")
-    parser.add_argument("--language", default="en", metavar="CODE", help="of the texts")
-    add_model_arguments(parser)
+if TYPE_CHECKING:
+    from pfn_kg.pfn.extractor import Extractor
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that say which model reads, where, and what it accepts."""
-    group = parser.add_argument_group("model")
-    group.add_argument("--model", metavar="NAME_OR_DIR", help="default: the shipped model")
-    group.add_argument("--device", default="auto", help="auto (default), cpu, cuda ...")
-    group.add_argument("--precision", default="auto", help="auto (default), fp32, fp16 or bf16")
-    group.add_argument("--token-budget", type=int, metavar="N", help="word pieces in a batch")
-    for name in ("entity", "relation"):
-        group.add_argument(
-            f"--{name}-threshold", type=float, metavar="P", help="default: the model's own"
-        )
-    group.add_argument(
-        "--head-policy",
-        default="all",
-        metavar="POLICY",
-        help="which of several mentions at one head take part: all (default), best or longest",
-    )
+class PredictOptions(Options):
+    """The texts, and how the answer is printed."""
+
+    text: Texts = option(..., "a text; - reads standard input", metavar="TEXT", positional="+")
+    as_json: bool = option(False, "print one JSON object a text", name="json", group="Answer")
 
 
-def add_window_argument(parser: Any) -> None:
-    """Adds the option that says how many sentences are read together."""
-    parser.add_argument(
-        "--window-tokens",
-        type=int,
-        metavar="N",
-        help="word pieces of sentences that are read together; 0: one sentence at a time; "
-        "default: the model's own",
-    )
+OPTIONS: tuple[type[Options], ...] = (PredictOptions, TextOptions, ThresholdOptions)
 
 
-def load_extractor(args: argparse.Namespace) -> Any:
+def load_extractor(options: ModelOptions) -> Extractor:
     """The extractor that the options name; PyTorch is loaded here, not before.
 
     Raises:
-        ConfigurationError: if an option is wrong.
+        ConfigurationError: if there is no such model or device.
     """
-    from pfn_kg.pfn.resolution import HEAD_POLICIES
-
-    for name in ("entity", "relation"):
-        threshold = getattr(args, f"{name}_threshold")
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise ConfigurationError(f"--{name}-threshold: {threshold} is not between 0 and 1")
-    if args.head_policy not in HEAD_POLICIES:
-        raise ConfigurationError(
-            f"--head-policy: {args.head_policy!r} is not one of {', '.join(HEAD_POLICIES)}"
-        )
-    if args.token_budget is not None and args.token_budget < 1:
-        raise ConfigurationError(f"--token-budget: {args.token_budget} is not at least 1")
-
     # What is imported and loaded stays; to look for garbage among it again and again takes an
     # eighth of the start.
     gc.disable()
     try:
         from pfn_kg.pfn.extractor import Extractor
 
-        return Extractor.from_pretrained(args.model, args.device, args.precision)
+        return Extractor.from_pretrained(options.model, options.device, options.precision)
     finally:
         gc.enable()
 
 
-def main(args: argparse.Namespace) -> int:
+def main(call: Call) -> int:
     """Runs the command."""
+    args, model, accepted = call.of(PredictOptions), call.of(TextOptions), call.of(ThresholdOptions)
     texts = [_read(text) for text in args.text]
-    extractor = load_extractor(args)
+    extractor = load_extractor(model)
     extractions = extractor.extract_documents(
         texts,
-        language=args.language,
-        entity_threshold=args.entity_threshold,
-        relation_threshold=args.relation_threshold,
-        head_policy=args.head_policy,
-        token_budget=args.token_budget,
-        window_tokens=args.window_tokens,
+        language=model.language,
+        entity_threshold=accepted.entity_threshold,
+        relation_threshold=accepted.relation_threshold,
+        head_policy=accepted.head_policy,
+        token_budget=model.token_budget,
+        window_tokens=model.window_tokens,
     )
     for number, extraction in enumerate(extractions):
-        if args.json:
+        if args.as_json:
             print(json.dumps(extraction.to_dict(), ensure_ascii=False))
         else:
             if number:

@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
+from pfn_kg.pipeline.arguments import Call
 from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.options import Options, option
 
-_FORMATS = ("table", "json", "csv")
+EPILOG = (
+    "The prefixes of the graph (entity:, relation:, type:, rdfs:, skos:, xsd:, with provenance "
+    "statement:, evidence:, term:, oa:, prov:, dcterms:) need no PREFIX line."
+)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of `query`."""
-    parser.add_argument(
-        "directory", metavar="DIR", help="output folder of a finished run, or of an RDF export"
+class QueryOptions(Options):
+    """What is asked, of which graph, and how the answer is printed."""
+
+    directory: str = option(
+        ...,
+        "output folder of a finished run, or of an RDF export",
+        metavar="DIR",
+        positional="1",
     )
-    parser.add_argument(
-        "query", metavar="SPARQL", help="the query; - reads standard input, @FILE a file"
+    sparql: str = option(
+        ..., "the query; - reads standard input, @FILE a file", metavar="SPARQL", positional="1"
     )
-    parser.add_argument(
-        "--format",
-        choices=_FORMATS,
-        help="of the results of SELECT and ASK; CONSTRUCT and DESCRIBE give Turtle; default: table",
-    )
-    parser.epilog = (
-        "The prefixes of the graph (entity:, relation:, type:, rdfs:, skos:, xsd:, with "
-        "provenance statement:, evidence:, term:, oa:, prov:, dcterms:) need no PREFIX line."
+    format: Literal["table", "json", "csv"] | None = option(
+        None,
+        "of the results of SELECT and ASK; CONSTRUCT and DESCRIBE give Turtle",
+        group="Answer",
+        default_text="table",
     )
 
 
-def main(args: argparse.Namespace) -> int:
+OPTIONS: tuple[type[Options], ...] = (QueryOptions,)
+
+
+def main(call: Call) -> int:
     """Runs the command."""
-    sparql = _read(args.query)
+    args = call.of(QueryOptions)
+    sparql = _read(args.sparql)
     import pyoxigraph
 
     from pfn_kg.pipeline.query import read_graph
@@ -43,7 +52,9 @@ def main(args: argparse.Namespace) -> int:
     answer = graph.query(sparql)
     if isinstance(answer, pyoxigraph.QueryTriples):
         if args.format is not None:
-            raise ConfigurationError("--format: CONSTRUCT and DESCRIBE give Turtle; leave it out")
+            raise ConfigurationError(
+                "CONSTRUCT and DESCRIBE give Turtle; leave it out", field="format"
+            )
         _write(_turtle(answer, graph.prefixes))
     elif args.format in ("json", "csv"):
         format_ = {
@@ -72,14 +83,14 @@ def _read(query: str) -> str:
             with open(name, "rb") as file:
                 data = file.read()
         except OSError as error:
-            raise ConfigurationError(f"SPARQL: {name}: {error.strerror}") from None
+            raise ConfigurationError(f"{name}: {error.strerror}", field="sparql") from None
     else:
         # The shell may pass bytes that are no text.
         data, name = query.encode(errors="surrogateescape"), "the query"
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise ConfigurationError(f"SPARQL: {name}: not UTF-8") from None
+        raise ConfigurationError(f"{name}: not UTF-8", field="sparql") from None
 
 
 def _turtle(triples: Any, prefixes: Mapping[str, str]) -> bytes:

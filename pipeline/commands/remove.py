@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-import argparse
-
+from pfn_kg.pipeline.arguments import Call, JobOptions
 from pfn_kg.pipeline.commands.build import (
-    add_build_arguments,
+    FolderOptions,
     build_options,
     last_build,
     load_target,
     write_graph,
 )
-from pfn_kg.pipeline.commands.extract import add_job_arguments, apply_config
+from pfn_kg.schemas.build_options import BuildOptions
 from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.load_options import LoadOptions
+from pfn_kg.schemas.options import Options, option
 
 TAKES_BEAM_OPTIONS = True
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of `remove`."""
-    parser.add_argument("directory", metavar="DIR", help="output folder of a run")
-    parser.add_argument(
-        "--documents",
+class RemoveOptions(Options):
+    """The documents that are taken out."""
+
+    documents: str = option(
+        ...,
+        "ids with commas between them, or a file with one id a line",
+        group="Documents",
         metavar="IDS_OR_FILE",
-        help="ids with commas between them, or a file with one id a line",
+        common=True,
     )
-    add_build_arguments(parser)
-    add_job_arguments(parser)
+
+
+OPTIONS: tuple[type[Options], ...] = (
+    FolderOptions,
+    RemoveOptions,
+    BuildOptions,
+    LoadOptions,
+    JobOptions,
+)
 
 
 def document_ids(value: object) -> list[str]:
-    """The ids that `--documents` names: those of the file of that name, if there is one.
+    """The ids that the option names: those of the file of that name, if there is one.
 
     Raises:
         ConfigurationError: if it names none or the file can't be read.
@@ -43,7 +53,9 @@ def document_ids(value: object) -> list[str]:
     if isinstance(value, list):  # of a configuration file
         return [str(id_) for id_ in value]
     if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
-        raise ConfigurationError("--documents: name the documents, or a file with an id a line")
+        raise ConfigurationError(
+            "name the documents, or a file with an id a line", field="documents"
+        )
     spelt = str(value)
     try:
         is_file = FileSystems.exists(spelt)
@@ -58,24 +70,26 @@ def document_ids(value: object) -> list[str]:
             ids = [id_.strip() for id_ in spelt.split(",")]
     except (OSError, BeamIOError, ValueError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise ConfigurationError(f"--documents: {spelt}: {reason}") from None
+        raise ConfigurationError(f"{spelt}: {reason}", field="documents") from None
     ids = [id_ for id_ in ids if id_.strip()]
     if not ids:
-        raise ConfigurationError(f"--documents: {spelt!r} names no document")
+        raise ConfigurationError(f"{spelt!r} names no document", field="documents")
     return ids
 
 
-def main(args: argparse.Namespace) -> int:
+def main(call: Call) -> int:
     """Runs the command."""
-    apply_config(args)
-    ids = document_ids(args.documents)
-    options = build_options(args, last_build(args.directory))
-    target = load_target(args, options)
+    call.of(JobOptions)
+    directory = call.of(FolderOptions).directory
+    # In a configuration file it may be a list.
+    ids = document_ids(call.given.get("documents"))
+    options = build_options(call, last_build(directory))
+    target = load_target(call, options)
     from pfn_kg.pipeline.build_phase import check_aliases
     from pfn_kg.pipeline.options import pipeline_options
     from pfn_kg.pipeline.remove import remove_documents
 
-    pipeline_options(args.beam)
-    check_aliases(args.directory, options)
-    removed = remove_documents(args.directory, ids)
-    return write_graph(args, options, target, f"{removed} documents removed; ")
+    pipeline_options(call.beam)
+    check_aliases(directory, options)
+    removed = remove_documents(directory, ids)
+    return write_graph(call, options, target, done=f"{removed} documents removed; ")

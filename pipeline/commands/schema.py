@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 from pfn_kg.pfn.checkpoint import find_model, read_label_schema
+from pfn_kg.pipeline.arguments import Call
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.options import Options, option
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of `schema`."""
-    parser.add_argument(
-        "source",
-        nargs="?",
+class SourceOptions(Options):
+    """The model or the run whose label schema is printed."""
+
+    source: str | None = option(
+        None,
+        "a model, or the output folder of a run",
         metavar="MODEL_OR_DIR",
-        help="a model or the output folder of a run; default: the shipped model",
+        default_text="the shipped model",
+        positional="?",
     )
 
 
-def main(args: argparse.Namespace) -> int:
+OPTIONS: tuple[type[Options], ...] = (SourceOptions,)
+
+
+def main(call: Call) -> int:
     """Runs the command."""
+    args = call.of(SourceOptions)
     schema = _of_run(args.source) if args.source else None
     if schema is None:
         schema = read_label_schema(find_model(args.source))
@@ -46,5 +53,5 @@ def _of_run(directory: str) -> LabelSchema | None:
         text = read_bytes(path).decode()
     except (BeamIOError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigurationError(f"MODEL_OR_DIR: {path}: {reason}") from None
+        raise ConfigurationError(f"{path}: {reason}", field="source") from None
     return LabelSchema.from_yaml(text, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import importlib.util
 import json
@@ -11,144 +10,169 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import yaml
-from pydantic import ValidationError
-from pydantic_core import PydanticUndefined
+from pydantic import BeforeValidator
 
 from pfn_kg.pfn.training.options import TrainingOptions
+from pfn_kg.pipeline.arguments import Call, ConfigOptions
+from pfn_kg.schemas.choices import DataFormat
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.label_schema import LabelSchema, first_reason
+from pfn_kg.schemas.installation import how_to_install
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.options import Options, option
 
 if TYPE_CHECKING:
     from pfn_kg.pfn.readers import Reading
 
-_REQUIRED = ("format", "encoder", "output")
+_DATA = "Data"
+_MODEL = "Model and encoder"
+_CARD = "Model card"
+
 # Files; those of a relative path lie in --data-folder.
 _FILES = ("train", "dev", "test", "data", "unlabelled")
-_OPTIONAL = (
-    *_FILES,
-    "data_folder",
-    "folds",
-    "fold",
-    "overlapping_entities",
-    "paper",
-    "schema",
-    "start_from",
-    "teacher",
-    "name",
-    "data_description",
-    "attribution",
-    "licence",
-    "language",
-    "limits",
-)
-_SWITCHES = ("half_precision",)
+
+# In YAML a number is a number.
+_NumberOrFile = Annotated[
+    str, BeforeValidator(lambda value: str(value) if type(value) is int else value)
+]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of `train`."""
-    parser.add_argument("--config", metavar="FILE.yaml", help="all of these options; flags win")
-    parser.add_argument("--train", metavar="FILE", help="training sentences")
-    parser.add_argument("--dev", metavar="FILE", help="sentences that choose the best epoch")
-    parser.add_argument("--test", metavar="FILE", help="sentences to score the result on")
-    parser.add_argument("--data", metavar="FILE", help="for cross-validation: all sentences")
-    parser.add_argument(
-        "--folds",
-        metavar="N_OR_FILE",
-        help="with --data: so many folds by document, or a JSON file of them; 15 %% of a fold's "
+class TrainOptions(Options):
+    """What is trained on what, and what the model card says of it."""
+
+    train: str | None = option(None, "training sentences", group=_DATA, metavar="FILE", common=True)
+    dev: str | None = option(
+        None, "sentences that choose the best epoch", group=_DATA, metavar="FILE", common=True
+    )
+    test: str | None = option(
+        None, "sentences to score the result on", group=_DATA, metavar="FILE", common=True
+    )
+    format: DataFormat = option(..., "format of these files", group=_DATA, common=True)
+    data: str | None = option(
+        None, "all sentences, for cross-validation", group=_DATA, metavar="FILE"
+    )
+    folds: _NumberOrFile | None = option(
+        None,
+        "with `data`: so many folds by document, or a JSON file of them; 15 % of a fold's "
         "training sentences are its dev",
+        group=_DATA,
+        metavar="N_OR_FILE",
     )
-    parser.add_argument("--fold", metavar="K", help="with --folds: the K-th alone, from 1")
-    parser.add_argument(
-        "--data-folder", metavar="DIR", help="where these files lie if their path is relative"
+    fold: _NumberOrFile | None = option(
+        None, "with `folds`: the K-th alone, from 1", group=_DATA, metavar="K", default_text="all"
     )
-    parser.add_argument(
-        "--overlapping-entities",
-        metavar="keep|drop",
-        help="drop: leave out sentences with entities that overlap, as the paper does for ADE",
+    data_folder: str | None = option(
+        None, "where these files lie if their path is relative", group=_DATA, metavar="DIR"
     )
-    parser.add_argument(
-        "--paper",
-        metavar="DATA_SET",
-        help="print the paper's Table 1 beside: nyt, webnlg, ade, ace05, ace04 or scierc",
+    overlapping_entities: Literal["keep", "drop"] = option(
+        "keep",
+        "drop: leave out sentences with entities that overlap, as the paper does for ADE",
+        group=_DATA,
     )
-    parser.add_argument("--format", help="docred, spert, dygie or triple-list")
-    parser.add_argument(
-        "--encoder", metavar="NAME_OR_DIR", help="folder, installed package or name on the hub"
-    )
-    parser.add_argument(
-        "--start-from",
-        metavar="MODEL[,MODEL]",
-        help="a model to go on from; its encoder is named by --encoder, its weights are these; "
-        "of several the mean of their weights",
-    )
-    parser.add_argument(
-        "--unlabelled",
+    unlabelled: str | None = option(
+        None,
+        "texts without annotation to learn from as well, labelled by `teacher`: Parquet with a "
+        "column text",
+        group=_DATA,
         metavar="FILE",
-        help="texts without annotation to learn from as well, labelled by --teacher: Parquet "
-        "with a column `text`",
     )
-    parser.add_argument(
-        "--teacher",
+    teacher: str | None = option(
+        None,
+        "with `unlabelled`: models that label these texts, by the mean of what they say",
+        group=_DATA,
         metavar="MODEL[,MODEL]",
-        help="with --unlabelled: models that label these texts, by the mean of what they say",
     )
-    parser.add_argument("--output", metavar="DIR", help="DIR/model is the model")
-    parser.add_argument("--schema", metavar="FILE", help="label schema; default: from the data")
-    parser.add_argument("--resume", action="store_true", help="go on with the training in --output")
-    parser.add_argument(
-        "--half-precision",
-        action=argparse.BooleanOptionalAction,
-        help="store weights as 16 bit floats",
+    paper: str | None = option(
+        None,
+        "print the paper's Table 1 beside: nyt, webnlg, ade, ace05, ace04 or scierc",
+        group=_DATA,
+        metavar="DATA_SET",
     )
-    card = parser.add_argument_group("model card")
-    card.add_argument("--name", help="of the model; default: the name of --output")
-    card.add_argument("--data-description", metavar="TEXT", help="what the data is")
-    card.add_argument("--attribution", metavar="TEXT", help="what the data's licence asks for")
-    card.add_argument("--licence", metavar="NAME", help="of the model, such as cc-by-sa-4.0")
-    card.add_argument("--limits", metavar="TEXT", help="what it is bad at, as Markdown")
-    card.add_argument("--language", metavar="CODE", help="of the texts; default: en")
-    group = parser.add_argument_group("hyper-parameters")
-    for name, field in TrainingOptions.model_fields.items():
-        flag, help_ = f"--{name.replace('_', '-')}", field.description or ""
-        if field.default not in (None, PydanticUndefined):
-            help_ += f"; default: {field.default}"
-        if field.annotation is bool:
-            group.add_argument(flag, action=argparse.BooleanOptionalAction, help=help_)
-        else:
-            group.add_argument(flag, metavar="VALUE", help=help_)
+    encoder: str = option(
+        ...,
+        "folder, installed package or name on the hub",
+        group=_MODEL,
+        metavar="NAME_OR_DIR",
+        common=True,
+    )
+    output: str = option(..., "DIR/model is the model", group=_MODEL, metavar="DIR", common=True)
+    label_schema: str | None = option(
+        None,
+        "label schema (YAML)",
+        name="schema",
+        group=_MODEL,
+        metavar="FILE",
+        common=True,
+        default_text="from the data",
+    )
+    start_from: str | None = option(
+        None,
+        "a model to go on from; `encoder` names its encoder, its weights are these; of several "
+        "models the mean of their weights",
+        group=_MODEL,
+        metavar="MODEL[,MODEL]",
+        common=True,
+    )
+    resume: bool = option(False, "go on with the training in `output`", group=_MODEL, common=True)
+    half_precision: bool = option(
+        False, "store weights as 16 bit floats", group=_MODEL, negatable=True
+    )
+    name: str | None = option(
+        None, "of the model", group=_CARD, metavar="NAME", default_text="the name of `output`"
+    )
+    data_description: str | None = option(None, "what the data is", group=_CARD, metavar="TEXT")
+    attribution: str | None = option(
+        None, "what the licence of the data asks for", group=_CARD, metavar="TEXT"
+    )
+    licence: str | None = option(
+        None, "of the model, such as cc-by-sa-4.0", group=_CARD, metavar="NAME"
+    )
+    limits: str | None = option(None, "what it is bad at, as Markdown", group=_CARD, metavar="TEXT")
+    language: str = option("en", "of the texts", group=_CARD, metavar="CODE")
+
+    def file(self, name: str) -> str | None:
+        """The file of an option; a relative path lies in the data folder."""
+        path: str | None = getattr(self, name)
+        if path is None or self.data_folder is None or path.isdecimal():
+            return path
+        return str(Path(self.data_folder, path))
 
 
-def main(args: argparse.Namespace) -> int:
+OPTIONS: tuple[type[Options], ...] = (TrainOptions, TrainingOptions, ConfigOptions)
+USAGE = "--train FILE --dev FILE --format FORMAT --encoder NAME_OR_DIR --output DIR [options]"
+
+
+def main(call: Call) -> int:
     """Runs the command."""
-    given, options = read_options(args)
+    given, options = read_options(call)
     if importlib.util.find_spec("accelerate") is None:
-        raise ConfigurationError('train: accelerate is not installed: pip install "pfn-kg[train]"')
-    for name in (*_FILES, "schema"):
-        if given.get(name) and not Path(given[name]).is_file():
-            raise ConfigurationError(f"--{name}: there is no file {given[name]}")
-    if given.get("paper"):
+        raise ConfigurationError(how_to_install("accelerate", "train"))
+    for name in (*_FILES, "label_schema"):
+        path = getattr(given, name)
+        if path and not Path(path).is_file():
+            field = "schema" if name == "label_schema" else name
+            raise ConfigurationError(f"there is no file {path}", field=field)
+    if given.paper:
         from pfn_kg.pfn.evaluation.paper_results import find_data_set
 
-        find_data_set(given["paper"])
-    if given.get("data"):
-        return _cross_validate(given, options, args.resume)
+        find_data_set(given.paper)
+    if given.data:
+        return _cross_validate(given, options)
 
     from pfn_kg.pfn.readers import read
 
-    overlapping = given.get("overlapping_entities") or "keep"
+    overlapping = given.overlapping_entities
     splits = {
-        name: read(given[name], given["format"], overlapping)
+        name: read(getattr(given, name), given.format, overlapping)
         for name in ("train", "dev", "test")
-        if given.get(name)
+        if getattr(given, name)
     }
     for name, sentences in splits.items():
         if not sentences:
-            raise ConfigurationError(f"--{name}: {given[name]} has no sentence")
-    output = Path(given["output"])
-    figures = _train(given, options, splits, output, args.resume)
+            raise ConfigurationError(f"{getattr(given, name)} has no sentence", field=name)
+    output = Path(given.output)
+    figures = _train(given, options, splits, output)
     for split, found in figures.items():
         _print_scores(split, found)
     _print_paper(given, figures[list(figures)[-1]])
@@ -156,16 +180,18 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _cross_validate(given: dict[str, Any], options: TrainingOptions, resume: bool) -> int:
+def _cross_validate(given: TrainOptions, options: TrainingOptions) -> int:
     """Trains and tests each fold, and writes what comes out of them all."""
     from pfn_kg.pfn.readers import read
     from pfn_kg.pfn.readers.records import without_overlaps
     from pfn_kg.pfn.training.cross_validation import read_folds, split_fold, summarise
 
-    overlapping = given.get("overlapping_entities") or "keep"
+    overlapping = given.overlapping_entities
     # Folds number the sentences of the whole file, those with overlaps too.
-    sentences = read(given["data"], given["format"])
-    folds = read_folds(given["folds"], sentences, options.seed)
+    assert given.data is not None  # or it is no cross-validation
+    assert given.folds is not None
+    sentences = read(given.data, given.format)
+    folds = read_folds(given.folds, sentences, options.seed)
     tested = Counter(index for fold in folds for index in fold)
     several, never = sum(n > 1 for n in tested.values()), len(sentences) - len(tested)
     if several or never:
@@ -175,17 +201,19 @@ def _cross_validate(given: dict[str, Any], options: TrainingOptions, resume: boo
             file=sys.stderr,
         )
     chosen = range(1, len(folds) + 1)
-    if given.get("fold"):
-        if not given["fold"].isdecimal() or int(given["fold"]) not in chosen:
-            raise ConfigurationError(f"--fold: {given['fold']!r} is not one of 1 to {len(folds)}")
-        chosen = range(int(given["fold"]), int(given["fold"]) + 1)
-    output = Path(given["output"])
+    if given.fold:
+        if not given.fold.isdecimal() or int(given.fold) not in chosen:
+            raise ConfigurationError(
+                f"{given.fold!r} is not one of 1 to {len(folds)}", field="fold"
+            )
+        chosen = range(int(given.fold), int(given.fold) + 1)
+    output = Path(given.output)
     results: dict[str, Any] = {}
     for number in range(1, len(folds) + 1):
         folder = output / f"fold-{number:02}"
         # Folds may be trained one call at a time: those that are finished count too.
         finished = (folder / "metrics.json").is_file()
-        if finished and (resume or number not in chosen):
+        if finished and (given.resume or number not in chosen):
             metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
             figures = {"test": metrics["test"]}
         elif number not in chosen:
@@ -196,8 +224,8 @@ def _cross_validate(given: dict[str, Any], options: TrainingOptions, resume: boo
                 splits = {name: without_overlaps(of) for name, of in splits.items()}
             for name, of_split in splits.items():
                 if not of_split:
-                    raise ConfigurationError(f"--folds: fold {number} has no {name} sentence")
-            figures = _train(given, options, splits, folder, resume)
+                    raise ConfigurationError(f"fold {number} has no {name} sentence", field="folds")
+            figures = _train(given, options, splits, folder)
         results[str(number)] = figures["test"]
         _print_scores(f"fold {number}", figures["test"])
     summary = summarise(list(results.values()))
@@ -221,28 +249,25 @@ def _print_scores(name: str, found: Mapping[str, Any]) -> None:
     )
 
 
-def _print_paper(given: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
-    if given.get("paper"):
+def _print_paper(given: TrainOptions, figures: Mapping[str, Any]) -> None:
+    if given.paper:
         from pfn_kg.pfn.evaluation.paper_results import beside_paper
 
         print(
-            beside_paper(
-                given["paper"], figures, method="this training", encoder=_encoder_name(given)
-            )
+            beside_paper(given.paper, figures, method="this training", encoder=_encoder_name(given))
         )
 
 
-def _encoder_name(given: Mapping[str, Any]) -> str:
-    encoder = Path(given["encoder"])
-    return encoder.name if encoder.is_dir() else given["encoder"]
+def _encoder_name(given: TrainOptions) -> str:
+    encoder = Path(given.encoder)
+    return encoder.name if encoder.is_dir() else given.encoder
 
 
 def _train(
-    given: Mapping[str, Any],
+    given: TrainOptions,
     options: TrainingOptions,
     splits: Mapping[str, Reading],
     output: Path,
-    resume: bool,
 ) -> dict[str, Any]:
     """Trains on `train`, selects on `dev`, scores on `test`; writes model and figures."""
     from pfn_kg.pfn.evaluation.documents import evaluate_reading
@@ -252,11 +277,11 @@ def _train(
     from pfn_kg.pfn.training.train import train
 
     schema = None
-    if given.get("schema"):
-        text = Path(given["schema"]).read_text(encoding="utf-8")
-        schema = LabelSchema.from_yaml(text, given["schema"])
-    unlabelled = read_texts(given["unlabelled"]) if given.get("unlabelled") else []
-    teachers = given["teacher"].split(",") if unlabelled else []
+    if given.label_schema:
+        text = Path(given.label_schema).read_text(encoding="utf-8")
+        schema = LabelSchema.from_yaml(text, given.label_schema)
+    unlabelled = read_texts(given.unlabelled) if given.unlabelled else []
+    teachers = given.teacher.split(",") if unlabelled and given.teacher else []
     if unlabelled:
         # That takes minutes, and the trainer's bar comes after.
         print(f"{', '.join(teachers)} read {len(unlabelled)} texts to label them", file=sys.stderr)
@@ -266,47 +291,45 @@ def _train(
         extractor, measured = train(
             splits["train"],
             splits["dev"],
-            encoder=given["encoder"],
+            encoder=given.encoder,
             output=output,
             options=options,
             schema=schema,
-            resume=resume,
-            start_from=given.get("start_from"),
+            resume=given.resume,
+            start_from=given.start_from,
             unlabelled=unlabelled,
             teachers=teachers,
-            language=given.get("language") or "en",
-            half_precision=bool(given.get("half_precision")),
+            language=given.language,
+            half_precision=given.half_precision,
         )
         figures = {"dev": measured["dev"]}
         if "test" in splits:
             figures["test"] = evaluate_reading(extractor, splits["test"])
     config = extractor.config
-    name = given.get("name") or output.resolve().name
+    name = given.name or output.resolve().name
     last = list(figures)[-1]
-    source = Path(given.get("train") or given["data"]).name
+    tested: str | None = getattr(given, last)
+    source = Path(given.train or given.data or "").name
     card = model_card(
         name,
         figures,
         encoder=_encoder_name(given),
         entity_types=config.entity_types,
         relation_types=config.relation_types,
-        data=given.get("data_description") or f"{len(splits['train'])} sentences of {source}.",
-        attribution=given.get("attribution"),
-        licence=given.get("licence"),
-        language=given.get("language") or "en",
+        data=given.data_description or f"{len(splits['train'])} sentences of {source}.",
+        attribution=given.attribution,
+        licence=given.licence,
+        language=given.language,
         hyper_parameters=options.model_dump(),
-        limits=given.get("limits"),
+        limits=given.limits,
         window_tokens=config.window_tokens,
         calibrated=config.calibration is not None,
         # A fold's test sentences are no file of their own.
-        command=f"pfn-kg evaluate --model {name} --data {Path(given[last]).name} "
-        f"--format {given['format']}"
-        if given.get(last)
+        command=f"pfn-kg evaluate --model {name} --data {Path(tested).name} --format {given.format}"
+        if tested
         else None,
     )
-    save_checkpoint(
-        extractor, output / "model", half_precision=bool(given.get("half_precision")), card=card
-    )
+    save_checkpoint(extractor, output / "model", half_precision=given.half_precision, card=card)
     metrics = {
         **figures,
         "history": measured["history"],
@@ -326,64 +349,25 @@ def _train(
     return figures
 
 
-def read_options(args: argparse.Namespace) -> tuple[dict[str, Any], TrainingOptions]:
-    """Puts flags and the file of --config together; flags win.
-
-    Returns:
-        What is trained on what, and the hyper-parameters.
+def read_options(call: Call) -> tuple[TrainOptions, TrainingOptions]:
+    """What is trained on what, and the hyper-parameters.
 
     Raises:
         ConfigurationError: if an option is missing, unknown or wrong.
     """
-    names = (*_REQUIRED, *_OPTIONAL, *_SWITCHES)
-    values: dict[str, Any] = {}
-    if args.config:
-        try:
-            values = yaml.safe_load(Path(args.config).read_text(encoding="utf-8")) or {}
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigurationError(f"--config: {args.config}: {reason}") from None
-        if not isinstance(values, dict):
-            raise ConfigurationError(f"--config: {args.config}: not a mapping of options")
-        values = {str(key).replace("-", "_"): value for key, value in values.items()}
-        for key in values:
-            if key not in names and key not in TrainingOptions.model_fields:
-                raise ConfigurationError(f"--config: {args.config}: no option is called {key!r}")
-    for name in (*names, *TrainingOptions.model_fields):
-        if getattr(args, name) is not None:
-            values[name] = getattr(args, name)
-    crossed = values.get("data") or values.get("folds")
-    for name in (*_REQUIRED, *(("data", "folds") if crossed else ("train", "dev"))):
-        if not values.get(name):
-            raise ConfigurationError(f"--{name}: is missing")
+    given = call.given
+    crossed = given.get("data") or given.get("folds")
+    needed = ("format", "encoder", "output", *(("data", "folds") if crossed else ("train", "dev")))
+    for name in needed:
+        if not given.get(name):
+            raise ConfigurationError("is missing", field=name)
     for name in ("train", "dev", "test") if crossed else ("fold",):
-        if values.get(name):
-            with_ = "--data and --folds are" if crossed else "--folds is not"
-            raise ConfigurationError(f"--{name}: has no use where {with_} given")
-    for name, needed in (("unlabelled", "teacher"), ("teacher", "unlabelled")):
-        if values.get(name) and not values.get(needed):
-            raise ConfigurationError(f"--{needed}: is missing; --{name} needs it")
-    for name in ("folds", "fold"):
-        # In YAML a number is a number.
-        if type(values.get(name)) is int:
-            values[name] = str(values[name])
-    for name in (*_REQUIRED, *_OPTIONAL):
-        if values.get(name) is not None and not isinstance(values[name], str):
-            raise ConfigurationError(f"--{name.replace('_', '-')}: {values[name]!r} is no text")
-    overlapping = values.get("overlapping_entities")
-    if overlapping not in (None, "keep", "drop"):
-        raise ConfigurationError(
-            f"--overlapping-entities: {overlapping!r} is neither keep nor drop"
-        )
-    if values.get("data_folder"):
-        for name in (*_FILES, "folds"):
-            if values.get(name) and not values[name].isdecimal():
-                values[name] = str(Path(values["data_folder"], values[name]))
-    try:
-        options = TrainingOptions.model_validate(
-            {k: v for k, v in values.items() if k in TrainingOptions.model_fields}
-        )
-    except ValidationError as error:
-        field, separator, reason = first_reason(error).partition(":")
-        raise ConfigurationError(f"--{field.replace('_', '-')}{separator}{reason}") from None
-    return values, options
+        if given.get(name):
+            with_ = "`data` and `folds` are" if crossed else "`folds` is not"
+            raise ConfigurationError(f"has no use where {with_} given", field=name)
+    for name, other in (("unlabelled", "teacher"), ("teacher", "unlabelled")):
+        if given.get(name) and not given.get(other):
+            raise ConfigurationError(f"is missing; `{name}` needs it", field=other)
+    options = call.of(TrainOptions)
+    files = {name: options.file(name) for name in (*_FILES, "folds")}
+    return options.changed(**files), call.of(TrainingOptions)

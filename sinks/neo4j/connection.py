@@ -7,8 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, LiteralString, NamedTuple, TypeVar, cast
-from urllib.parse import urlsplit
+from typing import Any, LiteralString, TypeVar, cast
 
 from neo4j import Driver, GraphDatabase, ManagedTransaction, Query, Session
 from neo4j.exceptions import (
@@ -20,10 +19,8 @@ from neo4j.exceptions import (
     SessionExpired,
 )
 
-from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.sinks.credentials import check_reference, resolve
-
-SCHEMES = ("neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc")
+from pfn_kg.schemas.load_options import ServerOptions
+from pfn_kg.sinks.credentials import resolve
 
 #: For so long, in seconds, a server may be away before a load gives up.
 RETRY_SECONDS = 120.0
@@ -56,40 +53,8 @@ class BatchTooLargeError(Exception):
     """The server's memory does not hold what one transaction would write."""
 
 
-class Neo4jServer(NamedTuple):
-    """Where a server is and who asks; may travel, since it holds no secret.
-
-    Attributes:
-        uri: such as `neo4j+s://host:7687`.
-        database: None is the user's home database.
-        username: None is without authentication.
-        password: a reference, `env:NAME` or `file:PATH`.
-    """
-
-    uri: str
-    database: str | None = None
-    username: str | None = None
-    password: str | None = None
-
-    def check(self) -> None:
-        """Refuses what can't be meant.
-
-        Raises:
-            ConfigurationError: names the option.
-        """
-        parts = urlsplit(self.uri)
-        if parts.username is not None or parts.password is not None or "@" in self.uri:
-            raise ConfigurationError(
-                "--neo4j-uri: no user and no password in it, please; "
-                "they come from NEO4J_USERNAME and NEO4J_PASSWORD"
-            )
-        if parts.scheme not in SCHEMES or not parts.hostname:
-            raise ConfigurationError(
-                f"--neo4j-uri: {self.uri!r} is not like neo4j://HOST:7687; "
-                f"schemes are {', '.join(SCHEMES)}"
-            )
-        if self.password is not None:
-            check_reference(self.password, "--neo4j-password")
+class Neo4jServer(ServerOptions):
+    """A server that can be connected to and written to; travels as options do."""
 
     def connect(self) -> Driver:
         """A driver; the password is looked up here.
@@ -136,7 +101,7 @@ class Neo4jServer(NamedTuple):
             where = f", the password of {self.password}" if self.password else ", no password given"
             reason = f"the server does not accept {user}{where}"
         elif code.endswith("DatabaseNotFound"):
-            reason = f"the server has no {database} (--neo4j-database)"
+            reason = f"the server has no {database} (`neo4j_database`)"
         elif "ReadOnly" in code or "read only" in said or "read-only" in said:
             reason = f"{database} is read-only: {said}"
         elif "Forbidden" in code or "AccessMode" in code:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from neo4j import Driver, Session
 
+from pfn_kg.schemas.choices import BATCH_ROWS
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.interface import Rows, Sink, Written
@@ -22,9 +23,6 @@ from pfn_kg.sinks.neo4j.lexical import merge_documents, merge_sentences
 from pfn_kg.sinks.neo4j.schema import ENTITY_LABEL, NODE_LABELS, schema_statements
 from pfn_kg.sinks.neo4j.statements import Merge, merge_nodes, merge_relationships
 from pfn_kg.sinks.neo4j.writer import Neo4jWriter
-
-#: Rows in one transaction.
-BATCH_ROWS = 5_000
 
 _OTHER_RUN = (
     "MATCH (n:{label} {{graph: $graph}}) WHERE NOT n.version STARTS WITH $run "
@@ -124,8 +122,9 @@ class Neo4jSink(Sink):
                 statement = _OTHER_RUN.format(label=label)
                 if self._server.execute(session, statement, graph=options.graph, run=run):
                     raise ConfigurationError(
-                        f"--graph: {self._server.uri} holds a graph {options.graph!r} of another "
-                        "run; choose another name, or replace it by --replace"
+                        f"{self._server.uri} holds a graph {options.graph!r} of another "
+                        "run; choose another name, or replace it by `replace`",
+                        field="graph",
                     )
             for statement in schema_statements(options.lexical):
                 self._server.execute(session, statement)

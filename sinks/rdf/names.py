@@ -7,18 +7,14 @@ an IRI of their own.
 from __future__ import annotations
 
 import re
-from typing import Literal, TypeAlias
 from urllib.parse import quote, unquote
 
 from pyoxigraph import NamedNode
 
+from pfn_kg.schemas.choices import AliasIris, RelationIris
 from pfn_kg.schemas.datatypes import XSD
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema, RelationType
-
-RelationIris: TypeAlias = Literal["own", "match"]
-#: What an entity is called that has an IRI elsewhere: its own, or that one.
-AliasIris: TypeAlias = Literal["same-as", "subject"]
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 OWL = "http://www.w3.org/2002/07/owl#"

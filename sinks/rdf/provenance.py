@@ -14,17 +14,16 @@ place of four triples.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import orjson
 import pyarrow as pa
 import pyoxigraph
 
+from pfn_kg.schemas.choices import Provenance
 from pfn_kg.sinks.rdf.facts import facts
 from pfn_kg.sinks.rdf.names import DCTERMS, FOAF, OA, PROV, RDF, XSD, RdfNames
 from pfn_kg.sinks.rdf.ntriples import TEXT, RowLines, iri, iris, join, literals, numbers, text
-
-Provenance: TypeAlias = Literal["none", "statement", "rdf12"]
 
 _DECIMAL, _INTEGER = f"{XSD}decimal", f"{XSD}integer"
 _OFFSET = f"{XSD}nonNegativeInteger"

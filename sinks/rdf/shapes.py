@@ -14,12 +14,12 @@ from rdflib import OWL, RDF, RDFS, SH, SKOS, XSD, Literal, Namespace, URIRef
 from rdflib.collection import Collection
 from rdflib.term import BNode, Node
 
+from pfn_kg.schemas.choices import Provenance
 from pfn_kg.schemas.label_schema import EntityType, RelationType
 from pfn_kg.sinks.rdf.names import OA as OA_IRI
 from pfn_kg.sinks.rdf.names import PROV as PROV_IRI
 from pfn_kg.sinks.rdf.names import RdfNames
 from pfn_kg.sinks.rdf.ontology import may_have_texts, ranges, turtle, vocabulary_graph
-from pfn_kg.sinks.rdf.provenance import Provenance
 
 _OA = Namespace(OA_IRI)
 _PROV = Namespace(PROV_IRI)

@@ -17,56 +17,32 @@ from __future__ import annotations
 import gzip
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar, Literal, NamedTuple, TypeAlias
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyoxigraph
 from pyoxigraph import RdfFormat
 
+from pfn_kg.schemas.build_options import RdfOptions
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.interface import Rows, Sink, Written
 from pfn_kg.sinks.rdf.facts import distinct_lines, entity_lines, entity_terms, facts
-from pfn_kg.sinks.rdf.names import PROV, AliasIris, RdfNames, RelationIris
+from pfn_kg.sinks.rdf.names import PROV, RdfNames
 from pfn_kg.sinks.rdf.ntriples import RowLines, blocks, count, written
 from pfn_kg.sinks.rdf.provenance import (
-    Provenance,
     document_lines,
     document_terms,
     evidence_lines,
     statement_lines,
 )
 
-Format: TypeAlias = Literal["turtle", "ntriples", "trig"]
-
 _FORMATS = {
     "turtle": RdfFormat.TURTLE,
     "ntriples": RdfFormat.N_TRIPLES,
     "trig": RdfFormat.TRIG,
 }
-
-
-class RdfOptions(NamedTuple):
-    """How the graph is written as RDF.
-
-    Attributes:
-        format: of the files; `trig` has a named graph for each document.
-        provenance: `none`, `statement` for nodes that RDF 1.1 can say, or `rdf12` for the
-            same nodes as RDF 1.2 reifiers.
-        language: tag of names; None is none.
-        relation_iris: whether properties are the graph's own or matching ones elsewhere.
-        alias_iris: whether entities are called by the graph's own IRIs or by those of the
-            alias table.
-        gzip: whether the files are compressed.
-    """
-
-    format: Format = "turtle"
-    provenance: Provenance = "none"
-    language: str | None = None
-    relation_iris: RelationIris = "own"
-    alias_iris: AliasIris = "same-as"
-    gzip: bool = False
 
 
 class RdfSink(Sink):
@@ -102,7 +78,7 @@ class RdfSink(Sink):
                 pyoxigraph.Literal("", language=options.language)
             except ValueError:
                 raise ConfigurationError(
-                    f"--label-language: {options.language!r} is no language tag, such as en"
+                    f"{options.language!r} is no language tag, such as en", field="label_language"
                 ) from None
 
     def write(self, part: Rows) -> Written:

@@ -36,20 +36,21 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         model: folder on any file system that Beam knows, or name of a shipped model.
         device: see `Extractor.from_pretrained`.
         precision: see `Extractor.from_pretrained`.
-        token_budget: most word pieces in one batch; what the device reads well if None.
         entity_floor: least score of a mention.
         relation_floor: least score of a head triple.
+        token_budget: most word pieces in one batch; what the device reads well if None.
         window_tokens: see `Extractor.predict_documents`.
     """
 
     def __init__(
         self,
         model: str,
+        *,
         device: str,
         precision: Precision,
-        token_budget: int | None,
         entity_floor: float,
         relation_floor: float,
+        token_budget: int | None,
         window_tokens: int | None = None,
     ):
         self._model = model
@@ -72,7 +73,7 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
             return Extractor.from_pretrained(folder, device=self._device, precision=self._precision)
         except Exception as error:
             # On a worker it is too late for an error of configuration.
-            raise RuntimeError(f"--model {self._model}: {one_line(error)}") from error
+            raise RuntimeError(f"model {self._model}: {one_line(error)}") from error
 
     def run_inference(
         self,

@@ -62,7 +62,7 @@ class ExtractedText(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         """The record as dictionaries, lists, texts and numbers, ready for JSON.
 
-        Sentences, mentions and triples are spelt as by `pfn-kg predict --json`.
+        Sentences, mentions and triples are spelt as in the JSON of `pfn-kg predict`.
         """
         extraction = DocumentExtraction(self.sentences, self.mentions, self.triples)
         return {

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import EntityType, LabelSchema
+from pfn_kg.schemas.rules import NameRules
 from pfn_kg.schemas.shuffled_rows import ID_TYPE
 from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments
 from pfn_kg.transforms.facts.resolved_chunk import MentionColumns

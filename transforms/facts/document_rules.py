@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from pfn_kg.schemas.job import ConstraintPolicy, MirrorPolicy, Rules
+from pfn_kg.schemas.choices import ConstraintPolicy, MirrorPolicy
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.rules import Rules
 
 #: The rules, as they are called in `flags` and in the counters, in the order of their bits.
 RULES = (

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from pfn_kg.pfn.calibration import Calibration
 from pfn_kg.pfn.resolution import HeadPolicy
-from pfn_kg.schemas.job import ConstraintPolicy, NameRules, Rules
+from pfn_kg.schemas.choices import ConstraintPolicy
+from pfn_kg.schemas.rules import NameRules, Rules
 
 
 class FactOptions(NamedTuple):

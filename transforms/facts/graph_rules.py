@@ -23,8 +23,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pfn_kg.schemas.job import Rules
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.rules import Rules
 from pfn_kg.transforms.facts.acyclic import MOST_VISITS, closing_edges
 from pfn_kg.transforms.plumbing.ids import from_arrow, shard_of
 from pfn_kg.transforms.plumbing.ranks import rank_in_runs

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfn_kg.schemas.joined_columns import JOINED_COLUMNS
+from pfn_kg.schemas.load_options import Filters
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
-from pfn_kg.transforms.graph.filters import Filters
 from pfn_kg.transforms.plumbing.shards import decode_all
 from pfn_kg.transforms.tables.look_up import LookUp, Question, scatter
 from pfn_kg.transforms.tables.parts import TablePart, read_part

@@ -20,9 +20,6 @@ from pfn_kg.transforms.plumbing.ids import (
 from pfn_kg.transforms.plumbing.shards import encode
 from pfn_kg.transforms.tables.parts import TablePart
 
-#: How many rows a file of a table is planned to hold.
-SHARD_ROWS = 200_000
-
 #: A table and the number of one of its files.
 Shard: TypeAlias = tuple[str, int]
 

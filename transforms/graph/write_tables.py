@@ -9,7 +9,7 @@ from typing import NamedTuple
 import apache_beam as beam
 import pyarrow as pa
 
-from pfn_kg.schemas.job import Rules
+from pfn_kg.schemas.rules import Rules
 from pfn_kg.schemas.shuffled_rows import ID_TYPE
 from pfn_kg.schemas.tables import SORTED_BY, TABLE_SCHEMAS
 from pfn_kg.transforms.facts.graph_rules import Verdict, judge

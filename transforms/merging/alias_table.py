@@ -20,8 +20,8 @@ import pyoxigraph
 from apache_beam.io.filesystem import BeamIOError
 
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.rules import NameRules
 from pfn_kg.schemas.shuffled_rows import ID_TYPE
 from pfn_kg.transforms.names.entity_keys import EntityKeys
 from pfn_kg.transforms.plumbing.files import read_bytes
@@ -146,7 +146,7 @@ class _Reader:
         return pa.table(columns, schema=ALIAS_SCHEMA)
 
     def _fail(self, reason: str) -> NoReturn:
-        raise ConfigurationError(f"--aliases: {self._path}: {reason}") from None
+        raise ConfigurationError(f"{self._path}: {reason}", field="aliases") from None
 
 
 class _Checker:
@@ -271,7 +271,9 @@ class _Checker:
         self._fail(f"column {column!r}, rows {one + 1} and {other + 1}: {said}")
 
     def _fail(self, reason: str) -> NoReturn:
-        raise ConfigurationError(f"--aliases: {self._path}: {' '.join(reason.split())}") from None
+        raise ConfigurationError(
+            f"{self._path}: {' '.join(reason.split())}", field="aliases"
+        ) from None
 
 
 def _codes(texts: Sequence[str]) -> np.ndarray:

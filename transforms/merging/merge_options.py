@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pfn_kg.transforms.merging.near_names import NearNameOptions
+from pfn_kg.schemas.rules import NearNameOptions
 from pfn_kg.transforms.names.entity_keys import EntityKeys
 
 #: The table whose number of files is the number of parts that entities are divided into.

@@ -15,6 +15,7 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pfn_kg.schemas.rules import NearNameOptions
 from pfn_kg.schemas.shuffled_rows import ID_TYPE, Move
 from pfn_kg.transforms.merging.capped_blocks import CappedBlocks
 from pfn_kg.transforms.merging.clusters import Candidate, Pair, cluster
@@ -26,7 +27,7 @@ from pfn_kg.transforms.merging.components import (
     links_of,
 )
 from pfn_kg.transforms.merging.merge_options import SIZE_TABLE
-from pfn_kg.transforms.merging.near_names import EDGE_SCHEMA, NearNameOptions, edges_of
+from pfn_kg.transforms.merging.near_names import EDGE_SCHEMA, edges_of
 from pfn_kg.transforms.plumbing.shards import decode, decode_all
 
 # Parts of a part: what many workers bring of one hot block is trimmed before it meets.

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -59,19 +58,6 @@ _WORD = re.compile(r"\w+")
 _DIGITS = re.compile(r"\d")
 # Louis XIV and Louis XV are two; that Mix is a number too costs nothing.
 _ROMAN = re.compile(r"m{0,3}(cm|cd|d?c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3})")
-
-
-class NearNameOptions(NamedTuple):
-    """How alike two names must be to belong to one entity.
-
-    Attributes:
-        similarity: lowest similarity of the names as a whole, in (0, 1].
-        words: names of fewer words are never compared: Hansen and Hanssen may be the names
-            of two people.
-    """
-
-    similarity: float
-    words: int = 2
 
 
 def words_of(key: str) -> list[str]:

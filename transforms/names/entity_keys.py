@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import LabelSchema, NameKind
+from pfn_kg.schemas.rules import NameRules
 from pfn_kg.transforms.names.canonical_names import canonical_entity
 from pfn_kg.transforms.names.name_keys import name_key
 

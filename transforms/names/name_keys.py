@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import re
 
-from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import NameKind
+from pfn_kg.schemas.rules import NameRules
 from pfn_kg.transforms.names.canonical_names import canonical_name
 
 #: Legal forms, in lower case and without dots, that are hardly ever the last word of

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pfn_kg.schemas.job import NameRules
 from pfn_kg.schemas.label_schema import NameKind
+from pfn_kg.schemas.rules import NameRules
 
 _APART = re.compile(r"[^\w.'’]+")
 #: Small words that acronyms leave out, as often as not.

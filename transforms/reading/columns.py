@@ -10,15 +10,17 @@ import datetime
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pfn_kg.schemas.choices import DEFAULT_TITLE_COLUMN
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.job import DEFAULT_TITLE_COLUMN, ExtractOptions
+from pfn_kg.schemas.extract_options import ExtractOptions
 
 # From here on not every whole number has a double of its own.
 _EXACT_DOUBLE = 1 << 53
@@ -41,7 +43,7 @@ class Columns:
     id: str | None
     title: str | None
     metadata: tuple[str, ...] = ()
-    constants: Mapping[str, str | None] = field(default_factory=dict)
+    constants: Mapping[str, str | None] = dataclass_field(default_factory=dict)
 
     def names(self) -> list[str]:
         """Each column once."""
@@ -72,42 +74,40 @@ def resolve_columns(
     """
     partitions = partitions or {}
     text = options.text_column
-    _require(path, schema, "--text-column", text)
-    _require_type(path, schema, "--text-column", text, _is_text, "text")
+    _require(path, schema, "text_column", text)
+    _require_type(path, schema, "text_column", text, _is_text, "text")
     id_column = None if options.id_column == "none" else options.id_column
     if id_column is not None:
-        _require(path, schema, "--id-column", id_column, "; --id-column none derives ids")
-        _require_type(
-            path, schema, "--id-column", id_column, _is_id, "text, whole numbers or dates"
-        )
+        _require(path, schema, "id_column", id_column, "; `id_column` none derives ids")
+        _require_type(path, schema, "id_column", id_column, _is_id, "text, whole numbers or dates")
     title = options.title_column
     if title is not None:
         if _is_missing(schema, title) and title in elsewhere:
             title = None
         else:
-            _require(path, schema, "--title-column", title)
+            _require(path, schema, "title_column", title)
     elif DEFAULT_TITLE_COLUMN in schema.names:
         title = DEFAULT_TITLE_COLUMN
     if title is not None:
-        _require_type(path, schema, "--title-column", title, _is_text, "text")
+        _require_type(path, schema, "title_column", title, _is_text, "text")
     inside, constants = [], {}
     for name in options.metadata_columns:
         if not _is_missing(schema, name):
-            _require(path, schema, "--metadata-columns", name)
+            _require(path, schema, "metadata_columns", name)
             inside.append(name)
         elif name in partitions:
             constants[name] = partitions[name]
         elif name in elsewhere:
             constants[name] = None
         else:
-            _require(path, schema, "--metadata-columns", name)
+            _require(path, schema, "metadata_columns", name)
     return Columns(text, id_column, title, tuple(inside), constants)
 
 
 def column_names(schema: pa.Schema) -> set[str]:
     """The names by which columns of a file can be called, fields of nested ones included."""
     names = set()
-    waiting = [(field.name, field.type) for field in schema]
+    waiting = [(outer.name, outer.type) for outer in schema]
     while waiting:
         name, type_ = waiting.pop()
         names.add(name)
@@ -149,21 +149,21 @@ def _is_missing(schema: pa.Schema, name: str) -> bool:
     return _type_of(schema, name) is None
 
 
-def _require(path: str, schema: pa.Schema, option: str, name: str, hint: str = "") -> None:
+def _require(path: str, schema: pa.Schema, field: str, name: str, hint: str = "") -> None:
     count = schema.names.count(name)
     if count > 1:
-        raise ConfigurationError(f"{option}: {path} has {count} columns named {name!r}")
+        raise ConfigurationError(f"{path} has {count} columns named {name!r}", field=field)
     if _is_missing(schema, name):
         like = [other for other in schema.names if other.lower() == name.lower()]
         hint = f"; is {like[0]!r} meant?" if like else hint
         has = _some(schema.names)
-        raise ConfigurationError(f"{option}: {path} has no column {name!r} (it has {has}){hint}")
+        raise ConfigurationError(f"{path} has no column {name!r} (it has {has}){hint}", field=field)
 
 
 def _require_type(
     path: str,
     schema: pa.Schema,
-    option: str,
+    field: str,
     name: str,
     accepts: Callable[[pa.DataType], bool],
     expected: str,
@@ -171,7 +171,8 @@ def _require_type(
     type_ = _plain_type(_type_of(schema, name))
     if not accepts(type_):
         raise ConfigurationError(
-            f"{option}: column {name!r} of {path} is {type_}, not {expected}; cast it to a string"
+            f"column {name!r} of {path} is {type_}, not {expected}; cast it to a string",
+            field=field,
         )
 
 

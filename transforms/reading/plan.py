@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError, FileMetadata
 
+from pfn_kg.schemas.choices import CHUNK_CHARACTERS
 from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.schemas.extraction import EXTRACTION_VERSION
-from pfn_kg.schemas.job import CHUNK_CHARACTERS, ExtractOptions
 from pfn_kg.transforms.plumbing.files import file_version, open_raw
 from pfn_kg.transforms.reading.chunks import ChunkRun, batch_rows
 from pfn_kg.transforms.reading.columns import Columns, column_names, resolve_columns

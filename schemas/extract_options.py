@@ -1,0 +1,178 @@
+"""The options of the extract phase: what is read, by which model, and where it is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import field_validator
+
+from pfn_kg.schemas.assemble import validate
+from pfn_kg.schemas.choices import (
+    CORPUS,
+    DEFAULT_FLOOR,
+    MODEL,
+    Precision,
+)
+from pfn_kg.schemas.options import Names, Options, Texts, option
+
+
+class ModelOptions(Options):
+    """Which model reads, where, and how much at once.
+
+    Attributes:
+        model: folder or shipped name; None is the default model.
+        device: `auto`, `cpu`, `cuda` ...
+        precision: of the text encoder.
+        token_budget: number of sentences times longest sentence of a batch, in
+            tokens; None takes the model's default.
+        window_tokens: word pieces of a window of consecutive sentences that are read together; 0
+            reads one sentence at a time; None takes the model's own.
+    """
+
+    model: str | None = option(
+        None,
+        "folder of a model, or name of a shipped one",
+        group=MODEL,
+        metavar="NAME_OR_DIR",
+        common=True,
+        default_text="the shipped model",
+    )
+    device: str = option(
+        "auto", "device of PyTorch: auto, cpu, cuda, cuda:1 ...", group=MODEL, metavar="DEVICE"
+    )
+    precision: Precision = option(
+        "auto",
+        "of the text encoder; auto: fp32 on a CPU, fp16 on a GPU",
+        group=MODEL,
+    )
+    token_budget: int | None = option(
+        None,
+        "most word pieces in a batch, padding included",
+        group=MODEL,
+        metavar="N",
+        default_text="by the device",
+        ge=1,
+    )
+    window_tokens: int | None = option(
+        None,
+        "word pieces of consecutive sentences that are read together; 0: one sentence at a time",
+        group=MODEL,
+        metavar="N",
+        default_text="the model's",
+        ge=0,
+    )
+
+
+class TextOptions(ModelOptions):
+    """Which model reads, and the language of the texts.
+
+    Attributes:
+        language: of the texts, for the sentence splitter.
+    """
+
+    language: str = option(
+        "en", "language of the texts, for the sentence splitter", group=MODEL, metavar="CODE"
+    )
+
+
+class ExtractOptions(TextOptions):
+    """What the extract phase reads, by which model, and where it writes.
+
+    Attributes:
+        corpus: Parquet files, folders or globs on any file system that Beam knows.
+        output: the output folder.
+        id_column: column of document ids; `none` derives them from content.
+        text_column: column of texts.
+        title_column: column of titles; None takes `title` where there is one.
+        metadata_columns: columns that travel to documents/.
+        chunk_documents: documents in a chunk at most.
+        entity_floor: mentions below this score are not kept.
+        relation_floor: head triples below this score are not kept.
+        resume: whether to go on with the run in the output folder.
+        into: whether the output folder holds a graph that is added to.
+    """
+
+    corpus: Texts = option(
+        ...,
+        "Parquet files, folders or globs, on any file system that Beam knows",
+        metavar="CORPUS",
+        positional="*",
+    )
+    output: str = option(..., "output folder", group=CORPUS, metavar="DIR", common=True)
+    id_column: str = option(
+        "id",
+        "column of document ids; none: derive ids from the content",
+        group=CORPUS,
+        metavar="NAME",
+        common=True,
+    )
+    text_column: str = option("text", "column of texts", group=CORPUS, metavar="NAME", common=True)
+    title_column: str | None = option(
+        None,
+        "column of titles",
+        group=CORPUS,
+        metavar="NAME",
+        default_text="title, if there is one",
+    )
+    metadata_columns: Names = option(
+        (),
+        "columns that are kept with the documents",
+        group=CORPUS,
+        metavar="A,B",
+    )
+    chunk_documents: int = option(500, "most documents in a chunk", group=CORPUS, metavar="N", ge=1)
+    entity_floor: float = option(
+        DEFAULT_FLOOR, "keep mentions from this score on", group=MODEL, metavar="P", ge=0, le=1
+    )
+    relation_floor: float = option(
+        DEFAULT_FLOOR, "keep head triples from this score on", group=MODEL, metavar="P", ge=0, le=1
+    )
+    resume: bool = option(
+        False, "go on with an unfinished run in `output`", group=CORPUS, common=True
+    )
+    into: bool = False
+
+    @field_validator("corpus", "output")
+    @classmethod
+    def _is_not_empty(cls, value: Any) -> Any:
+        if not value:
+            raise ValueError("is empty")
+        return value
+
+    @field_validator("metadata_columns")
+    @classmethod
+    def _columns_are_distinct(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(columns)) < len(columns):
+            raise ValueError("a column is named twice")
+        return columns
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ExtractOptions:
+        """Validates options as the command line or a caller gives them.
+
+        Raises:
+            ConfigurationError: names the option and the reason.
+        """
+        return validate(cls, data)
+
+    def what_extractions_depend_on(self) -> dict[str, Any]:
+        """The options that change what a chunk's file holds, model and place aside."""
+        return self.model_dump(
+            mode="json", exclude={"corpus", "output", "model", "device", "resume", "into"}
+        )
+
+
+#: What an update takes from the run that it adds to, unless it is given.
+RECORDED_OPTIONS = (
+    "id_column",
+    "text_column",
+    "title_column",
+    "metadata_columns",
+    "language",
+    "precision",
+    "token_budget",
+    "window_tokens",
+    "chunk_documents",
+    "entity_floor",
+    "relation_floor",
+)

@@ -14,7 +14,7 @@ from pfn_kg.schemas.rules import NameRules
 from pfn_kg.schemas.shuffled_rows import ID_TYPE
 from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments
 from pfn_kg.transforms.facts.resolved_chunk import MentionColumns
-from pfn_kg.transforms.names.canonical_names import CanonicalEntity, canonical_entity
+from pfn_kg.transforms.names.canonical_names import CanonicalEntity, canonical_entity, plain_name
 from pfn_kg.transforms.names.name_keys import name_key
 from pfn_kg.transforms.names.short_forms import NamedMentions, take_long_forms
 from pfn_kg.transforms.plumbing.ids import spell, spelt_id
@@ -203,7 +203,7 @@ def _long_forms(
         begins=mentions.begins,
         ends=mentions.ends,
         name_numbers=names.of_mention,
-        texts=names.texts,
+        texts=list(map(plain_name, names.texts)),
         keys=keyed.keys,
         types=np.array([codes[name] for name in names.types], dtype=np.int64),
         kinds=[schema_types[name].names for name in type_names],

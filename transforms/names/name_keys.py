@@ -31,7 +31,7 @@ _PHRASES = (" public limited company", " limited liability company", " kabushiki
 # The longest name whose parts are taken off.
 _LONGEST = 300
 
-_POSSESSIVES = ("'s", "’s", "'", "’")
+_POSSESSIVES = ("'s", "'")
 _LINKS = re.compile(r"(?:[\s,&+]|\sand)+$")
 
 
@@ -65,7 +65,7 @@ def _shorter(key: str, names: NameKind | None, rules: NameRules) -> str:
     if rules.articles and key.startswith("the "):
         return key[4:]
     if rules.possessives and key.endswith(_POSSESSIVES):
-        shorter = key.rstrip("'’") if key[-1] != "s" else key[:-2]
+        shorter = key.rstrip("'") if key[-1] != "s" else key[:-2]
         shorter = shorter.rstrip()
         # A quotation mark after another letter closes a quotation.
         if key[-1] == "s" or shorter.endswith("s"):

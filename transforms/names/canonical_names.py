@@ -15,7 +15,6 @@ from pfn_kg.schemas.characters import UNSEEN
 from pfn_kg.transforms.plumbing.ids import content_id
 from pfn_kg.transforms.values.normalise import normalise_value
 
-
 # What no reader sees, and the rest of Default_Ignorable_Code_Point (DerivedCoreProperties.txt):
 # joiners of graphemes, fillers, variation selectors.
 _IGNORED = re.compile(

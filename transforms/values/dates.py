@@ -56,8 +56,8 @@ _TYPES = ("xsd:gYear", "xsd:gYearMonth", "xsd:date")
 def read_date(text: str) -> Value | None:
     """The date that a text says, if it says just that.
 
-    Years before Christ are those of XSD 1.1 (section 3.3.7 and the others of dates), as in ISO 8601:
-    1 BC is 0000 and 44 BC is -0043. No date is converted between calendars.
+    Years before Christ are those of XSD 1.1 (part 2, appendix D.2.1), as in ISO 8601: 1 BC is 0000
+    and 44 BC is -0043. No date is converted between calendars.
 
     Example:
         >>> read_date("May 4, 2004")
@@ -69,7 +69,9 @@ def read_date(text: str) -> Value | None:
         return Value(text, "xsd:gYear") if text != "0000" else None
     for pattern in _DATES:
         if (match := pattern.fullmatch(text)) and (month := _month(match["month"])):
-            return None if match["year"] == "0000" else _date(int(match["year"]), month, match["day"])
+            return (
+                None if match["year"] == "0000" else _date(int(match["year"]), month, match["day"])
+            )
     for pattern in _YEAR_MONTH:
         if (match := pattern.fullmatch(text)) and (month := _month(match["month"])):
             return None if match["year"] == "0000" else _date(int(match["year"]), month)

@@ -66,10 +66,10 @@ def normalise_value(text: str, datatype: str | None) -> Value:
     normalised = shown_name(plain)
     name = (datatype or "").removeprefix(XSD).rpartition(":")[2].lower()
     if len(normalised) <= _LONGEST:
-        if name in _DATES and (ancient := read_ancient_date(normalised)):
-            # The year 0 is mostly a year that nobody knows, unless it has just this type.
-            if normalised[0] == "-" or ancient.datatype.lower() == f"xsd:{name}":
-                return ancient
+        ancient = read_ancient_date(normalised) if name in _DATES else None
+        # The year 0 is mostly a year that nobody knows, unless it has just this type.
+        if ancient and (normalised[0] == "-" or ancient.datatype.lower() == f"xsd:{name}"):
+            return ancient
         for read in _READERS.get(name, ()):
             if (value := read(normalised)) is not None:
                 return value

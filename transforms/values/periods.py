@@ -112,9 +112,7 @@ def _read_canonical(text: str) -> Value | None:
     return read_date(text) or read_ancient_date(text)
 
 
-def _between(
-    begin: str, end: str, read: Callable[[str], Value | None] = read_date
-) -> Value | None:
+def _between(begin: str, end: str, read: Callable[[str], Value | None] = read_date) -> Value | None:
     """An interval, if both ends are dates of one exactness."""
     first, last = read(begin), read(end)
     if first is None or last is None or first.datatype != last.datatype:

@@ -24,10 +24,14 @@ _NONCHARACTERS = r"\ufdd0-\ufdef" + "".join(
 UNSEEN = _CONTROLS + _FORMATS + _NONCHARACTERS
 
 _UNSEEN = re.compile(f"[{UNSEEN}]")
-# All that the production Char of XML 1.0 (section 2.2) leaves out. Surrogates are in no text of
-# Arrow. Syntax of RE2 too, which has no \u.
-NOT_OF_XML = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x{FFFE}\x{FFFF}]"
-_NOT_OF_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+# All that the production Char of XML 1.0 (section 2.2) leaves out, and what the note there asks
+# authors to avoid, since Raptor writes no U+007F. Surrogates are in no text of Arrow.
+_BEYOND_XML = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufdd0-\ufdef" + "".join(
+    chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(17)
+)
+#: An expression for the characters that XML cannot carry, of Python and of RE2.
+NOT_OF_XML = f"[{_BEYOND_XML}]"
+_NOT_OF_XML = re.compile(NOT_OF_XML)
 
 #: What a literal has in the place of a character that XML cannot carry: one for one, so that
 #: the offsets into a quotation stay.
@@ -54,7 +58,7 @@ def shown_name(text: str) -> str:
 
 
 def xml_text(text: str) -> str:
-    r"""A text with U+FFFD for each character that XML 1.0 cannot carry.
+    r"""A text with U+FFFD for each character that XML 1.0 cannot carry, or asks to avoid.
 
     Example:
         >>> xml_text("a\x00b") == "a\ufffdb"

@@ -38,8 +38,8 @@ ERA = rf"(?:(?P<bc>{_BEFORE_CHRIST})|(?P<ad>{_AFTER_CHRIST}))"
 # An era says that the digits beside it are a year, however few they are.
 _ERA_YEAR = r"(?P<year>[0-9]{1,3},[0-9]{3}|[0-9]{1,5})"
 _WITH_ERA = (
-    re.compile(rf"(?P<before>.{0,30}?){_ERA_YEAR}\s?{ERA}", re.IGNORECASE),
-    re.compile(rf"(?P<before>.{0,30}?)\bA\.?\s?D\.?\s?{_ERA_YEAR}", re.IGNORECASE),
+    re.compile(rf"(?P<before>.{{0,30}}?){_ERA_YEAR}\s?{ERA}", re.IGNORECASE),
+    re.compile(rf"(?P<before>.{{0,30}}?)\bA\.?\s?D\.?\s?{_ERA_YEAR}", re.IGNORECASE),
 )
 _MONTH_BEFORE = re.compile(rf"{_MONTH}(?:\s?,\s?|\s+(?:of\s+)?)")
 _DAY_BEFORE = (

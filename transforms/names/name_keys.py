@@ -10,8 +10,6 @@ takes 57 microseconds a name, which is half of what a sentence may cost, and it 
 
 from __future__ import annotations
 
-import re
-
 from pfn_kg.schemas.label_schema import NameKind
 from pfn_kg.schemas.rules import NameRules
 from pfn_kg.transforms.names.canonical_names import canonical_name
@@ -32,7 +30,6 @@ _PHRASES = (" public limited company", " limited liability company", " kabushiki
 _LONGEST = 300
 
 _POSSESSIVES = ("'s", "'")
-_LINKS = re.compile(r"(?:[\s,&+]|\sand)+$")
 
 
 def name_key(text: str, names: NameKind | None, rules: NameRules) -> str:
@@ -78,12 +75,19 @@ def _shorter(key: str, names: NameKind | None, rules: NameRules) -> str:
 def _without_legal_form(key: str) -> str:
     for phrase in _PHRASES:
         if key.endswith(phrase):
-            return _LINKS.sub("", key[: -len(phrase)])
+            return _without_links(key[: -len(phrase)])
     rest, space, last = key.rpartition(" ")
     if not space:
         return key
     if last not in _WRITTEN_FORMS and last.replace(".", "").rstrip(",") not in _LEGAL_FORMS:
         return key
-    rest = _LINKS.sub("", rest)
+    rest = _without_links(rest)
     # "The Company" has no name.
     return key if rest == "the" else rest
+
+
+def _without_links(key: str) -> str:
+    """The key without commas, ampersands, plus signs and the word "and" at its end."""
+    while (shorter := key.rstrip(" ,&+").removesuffix(" and")) != key:
+        key = shorter
+    return key

@@ -17,7 +17,7 @@ _MONTH_NAMES = (
 )  # fmt: skip
 _MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
 _MONTHS |= {name[:3]: number for name, number in _MONTHS.items()} | {"sept": 9}
-_MONTH = r"(?P<month>[A-Za-z]+)\.?"
+_MONTH = r"(?P<month>[A-Za-z]{3,9})\.?"
 _DAY = r"(?P<day>[0-3]?[0-9])(?:\s?(?:st|nd|rd|th))?"
 # A year of fewer digits is as likely to be a number or an age.
 _YEAR = r"(?P<year>[0-9]{4})"

@@ -45,8 +45,8 @@ _SEASON = re.compile(
 )
 _SHORT_END = re.compile(r"([0-9]{2})([0-9]{2})(\s?[-\u2013\u2014]\s?)([0-9]{2})")
 _DAYS = (
-    re.compile(rf"(?P<month>[A-Za-z]+)\s(?P<a>[0-9]{{1,2}}){_DASH}(?P<b>[0-9]{{1,2}})\s?,?\s(?P<year>[0-9]{{4}})"),
-    re.compile(rf"(?P<a>[0-9]{{1,2}}){_DASH}(?P<b>[0-9]{{1,2}})\s(?P<month>[A-Za-z]+)\s(?P<year>[0-9]{{4}})"),
+    re.compile(rf"(?P<month>[A-Za-z]{{3,9}})\s(?P<a>[0-9]{{1,2}}){_DASH}(?P<b>[0-9]{{1,2}})\s?,?\s(?P<year>[0-9]{{4}})"),
+    re.compile(rf"(?P<a>[0-9]{{1,2}}){_DASH}(?P<b>[0-9]{{1,2}})\s(?P<month>[A-Za-z]{{3,9}})\s(?P<year>[0-9]{{4}})"),
 )  # fmt: skip
 _TWO = re.compile(r"(?:from\s)?(.{1,48}?)(?:\s?[\u2013\u2014]\s?|\s-\s|\sto\s|\suntil\s)(.+)")
 _TWO_YEARS = re.compile(r"([0-9]{4})-([0-9]{4})")

@@ -23,6 +23,7 @@ from helpers.output_folders import files, read_manifest, table_rows
 from helpers.rdf_graphs import content, entity, quads, read_both, relation, rows
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
+from pfn_kg.pipeline.graph import Graph
 from pfn_kg.schemas.build_options import RdfOptions
 from pfn_kg.schemas.characters import xml_text
 from pfn_kg.schemas.datatypes import datatype_iri
@@ -259,6 +260,37 @@ def test_typed_literals_are_of_their_datatype(value):
             year, *parts = [int(part) for part in lexical.removeprefix("-").split("-")]
             assert datatype == DATES[len(parts)]
             datetime.date(sign * year % 400 + 400, *parts, *[1] * (2 - len(parts)))
+
+
+def test_years_before_christ_are_read_back_and_compared(tmp_path):
+    texts = {"Ann": "44 BC", "Bob": "AD 79", "Cid": "1 BC", "Dan": "12000 BC"}
+    docs = [
+        Doc(
+            name,
+            f"{name} was born in {text}",
+            ((name, "PER", 0.9), (text, "TIME", 0.9)),
+            ((name, "date of birth", text, 0.9),),
+        )
+        for name, text in texts.items()
+    ]
+    write_folder(tmp_path / "run", docs)
+    folder = str(tmp_path / "run")
+    build(folder, BuildOptions(rdf=RdfOptions()))
+    found = sorted(
+        (row["value"], row["datatype"])
+        for row in table_rows(folder, "entities")
+        if row["kind"] == "value"
+    )
+    assert found == [(year, "xsd:gYear") for year in ("-0043", "-11999", "0000", "0079")]
+    before = Graph.open(folder).sparql(
+        "SELECT ?name { ?s relation:date_of_birth ?year ; rdfs:label ?name "
+        'FILTER (?year < "0001"^^xsd:gYear) } ORDER BY ?year'
+    )
+    before = [row["name"].value for row in before]
+    assert before == ["Dan", "Ann", "Cid"]
+    for path in (tmp_path / "run").rglob("relations-*.ttl"):
+        years = read_both(path.read_bytes()).objects(None, KG["relation/date_of_birth"])
+        assert sorted(map(str, years)) == [year for year, _ in found]
 
 
 def test_relations():

@@ -89,12 +89,13 @@ def read_period(text: str) -> Value | None:
         return _interval(match[1] + match[2], match[1] + match[4])
     for pattern in _DAYS:
         if match := pattern.fullmatch(text):
-            return _between(*(f"{match[day]} {match['month']} {match['year']}" for day in "ab"))
+            first, last = (f"{match[day]} {match['month']} {match['year']}" for day in "ab")
+            return _between(first, last)
     if match := _TWO_BEFORE_CHRIST.fullmatch(text):
-        first, last = (year_of_era(match[group], bool(match["bc"])) for group in (1, 2))
-        if first is None or last is None:
+        begin, end = (year_of_era(match[group], bool(match["bc"])) for group in (1, 2))
+        if begin is None or end is None:
             return None
-        return _interval(spelt_year(first), spelt_year(last))
+        return _interval(spelt_year(begin), spelt_year(end))
     if match := _TWO_YEARS.fullmatch(text) or _TWO.fullmatch(text):
         return _between(match[1], match[2])
     return None

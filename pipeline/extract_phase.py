@@ -167,7 +167,7 @@ def _as_recorded(options: ExtractOptions, manifest: Manifest) -> ExtractOptions:
         taken["model"] = manifest.model.name
     options = validate(ExtractOptions, dict(options) | taken)
     # What one document says would else depend on when it came.
-    for name in ("language", "window_tokens", "entity_floor", "relation_floor"):
+    for name in ("language", "window_tokens", "dehyphenate", "entity_floor", "relation_floor"):
         if name in recorded and getattr(options, name) != recorded[name]:
             raise ConfigurationError(
                 f"{getattr(options, name)!r}, but the graph in {options.output} was extracted "
@@ -296,7 +296,9 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
                 | "Runs" >> beam.Create(list(enumerate(plan.runs)), reshuffle=False)
                 | "Changed" >> ChangedRuns(live, added_to.removed)
             )
-        _ = runs | "Extract" >> ExtractChunks(folder.path, handler, options.language)
+        _ = runs | "Extract" >> ExtractChunks(
+            folder.path, handler, options.language, dehyphenate=options.dehyphenate
+        )
     seconds = time.monotonic() - started
     delete_partial(folder.path)
     chunks = _finished(folder, plan)

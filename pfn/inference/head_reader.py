@@ -15,6 +15,9 @@ from pfn_kg.pfn.inference.windows import join_sentences
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.schemas.records import DocumentHeads, HeadTriple, Mention, Sentence
 
+#: Characters of a mention at most. Full names of law cases and of papers are shorter.
+MENTION_CHARACTERS = 400
+
 
 class _Job(NamedTuple):
     """A window of a text: sentences `first` to `last`, or a part of one."""
@@ -95,7 +98,9 @@ class HeadReader:
         found = []
         for text in range(len(texts)):
             parts = self._parts.get(text, [])
-            mentions, heads, tails = _merge(parts)
+            merged, heads, tails = _merge(parts)
+            mentions = [m for m in merged if m.end - m.begin <= MENTION_CHARACTERS]
+            long_mentions = len(merged) - len(mentions)
             if self._model.config.flat_entities:
                 mentions = flat_mentions(mentions)
                 heads = between(heads, {m.begin for m in mentions})
@@ -108,6 +113,7 @@ class HeadReader:
                     max(len(parts), 1),
                     sum(len(windows) > 1 for windows in self._encoded[text]),
                     self._errors.get(text, {}),
+                    long_mentions,
                 )
             )
         return found

@@ -140,13 +140,13 @@ def main(call: Call) -> int:
         "relation_threshold": relation_threshold,
         "head_policy": accepted.head_policy,
     }
-    found = score_reading(
+    scores = score_reading(
         predictions,
         reading,
         fact_calibration=calibration_of(extractor.config.calibration, "fact"),
         **options,
     )
-    found |= {
+    scores |= {
         "analyses": analyse(predictions.sentences, gold, **options),
         "sentences": len(gold),
         "entity_threshold": entity_threshold,
@@ -164,17 +164,17 @@ def main(call: Call) -> int:
     if args.plots:
         from pfn_kg.pfn.evaluation.plots import write_plots
 
-        for path in write_plots(found["analyses"], Path(args.plots), Path(args.data).name):
+        for path in write_plots(scores["analyses"], Path(args.plots), Path(args.data).name):
             print(path, file=sys.stderr)
     if args.as_json:
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(scores, ensure_ascii=False))
         return 0
-    print(as_text(found))
+    print(as_text(scores))
     if args.paper:
         from pfn_kg.pfn.evaluation.paper_results import beside_paper
 
         encoder = getattr(config.encoder, "model_type", "")
-        print("\n" + beside_paper(args.paper, found, method="this model", encoder=str(encoder)))
+        print("\n" + beside_paper(args.paper, scores, method="this model", encoder=str(encoder)))
     return 0
 
 
@@ -203,7 +203,7 @@ def _robustness(
         if not pairs:
             raise ConfigurationError(f"{args.data} has nothing to change", field="robustness")
     extractor = load_extractor(model)
-    found = robustness(
+    scores = robustness(
         extractor,
         pairs,
         entity_threshold=accepted.entity_threshold,
@@ -211,5 +211,5 @@ def _robustness(
         head_policy=accepted.head_policy,
         token_budget=model.token_budget,
     )
-    print(json.dumps(found, ensure_ascii=False) if args.as_json else robustness_as_text(found))
+    print(json.dumps(scores, ensure_ascii=False) if args.as_json else robustness_as_text(scores))
     return 0

@@ -173,8 +173,8 @@ def main(call: Call) -> int:
             raise ConfigurationError(f"{getattr(given, name)} has no sentence", field=name)
     output = Path(given.output)
     figures = _train(given, options, splits, output)
-    for split, found in figures.items():
-        _print_scores(split, found)
+    for split, scores in figures.items():
+        _print_scores(split, scores)
     _print_paper(given, figures[list(figures)[-1]])
     print(output / "model")
     return 0
@@ -242,10 +242,10 @@ def _cross_validate(given: TrainOptions, options: TrainingOptions) -> int:
     return 0
 
 
-def _print_scores(name: str, found: Mapping[str, Any]) -> None:
+def _print_scores(name: str, scores: Mapping[str, Any]) -> None:
     print(
-        f"{name}: entity F1 {100 * found['entity']['f1']:.2f}, "
-        f"triple F1 {100 * found['triple']['f1']:.2f}"
+        f"{name}: entity F1 {100 * scores['entity']['f1']:.2f}, "
+        f"triple F1 {100 * scores['triple']['f1']:.2f}"
     )
 
 

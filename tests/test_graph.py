@@ -14,6 +14,7 @@ from helpers.output_folders import files
 from pfn_kg import ConfigurationError, Graph
 from pfn_kg.pipeline import graph as graph_module
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
+from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.build_options import RdfOptions
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 
@@ -290,6 +291,12 @@ def test_what_cannot_be_opened(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
     with pytest.raises(ConfigurationError, match="its graph is not finished"):
         Graph.open(folder)
+    # An export holds no tables, however whole it is.
+    run_build(folder, BuildOptions(rdf=None))
+    out = str(tmp_path / "out")
+    assert main(["export", folder, "--to", "ntriples", "--output", out]) == 0
+    with pytest.raises(ConfigurationError, match=f"^{out}: an export to ntriples, not a run$"):
+        Graph.open(out)
 
 
 def test_wrong_tables_and_columns(graph, tmp_path):

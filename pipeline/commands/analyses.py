@@ -12,16 +12,14 @@ def as_text(scores: Mapping[str, Any]) -> str:
     """The figures as tables, in percent.
 
     Args:
-        scores: what `pfn_kg.pfn.evaluation.documents.score_reading` returns, with `analyses`.
+        scores: what `pfn_kg.pfn.evaluation.documents.score_reading` returns, with `analyses`
+            unless documents are annotated in part.
     """
     parts = [
         _table(
             [
                 ("entities, strict", scores["entity"]),
-                ("triples, strict", scores["triple"]),
-                ("triples, official code", scores["official"]["triple"]),
-                ("entities, macro", scores["macro"]["entity"]),
-                ("triples, macro", scores["macro"]["triple"]),
+                *(_of_sentences(scores) if "triple" in scores else []),
                 *([("facts of documents", scores["fact"])] if "fact" in scores else []),
             ],
             "",
@@ -29,6 +27,8 @@ def as_text(scores: Mapping[str, Any]) -> str:
     ]
     errors = (f"{name} {of['error']:.3f}" for name, of in scores["calibration"].items())
     parts.append(f"expected calibration error: {', '.join(errors)}")
+    if "analyses" not in scores:
+        return "\n\n".join(parts)
     for kind, heading in (("entity", "entity type"), ("triple", "relation")):
         of_kind = scores["per_type"][kind]
         if of_kind:
@@ -64,6 +64,15 @@ def as_text(scores: Mapping[str, Any]) -> str:
         )
     )
     return "\n\n".join(parts)
+
+
+def _of_sentences(scores: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    return [
+        ("triples, strict", scores["triple"]),
+        ("triples, official code", scores["official"]["triple"]),
+        ("entities, macro", scores["macro"]["entity"]),
+        ("triples, macro", scores["macro"]["triple"]),
+    ]
 
 
 def _table(rows: list[tuple[str, Mapping[str, Any]]], heading: str, last: str | None = None) -> str:

@@ -100,6 +100,8 @@ def main(call: Call) -> int:
         reading = read(path, args.format, args.overlapping_entities).first(args.limit)
         if not reading:
             raise ConfigurationError(f"{path} has no sentence", field=field)
+        if args.robustness is not None and reading.is_partial:
+            raise ConfigurationError("needs data with all labels annotated", field="robustness")
         return reading
 
     if args.robustness is not None:
@@ -107,6 +109,9 @@ def main(call: Call) -> int:
         return _robustness(args, model, accepted, files=pairs_of, sentences_of=sentences_of)
     assert args.data is not None  # or there are files
     reading = sentences_of(args.data, "data")
+    for field in ("plots", "paper"):
+        if reading.is_partial and getattr(args, field):
+            raise ConfigurationError("needs data with all labels annotated", field=field)
     extractor = load_extractor(model)
 
     from pfn_kg.pfn.calibration import calibration_of
@@ -147,7 +152,6 @@ def main(call: Call) -> int:
         **options,
     )
     scores |= {
-        "analyses": analyse(predictions.sentences, gold, **options),
         "sentences": len(gold),
         "entity_threshold": entity_threshold,
         "relation_threshold": relation_threshold,
@@ -155,6 +159,14 @@ def main(call: Call) -> int:
         "skipped": dict(reading.skipped),
         "unknown_labels": sorted(labels),
     }
+    if reading.is_partial:
+        print(
+            f"pfn-kg: {args.data} is annotated in part: documents alone are scored, without the "
+            "labels that were not annotated",
+            file=sys.stderr,
+        )
+    else:
+        scores["analyses"] = analyse(predictions.sentences, gold, **options)
     if labels:
         print(
             f"pfn-kg: the model can't say {len(labels)} labels of {args.data}, such as "

@@ -295,7 +295,7 @@ def test_what_cannot_be_opened(tmp_path):
     run_build(folder, BuildOptions(rdf=None))
     out = str(tmp_path / "out")
     assert main(["export", folder, "--to", "ntriples", "--output", out]) == 0
-    with pytest.raises(ConfigurationError, match=f"^{out}: an export to ntriples, not a run$"):
+    with pytest.raises(ConfigurationError, match=f"^{out}: an export to rdf, not a run$"):
         Graph.open(out)
 
 

@@ -213,7 +213,9 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
             options = ExtractOptions(corpus=[str(corpus)], output=str(folder), device="cpu")
             prepared = phase_module.prepare_extraction(options)
             start = time.perf_counter(), time.process_time()
-            counts = phase_module.extract(prepared)["extract"]["counts"]
+            record = phase_module.run_extraction(prepared).extract
+            assert record is not None  # since it is finished
+            counts = record.counts
     else:
         from pfn_kg.pipeline import write_graph
         from pfn_kg.pipeline.build_phase import run_build

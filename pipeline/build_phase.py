@@ -49,7 +49,7 @@ _logger = logging.getLogger(__name__)
 _TEMPORARY = ".build-"
 
 
-def build(
+def run_build(
     directory: str, options: BuildOptions | None = None, pipeline_args: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Makes the tables and the Turtle of an output folder from its extractions.

@@ -215,7 +215,7 @@ def _check_resumable(options: ExtractOptions, hash_: str, manifest: Manifest) ->
             )
 
 
-def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> Manifest:
+def run_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> Manifest:
     """Runs the extract phase.
 
     Args:
@@ -364,8 +364,8 @@ def _finished(folder: ExtractionFolder, plan: Plan) -> list:
     with ThreadPoolExecutor(16) as pool:
         return [
             chunk
-            for found in pool.map(lambda run: list(folder.finished(run)), plan.runs)
-            for chunk in found
+            for chunks in pool.map(lambda run: list(folder.finished(run)), plan.runs)
+            for chunk in chunks
         ]
 
 
@@ -377,7 +377,7 @@ class _Watcher:
         self._seen = set(known)
 
     def __call__(self) -> list[dict[str, int]]:
-        found = []
+        new = []
         for metadata in list_folder(self._folder.path, "*.parquet"):
             if metadata.path in self._seen:
                 continue
@@ -385,5 +385,5 @@ class _Watcher:
             counters = self._folder.counters(name)
             if counters is not None:
                 self._seen.add(metadata.path)
-                found.append(counters)
-        return found
+                new.append(counters)
+        return new

@@ -22,7 +22,7 @@ from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 from helpers.output_folders import read_manifest, table_rows
 from helpers.ports import free_port
 from helpers.texts import TEXT
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.write_graph import WriteGraph
@@ -77,7 +77,7 @@ def make_run(folder, **options):
         "constraint_policy": "keep",
         "sentences": True,
     } | options
-    build(str(folder), BuildOptions(**options))
+    run_build(str(folder), BuildOptions(**options))
     return str(folder)
 
 
@@ -195,7 +195,7 @@ def test_the_database_mirrors_the_folder(tmp_path, neo4j, graph, capsys):
             "CREATE (u:User {graph: $graph, id: '1'})-[:LIKES]->(a), (u)-[:LIKES]->(v)",
             graph=graph,
         )
-        build(folder, BuildOptions(relation_threshold=0.7, entity_threshold=0.9, rdf=None))
+        run_build(folder, BuildOptions(relation_threshold=0.7, entity_threshold=0.9, rdf=None))
         capsys.readouterr()
         assert load(folder, graph) == 0
         said = capsys.readouterr()
@@ -220,7 +220,7 @@ def test_the_database_mirrors_the_folder(tmp_path, neo4j, graph, capsys):
 
 def test_a_graph_of_another_run_is_replaced_only_when_asked(tmp_path, run, neo4j, graph, capsys):
     folder = write_folder(tmp_path / "run", DOCS[:2])
-    build(folder, BuildOptions(rdf=None))
+    run_build(folder, BuildOptions(rdf=None))
     assert load(run, graph) == 0
     before = neo4j.graph(graph)
     assert load(folder, graph) == 2

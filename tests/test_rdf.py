@@ -21,7 +21,7 @@ from helpers.examples import examples
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 from helpers.output_folders import files, read_manifest, table_rows
 from helpers.rdf_graphs import content, entity, quads, read_both, relation, rows
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.graph import Graph
 from pfn_kg.schemas.build_options import RdfOptions
@@ -339,7 +339,7 @@ def test_a_number_is_the_shortest_decimal_that_reads_back(values):
 @pytest.mark.parametrize("provenance", PROVENANCE)
 def test_golden(tmp_path, provenance):
     folder = Path(write_folder(tmp_path / "run", DOCS))
-    build(str(folder), BuildOptions(rdf=RdfOptions(provenance=provenance), label_language="en"))
+    run_build(str(folder), BuildOptions(rdf=RdfOptions(provenance=provenance), label_language="en"))
     files = sorted((folder / "rdf").iterdir())
     found = "\n".join(f"# {file.name}\n{file.read_text(encoding='utf-8')}" for file in files)
     golden = GOLDEN / f"{provenance}.ttl"
@@ -480,7 +480,7 @@ def test_same_bytes_whatever_the_order_of_the_work(graph_run, tmp_path):
     assert files(tmp_path / "threads") == one
     # The same documents in another order, in chunks and shards of other sizes.
     whole = write_folder(tmp_path / "run", [*DOCS, *MORE], chunk_documents=5, reverse=True)
-    build(whole, BuildOptions(rdf=None, constraint_policy="keep"))
+    run_build(whole, BuildOptions(rdf=None, constraint_policy="keep"))
     assert main(["export", whole, *options, str(tmp_path / "whole")]) == 0
     assert not list((tmp_path / "whole").glob("evidence-*-of-00002*"))
     assert set(quads(tmp_path / "whole")) == set(quads(tmp_path / "one"))
@@ -611,7 +611,7 @@ MORE = [
 def graph_run(tmp_path_factory):
     """A finished graph with several files a table, values as subjects, and texts for dates."""
     folder = Path(write_folder(tmp_path_factory.mktemp("graph") / "run", [*DOCS, *MORE]))
-    build(str(folder), BuildOptions(shard_rows=8, rdf=None, constraint_policy="keep"))
+    run_build(str(folder), BuildOptions(shard_rows=8, rdf=None, constraint_policy="keep"))
     return folder
 
 

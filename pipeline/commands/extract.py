@@ -122,7 +122,7 @@ def main(call: Call) -> int:
     """Runs the command."""
     job = call.of(JobOptions)
     options = extract_options(call)
-    from pfn_kg.pipeline.extract_phase import extract, prepare_extraction
+    from pfn_kg.pipeline.extract_phase import prepare_extraction, run_extraction
     from pfn_kg.pipeline.options import pipeline_options
 
     pipeline_options(call.beam)
@@ -130,7 +130,7 @@ def main(call: Call) -> int:
     if call.of(PlaceOptions).dry_run:
         print_plan(prepared, call.beam)
         return 0
-    manifest = extract(prepared, call.beam)
+    manifest = run_extraction(prepared, call.beam)
     extraction = manifest.extraction
     counts = extraction.counts
     print(

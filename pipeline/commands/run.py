@@ -37,8 +37,8 @@ def main(call: Call) -> int:
     _check_label_language(options, build_opts)
     options = with_floors(options, build_opts)
     target = load_target(call, build_opts)
-    from pfn_kg.pipeline.build_phase import build, check_aliases
-    from pfn_kg.pipeline.extract_phase import extract, prepare_extraction
+    from pfn_kg.pipeline.build_phase import check_aliases, run_build
+    from pfn_kg.pipeline.extract_phase import prepare_extraction, run_extraction
     from pfn_kg.pipeline.options import pipeline_options
 
     pipeline_options(call.beam)
@@ -47,8 +47,8 @@ def main(call: Call) -> int:
     if place.dry_run:
         print_plan(prepared, call.beam, build=build_opts, neo4j=target)
         return 0
-    manifest = extract(prepared, call.beam)
-    counts = build(prepared.options.output, build_opts, call.beam)
+    manifest = run_extraction(prepared, call.beam)
+    counts = run_build(prepared.options.output, build_opts, call.beam)
     extraction = manifest.extraction
     rejected = counts.get("rejected", 0)
     read = ""

@@ -134,9 +134,14 @@ def test_the_arrays_say_what_the_rules_say(triples, rules, constraint_policy):
         assert counts["flipped"] == len(flips)
 
 
+RULED = Rules(
+    direction="keep", self_loops="drop", overlaps="flag", symmetric="both", inverse="keep"
+)
+
+
 def test_counts_are_of_what_is_against_a_rule():
     triples = [(2, 0, 0, 9), (0, 0, 1, 8), (0, 4, 3, 7), (0, 1, 1, 6)]
-    _, counts = applied(triples, Rules("keep", "drop", "flag", "both", "keep"), "flag")
+    _, counts = applied(triples, RULED, "flag")
     assert counts == {
         # Both "born in" have the wrong types; one of them overlaps.
         "violations.argument_types": 2,

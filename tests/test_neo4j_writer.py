@@ -35,7 +35,7 @@ def test_what_is_written_side_by_side_shares_no_node(nodes, pairs, groups):
                     "end": pa.array([b for _, b in pairs], pa.string()),
                 }
             ),
-            ("Entity", "Entity"),
+            ends=("Entity", "Entity"),
         ),
     ]
     written = Counter()
@@ -109,6 +109,6 @@ def test_a_separator_inside_an_item_of_a_list_becomes_a_space():
         "documents": 1,
     }
     table = pa.Table.from_pylist([row], TABLE_SCHEMAS["entities"])
-    sink = Neo4jImportSink(LABEL_SCHEMA, "g", "v")
+    sink = Neo4jImportSink(LABEL_SCHEMA, graph="g", version="v")
     data = sink.write(Rows("entities", 0, 1, table)).files["entities-00000-of-00001.csv"]
     assert data.decode().split('","')[2].split(ARRAY_DELIMITER) == ["a b", "c"]

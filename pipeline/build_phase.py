@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.filesystem import BeamIOError
 
 from pfn_kg.pfn.calibration import calibration_of
 from pfn_kg.pipeline.alias_files import keep_aliases, kept_aliases, merge_options
@@ -41,7 +40,7 @@ from pfn_kg.transforms.documents.deduplicate import group_count
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.merging.alias_table import read_alias_table
-from pfn_kg.transforms.plumbing.files import absolute, join, read_bytes, replace
+from pfn_kg.transforms.plumbing.files import absolute, join, read_bytes, read_if_there, replace
 from pfn_kg.transforms.tables.parts import TablePart, find_parts
 
 _logger = logging.getLogger(__name__)
@@ -189,11 +188,10 @@ def _last_graph(directory: str, manifest: Manifest) -> list[TablePart]:
 
 def _read_schema(directory: str, name: str) -> LabelSchema:
     path = join(directory, name)
-    try:
-        text = read_bytes(path).decode()
-    except (OSError, BeamIOError):
-        raise ConfigurationError(f"{path}: no label schema there") from None
-    return LabelSchema.from_yaml(text, path)
+    content = read_if_there(path)
+    if content is None:
+        raise ConfigurationError(f"{path}: no label schema there")
+    return LabelSchema.from_yaml(content.decode(), path)
 
 
 def _label_schema(directory: str, options: BuildOptions) -> LabelSchema:

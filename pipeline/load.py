@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from urllib.parse import quote
 
-from apache_beam.io.filesystems import FileSystems
-
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary
 from pfn_kg.pipeline.manifest import LoadRecord, read_extracted, versions, write_manifest
@@ -19,7 +17,14 @@ from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.load_options import LoadOptions, ServerOptions
 from pfn_kg.sinks.neo4j.connection import Neo4jServer, Neo4jUnavailableError
 from pfn_kg.sinks.neo4j.sink import Neo4jOptions, Neo4jSink
-from pfn_kg.transforms.plumbing.files import delete, join, make_folder, read_bytes, replace
+from pfn_kg.transforms.plumbing.files import (
+    delete,
+    exists,
+    join,
+    make_folder,
+    read_bytes,
+    replace,
+)
 
 #: How the names of folders begin that hold the counts and rejected rows of a load.
 TEMPORARY_PREFIX = ".load-"
@@ -159,5 +164,5 @@ def keep_rejected(directory: str, graph: str, temporary: str, rejected: int) -> 
     if rejected:
         make_folder(folder)
         replace(target, read_bytes(join(temporary, REJECTED_FILE)))
-    elif FileSystems.exists(target):
+    elif exists(target):
         delete(target)

@@ -8,10 +8,9 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, read_counters, with_counters
-from pfn_kg.transforms.plumbing.files import join, open_raw, write_once
+from pfn_kg.transforms.plumbing.files import exists, join, open_raw, write_once
 from pfn_kg.transforms.reading.chunks import Chunk, ChunkRun
 
 
@@ -43,7 +42,7 @@ class ExtractionFolder:
             ValueError: if the file is of another format version.
         """
         path = self.file(name)
-        if not FileSystems.exists(path):
+        if not exists(path):
             return None
         try:
             with open_raw(path) as file:

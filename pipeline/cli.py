@@ -14,6 +14,7 @@ from types import ModuleType
 from pfn_kg.pipeline.arguments import Call, all_options, parse, spelt, with_flags
 from pfn_kg.pipeline.help import help_text
 from pfn_kg.pipeline.logs import configure_logging
+from pfn_kg.pipeline.places import check_places
 from pfn_kg.schemas.errors import ConfigurationError
 
 #: Command: module in `pfn_kg.pipeline.commands`, and what it does.
@@ -98,6 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         configure_logging(bool(call.given.get("debug")))
         if call.beam and not getattr(module, "TAKES_BEAM_OPTIONS", False):
             raise ConfigurationError(f"{call.beam[0]}: {command} takes no options of Beam")
+        check_places(call.given, call.beam)
         code: int = module.main(call)
         return code
     except ConfigurationError as error:

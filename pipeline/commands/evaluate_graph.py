@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
-from pfn_kg.pipeline.arguments import Call
+from pfn_kg.pipeline.arguments import Call, WorkerOptions
 from pfn_kg.pipeline.commands.build import policies
 from pfn_kg.schemas.build_options import BuildOptions, PolicyOptions
 from pfn_kg.schemas.choices import DEFAULT_FLOOR
@@ -56,7 +56,12 @@ class EvaluateGraphOptions(Options):
     )
 
 
-OPTIONS: tuple[type[Options], ...] = (EvaluateGraphOptions, TextOptions, PolicyOptions)
+OPTIONS: tuple[type[Options], ...] = (
+    EvaluateGraphOptions,
+    TextOptions,
+    PolicyOptions,
+    WorkerOptions,
+)
 
 
 def main(call: Call) -> int:

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any, Literal
 
-from pfn_kg.pipeline.arguments import Call, ConfigOptions
+from pfn_kg.pipeline.arguments import Call, ConfigOptions, WorkerOptions
 from pfn_kg.schemas.build_options import LabelOptions, RdfOptions, is_language_tag
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.load_options import Filters
@@ -42,6 +42,7 @@ OPTIONS: tuple[type[Options], ...] = (
     LabelOptions,
     Filters,
     ConfigOptions,
+    WorkerOptions,
 )
 
 

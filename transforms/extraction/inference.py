@@ -144,13 +144,23 @@ class ExtractChunks(beam.PTransform):
         folder: where the files go, on any file system that Beam knows.
         handler: the model's.
         language: of the texts, for the sentence splitter.
+        sign: by which workers know the folder, as in `ExtractionFolder.put_sign`; None if they
+            needn't.
 
     Returns:
         The names of the chunks that were written.
     """
 
-    def __init__(self, folder: str, handler: PFNModelHandler, language: str = "en"):
+    def __init__(
+        self,
+        folder: str,
+        handler: PFNModelHandler,
+        *,
+        language: str = "en",
+        sign: str | None = None,
+    ):
         super().__init__()
+        self._sign = sign
         self._folder = folder
         self._handler = handler
         self._language = language
@@ -160,7 +170,7 @@ class ExtractChunks(beam.PTransform):
         return (
             runs
             | "Reshuffle" >> beam.Reshuffle()
-            | "ReadChunks" >> beam.ParDo(ReadChunks(self._folder))
+            | "ReadChunks" >> beam.ParDo(ReadChunks(self._folder, self._sign))
             | "SplitSentences" >> beam.Map(split_chunk, self._language)
             | "PFN" >> RunInference(self._handler)
             | "WriteChunks" >> beam.ParDo(WriteChunk(self._folder))

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata, FileSystem
 from apache_beam.io.filesystems import FileSystems
 
 _logger = logging.getLogger(__name__)
@@ -31,6 +31,11 @@ PARTIAL_SUFFIX = ".partial"
 def is_local(path: str) -> bool:
     """Whether a path lies on this machine's own file system."""
     return FileSystems.get_scheme(path) in (None, "file")
+
+
+def known_schemes() -> set[str]:
+    """The schemes of all file systems that Beam has here, `file` among them."""
+    return {system.scheme() or "file" for system in FileSystem.get_all_subclasses()} | {"file"}
 
 
 def local_path(path: str) -> Path:

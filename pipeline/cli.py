@@ -55,8 +55,7 @@ NOT_BUILT = (
 OPTIONS_NOT_BUILT = {
     "run": ("corrections",),
     "build": ("corrections",),
-    "remove": ("documents_file", "corrections"),
-    "query": ("limit", "timeout"),
+    "remove": ("corrections",),
 }
 
 _HELP = ("-h", "--help", "--help-all")

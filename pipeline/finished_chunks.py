@@ -62,6 +62,7 @@ class Watcher:
         self._seen = set(known)
 
     def __call__(self) -> list[dict[str, int]]:
+        """The counters of chunks that were finished since the last call."""
         found = []
         for metadata in list_folder(self._folder.path, "*.parquet"):
             if metadata.path in self._seen:

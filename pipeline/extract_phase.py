@@ -24,6 +24,7 @@ from pfn_kg.pfn.checkpoint import (
     read_config,
     read_label_schema,
 )
+from pfn_kg.pfn.checksums import check_checksums
 from pfn_kg.pfn.inference.token_budget import default_token_budget
 from pfn_kg.pipeline.finished_chunks import Watcher, check_finished, finished_by_run
 from pfn_kg.pipeline.manifest import (
@@ -114,6 +115,7 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
     except FileNotFoundError as error:
         raise ConfigurationError(f"{error}", field="model") from None
     config = read_config(folder)
+    check_checksums(folder)
     thresholds = (float(config["entity_threshold"]), float(config["relation_threshold"]))
     if remote:
         model = str(options.model)

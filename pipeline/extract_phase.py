@@ -27,6 +27,7 @@ from pfn_kg.pfn.checkpoint import (
 from pfn_kg.pfn.checksums import check_checksums
 from pfn_kg.pfn.inference.token_budget import default_token_budget
 from pfn_kg.pipeline.finished_chunks import Watcher, check_finished, finished_by_run
+from pfn_kg.pipeline.interruption import hint
 from pfn_kg.pipeline.manifest import (
     ChunkRecord,
     Configuration,
@@ -241,6 +242,7 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
     try:
         make_folder(options.output)
         make_folder(folder.path)
+        delete_partial(options.output)
     except (BeamIOError, OSError) as error:
         raise ConfigurationError(
             f"{options.output} can't be made: {error}", field="output"
@@ -281,16 +283,22 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
         window_tokens=options.window_tokens,
     )
     known = [file.path for file in chunk_files(folder, added_to)] if added_to else []
-    progress = (
-        Progress(plan.rows, Watcher(folder, known))
-        if is_local_run(pipeline_args)
-        else nullcontext()
-    )
+    progress = Progress(plan.rows, Watcher(folder, known)) if is_local_run(pipeline_args) else None
+
+    def how_to_go_on() -> str:
+        done = "" if progress is None else f"{progress.finished_rows()} of {plan.rows} rows: "
+        how = "the same command" if options.into else "the same command and --resume"
+        return f"what is extracted stays ({done}{folder.path}); go on by {how}"
+
     before = sum(c.counters["rows"] for run in finished_by_run(folder, plan) for c in run)
     sign = folder.put_sign()
     # What an update reads is known to the workers alone.
     wanted_file = join(folder.path, f"wanted-{sign}")
-    with progress, beam.Pipeline(options=beam_options) as pipeline:
+    with (
+        hint(how_to_go_on),
+        progress or nullcontext(),
+        beam.Pipeline(options=beam_options) as pipeline,
+    ):
         if added_to is None:
             runs = pipeline | "Runs" >> beam.Create(plan.runs, reshuffle=False)
         else:

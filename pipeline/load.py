@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from urllib.parse import quote
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary
@@ -22,9 +26,12 @@ from pfn_kg.transforms.plumbing.files import (
     exists,
     join,
     make_folder,
+    open_raw,
     read_bytes,
     replace,
 )
+
+_logger = logging.getLogger(__name__)
 
 #: How the names of folders begin that hold the counts and rejected rows of a load.
 TEMPORARY_PREFIX = ".load-"
@@ -63,6 +70,8 @@ def load(
             run, sink, temporary, filters=options.filters, pipeline_args=pipeline_args
         )
         keep_rejected(run.directory, options.graph, temporary, counts["rejected"])
+        if counts["rejected"]:
+            _hint_at_constraints(join(temporary, REJECTED_FILE))
     finally:
         delete_folder(temporary)
     record_load(run.directory, options, version, counts, time.monotonic() - started)
@@ -155,6 +164,20 @@ def _as_wrong_call() -> Iterator[None]:
         yield
     except Neo4jUnavailableError as error:
         raise ConfigurationError(f"{error}", field="neo4j_uri") from None
+
+
+def _hint_at_constraints(rejected: str) -> None:
+    """Says so on standard error if a constraint of others refused rows."""
+    with open_raw(rejected) as file:
+        errors = pq.read_table(file, columns=["error"])["error"]
+    # Ours are on the graph's name and the id together, and every row is merged on both.
+    if refused := pc.sum(pc.match_substring(errors, "already exists with")).as_py():
+        _logger.warning(
+            "%d rows were refused by a constraint that pfn-kg did not make, such as one on "
+            "__Entity__.id, under which two graphs can't share an id: look at SHOW CONSTRAINTS, "
+            "drop it, or load into another database",
+            refused,
+        )
 
 
 def keep_rejected(directory: str, graph: str, temporary: str, rejected: int) -> None:

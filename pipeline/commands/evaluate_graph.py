@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pfn_kg.pipeline.arguments import Call, WorkerOptions
 from pfn_kg.pipeline.commands.build import policies
+from pfn_kg.pipeline.interruption import deleted_on_exit
 from pfn_kg.schemas.build_options import BuildOptions, PolicyOptions
 from pfn_kg.schemas.choices import DEFAULT_FLOOR
 from pfn_kg.schemas.errors import ConfigurationError
@@ -89,6 +90,7 @@ def main(call: Call) -> int:
         directory = args.output and absolute(args.output)
         if not directory:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="pfn-kg-"))
+            stack.enter_context(deleted_on_exit(directory))
         extracted: dict[str, Any] = {name: getattr(model, name) for name in model.model_fields_set}
         for name in ("entity", "relation"):
             threshold = getattr(options, f"{name}_threshold")

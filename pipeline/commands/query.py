@@ -62,6 +62,9 @@ class QueryOptions(Options):
     )
 
 
+#: Those of the file system where the graph lies.
+TAKES_BEAM_OPTIONS = True
+
 OPTIONS: tuple[type[Options], ...] = (QueryOptions,)
 
 

@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -223,8 +224,14 @@ def replace(path: str, data: bytes) -> None:
 
 
 def _write(path: str, data: bytes) -> None:
-    with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-        file.write(data)
+    try:
+        with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            file.write(data)
+    except BaseException:
+        # A full disk is not made fuller; where it can't be deleted, the next run does it.
+        with suppress(BeamIOError, OSError):
+            delete(path)
+        raise
 
 
 def delete_partial(folder: str) -> None:

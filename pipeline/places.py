@@ -47,7 +47,7 @@ def check_places(given: Mapping[str, Any], beam: Sequence[str]) -> None:
         ConfigurationError: if the library of a file system is not installed, no file system has
             such a scheme, or workers elsewhere would not see a folder of this machine.
     """
-    schemes = [(name, value, scheme) for name, value, scheme in _with_schemes(given)]
+    schemes = list(_with_schemes(given))
     if not beam and not schemes:
         return
     for name, value, scheme in schemes:
@@ -68,11 +68,11 @@ def check_places(given: Mapping[str, Any], beam: Sequence[str]) -> None:
     if given.get("shared_paths") is True or not beam or (runner := remote_runner(beam)) is None:
         return
     for name in _GRAPHS:
-        value = given.get(name)
-        if isinstance(value, str) and is_local(value):
+        folder = given.get(name)
+        if isinstance(folder, str) and is_local(folder):
             raise ConfigurationError(
-                f"{value} is a folder of this machine, and workers of {runner} run elsewhere; name "
-                "one on a file system that they see, such as gs:// or s3://, or give "
+                f"{folder} is a folder of this machine, and workers of {runner} run elsewhere; "
+                "name one on a file system that they see, such as gs:// or s3://, or give "
                 "`shared_paths` if all of them have this folder mounted",
                 field=name,
             )

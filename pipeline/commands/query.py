@@ -93,10 +93,11 @@ def main(call: Call) -> int:
             _write(_turtle(triples, graph.prefixes))
         elif isinstance(answer, pyoxigraph.QueryBoolean):
             if args.format == "json":
-                text = results.json_answer(bool(answer))
+                sys.stdout.write(results.json_answer(bool(answer)))
+            elif args.format == "csv":
+                sys.stdout.write(results.csv_answer(bool(answer)))
             else:
-                text = results.csv_answer(bool(answer)) if args.format == "csv" else None
-            print("true" if answer else "false") if text is None else sys.stdout.write(text)
+                print("true" if answer else "false")
         else:
             names = [variable.value for variable in answer.variables]
             found = _first(answer, args.limit, "rows")

@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from pfn_kg.pfn.checkpoint import check_window_tokens, find_model
+from pfn_kg.pfn.checksums import check_checksums
 from pfn_kg.pfn.inference.head_reader import HeadReader
 from pfn_kg.pfn.inference.inputs import InputEncoder
 from pfn_kg.pfn.inference.sentences import split_sentences
@@ -73,7 +74,8 @@ class Extractor:
                 fp16 on a GPU. What is above it, which decides by thresholds, is always fp32.
 
         Raises:
-            ConfigurationError: if there is no such model, device or precision.
+            ConfigurationError: if there is no such model, device or precision, or a file of the
+                model is damaged.
         """
         folder = find_model(None if name is None else str(name))
         if precision not in PRECISIONS:
@@ -81,6 +83,7 @@ class Extractor:
                 f"{precision!r} is not one of {', '.join(PRECISIONS)}", field="precision"
             )
         place = find_device(device)
+        check_checksums(folder)
         if precision == "auto":
             precision = "fp32" if place.type == "cpu" else "fp16"
         try:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
-
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import NameRules, NearNameOptions
@@ -14,7 +11,14 @@ from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.merging.alias_table import AliasTable
 from pfn_kg.transforms.merging.merge_options import MergeOptions
 from pfn_kg.transforms.names.entity_keys import EntityKeys
-from pfn_kg.transforms.plumbing.files import delete, join, make_folder, read_bytes, replace
+from pfn_kg.transforms.plumbing.files import (
+    delete,
+    exists,
+    join,
+    make_folder,
+    read_if_there,
+    replace,
+)
 
 #: The alias table that the graph was built with, so that the next build has it too.
 ALIASES_FILE = "aliases.parquet"
@@ -35,11 +39,8 @@ def kept_aliases(directory: str, recorded: str) -> str:
         ConfigurationError: if there is another one there, or none.
     """
     path = join(directory, ALIASES_FILE)
-    try:
-        digest = _digest(read_bytes(path))
-    except (OSError, BeamIOError):
-        digest = None
-    if digest != recorded:
+    content = read_if_there(path)
+    if content is None or _digest(content) != recorded:
         raise ConfigurationError(
             f"{path} is not the alias table of the last build; name one", field="aliases"
         )
@@ -54,7 +55,7 @@ def keep_aliases(directory: str, aliases: AliasTable | None) -> str | None:
     """Puts the alias table beside the graph, or takes the last one away; gives its hash."""
     path = join(directory, ALIASES_FILE)
     if aliases is None:
-        if FileSystems.exists(path):
+        if exists(path):
             delete(path)
         return None
     data = parquet_bytes(aliases.rows)

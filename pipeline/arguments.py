@@ -48,7 +48,18 @@ class ConfigOptions(Options):
     )
 
 
-class JobOptions(ConfigOptions):
+class WorkerOptions(Options):
+    """What is known of the workers of a pipeline."""
+
+    shared_paths: bool = option(
+        False,
+        "workers on other machines see the local paths of this call, on a file system that all of "
+        "them have mounted",
+        group="Job",
+    )
+
+
+class JobOptions(ConfigOptions, WorkerOptions):
     """The options of a job as a whole."""
 
     max_rejected: int | None = option(

@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.filesystem import BeamIOError
 
 from pfn_kg.pfn.calibration import calibration_of
 from pfn_kg.pipeline.alias_files import keep_aliases, kept_aliases, merge_options
 from pfn_kg.pipeline.build_graph import COUNTS_FILE, BuildGraph
 from pfn_kg.pipeline.finished_run import GRAPH_SCHEMA_FILE
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary, move_files
+from pfn_kg.pipeline.losses import check_labels, say_what_is_lost
 from pfn_kg.pipeline.manifest import (
     BuildRecord,
     Manifest,
@@ -41,7 +41,14 @@ from pfn_kg.transforms.documents.deduplicate import group_count
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.merging.alias_table import read_alias_table
-from pfn_kg.transforms.plumbing.files import absolute, join, read_bytes, replace
+from pfn_kg.transforms.plumbing.files import (
+    absolute,
+    delete_partial,
+    join,
+    read_bytes,
+    read_if_there,
+    replace,
+)
 from pfn_kg.transforms.tables.parts import TablePart, find_parts
 
 _logger = logging.getLogger(__name__)
@@ -84,6 +91,7 @@ def run_build(
         manifest = manifest.changed(run_id=uuid.uuid4().hex)
     write_manifest(directory, manifest.changed(state="building"))
     delete_temporary(directory, _TEMPORARY)
+    delete_partial(directory)
     temporary = join(directory, f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
         merge = merge_options(
@@ -126,6 +134,7 @@ def run_build(
         counts=counts,
     )
     write_manifest(directory, manifest.changed(state="done", build=record))
+    say_what_is_lost(counts, None if manifest.build is None else manifest.build.counts)
     return counts
 
 
@@ -159,7 +168,7 @@ def recorded_options(directory: str, manifest: Manifest) -> BuildOptions:
 def check_aliases(
     directory: str, options: BuildOptions, label_schema: LabelSchema | None = None
 ) -> None:
-    """Refuses an alias table that the build would refuse, before anything else is done.
+    """Refuses a label schema or an alias table that the build would refuse, before anything else.
 
     Args:
         directory: the output folder.
@@ -167,8 +176,11 @@ def check_aliases(
         label_schema: of the model, if nothing was extracted there yet.
 
     Raises:
-        ConfigurationError: if the table is wrong.
+        ConfigurationError: if one of them is wrong.
     """
+    if options.label_schema is not None:
+        of_model = label_schema or _read_schema(absolute(directory), "label_schema.yaml")
+        check_labels(options.label_schema, of_model)
     if options.aliases is not None:
         known = options.label_schema or label_schema or _label_schema(absolute(directory), options)
         read_alias_table(options.aliases, known, options.names)
@@ -189,17 +201,16 @@ def _last_graph(directory: str, manifest: Manifest) -> list[TablePart]:
 
 def _read_schema(directory: str, name: str) -> LabelSchema:
     path = join(directory, name)
-    try:
-        text = read_bytes(path).decode()
-    except (OSError, BeamIOError):
-        raise ConfigurationError(f"{path}: no label schema there") from None
-    return LabelSchema.from_yaml(text, path)
+    content = read_if_there(path)
+    if content is None:
+        raise ConfigurationError(f"{path}: no label schema there")
+    return LabelSchema.from_yaml(content.decode(), path)
 
 
 def _label_schema(directory: str, options: BuildOptions) -> LabelSchema:
-    label_schema = options.label_schema
-    if label_schema is None:
-        label_schema = _read_schema(directory, "label_schema.yaml")
+    of_model = _read_schema(directory, "label_schema.yaml")
+    label_schema = options.label_schema or of_model
+    check_labels(label_schema, of_model)
     if options.base_iri is not None:
         data = label_schema.to_dict() | {"base_iri": options.base_iri}
         try:

@@ -13,7 +13,9 @@ from types import ModuleType
 
 from pfn_kg.pipeline.arguments import Call, all_options, parse, spelt, with_flags
 from pfn_kg.pipeline.help import help_text
+from pfn_kg.pipeline.interruption import end_on_signals
 from pfn_kg.pipeline.logs import configure_logging
+from pfn_kg.pipeline.places import check_places
 from pfn_kg.schemas.errors import ConfigurationError
 
 #: Command: module in `pfn_kg.pipeline.commands`, and what it does.
@@ -54,8 +56,7 @@ NOT_BUILT = (
 OPTIONS_NOT_BUILT = {
     "run": ("corrections",),
     "build": ("corrections",),
-    "remove": ("documents_file", "corrections"),
-    "query": ("limit", "timeout"),
+    "remove": ("corrections",),
 }
 
 _HELP = ("-h", "--help", "--help-all")
@@ -68,8 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments; those of the process by default.
 
     Returns:
-        0: done; 1: the run failed; 2: the call or the configuration is wrong.
+        0: done; 1: the run failed; 2: the call or the configuration is wrong; 130: interrupted.
     """
+    if argv is None:
+        # Whoever calls this function from a program of their own has handlers of their own.
+        end_on_signals()
     arguments = list(sys.argv[1:] if argv is None else argv)
     command, rest = (arguments[0], arguments[1:]) if arguments else (None, [])
     if command == "--version":
@@ -98,12 +102,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         configure_logging(bool(call.given.get("debug")))
         if call.beam and not getattr(module, "TAKES_BEAM_OPTIONS", False):
             raise ConfigurationError(f"{call.beam[0]}: {command} takes no options of Beam")
+        check_places(call.given, call.beam)
         code: int = module.main(call)
         return code
     except ConfigurationError as error:
         return _complain(explain(error, call), 2)
     except KeyboardInterrupt:
-        return _complain("interrupted", 1)
+        return _complain("interrupted", 130)
     except BrokenPipeError:
         # Whoever read our output has enough of it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,7 +8,6 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from hashlib import blake2b
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.pfn.checkpoint import (
     SHIPPED,
@@ -26,7 +24,10 @@ from pfn_kg.pfn.checkpoint import (
     read_config,
     read_label_schema,
 )
+from pfn_kg.pfn.checksums import check_checksums
 from pfn_kg.pfn.inference.token_budget import default_token_budget
+from pfn_kg.pipeline.finished_chunks import Watcher, check_finished, finished_by_run
+from pfn_kg.pipeline.interruption import hint
 from pfn_kg.pipeline.manifest import (
     ChunkRecord,
     Configuration,
@@ -46,7 +47,7 @@ from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import RECORDED_OPTIONS, ExtractOptions
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.transforms.documents.changed_rows import ChangedRuns
+from pfn_kg.transforms.documents.changed_rows import ChangedRuns, WriteRunNames
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.extraction.inference import ExtractChunks, PFNModelHandler
 from pfn_kg.transforms.plumbing.files import (
@@ -54,9 +55,9 @@ from pfn_kg.transforms.plumbing.files import (
     delete_partial,
     is_local,
     join,
-    list_folder,
     local_copy,
     make_folder,
+    read_bytes,
     replace,
 )
 from pfn_kg.transforms.reading.plan import Plan, plan_extraction
@@ -115,6 +116,7 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
     except FileNotFoundError as error:
         raise ConfigurationError(f"{error}", field="model") from None
     config = read_config(folder)
+    check_checksums(folder)
     thresholds = (float(config["entity_threshold"]), float(config["relation_threshold"]))
     if remote:
         model = str(options.model)
@@ -240,6 +242,7 @@ def run_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str] = 
     try:
         make_folder(options.output)
         make_folder(folder.path)
+        delete_partial(options.output)
     except (BeamIOError, OSError) as error:
         raise ConfigurationError(
             f"{options.output} can't be made: {error}", field="output"
@@ -280,13 +283,22 @@ def run_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str] = 
         window_tokens=options.window_tokens,
     )
     known = [file.path for file in chunk_files(folder, added_to)] if added_to else []
-    progress = (
-        Progress(plan.rows, _Watcher(folder, known))
-        if is_local_run(pipeline_args)
-        else nullcontext()
-    )
-    before = sum(c.counters["rows"] for c in _finished(folder, plan))
-    with progress, beam.Pipeline(options=beam_options) as pipeline:
+    progress = Progress(plan.rows, Watcher(folder, known)) if is_local_run(pipeline_args) else None
+
+    def how_to_go_on() -> str:
+        done = "" if progress is None else f"{progress.finished_rows()} of {plan.rows} rows: "
+        how = "the same command" if options.into else "the same command and --resume"
+        return f"what is extracted stays ({done}{folder.path}); go on by {how}"
+
+    before = sum(c.counters["rows"] for run in finished_by_run(folder, plan) for c in run)
+    sign = folder.put_sign()
+    # What an update reads is known to the workers alone.
+    wanted_file = join(folder.path, f"wanted-{sign}")
+    with (
+        hint(how_to_go_on),
+        progress or nullcontext(),
+        beam.Pipeline(options=beam_options) as pipeline,
+    ):
         if added_to is None:
             runs = pipeline | "Runs" >> beam.Create(plan.runs, reshuffle=False)
         else:
@@ -296,12 +308,20 @@ def run_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str] = 
                 | "Runs" >> beam.Create(list(enumerate(plan.runs)), reshuffle=False)
                 | "Changed" >> ChangedRuns(live, added_to.removed)
             )
+            _ = runs | "WantedRuns" >> WriteRunNames(wanted_file)
         _ = runs | "Extract" >> ExtractChunks(
-            folder.path, handler, options.language, dehyphenate=options.dehyphenate
+            folder.path,
+            handler,
+            language=options.language,
+            dehyphenate=options.dehyphenate,
+            sign=sign,
         )
     seconds = time.monotonic() - started
+    wanted = None if added_to is None else set(json.loads(read_bytes(wanted_file)))
     delete_partial(folder.path)
-    chunks = _finished(folder, plan)
+    finished = finished_by_run(folder, plan)
+    check_finished(options.output, plan, finished, wanted)
+    chunks = [chunk for of_run in finished for chunk in of_run]
     counts: Counter[str] = Counter()
     for chunk in chunks:
         counts.update(chunk.counters)
@@ -358,32 +378,3 @@ def check_writable(output: str) -> None:
         raise ConfigurationError(f"{output}: {place} is not a folder", field="output")
     if not os.access(place, os.W_OK | os.X_OK):
         raise ConfigurationError(f"{output}: {place} may not be written to", field="output")
-
-
-def _finished(folder: ExtractionFolder, plan: Plan) -> list:
-    with ThreadPoolExecutor(16) as pool:
-        return [
-            chunk
-            for chunks in pool.map(lambda run: list(folder.finished(run)), plan.runs)
-            for chunk in chunks
-        ]
-
-
-class _Watcher:
-    """Gives the counters of chunks that were finished since it was last asked."""
-
-    def __init__(self, folder: ExtractionFolder, known: Sequence[str] = ()):
-        self._folder = folder
-        self._seen = set(known)
-
-    def __call__(self) -> list[dict[str, int]]:
-        new = []
-        for metadata in list_folder(self._folder.path, "*.parquet"):
-            if metadata.path in self._seen:
-                continue
-            name = FileSystems.split(metadata.path)[1].removesuffix(".parquet")
-            counters = self._folder.counters(name)
-            if counters is not None:
-                self._seen.add(metadata.path)
-                new.append(counters)
-        return new

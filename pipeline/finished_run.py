@@ -8,12 +8,10 @@ from hashlib import blake2b
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from apache_beam.io.filesystem import BeamIOError
-
 from pfn_kg.pipeline.manifest import BuildRecord, Manifest, find_manifest
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.transforms.plumbing.files import absolute, join, read_bytes
+from pfn_kg.transforms.plumbing.files import absolute, join, read_if_there
 from pfn_kg.transforms.tables.parts import TablePart, find_parts
 
 #: The label schema that the graph was built with: that of the model, or the user's.
@@ -96,8 +94,7 @@ def read_finished(directory: str) -> FinishedRun:
             f"{directory}: built by an older version; build it again by `pfn-kg build {directory}`"
         )
     path = join(directory, GRAPH_SCHEMA_FILE)
-    try:
-        text = read_bytes(path).decode()
-    except (OSError, BeamIOError):
-        raise ConfigurationError(f"{path}: no label schema there; build the graph again") from None
-    return FinishedRun(directory, manifest, LabelSchema.from_yaml(text, path))
+    content = read_if_there(path)
+    if content is None:
+        raise ConfigurationError(f"{path}: no label schema there; build the graph again")
+    return FinishedRun(directory, manifest, LabelSchema.from_yaml(content.decode(), path))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-from apache_beam.io.filesystem import BeamIOError
 
 from pfn_kg.pfn.readers.docred import GoldDocument
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
@@ -14,7 +13,7 @@ from pfn_kg.pipeline.extract_phase import PreparedExtraction, prepare_extraction
 from pfn_kg.pipeline.graph_scores import by_document, score_graph
 from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.sinks.tables import parquet_bytes
-from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, replace
+from pfn_kg.transforms.plumbing.files import join, make_folder, read_if_there, replace
 from pfn_kg.transforms.tables.parts import find_parts, read_part
 
 _CORPUS = "gold.parquet"
@@ -54,11 +53,7 @@ def prepare_evaluation(
     schema = pa.schema([("id", pa.string()), ("title", pa.string()), ("text", pa.string())])
     data = parquet_bytes(pa.table(rows, schema=schema))
     # A chunk is named by when its file was written, so one that is right stays.
-    try:
-        is_there = read_bytes(corpus) == data
-    except (OSError, BeamIOError):
-        is_there = False
-    if not is_there:
+    if read_if_there(corpus) != data:
         replace(corpus, data)
     prepared = prepare_extraction(
         ExtractOptions.from_dict(

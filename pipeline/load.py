@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from urllib.parse import quote
 
-from apache_beam.io.filesystems import FileSystems
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary
@@ -19,7 +21,17 @@ from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.load_options import LoadOptions, ServerOptions
 from pfn_kg.sinks.neo4j.connection import Neo4jServer, Neo4jUnavailableError
 from pfn_kg.sinks.neo4j.sink import Neo4jOptions, Neo4jSink
-from pfn_kg.transforms.plumbing.files import delete, join, make_folder, read_bytes, replace
+from pfn_kg.transforms.plumbing.files import (
+    delete,
+    exists,
+    join,
+    make_folder,
+    open_raw,
+    read_bytes,
+    replace,
+)
+
+_logger = logging.getLogger(__name__)
 
 #: How the names of folders begin that hold the counts and rejected rows of a load.
 TEMPORARY_PREFIX = ".load-"
@@ -58,6 +70,8 @@ def load(
             run, sink, temporary, filters=options.filters, pipeline_args=pipeline_args
         )
         keep_rejected(run.directory, options.graph, temporary, counts["rejected"])
+        if counts["rejected"]:
+            _hint_at_constraints(join(temporary, REJECTED_FILE))
     finally:
         delete_folder(temporary)
     record_load(run.directory, options, version, counts, time.monotonic() - started)
@@ -152,6 +166,20 @@ def _as_wrong_call() -> Iterator[None]:
         raise ConfigurationError(f"{error}", field="neo4j_uri") from None
 
 
+def _hint_at_constraints(rejected: str) -> None:
+    """Says so on standard error if a constraint of others refused rows."""
+    with open_raw(rejected) as file:
+        errors = pq.read_table(file, columns=["error"])["error"]
+    # Ours are on the graph's name and the id together, and every row is merged on both.
+    if refused := pc.sum(pc.match_substring(errors, "already exists with")).as_py():
+        _logger.warning(
+            "%d rows were refused by a constraint that pfn-kg did not make, such as one on "
+            "__Entity__.id, under which two graphs can't share an id: look at SHOW CONSTRAINTS, "
+            "drop it, or load into another database",
+            refused,
+        )
+
+
 def keep_rejected(directory: str, graph: str, temporary: str, rejected: int) -> None:
     """Puts the rows that a server refused in the place of those of an earlier load."""
     folder = join(directory, "rejected")
@@ -159,5 +187,5 @@ def keep_rejected(directory: str, graph: str, temporary: str, rejected: int) -> 
     if rejected:
         make_folder(folder)
         replace(target, read_bytes(join(temporary, REJECTED_FILE)))
-    elif FileSystems.exists(target):
+    elif exists(target):
         delete(target)

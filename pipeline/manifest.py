@@ -16,14 +16,13 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
-from apache_beam.io.filesystem import BeamIOError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import first_reason
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.extraction.columns import ChunkFile
-from pfn_kg.transforms.plumbing.files import join, read_bytes, replace
+from pfn_kg.transforms.plumbing.files import join, read_if_there, replace
 
 #: Version of the manifest's fields.
 MANIFEST_VERSION = 2
@@ -294,13 +293,15 @@ def find_any_manifest(directory: str) -> Manifest | ExportManifest | None:
     """The manifest of a run or of an export, or None if a folder has none.
 
     Raises:
-        ConfigurationError: if it can't be read; names the file.
+        ConfigurationError: if it is not a manifest; names the file.
+        OSError: if it is there but can't be read, for instance for want of rights.
     """
     path = manifest_path(directory)
-    try:
-        data = json.loads(read_bytes(path))
-    except (OSError, BeamIOError):
+    content = read_if_there(path)
+    if content is None:
         return None
+    try:
+        data = json.loads(content)
     except ValueError:
         raise ConfigurationError(f"{path}: not valid JSON") from None
     if not isinstance(data, dict):

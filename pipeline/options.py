@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from pfn_kg.schemas.errors import ConfigurationError
@@ -20,7 +21,7 @@ def is_local_run(arguments: Sequence[str]) -> bool:
 
 
 def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
-    """Beam's options; without a runner, FnApiRunner.
+    """Beam's options; without a runner, FnApiRunner. They hold for Beam's file systems at once.
 
     Args:
         arguments: such as `--runner=FlinkRunner`.
@@ -37,6 +38,8 @@ def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
     if unknown:
         raise ConfigurationError(f"{unknown[0]}: no option of Apache Beam")
     options = PipelineOptions(list(arguments))
+    # Whoever opens a file before the pipeline runs needs them too: keys, endpoints, name nodes.
+    FileSystems.set_options(options)
     standard = options.view_as(StandardOptions)
     if standard.runner in _LOCAL:
         standard.runner = LOCAL_RUNNER

@@ -34,6 +34,7 @@ class Progress:
         self._stream = stream or sys.stderr
         self._seconds = seconds
         self._stop = threading.Event()
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._started = time.monotonic()
         self._before: Counter[str] = Counter()
@@ -58,19 +59,25 @@ class Progress:
         if error is None:
             self._print()
 
+    def finished_rows(self) -> int:
+        """How many rows are finished now, those of earlier runs included."""
+        self._update()
+        return self._before["rows"] + self._counts["rows"]
+
     def _watch(self) -> None:
         while not self._stop.wait(self._seconds):
             if self._update():
                 self._print()
 
     def _update(self) -> bool:
-        try:
-            finished = self._finished()
-        except (OSError, ValueError):
-            return False
-        for counters in finished:
-            self._counts.update(counters)
-        return bool(finished)
+        with self._lock:
+            try:
+                finished = self._finished()
+            except (OSError, ValueError):
+                return False
+            for counters in finished:
+                self._counts.update(counters)
+            return bool(finished)
 
     def _print(self) -> None:
         line = progress_line(

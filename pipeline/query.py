@@ -14,6 +14,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
 from pfn_kg.pipeline.manifest import ExportManifest, find_any_manifest
+from pfn_kg.pipeline.no_network import has_service
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.rdf.names import RdfNames
@@ -51,8 +52,13 @@ class RdfGraph(NamedTuple):
         """The answer to a query; without GRAPH it is about all graphs together.
 
         Raises:
-            ConfigurationError: if it is no SPARQL; names line and column.
+            ConfigurationError: if it is no SPARQL (names line and column), or asks another server.
         """
+        if has_service(sparql):
+            raise ConfigurationError(
+                "SERVICE asks another server, and a query never leaves this machine",
+                field="sparql",
+            )
         try:
             return self.store.query(sparql, prefixes=self.prefixes)
         except SyntaxError as error:

@@ -92,11 +92,13 @@ def tiny_extractor(tiny_model):
 @pytest.fixture
 def memory():
     """The files of `memory://`, by path; none at the beginning."""
-    from helpers.memory_file_system import FILES
+    from helpers.memory_file_system import FILES, UNREADABLE
 
     FILES.clear()
+    UNREADABLE.clear()
     yield FILES
     FILES.clear()
+    UNREADABLE.clear()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The build phase: from extraction files to tables, whatever the order and the workers."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
-from helpers.output_folders import graph_files, read_manifest, table_rows
+from helpers.output_folders import files, graph_files, read_manifest, table_rows
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
@@ -358,3 +359,56 @@ def test_wrong_folders_exit_with_2(tmp_path, capsys):
     (folder / "manifest.json").write_text('{"state": "extracting", "chunks": []}')
     assert main(["build", str(folder)]) == 2
     assert "not finished" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("renamed", "says"),
+    [
+        ({"PER": "PERSON"}, "has no entity type 'PERSON'; it leaves out 'PER'"),
+        ({"spouse": "married to"}, "has no relation 'married to'; it leaves out 'spouse'"),
+    ],
+)
+def test_labels_that_the_model_lacks_are_refused(tmp_path, capsys, renamed, says):
+    """A renamed label would take all its facts along."""
+    folder = write_folder(tmp_path / "run", DOCS)
+    assert main(["build", folder]) == 0
+    before = files(folder), read_manifest(folder)
+    text = LABEL_SCHEMA.to_yaml()
+    for old, new in renamed.items():
+        text = re.sub(rf"\b{old}\b", new, text)
+    (tmp_path / "schema.yaml").write_text(text)
+    capsys.readouterr()
+    for command in (["build", folder], ["remove", folder, "--documents", "a"]):
+        assert main([*command, "--schema", str(tmp_path / "schema.yaml")]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("pfn-kg: --schema: ")
+        assert says in said
+        assert said.count("\n") == 1
+    assert (files(folder), read_manifest(folder)) == before
+
+
+def test_labels_that_are_left_out_on_purpose_are_counted(tmp_path, capsys, caplog):
+    folder = write_folder(tmp_path / "run", DOCS)
+    assert main(["build", folder]) == 0
+    last = read_manifest(folder)["build"]["counts"]
+    assert caplog.messages == []
+    data = LABEL_SCHEMA.to_dict()
+    data["relations"] = [r for r in data["relations"] if r["name"] != "place of birth"]
+    (tmp_path / "schema.yaml").write_text(LabelSchema.from_dict(data).to_yaml())
+    assert main(["build", folder, "--schema", str(tmp_path / "schema.yaml")]) == 0
+    now = read_manifest(folder)["build"]["counts"]
+    assert 0 < now["relations"] < 0.8 * last["relations"]
+    left_out, fewer = caplog.messages
+    assert f"{now['mentions_of_unknown_type']} mentions and " in left_out
+    assert f"{now['head_triples_of_unknown_relation']} head triples were left out" in left_out
+    assert now["head_triples_of_unknown_relation"] > 0
+    assert f"has {now['relations']} relations, the last one had {last['relations']}" in fewer
+
+
+def test_a_build_that_loses_facts_says_so(tmp_path, caplog):
+    folder = write_folder(tmp_path / "run", DOCS)
+    assert main(["build", folder, "--no-rdf"]) == 0
+    assert main(["build", folder, "--no-rdf"]) == 0
+    assert caplog.messages == []
+    assert main(["build", folder, "--no-rdf", "--relation-threshold", "0.99"]) == 0
+    assert [line for line in caplog.messages if "this graph has 0 relations" in line]

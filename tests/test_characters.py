@@ -14,7 +14,7 @@ from helpers.examples import examples
 from helpers.extraction_folders import LABEL_SCHEMA, Doc, write_folder
 from helpers.output_folders import table_rows
 from helpers.rdf_graphs import entity, read_both, relation, rows
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.schemas.build_options import RdfOptions
 from pfn_kg.schemas.characters import shown_name, xml_text
 from pfn_kg.schemas.rules import NameRules
@@ -218,7 +218,7 @@ def test_one_person_in_a_graph(tmp_path):
     docs.append(Doc("d", "\uff25\uff35 (EU).", (("\uff25\uff35", "LOC", 0.9), ("EU", "LOC", 0.9))))
     write_folder(tmp_path / "run", docs)
     folder = str(tmp_path / "run")
-    build(folder, BuildOptions(rdf=RdfOptions(provenance="statement")))
+    run_build(folder, BuildOptions(rdf=RdfOptions(provenance="statement")))
     entities = table_rows(folder, "entities")
     assert sorted((row["name"], row["aliases"]) for row in entities) == [
         ("Ann O\u2019Brien", ["Ann O'Brien"]),

@@ -10,8 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-from pfn_kg.pfn.checkpoint import find_model, model_hash, read_config, read_label_schema
+from helpers.corpora import write_corpus
+from pfn_kg.pfn.checkpoint import (
+    SHIPPED,
+    find_model,
+    model_hash,
+    read_config,
+    read_label_schema,
+    shipped_models,
+)
+from pfn_kg.pfn.checksums import CHECKSUMS_FILE, check_checksums, write_checksums
+from pfn_kg.pfn.checksums import main as checksums_main
+from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.model.modeling import PFNModel
+from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
 
@@ -66,6 +78,80 @@ def test_hash_is_of_what_results_depend_on(tiny_model, tmp_path):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"entity_threshold": 0.6}))
     assert model_hash(folder) != before
+
+
+@pytest.fixture
+def copied(tiny_model, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(tiny_model, folder)
+    return folder
+
+
+def flip(path, at, count):
+    data = bytearray(path.read_bytes())
+    data[at : at + count] = (byte ^ 0xFF for byte in data[at : at + count])
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda f: flip(f / "model.safetensors", -1000, 16), "model.safetensors is damaged"),
+        (lambda f: flip(f / "tokenizer.json", 100, 1), "tokenizer.json is damaged"),
+        (lambda f: (f / "tokenizer_config.json").unlink(), "tokenizer_config.json is missing"),
+        (lambda f: (f / CHECKSUMS_FILE).write_text("nonsense\n"), "'nonsense' is no line"),
+    ],
+)
+def test_a_damaged_model_is_refused(copied, tmp_path, capsys, damage, says):
+    damage(copied)
+    with pytest.raises(ConfigurationError, match=f"model: .*{says}"):
+        Extractor.from_pretrained(copied)
+    write_corpus(tmp_path / "in.parquet")
+    for command in (["extract", str(tmp_path / "in.parquet"), "--output", str(tmp_path / "out")],):
+        assert main([*command, "--model", str(copied)]) == 2
+        said = capsys.readouterr().err
+        assert says in said
+        assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_change_that_was_meant(copied, capsys):
+    before = model_hash(copied)
+    config = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps(config | {"entity_threshold": 0.6}))
+    assert checksums_main([str(copied)]) == 0
+    assert capsys.readouterr().out == f"{copied / CHECKSUMS_FILE}\n"
+    assert Extractor.from_pretrained(copied).config.entity_threshold == 0.6
+    (copied / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
+    (copied / "README.md").write_text("a card")
+    write_checksums(copied)
+    assert subprocess.run(["sha256sum", "-c", CHECKSUMS_FILE], cwd=copied).returncode == 0
+    # The hashes are no part of what results depend on.
+    assert model_hash(copied) == before
+    assert checksums_main([str(copied / "none")]) == 2
+
+
+def test_an_older_checkpoint_gets_a_warning(copied, caplog):
+    (copied / CHECKSUMS_FILE).unlink()
+    Extractor.from_pretrained(copied)
+    assert f"{copied} has no {CHECKSUMS_FILE}" in caplog.text
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_the_hashes_of_shipped_models(name, caplog):
+    folder = SHIPPED / name
+    check_checksums(folder)
+    assert caplog.text == ""
+    hashed = {line.split("  ")[1] for line in (folder / CHECKSUMS_FILE).read_text().splitlines()}
+    assert hashed == {p.name for p in folder.iterdir()} - {CHECKSUMS_FILE, "README.md"}
+
+
+def test_saved_checkpoints_have_hashes(tiny_extractor, tmp_path):
+    save_checkpoint(tiny_extractor, tmp_path / "saved", card="a card")
+    check_checksums(tmp_path / "saved")
+    flip(tmp_path / "saved" / "model.safetensors", -8, 1)
+    with pytest.raises(ConfigurationError, match="is damaged"):
+        check_checksums(tmp_path / "saved")
 
 
 def test_looking_at_a_model_does_not_load_torch():

@@ -13,7 +13,7 @@ from helpers.output_folders import read_manifest, table_rows
 from helpers.texts import TEXT
 from pfn_kg.pfn.inference.cut_words import join_cut_words
 from pfn_kg.pfn.inference.sentences import split_sentences
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.extraction import JOINED_WORDS, with_counters
 from pfn_kg.schemas.records import DocumentHeads, HeadTriple, Mention
@@ -161,7 +161,7 @@ def test_names_are_whole_and_offsets_are_those_of_the_text(tmp_path):
             counters = {JOINED_WORDS: 1} if joins else {}
             schema = with_counters(table.schema, counters)
             pq.write_table(table.replace_schema_metadata(schema.metadata), path)
-        build(str(folder), BuildOptions())
+        run_build(str(folder), BuildOptions())
         found = sorted([row["name"], row["aliases"]] for row in table_rows(folder, "entities"))
         assert found == (names or [["Ada", []], ["Lon- don", []], ["London", []]])
         spelt = [row["text"] for row in table_rows(folder, "mentions") if row["type"] == "LOC"]

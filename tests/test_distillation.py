@@ -157,7 +157,7 @@ def test_what_the_tail_table_says_is_placed_where_words_end(random_extractor, tm
 
 def test_a_teacher_must_know_each_label(random_extractor, tmp_path):
     save_checkpoint(knowing(random_extractor(), ["A", "B", "C"], ["r"]), tmp_path)
-    with pytest.raises(ConfigurationError, match="none has the label 's', which --train has"):
+    with pytest.raises(ConfigurationError, match="none has the label 's', which `train` has"):
         taught_documents(["Anna."], [str(tmp_path)], encoder=random_extractor().inputs)
 
 

@@ -679,3 +679,39 @@ def test_on_prism(run, neo4j, graph, monkeypatch):
     neo4j.delete(graph)
     assert load(run, graph, *options, "--", *beam_options) == 0
     assert neo4j.graph(graph) == wanted
+
+
+def test_counts_are_of_what_is_there(tmp_path, neo4j, graph, capsys, caplog):
+    """A constraint of others refuses rows; no count is negative, and a line says why."""
+    folder = make_run(tmp_path / "run")
+    capsys.readouterr()
+    neo4j.query("CREATE CONSTRAINT foreign_id FOR (n:__Entity__) REQUIRE n.id IS UNIQUE")
+    second = f"{graph}-second"
+    try:
+        assert load(folder, graph, "--neo4j-lexical") == 0
+        assert " 0 rejected" in capsys.readouterr().out
+        assert load(folder, second, "--neo4j-lexical", "--max-rejected", "0") == 1
+        said = capsys.readouterr()
+        counts = read_manifest(folder)["loads"][second]["counts"]
+        found = {
+            label: neo4j.query(
+                f"MATCH (n:{label} {{graph: $graph}}) RETURN count(*) AS n", graph=second
+            )[0]["n"]
+            for label in ("Entity", "Value", "Document", "Chunk")
+        }
+        assert counts["neo4j_entities"] == found["Entity"] + found["Value"]
+        assert counts["neo4j_documents"] == found["Document"]
+        assert counts["neo4j_sentences"] == found["Chunk"] > 0
+        assert found["Entity"] == 0
+        assert counts["rejected"] > len(table_rows(folder, "sentences"))
+        assert f"graph {second!r}: {found['Value']} nodes, " in said.out
+        assert f"{counts['rejected']} rows were rejected, more than 0" in said.err
+        entities = neo4j.query("MATCH (n:Entity {graph: $graph}) RETURN count(*) AS n", graph=graph)
+        refused = [row for row in rejected(folder) if "already exists with" in row["error"]]
+        assert len(refused) == entities[0]["n"]
+    finally:
+        neo4j.query("DROP CONSTRAINT foreign_id")
+        neo4j.delete(graph)
+        neo4j.delete(second)
+    (hint,) = [line for line in caplog.messages if "constraint" in line]
+    assert f"{len(refused)} rows were refused by a constraint that pfn-kg did not make" in hint

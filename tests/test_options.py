@@ -22,6 +22,7 @@ from pfn_kg.schemas.installation import how_to_install
 from pfn_kg.schemas.load_options import LoadOptions, ServerOptions
 from pfn_kg.schemas.options import options_of
 from pfn_kg.schemas.rules import NearNameOptions
+from pfn_kg.sinks.credentials import resolve
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "data" / "help"
@@ -194,11 +195,42 @@ def test_a_password_is_never_said(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("beam", "shown"),
+    [
+        (["--environment_config={'env': {'P': 'SECRET'}}"], ["--environment_config=..."]),
+        (["--environment_options", "a=SECRET", "b=SECRET", "--streaming"], None),
+        (["--flink_conf={'s3.x': 'SECRET'}"], None),
+        (["--job_endpoint=http://me:SECRET@host:1"], ["--job_endpoint=..."]),
+        (["--experiments=password=SECRET"], ["--experiments=..."]),
+        (["--experiments", "use_x", "api_key: SECRET"], ["--experiments", "use_x", "..."]),
+        (["--s3_session_token", "SECRET", "SECRET"], ["--s3_session_token", "...", "..."]),
+        (["--runner=FlinkRunner", "--parallelism=2"], ["--runner=FlinkRunner", "--parallelism=2"]),
+        (["--temp_location=gs://b/t:1@x"], ["--temp_location=gs://b/t:1@x"]),
+    ],
+)
+def test_secrets_among_options_of_beam(beam, shown):
+    found = without_secrets(beam)
+    assert "SECRET" not in json.dumps(found)
+    assert shown is None or found == shown
+
+
+def test_a_password_file_that_all_may_read(tmp_path, caplog):
+    for mode, warnings in ((0o600, 0), (0o640, 0), (0o644, 1)):
+        file = tmp_path / f"{mode:o}"
+        file.write_text("hunter22\n")
+        file.chmod(mode)
+        caplog.clear()
+        assert resolve(f"file:{file}") == resolve(f"file:{file}") == "hunter22"
+        said = [record.getMessage() for record in caplog.records]
+        assert len(said) == warnings
+        assert all(str(file) in line and "hunter22" not in line for line in said)
+
+
+@pytest.mark.parametrize(
     ("call", "name"),
     [
-        (["query", "DIR", "ASK {}", "--limit", "5"], "--limit"),
         (["build", "DIR", "--corrections=x"], "--corrections"),
-        (["remove", "DIR", "--documents-file", "x"], "--documents-file"),
+        (["remove", "DIR", "--documents", "x", "--corrections", "x"], "--corrections"),
     ],
 )
 def test_options_that_are_not_built(capsys, call, name):

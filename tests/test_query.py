@@ -1,20 +1,28 @@
 """Questions in SPARQL: what they answer, in which form, and what is said of wrong ones."""
 
+import contextlib
 import csv
 import io
 import json
+import socket
 import sys
+import threading
+from itertools import islice
 from pathlib import Path
 
 import pyoxigraph
 import pytest
 
+from helpers.corpora import process
 from helpers.extraction_folders import DOCS, write_folder
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.commands.query import table
+from pfn_kg.pipeline.graph import Graph
 from pfn_kg.pipeline.manifest import ExportManifest, write_manifest
+from pfn_kg.pipeline.no_network import no_new_files
 from pfn_kg.schemas.build_options import RdfOptions
+from pfn_kg.schemas.errors import ConfigurationError
 
 BORN = """SELECT ?name ?place ?year WHERE {
   ?person rdfs:label ?name ; relation:place_of_birth/rdfs:label ?place ;
@@ -187,6 +195,149 @@ def test_folders_that_hold_no_graph(tmp_path, run, refused, capsys):
     assert "entities-00000-of-00001.ttl: not readable as RDF: " in refused(out, question)
     write_manifest(str(out), ExportManifest(export="rdf", state="moving"))
     assert "its export is not finished" in refused(out, question)
+
+
+SERVICES = [
+    "SELECT * { SERVICE <http://localhost:PORT/> { ?a ?b ?c } }",
+    "SELECT * { sErViCe SILENT <http://localhost:PORT/> { ?a ?b ?c } }",
+    "SELECT * { VALUES ?s { <http://localhost:PORT/> } SERVICE ?s { ?a ?b ?c } }",
+    "# a comment\nSELECT * { { SELECT * { SERVICE#>\n<http://localhost:PORT/>{?a ?b ?c} } } }",
+    "SELECT * { FILTER('#' != \"'\") SERVICE <http://localhost:PORT/> { ?a ?b ?c } }",
+    "SELECT * { ?x ?y 1.SERVICE<http://localhost:PORT/>{ ?a ?b ?c } }",
+    "SELECT * { ?x ?y true.SERVICE<http://localhost:PORT/>{ ?a ?b ?c } }",
+    "PREFIX : <http://localhost:PORT/> SELECT * { SERVICE:x{ ?a ?b ?c } }",
+    "SELECT * { BIND(1<2 AS ?t) SERVICE <http://localhost:PORT/> { ?a ?b ?c } FILTER(?t>0) }",
+    "ASK { FILTER EXISTS { SERVICE <http://localhost:PORT/> { ?a ?b ?c } } }",
+]
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server that counts who comes."""
+    came = []
+    with socket.create_server(("localhost", 0)) as listening:
+
+        def wait():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    came.append(1)
+                    connection.close()
+
+        threading.Thread(target=wait, daemon=True).start()
+        yield listening.getsockname()[1], came
+
+
+@pytest.mark.parametrize("question", SERVICES)
+def test_no_query_leaves_this_machine(run, refused, server, question):
+    port, came = server
+    assert "SERVICE asks another server" in refused(run, question.replace("PORT", str(port)))
+    assert came == []
+
+
+@pytest.mark.parametrize("question", [q for q in SERVICES if not q.startswith("PREFIX")])
+def test_nor_could_one_that_is_not_recognised(server, question):
+    """The operating system refuses, whatever the text was taken for."""
+    port, came = server
+    store = pyoxigraph.Store()
+    with no_new_files(), contextlib.suppress(OSError, RuntimeError):
+        answer = store.query(question.replace("PORT", str(port)))
+        bool(answer) if isinstance(answer, pyoxigraph.QueryBoolean) else list(answer)
+    assert came == []
+    with pytest.raises(OSError, match="Too many open files"), no_new_files():
+        Path(__file__).read_bytes()
+    assert Path(__file__).read_bytes()
+
+
+def test_the_server_of_these_tests_can_be_reached(server):
+    port, came = server
+    with contextlib.suppress(OSError):
+        list(pyoxigraph.Store().query(SERVICES[0].replace("PORT", str(port))))
+    assert came
+
+
+def test_the_word_elsewhere_is_no_service(run, ask):
+    question = (
+        "# SERVICE <http://x/> {\nSELECT ?service { ?service a type:per . "
+        'FILTER(?service != <http://x/SERVICE>) FILTER(\'SERVICE\' != """a" SERVICE """) '
+        "FILTER NOT EXISTS { ?service wd:SERVICE 'x'@service } }"
+    )
+    assert "entity:" in ask(run, question)
+
+
+def test_a_graph_in_python_refuses_too(run):
+    with pytest.raises(ConfigurationError, match="SERVICE asks another server"):
+        Graph.open(run).sparql(SERVICES[0])
+
+
+def test_limit(run, ask, capsys):
+    question = "SELECT ?s ?p ?o { ?s ?p ?o } ORDER BY ?s ?p ?o"
+    everything = list(csv.reader(io.StringIO(ask(run, question, "--format", "csv"))))
+    for form in ("csv", "json", "table"):
+        assert main(["query", run, question, "--limit", "3", "--format", form]) == 0
+        said = capsys.readouterr()
+        assert "there are more than 3 rows" in said.err
+        if form == "csv":
+            assert list(csv.reader(io.StringIO(said.out))) == everything[:4]
+        elif form == "json":
+            assert len(json.loads(said.out)["results"]["bindings"]) == 3
+        else:
+            assert len(said.out.splitlines()) == 5
+    construct = "CONSTRUCT WHERE { ?s ?p ?o }"
+    assert main(["query", run, construct, "--limit", "2"]) == 0
+    said = capsys.readouterr()
+    assert len(list(pyoxigraph.parse(said.out, format=pyoxigraph.RdfFormat.TURTLE))) == 2
+    assert "there are more than 2 triples" in said.err
+    most = str(len(everything) - 1)
+    assert main(["query", run, question, "--limit", most, "--format", "csv"]) == 0
+    assert "more than" not in capsys.readouterr().err
+
+
+def test_timeout(run):
+    crossed = " . ".join(f"?a{i} ?b{i} ?c{i}" for i in range(8))
+    asked = process("query", run, f"SELECT (COUNT(*) AS ?n) {{ {crossed} }}", "--timeout", "0.5")
+    out, err = asked.communicate(timeout=60)
+    assert asked.returncode == 1
+    assert out == ""
+    assert err == "pfn-kg: the query takes longer than 0.5 s (--timeout)\n"
+
+
+def test_no_cell_is_a_formula(run, ask):
+    question = (
+        "SELECT ?x { VALUES ?x { '=1+1' '+A1' '-2' '-2+A1' '@x' '\\t=1' 'a=b' 'a\\n=\"b\"' -44 } }"
+    )
+    rows = list(csv.reader(io.StringIO(ask(run, question, "--format", "csv"), newline="")))
+    assert [row[0] for row in rows[1:]] == [
+        "'=1+1",
+        "'+A1",
+        "-2",
+        "'-2+A1",
+        "'@x",
+        "'\t=1",
+        "a=b",
+        'a\n="b"',
+        "-44",
+    ]
+    raw = ask(run, question, "--format", "csv", "--raw")
+    assert next(islice(csv.reader(io.StringIO(raw, newline="")), 1, None)) == ["=1+1"]
+    assert main(["query", run, question, "--raw"]) == 2
+
+
+def test_json_is_what_the_store_itself_writes(run, ask):
+    question = (
+        "SELECT ?a ?b ?c ?d ?e ?f ?g { BIND('x' AS ?a) BIND('x'@en AS ?b) BIND(1.5 AS ?c) "
+        "BIND(<http://x/é> AS ?d) BIND(<<( <http://s> <http://p> 'é\\n' )>> AS ?e) "
+        "BIND(1/0 AS ?f) }"
+    )
+    answer = Graph.open(run).sparql(question)
+    expected = json.loads(answer.serialize(format=pyoxigraph.QueryResultsFormat.JSON))
+    assert json.loads(ask(run, question, "--format", "json")) == expected
+    rows = "SELECT ?s ?o { ?s rdfs:label ?o } ORDER BY ?s ?o"
+    answer = Graph.open(run).sparql(rows)
+    expected = answer.serialize(format=pyoxigraph.QueryResultsFormat.CSV).decode()
+    assert list(csv.reader(io.StringIO(ask(run, rows, "--format", "csv", "--raw")))) == list(
+        csv.reader(io.StringIO(expected))
+    )
 
 
 def test_help_loads_nothing_heavy():

@@ -275,7 +275,7 @@ def test_years_before_christ_are_read_back_and_compared(tmp_path):
     ]
     write_folder(tmp_path / "run", docs)
     folder = str(tmp_path / "run")
-    build(folder, BuildOptions(rdf=RdfOptions()))
+    run_build(folder, BuildOptions(rdf=RdfOptions()))
     found = sorted(
         (row["value"], row["datatype"])
         for row in table_rows(folder, "entities")

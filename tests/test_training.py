@@ -156,7 +156,7 @@ def trainer(data, tmp_path, monkeypatch):
         encoder_learning_rate=1e-3, head_learning_rate=1e-2, tune_thresholds=False,
         calibrate=False,
     )  # fmt: skip
-    train(reading, reading, str(ENCODER), tmp_path / "out", of_training)
+    train(reading, reading, encoder=str(ENCODER), output=tmp_path / "out", options=of_training)
     (made,) = found
     return made
 

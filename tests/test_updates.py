@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -92,7 +93,7 @@ def test_add_then_remove_leaves_what_was_never_otherwise(
     assert graph_files(output) == both
     ids = tmp_path / "ids.txt"
     ids.write_text("\ufeffb0\r\n\nb1\nb2\nb3\nb4\nb5\n", encoding="utf-8")
-    assert remove(output, ids) == 0
+    assert main(["remove", str(output), "--documents-file", str(ids)]) == 0
     found = graph_files(output)
     # A row without an id or a text is no document; these have ids.
     assert found == only_a
@@ -197,6 +198,25 @@ def test_options_of_the_first_run_hold(tmp_path, corpora, tiny_model):
     assert options["rdf"] is not None
 
 
+def test_ids_are_taken_as_they_are(tmp_path, tiny_model, monkeypatch, capsys):
+    """White space is part of an id, and an id that is also the name of a file is an id."""
+    names = pa.array(["a", " a ", "b", "x,y", "b\t"])
+    path = write_corpus(tmp_path / "in.parquet", [A[0], A[1], A[2], B[0], B[1]], id=names)
+    output = tmp_path / "out"
+    assert run(path, output, tiny_model, "--no-rdf") == 0
+    monkeypatch.chdir(tmp_path)
+    Path("b").write_text("a\n")
+
+    def left():
+        return {row["document_id"] for row in table_rows(output, "documents")}
+
+    assert remove(output, " a ,b") == 0
+    assert left() == {"a", "x,y", "b\t"}
+    Path("ids").write_text("x,y\nb\t\n")
+    assert main(["remove", str(output), "--documents-file", "ids", "--no-rdf"]) == 0
+    assert left() == {"a"}
+
+
 def test_wrong_calls_change_nothing(tmp_path, corpora, tiny_model, capsys):
     a, b = corpora
     output = tmp_path / "out"
@@ -207,7 +227,9 @@ def test_wrong_calls_change_nothing(tmp_path, corpora, tiny_model, capsys):
     latin = tmp_path / "latin.txt"
     latin.write_bytes(b"a0\nM\xfcller\n")
     blank = tmp_path / "blank.txt"
-    blank.write_bytes(b"\n \n")
+    blank.write_bytes(b"\n\r\n")
+    space = tmp_path / "space.txt"
+    space.write_bytes(b"a0\n a1\n")
     for arguments, message in (
         (["run", b, "--into", tmp_path / "none"], "no manifest.json there"),
         (["run", b, "--into", output, "--output", output], "--into: not together with --output"),
@@ -219,11 +241,21 @@ def test_wrong_calls_change_nothing(tmp_path, corpora, tiny_model, capsys):
         (["remove", output], "--documents: name the documents"),
         (["remove", output, "--documents", "a0,zz,😀"], "has no document 'zz', '😀'"),
         (["remove", output, "--documents", "https://x.org/a"], "no document 'https://x.org/a'"),
-        (["remove", output, "--documents", tmp_path], "--documents: "),
-        (["remove", output, "--documents", missing], f"has no document '{missing}'"),
-        (["remove", output, "--documents", latin], "can't decode"),
-        (["remove", output, "--documents", blank], "names no document"),
-        (["remove", output, "--documents", ","], "names no document"),
+        # The name of a file is an id.
+        (["remove", output, "--documents", latin], f"has no document '{latin}'"),
+        (["remove", output, "--documents", " a0"], "has no document ' a0'"),
+        (["remove", output, "--documents", "a0, a1"], "has no document ' a1'"),
+        (["remove", output, "--documents", "a0,,a1"], "--documents: 'a0,,a1' has an empty id"),
+        (["remove", output, "--documents", ""], "--documents: '' has an empty id"),
+        (["remove", output, "--documents-file", tmp_path], f"--documents-file: {tmp_path} can't"),
+        (["remove", output, "--documents-file", missing], f"{missing}: no such file"),
+        (["remove", output, "--documents-file", latin], f"{latin}: not UTF-8"),
+        (["remove", output, "--documents-file", blank], f"{blank} names no document"),
+        (["remove", output, "--documents-file", space], "--documents-file: "),
+        (
+            ["remove", output, "--documents", "a0", "--documents-file", blank],
+            "--documents-file: not together with --documents",
+        ),
         (["remove", tmp_path / "none", "--documents", "x"], "no manifest.json there"),
         (["remove", output, "--documents", "a0", "--", "--nonsense"], "--nonsense"),
     ):

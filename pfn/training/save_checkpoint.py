@@ -1,4 +1,4 @@
-"""Checkpoint folders: configuration, weights, tokenizer and model card."""
+"""Checkpoint folders: configuration, weights, tokenizer, model card and hashes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 
 import torch
 
+from pfn_kg.pfn.checksums import write_checksums
 from pfn_kg.pfn.extractor import Extractor
 
 
 def save_checkpoint(
     extractor: Extractor, folder: Path, *, half_precision: bool = False, card: str | None = None
 ) -> None:
-    """Writes a checkpoint folder: configuration, weights, tokenizer, model card.
+    """Writes a checkpoint folder: configuration, weights, tokenizer, model card, hashes.
 
     Args:
         extractor: the model and its tokenizer.
@@ -38,3 +39,4 @@ def save_checkpoint(
     (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)
     if card is not None:
         (folder / "README.md").write_text(card, encoding="utf-8")
+    write_checksums(folder)

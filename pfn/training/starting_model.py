@@ -13,6 +13,7 @@ from transformers import (
 )
 
 from pfn_kg.pfn.checkpoint import find_model
+from pfn_kg.pfn.checksums import check_checksums
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.encoder import find_encoder
 from pfn_kg.pfn.model.modeling import PFNModel
@@ -91,6 +92,7 @@ def first_folder(names: str) -> Path:
 
 def _start_model(name: str, schema: LabelSchema, options: TrainingOptions) -> PFNModel:
     folder = find_model(name, field="start_from")
+    check_checksums(folder)
     config = PFNConfig.from_pretrained(folder)
     labels = [t.name for t in schema.entity_types], [r.name for r in schema.relations]
     if labels != (list(config.entity_types), list(config.relation_types)):

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pfn_kg.pipeline.arguments import Call, JobOptions
 from pfn_kg.pipeline.commands.extract import rejected_code
 from pfn_kg.pipeline.commands.neo4j import load_and_report, load_options
+from pfn_kg.pipeline.interruption import hint
 from pfn_kg.schemas.assemble import assemble
 from pfn_kg.schemas.build_options import BuildOptions, PolicyOptions
 from pfn_kg.schemas.errors import ConfigurationError
@@ -145,7 +146,8 @@ def write_graph(
     from pfn_kg.pipeline.build_phase import run_build
 
     directory, most = call.of(FolderOptions).directory, call.of(JobOptions).max_rejected
-    counts = run_build(directory, options, call.beam)
+    with hint(lambda: f"the extractions stay; build again by `pfn-kg build {directory}`"):
+        counts = run_build(directory, options, call.beam)
     print(
         f"{directory}: {done}{counts.get('documents', 0)} documents, "
         f"{counts.get('mentions', 0)} mentions, {counts.get('triples', 0)} triples, "

@@ -9,8 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
-from pfn_kg.pipeline.arguments import Call
+from pfn_kg.pipeline.arguments import Call, WorkerOptions
 from pfn_kg.pipeline.commands.build import policies
+from pfn_kg.pipeline.interruption import deleted_on_exit
 from pfn_kg.schemas.build_options import BuildOptions, PolicyOptions
 from pfn_kg.schemas.choices import DEFAULT_FLOOR
 from pfn_kg.schemas.errors import ConfigurationError
@@ -56,7 +57,12 @@ class EvaluateGraphOptions(Options):
     )
 
 
-OPTIONS: tuple[type[Options], ...] = (EvaluateGraphOptions, TextOptions, PolicyOptions)
+OPTIONS: tuple[type[Options], ...] = (
+    EvaluateGraphOptions,
+    TextOptions,
+    PolicyOptions,
+    WorkerOptions,
+)
 
 
 def main(call: Call) -> int:
@@ -84,6 +90,7 @@ def main(call: Call) -> int:
         directory = args.output and absolute(args.output)
         if not directory:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="pfn-kg-"))
+            stack.enter_context(deleted_on_exit(directory))
         extracted: dict[str, Any] = {name: getattr(model, name) for name in model.model_fields_set}
         for name in ("entity", "relation"):
             threshold = getattr(options, f"{name}_threshold")

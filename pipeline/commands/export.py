@@ -6,7 +6,8 @@ import os
 import sys
 from typing import Any, Literal
 
-from pfn_kg.pipeline.arguments import Call, ConfigOptions
+from pfn_kg.pipeline.arguments import Call, ConfigOptions, WorkerOptions
+from pfn_kg.pipeline.interruption import hint
 from pfn_kg.schemas.build_options import LabelOptions, RdfOptions, is_language_tag
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.load_options import Filters
@@ -42,6 +43,7 @@ OPTIONS: tuple[type[Options], ...] = (
     LabelOptions,
     Filters,
     ConfigOptions,
+    WorkerOptions,
 )
 
 
@@ -85,9 +87,10 @@ def main(call: Call) -> int:
         sink = RdfSink(run.label_schema, options)
         # The base, so that whoever reads the files knows their prefixes.
         settings = options.model_dump() | {"base_iri": run.label_schema.base_iri}
-    counts = export(
-        run, sink, given.output, filters=chosen, settings=settings, pipeline_args=call.beam
-    )
+    with hint(lambda: f"{given.output} is not finished; export again by the same command"):
+        counts = export(
+            run, sink, given.output, filters=chosen, settings=settings, pipeline_args=call.beam
+        )
     if given.to == "neo4j-import":
         print(
             f"{given.output}: {counts.get('neo4j_entities', 0)} entities, "

@@ -20,8 +20,16 @@ if TYPE_CHECKING:
 
 TAKES_BEAM_OPTIONS = True
 
-# Values of Beam's options that are not printed, such as --s3_secret_access_key.
-_SECRET = re.compile(r"secret|password|token|credential|key", re.IGNORECASE)
+# Options of Beam whose values are not printed, such as --s3_secret_access_key. The environment of
+# workers and the settings of a cluster may hold anything.
+_SECRET = re.compile(
+    r"secret|passw|token|credential|key|auth|environment_(config|options)|_conf$", re.IGNORECASE
+)
+# Values that hold a secret whatever the option: a user with a password in a URL, or such a setting.
+_SECRET_VALUE = re.compile(
+    r"://[^/@\s]*:[^/@\s]*@|(secret|passw\w*|token|credentials?|key|auth\w*)\W{0,3}[=:]",
+    re.IGNORECASE,
+)
 
 
 class PlaceOptions(Options):
@@ -93,13 +101,14 @@ def without_secrets(beam: Sequence[str]) -> list[str]:
     """
     shown, hide = [], False
     for argument in beam:
-        name, equals, _ = argument.partition("=")
-        if hide and not argument.startswith("--"):
-            shown.append("...")
-            hide = False
+        if not argument.startswith("-"):
+            # All values up to the next option, of which some options take several.
+            is_secret = hide or _SECRET_VALUE.search(argument) is not None
+            shown.append("..." if is_secret else argument)
             continue
-        is_secret = argument.startswith("-") and _SECRET.search(name) is not None
-        hide = is_secret and not equals
+        name, equals, value = argument.partition("=")
+        hide = _SECRET.search(name) is not None
+        is_secret = hide or _SECRET_VALUE.search(value) is not None
         shown.append(f"{name}=..." if is_secret and equals else argument)
     return shown
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from pfn_kg.pipeline.arguments import Call
+from pfn_kg.pipeline.interruption import hint
 from pfn_kg.schemas.assemble import assemble
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.load_options import LoadOptions
@@ -48,7 +49,8 @@ def load_and_report(
     from pfn_kg.pipeline.finished_run import read_finished
     from pfn_kg.pipeline.load import load
 
-    counts = load(read_finished(directory), options, beam)
+    with hint(lambda: f"what is loaded stays; load again by `pfn-kg load {directory}`"):
+        counts = load(read_finished(directory), options, beam)
     deleted = counts["neo4j_deleted_nodes"] + counts["neo4j_deleted_relationships"]
     lexical = (
         f"{counts['neo4j_documents']} documents, {counts['neo4j_sentences']} sentences, "

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from pfn_kg.pipeline.arguments import Call
@@ -35,7 +38,32 @@ class QueryOptions(Options):
         group="Answer",
         default_text="table",
     )
+    raw: bool = option(
+        False,
+        "cells of CSV as they are; else those that a spreadsheet would take for formulas begin "
+        "with an apostrophe",
+        group="Answer",
+    )
+    limit: int | None = option(
+        None,
+        "print this many rows or triples at most",
+        group="Answer",
+        metavar="N",
+        default_text="all",
+        ge=0,
+    )
+    timeout: float | None = option(
+        None,
+        "give up after so many seconds of asking and printing",
+        group="Answer",
+        metavar="SECONDS",
+        default_text="never",
+        gt=0,
+    )
 
+
+#: Those of the file system where the graph lies.
+TAKES_BEAM_OPTIONS = True
 
 OPTIONS: tuple[type[Options], ...] = (QueryOptions,)
 
@@ -43,34 +71,78 @@ OPTIONS: tuple[type[Options], ...] = (QueryOptions,)
 def main(call: Call) -> int:
     """Runs the command."""
     args = call.of(QueryOptions)
+    if args.raw and args.format != "csv":
+        raise ConfigurationError("only together with `format` csv", field="raw")
     sparql = _read(args.sparql)
     import pyoxigraph
 
+    # All that printing needs is imported here: afterwards no file can be opened.
+    from pfn_kg.pipeline import query_results as results
+    from pfn_kg.pipeline.no_network import no_new_files
     from pfn_kg.pipeline.query import read_graph
 
     graph = read_graph(args.directory)
-    answer = graph.query(sparql)
-    if isinstance(answer, pyoxigraph.QueryTriples):
-        if args.format is not None:
-            raise ConfigurationError(
-                "CONSTRUCT and DESCRIBE give Turtle; leave it out", field="format"
-            )
-        _write(_turtle(answer, graph.prefixes))
-    elif args.format in ("json", "csv"):
-        format_ = {
-            "json": pyoxigraph.QueryResultsFormat.JSON,
-            "csv": pyoxigraph.QueryResultsFormat.CSV,
-        }[args.format]
-        data = answer.serialize(format=format_) or b""
-        _write(data if data.endswith(b"\n") else data + b"\n")
-    elif isinstance(answer, pyoxigraph.QueryBoolean):
-        print("true" if answer else "false")
-    else:
-        names = [variable.value for variable in answer.variables]
-        rows = [[term_text(term, graph.prefixes) for term in row] for row in answer]
-        print(table(names, rows))
-        print(f"{len(rows)} row{'' if len(rows) == 1 else 's'}", file=sys.stderr)
+    with no_new_files(), _time_limit(args.timeout):
+        answer = graph.query(sparql)
+        if isinstance(answer, pyoxigraph.QueryTriples):
+            if args.format is not None:
+                raise ConfigurationError(
+                    "CONSTRUCT and DESCRIBE give Turtle; leave it out", field="format"
+                )
+            triples = list(_first(answer, args.limit, "triples"))
+            _write(_turtle(triples, graph.prefixes))
+        elif isinstance(answer, pyoxigraph.QueryBoolean):
+            if args.format == "json":
+                sys.stdout.write(results.json_answer(bool(answer)))
+            elif args.format == "csv":
+                sys.stdout.write(results.csv_answer(bool(answer)))
+            else:
+                print("true" if answer else "false")
+        else:
+            names = [variable.value for variable in answer.variables]
+            found = _first(answer, args.limit, "rows")
+            if args.format == "json":
+                sys.stdout.writelines(results.json_results(names, found))
+            elif args.format == "csv":
+                sys.stdout.writelines(results.csv_results(names, found, raw=args.raw))
+            else:
+                rows = [[term_text(term, graph.prefixes) for term in row] for row in found]
+                print(table(names, rows))
+                print(f"{len(rows)} row{'' if len(rows) == 1 else 's'}", file=sys.stderr)
+        # What is printed counts too.
+        sys.stdout.flush()
     return 0
+
+
+def _first(items: Iterable[Any], limit: int | None, called: str) -> Iterator[Any]:
+    """The first so many items; says on standard error if there are more."""
+    for number, item in enumerate(items):
+        if number == limit:
+            print(f"pfn-kg: there are more than {limit} {called}", file=sys.stderr)
+            return
+        yield item
+
+
+@contextmanager
+def _time_limit(seconds: float | None) -> Iterator[None]:
+    """Ends the process, with one line and the exit code 1, if what is inside takes longer."""
+    if seconds is None:
+        yield
+        return
+
+    def give_up() -> None:
+        # A query can't be stopped from outside, and nothing here needs an orderly end.
+        line = f"pfn-kg: the query takes longer than {seconds:g} s (--timeout)\n"
+        os.write(2, line.encode())
+        os._exit(1)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _read(query: str) -> str:
@@ -93,14 +165,13 @@ def _read(query: str) -> str:
         raise ConfigurationError(f"{name}: not UTF-8", field="sparql") from None
 
 
-def _turtle(triples: Any, prefixes: Mapping[str, str]) -> bytes:
+def _turtle(found: Sequence[Any], prefixes: Mapping[str, str]) -> bytes:
     """Triples as Turtle, with no more prefixes than they need."""
     from pyoxigraph import RdfFormat, serialize
 
-    statements = list(triples)
-    text = serialize(statements, format=RdfFormat.N_TRIPLES) or b""
+    text = serialize(found, format=RdfFormat.N_TRIPLES) or b""
     used = {prefix: iri for prefix, iri in prefixes.items() if iri.encode() in text}
-    return serialize(statements, format=RdfFormat.TURTLE, prefixes=used) or b""
+    return serialize(found, format=RdfFormat.TURTLE, prefixes=used) or b""
 
 
 def _write(data: bytes) -> None:

@@ -21,12 +21,21 @@ TAKES_BEAM_OPTIONS = True
 class RemoveOptions(Options):
     """The documents that are taken out."""
 
-    documents: str = option(
-        ...,
-        "ids with commas between them, or a file with one id a line",
+    documents: str | None = option(
+        None,
+        "ids as they are, with commas between them",
         group="Documents",
-        metavar="IDS_OR_FILE",
+        metavar="IDS",
         common=True,
+        default_text="those of `documents_file`",
+    )
+    documents_file: str | None = option(
+        None,
+        "file with one id a line, such as one of an id with a comma",
+        group="Documents",
+        metavar="FILE",
+        common=True,
+        default_text="none",
     )
 
 
@@ -39,41 +48,51 @@ OPTIONS: tuple[type[Options], ...] = (
 )
 
 
-def document_ids(value: object) -> list[str]:
-    """The ids that the option names: those of the file of that name, if there is one.
+def document_ids(documents: object, file: object = None) -> list[str]:
+    """The ids of the documents that are taken out, each as it is: white space is part of it.
+
+    Args:
+        documents: ids with commas between them; of a configuration file also a list of ids.
+        file: a file with one id a line, on any file system that Beam knows.
 
     Raises:
-        ConfigurationError: if it names none or the file can't be read.
+        ConfigurationError: if neither or both are given, no id is named, or the file can't be
+            read.
     """
-    from apache_beam.io.filesystem import BeamIOError
-    from apache_beam.io.filesystems import FileSystems
+    if documents is not None and file is not None:
+        raise ConfigurationError("not together with `documents`", field="documents_file")
+    if file is not None:
+        return _ids_of_file(file)
+    if isinstance(documents, list):  # of a configuration file
+        ids = [str(id_) for id_ in documents]
+    elif documents is None or isinstance(documents, bool) or not isinstance(documents, str | int):
+        raise ConfigurationError("name the documents, or give `documents_file`", field="documents")
+    else:
+        ids = str(documents).split(",")
+    if "" in ids or not ids:
+        raise ConfigurationError(f"{documents!r} has an empty id", field="documents")
+    return ids
 
-    from pfn_kg.transforms.plumbing.files import read_bytes
 
-    if isinstance(value, list):  # of a configuration file
-        return [str(id_) for id_ in value]
-    if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
-        raise ConfigurationError(
-            "name the documents, or a file with an id a line", field="documents"
-        )
-    spelt = str(value)
+def _ids_of_file(path: object) -> list[str]:
+    from pfn_kg.transforms.plumbing.files import read_if_there
+
+    if not isinstance(path, str) or not path:
+        raise ConfigurationError(f"{path!r} is no file", field="documents_file")
     try:
-        is_file = FileSystems.exists(spelt)
-    except (OSError, BeamIOError, ValueError):
-        is_file = False  # an id may be a URL, of which no file system knows
-    try:
-        if is_file:
-            # Lines end as they do in files; an id may hold any other separator.
-            lines = read_bytes(spelt).decode("utf-8-sig").split("\n")
-            ids = [line.removesuffix("\r") for line in lines]
-        else:
-            ids = [id_.strip() for id_ in spelt.split(",")]
-    except (OSError, BeamIOError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise ConfigurationError(f"{spelt}: {reason}", field="documents") from None
-    ids = [id_ for id_ in ids if id_.strip()]
+        content = read_if_there(path)
+        if content is None:
+            raise ConfigurationError(f"{path}: no such file", field="documents_file")
+        # Lines end as they do in files; an id may hold any other separator.
+        lines = content.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path}: not UTF-8", field="documents_file") from None
+    except OSError as error:
+        raise ConfigurationError(f"{error}", field="documents_file") from None
+    ids = [line.removesuffix("\r") for line in lines]
+    ids = [id_ for id_ in ids if id_]
     if not ids:
-        raise ConfigurationError(f"{spelt!r} names no document", field="documents")
+        raise ConfigurationError(f"{path} names no document", field="documents_file")
     return ids
 
 
@@ -81,8 +100,7 @@ def main(call: Call) -> int:
     """Runs the command."""
     call.of(JobOptions)
     directory = call.of(FolderOptions).directory
-    # In a configuration file it may be a list.
-    ids = document_ids(call.given.get("documents"))
+    ids = document_ids(call.given.get("documents"), call.given.get("documents_file"))
     options = build_options(call, last_build(directory))
     target = load_target(call, options)
     from pfn_kg.pipeline.build_phase import check_aliases
@@ -91,5 +109,10 @@ def main(call: Call) -> int:
 
     pipeline_options(call.beam)
     check_aliases(directory, options)
-    removed = remove_documents(directory, ids)
+    try:
+        removed = remove_documents(directory, ids)
+    except ConfigurationError as error:
+        if error.field == "documents" and "documents_file" in call.given:
+            raise ConfigurationError(error.reason, field="documents_file") from None
+        raise
     return write_graph(call, options, target, done=f"{removed} documents removed; ")

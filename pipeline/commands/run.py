@@ -12,6 +12,7 @@ from pfn_kg.pipeline.commands.extract import (
     unchanged_rows,
 )
 from pfn_kg.pipeline.commands.neo4j import load_and_report
+from pfn_kg.pipeline.interruption import hint
 from pfn_kg.schemas.build_options import BuildOptions, ThresholdOptions, is_language_tag
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import ExtractOptions
@@ -48,7 +49,9 @@ def main(call: Call) -> int:
         print_plan(prepared, call.beam, build=build_opts, neo4j=target)
         return 0
     manifest = run_extraction(prepared, call.beam)
-    counts = run_build(prepared.options.output, build_opts, call.beam)
+    output = prepared.options.output
+    with hint(lambda: f"the extractions stay; build the graph by `pfn-kg build {output}`"):
+        counts = run_build(output, build_opts, call.beam)
     extraction = manifest.extraction
     rejected = counts.get("rejected", 0)
     read = ""

@@ -8,6 +8,7 @@ same graph and nothing else: the database mirrors the tables.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
@@ -148,8 +149,13 @@ class Neo4jSink(Sink):
             batch_rows=options.batch_rows,
             writers=options.writers,
         )
-        rejected = writer.merge(merges(part.rows))
+        merged = iter(merges(part.rows))
+        # A sentence becomes its own node and, beside it, relationships and nodes of evidence, of
+        # which each may be refused as well. The count is of the rows of the table alone.
+        own = islice(merged, 1) if part.table == "sentences" else merged
+        rejected = writer.merge(own)
         written = len(part.rows) - len(rejected)
+        rejected += writer.merge(merged)
         return Written({}, {f"neo4j_{part.table}": written}, tuple(rejected))
 
     def finish(self, counts: Mapping[str, int]) -> Written:

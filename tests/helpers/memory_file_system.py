@@ -8,6 +8,8 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadat
 from apache_beam.io.filesystems import FileSystems
 
 FILES: dict[str, bytes] = {}
+#: Files that are there but can't be read, by path: what the file system raises.
+UNREADABLE: dict[str, Exception] = {}
 _LOCK = threading.Lock()
 
 
@@ -70,6 +72,8 @@ class MemoryFileSystem(FileSystem):
         return io.BytesIO(self._data(path))
 
     def _data(self, path):
+        if path in UNREADABLE:
+            raise UNREADABLE[path]
         with _LOCK:
             if path not in FILES:
                 raise BeamIOError("not found", {path: FileNotFoundError(path)})

@@ -15,6 +15,7 @@ read is new unless it was rejected at that place for the same reason before.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
@@ -24,6 +25,7 @@ import apache_beam as beam
 
 from pfn_kg.transforms.documents.deduplicate import Removed, group_of, place_key, removed_rows
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
+from pfn_kg.transforms.plumbing.files import replace as replace_file
 from pfn_kg.transforms.plumbing.ids import spell
 from pfn_kg.transforms.reading.chunks import ChunkRun, read_documents
 
@@ -108,6 +110,33 @@ class ChangedRuns(beam.PTransform):
             | "GroupByRun" >> beam.CoGroupByKey()
             | "WithWanted" >> beam.FlatMap(_with_wanted)
         )
+
+
+class WriteRunNames(beam.PTransform):
+    """Writes the names of runs into one file, so that whoever started the job can look for each.
+
+    The name of a run is that of the chunk at its first row.
+
+    Args:
+        path: of the file: a JSON list, sorted; `[]` where there are no runs.
+    """
+
+    def __init__(self, path: str):
+        super().__init__()
+        self._path = path
+
+    def expand(self, runs: beam.PCollection) -> beam.PCollection:
+        """Applies the transform to a collection of `ChunkRun`."""
+        return (
+            runs
+            | "Names" >> beam.Map(lambda run: run.chunk_name(run.begin))
+            | "AllNames" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+            | "Write" >> beam.Map(_write_names, self._path)
+        )
+
+
+def _write_names(names: list[str], path: str) -> None:
+    replace_file(path, json.dumps(sorted(names)).encode())
 
 
 def _live_rows(chunk: ChunkFile, removed: Removed) -> Iterator[tuple[int, list[LiveRow]]]:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, read_counters, with_counters
-from pfn_kg.transforms.plumbing.files import join, open_raw, write_once
+from pfn_kg.transforms.plumbing.files import (
+    PARTIAL_SUFFIX,
+    exists,
+    join,
+    open_raw,
+    read_if_there,
+    replace,
+    write_once,
+)
 from pfn_kg.transforms.reading.chunks import Chunk, ChunkRun
 
 
@@ -36,6 +44,31 @@ class ExtractionFolder:
         """The path of a chunk's file."""
         return join(self.path, f"{name}.parquet")
 
+    def put_sign(self) -> str:
+        """Writes a small file by which workers know this folder; gives its name.
+
+        `delete_partial` takes it away.
+        """
+        name = f"{uuid.uuid4().hex}{PARTIAL_SUFFIX}"
+        replace(join(self.path, name), name.encode())
+        return name
+
+    def check_sign(self, name: str) -> None:
+        """Refuses to go on where the folder is not the one that has the sign.
+
+        Args:
+            name: from `put_sign`.
+
+        Raises:
+            OSError: if the sign is not there, or can't be read.
+        """
+        path = join(self.path, name)
+        if read_if_there(path) is None:
+            raise OSError(
+                f"a worker does not see the folder {self.path} that the job was started with; "
+                "the output folder must be on a file system that all workers see"
+            )
+
     def counters(self, name: str) -> dict[str, int] | None:
         """The counters of a chunk; None if its file is not there.
 
@@ -43,7 +76,7 @@ class ExtractionFolder:
             ValueError: if the file is of another format version.
         """
         path = self.file(name)
-        if not FileSystems.exists(path):
+        if not exists(path):
             return None
         try:
             with open_raw(path) as file:

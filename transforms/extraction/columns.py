@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pfn_kg.transforms.plumbing.files import open_raw
+from pfn_kg.transforms.plumbing.files import open_raw, unreadable
 
 
 class ChunkFile(NamedTuple):
@@ -34,7 +34,14 @@ def read_columns(path: str, columns: Sequence[str] | None = None) -> pa.Table:
     Args:
         path: the file.
         columns: the columns or leaves to read; all without.
+
+    Raises:
+        OSError: if the file can't be read; names it.
     """
-    with open_raw(path) as file:
-        # Decoding is a small part of the work and the workers are processes already.
-        return pq.ParquetFile(file).read(columns=columns, use_threads=False)
+    try:
+        with open_raw(path) as file:
+            # Decoding is a small part of the work and the workers are processes already.
+            return pq.ParquetFile(file).read(columns=columns, use_threads=False)
+    except Exception as error:
+        # Few errors of file systems and of Arrow name the file.
+        raise unreadable(path, error) from None

@@ -145,6 +145,8 @@ class ExtractChunks(beam.PTransform):
         handler: the model's.
         language: of the texts, for the sentence splitter.
         dehyphenate: whether words that the end of a line cuts in two are read as one.
+        sign: by which workers know the folder, as in `ExtractionFolder.put_sign`; None if they
+            needn't.
 
     Returns:
         The names of the chunks that were written.
@@ -154,12 +156,14 @@ class ExtractChunks(beam.PTransform):
         self,
         folder: str,
         handler: PFNModelHandler,
-        language: str = "en",
         *,
+        language: str = "en",
         dehyphenate: bool = False,
+        sign: str | None = None,
     ):
         super().__init__()
         self._dehyphenate = dehyphenate
+        self._sign = sign
         self._folder = folder
         self._handler = handler
         self._language = language
@@ -169,7 +173,7 @@ class ExtractChunks(beam.PTransform):
         return (
             runs
             | "Reshuffle" >> beam.Reshuffle()
-            | "ReadChunks" >> beam.ParDo(ReadChunks(self._folder))
+            | "ReadChunks" >> beam.ParDo(ReadChunks(self._folder, self._sign))
             | "SplitSentences" >> beam.Map(split_chunk, self._language, self._dehyphenate)
             | "PFN" >> RunInference(self._handler)
             | "WriteChunks" >> beam.ParDo(WriteChunk(self._folder))

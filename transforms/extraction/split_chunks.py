@@ -51,10 +51,18 @@ class ReadChunks(beam.DoFn):
 
     Args:
         folder: of the extraction files.
+        sign: what tells this folder from one of the same name that only a worker sees, as in
+            `ExtractionFolder.put_sign`; None looks for nothing.
     """
 
-    def __init__(self, folder: str):
+    def __init__(self, folder: str, sign: str | None = None):
         self._folder = folder
+        self._sign = sign
+
+    def setup(self) -> None:
+        """Refuses to work where the results would be lost."""
+        if self._sign is not None:
+            ExtractionFolder(self._folder).check_sign(self._sign)
 
     def process(self, run: ChunkRun) -> Iterator[Chunk]:
         """Reads one run."""

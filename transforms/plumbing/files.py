@@ -13,10 +13,12 @@ import re
 import shutil
 import tempfile
 import uuid
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata, FileSystem
 from apache_beam.io.filesystems import FileSystems
 
 _logger = logging.getLogger(__name__)
@@ -30,6 +32,11 @@ PARTIAL_SUFFIX = ".partial"
 def is_local(path: str) -> bool:
     """Whether a path lies on this machine's own file system."""
     return FileSystems.get_scheme(path) in (None, "file")
+
+
+def known_schemes() -> set[str]:
+    """The schemes of all file systems that Beam has here, `file` among them."""
+    return {system.scheme() or "file" for system in FileSystem.get_all_subclasses()} | {"file"}
 
 
 def local_path(path: str) -> Path:
@@ -59,6 +66,75 @@ def read_bytes(path: str) -> bytes:
         while part := file.read(1 << 24):
             parts.append(part)
         return b"".join(parts)
+
+
+def exists(path: str) -> bool:
+    """Whether there is a file or a folder.
+
+    Args:
+        path: taken literally.
+
+    Raises:
+        OSError: if the file system doesn't say, for instance for want of rights.
+        BeamIOError: likewise, of other file systems than the local one.
+    """
+    if not is_local(path):
+        return FileSystems.exists(path)
+    # `os.path.exists` says no where it may not look.
+    try:
+        local_path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def read_if_there(path: str) -> bytes | None:
+    """The whole content of a file, or None where the file system says that there is no file.
+
+    A file that can't be read for another reason (rights, a busy server) is an error. Otherwise a
+    caller would take it for absent and write a new one in its place.
+
+    Raises:
+        OSError: if the file can't be read; one line that names it.
+    """
+    try:
+        return read_bytes(path)
+    except Exception as error:
+        # Each file system has errors of its own: not all of them are OSError or BeamIOError.
+        if _says_not_found(error):
+            return None
+        reason = error
+        if not is_local(path):
+            try:
+                if not FileSystems.exists(path):
+                    return None
+            except Exception as another:
+                reason = another
+        raise unreadable(path, reason) from None
+
+
+def unreadable(path: str, error: BaseException) -> OSError:
+    """An error of any file system as one line that names the file."""
+    return OSError(f"{path} can't be read: {_reason(error)}")
+
+
+def _says_not_found(error: BaseException) -> bool:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return True
+    details = getattr(error, "exception_details", None)
+    if isinstance(error, BeamIOError) and isinstance(details, Mapping):
+        return bool(details) and all(
+            isinstance(e, BaseException) and _says_not_found(e) for e in details.values()
+        )
+    return getattr(error, "code", None) == 404
+
+
+def _reason(error: BaseException) -> str:
+    details = getattr(error, "exception_details", None)
+    if isinstance(error, BeamIOError) and isinstance(details, Mapping) and details:
+        return _reason(next(iter(details.values())))
+    text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
+    return " ".join(str(text).split()) or type(error).__name__
 
 
 def make_folder(path: str) -> None:
@@ -148,8 +224,14 @@ def replace(path: str, data: bytes) -> None:
 
 
 def _write(path: str, data: bytes) -> None:
-    with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-        file.write(data)
+    try:
+        with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            file.write(data)
+    except BaseException:
+        # A full disk is not made fuller; where it can't be deleted, the next run does it.
+        with suppress(BeamIOError, OSError):
+            delete(path)
+        raise
 
 
 def delete_partial(folder: str) -> None:

@@ -1,0 +1,140 @@
+"""Ctrl-C and SIGTERM: one line that says what is finished and how to go on, then the end, at once.
+
+Beam takes seconds to stop a pipeline in order and reports an error of its own. No order is needed:
+whatever is written appears under its name when it is whole, so ending here is no other than losing
+power, and the next run goes on. A signal is seen by a thread, since the main thread may be inside
+a library for long.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+# For so long, in seconds, the line may be made; then it says less.
+_PATIENCE = 1.0
+
+_hints: list[Callable[[], str]] = []
+_temporary: set[str] = set()
+
+
+@contextmanager
+def hint(what: Callable[[], str]) -> Iterator[None]:
+    """Says, while it is inside, what an interruption leaves and how to go on.
+
+    Args:
+        what: gives the words; may count what there is.
+    """
+    _hints.append(what)
+    try:
+        yield
+    finally:
+        _hints.remove(what)
+
+
+@contextmanager
+def deleted_on_exit(folder: str) -> Iterator[None]:
+    """Deletes a temporary folder of this machine when the process is interrupted."""
+    _temporary.add(folder)
+    try:
+        yield
+    finally:
+        _temporary.discard(folder)
+
+
+def end_on_signals() -> None:
+    """Makes SIGINT and SIGTERM end this process, with 130 and 143, and all that it started.
+
+    To be called once, from the main thread.
+    """
+    woken, wakes = socket.socketpair()
+    wakes.setblocking(False)
+    signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+    for number in _WORDS:
+        # Without a handler in Python there is no waking.
+        signal.signal(number, _nothing)
+    threading.Thread(target=_wait, args=(woken, wakes), daemon=True).start()
+
+
+def _nothing(number: int, frame: object) -> None:
+    pass
+
+
+def _wait(woken: socket.socket, wakes: socket.socket) -> None:
+    # `wakes` is kept open as long as someone waits.
+    while True:
+        for number in woken.recv(64):
+            if number in _WORDS:
+                _end(signal.Signals(number))
+
+
+def _end(number: signal.Signals) -> None:
+    # Beam tells at length of workers that are gone, and they of the Ctrl-C that they got too.
+    stderr = os.dup(2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    for process in descendants(os.getpid()):
+        with suppress(OSError):
+            os.kill(process, signal.SIGKILL)
+    line = _WORDS[number]
+    if says := _hint_in_time():
+        line = f"{line}; {says}"
+    with suppress(OSError):
+        os.write(stderr, f"pfn-kg: {line}\n".encode())
+    for folder in list(_temporary):
+        shutil.rmtree(folder, ignore_errors=True)
+    os._exit(128 + number)
+
+
+def _hint_in_time() -> str:
+    said: list[str] = []
+
+    def ask() -> None:
+        for what in reversed(_hints):
+            said.append(" ".join(what().split()))
+            return
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE)
+    return said[0] if said else ""
+
+
+def descendants(process: int) -> list[int]:
+    """The ids of all processes that a process started, and those they started."""
+    children: dict[int, list[int]] = {}
+    for child, parent in _parents():
+        children.setdefault(parent, []).append(child)
+    found: list[int] = []
+    waiting = [process]
+    while waiting:
+        new = children.get(waiting.pop(), [])
+        found += new
+        waiting += new
+    return found
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Each process of this machine with its parent."""
+    if Path("/proc/self/stat").exists():
+        for place in Path("/proc").iterdir():
+            if place.name.isdecimal():
+                with suppress(OSError):
+                    # The name in brackets may hold anything.
+                    after = (place / "stat").read_text(errors="replace").rpartition(")")[2]
+                    yield int(place.name), int(after.split()[1])
+        return
+    with suppress(OSError, subprocess.SubprocessError):
+        listed = subprocess.run(
+            ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, timeout=1, check=True
+        )
+        for row in listed.stdout.splitlines():
+            child, parent = row.split()
+            yield int(child), int(parent)

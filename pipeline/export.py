@@ -12,6 +12,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary, list_files, move_files
+from pfn_kg.pipeline.locks import LOCKS, Owner, hold, is_abandoned, write_owner
 from pfn_kg.pipeline.manifest import (
     ExportManifest,
     find_any_manifest,
@@ -58,21 +59,24 @@ def export(
     """
     filters = filters or Filters()
     output = absolute(output)
-    started = time.monotonic()
     check_output(output)
+    started = time.monotonic()
     temporary = temporary_folder(output)
     try:
         make_folder(output)
     except (BeamIOError, OSError) as error:
         raise ConfigurationError(f"{output} can't be made: {error}", field="output") from None
-    delete_temporary(output, TEMPORARY_PREFIX)
-    try:
-        counts = run_sink(run, sink, temporary, filters=filters, pipeline_args=pipeline_args)
-        says = export_manifest(run, sink, filters=filters, settings=settings, counts=counts)
-        seconds = round(time.monotonic() - started, 3)
-        publish(output, temporary, says.changed(seconds=seconds, attempt=uuid.uuid4().hex))
-    finally:
-        delete_folder(temporary)
+    with hold(output, "export"):
+        check_output(output)
+        delete_temporary(output, TEMPORARY_PREFIX, is_abandoned)
+        try:
+            write_owner(temporary, Owner.of_this_process("export"))
+            counts = run_sink(run, sink, temporary, filters=filters, pipeline_args=pipeline_args)
+            says = export_manifest(run, sink, filters=filters, settings=settings, counts=counts)
+            seconds = round(time.monotonic() - started, 3)
+            publish(output, temporary, says.changed(seconds=seconds, attempt=uuid.uuid4().hex))
+        finally:
+            delete_folder(temporary)
     return counts
 
 
@@ -101,7 +105,7 @@ def publish(output: str, temporary: str, says: ExportManifest) -> None:
         # From here until the new manifest stands, nothing says that the folder is whole.
         write_manifest(output, passing)
         for path in list_files(output):
-            if FileSystems.split(path)[1] != "manifest.json" and TEMPORARY_PREFIX not in path:
+            if FileSystems.split(path)[1] != "manifest.json" and not _is_work(output, path):
                 delete(path)
         write_manifest(output, passing.changed(state="moving"))
     move_files(temporary, output, OWN_FILES)
@@ -133,6 +137,12 @@ def ungrouped(counts: dict[str, int]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if ":" not in name}
 
 
+def _is_work(output: str, path: str) -> bool:
+    """Whether a file is a lock, or waits in a temporary folder."""
+    inside = path[len(join(output, "")) :]
+    return inside.startswith((TEMPORARY_PREFIX, LOCKS))
+
+
 def check_output(output: str) -> None:
     """Refuses a folder that holds anything but an earlier export.
 
@@ -142,7 +152,7 @@ def check_output(output: str) -> None:
     manifest = find_any_manifest(output)
     if manifest is not None and not isinstance(manifest, ExportManifest):
         raise ConfigurationError(f"{output} holds a run; choose another folder", field="output")
-    if manifest is None and any(TEMPORARY_PREFIX not in path for path in list_files(output)):
+    if manifest is None and any(not _is_work(output, path) for path in list_files(output)):
         raise ConfigurationError(
             f"{output} holds files that are no export; choose another folder", field="output"
         )

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from pfn_kg.pfn.checkpoint import (
     SHIPPED,
@@ -27,6 +28,7 @@ from pfn_kg.pfn.checkpoint import (
     read_label_schema,
 )
 from pfn_kg.pfn.inference.token_budget import default_token_budget
+from pfn_kg.pipeline.locks import hold
 from pfn_kg.pipeline.manifest import (
     ChunkRecord,
     Configuration,
@@ -40,6 +42,7 @@ from pfn_kg.pipeline.manifest import (
     versions,
     write_manifest,
 )
+from pfn_kg.pipeline.manifest_updates import carried, check_unchanged, update_manifest
 from pfn_kg.pipeline.options import is_local_run, pipeline_options
 from pfn_kg.pipeline.progress import Progress
 from pfn_kg.schemas.assemble import validate
@@ -74,6 +77,7 @@ class PreparedExtraction(NamedTuple):
         label_schema: of the model.
         plan: what is to be read.
         run_id: of the run that is resumed or added to; a new one otherwise.
+        found: the manifest of the output folder, if it has one.
         added_to: the manifest of the graph that is added to, if any.
     """
 
@@ -85,6 +89,7 @@ class PreparedExtraction(NamedTuple):
     label_schema: LabelSchema
     plan: Plan
     run_id: str
+    found: Manifest | None = None
     added_to: Manifest | None = None
 
 
@@ -151,6 +156,7 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
         label_schema=read_label_schema(folder),
         plan=plan_extraction(options, hash_, live_version),
         run_id=recorded_id or uuid.uuid4().hex,
+        found=manifest,
         added_to=manifest if options.into else None,
     )
 
@@ -229,16 +235,28 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
         ConfigurationError: if the device is not there or the output can't be made.
         OSError: if a file system fails.
     """
-    options, plan = prepared.options, prepared.plan
     beam_options = pipeline_options(pipeline_args)
     if is_local_run(pipeline_args):
         from pfn_kg.pfn.extractor import find_device
 
-        find_device(options.device)
+        find_device(prepared.options.device)
+    output = prepared.options.output
+    try:
+        make_folder(output)
+    except (BeamIOError, OSError) as error:
+        raise ConfigurationError(f"{output} can't be made: {error}", field="output") from None
+    with hold(output, "extract"):
+        return _extract(prepared, pipeline_args, beam_options)
+
+
+def _extract(
+    prepared: PreparedExtraction, pipeline_args: Sequence[str], beam_options: PipelineOptions
+) -> Manifest:
+    options, plan = prepared.options, prepared.plan
+    check_unchanged(options.output, prepared.found)
     started = time.monotonic()
     folder = ExtractionFolder(join(options.output, "extractions"))
     try:
-        make_folder(options.output)
         make_folder(folder.path)
     except (BeamIOError, OSError) as error:
         raise ConfigurationError(
@@ -268,7 +286,7 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
     if added_to is None:
         schema = prepared.label_schema.to_yaml().encode()
         replace(join(options.output, "label_schema.yaml"), schema)
-        write_manifest(options.output, manifest)
+        write_manifest(options.output, carried(manifest, prepared.found))
     assert options.token_budget is not None  # since the options are prepared
     handler = PFNModelHandler(
         prepared.model,
@@ -324,11 +342,10 @@ def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> 
         # What the last build was made with is how the next one is made.
         new = manifest.model_fields_set - {"removed"}
         manifest = added_to.changed(**{name: getattr(manifest, name) for name in new})
-    manifest = manifest.changed(
+    done = manifest.changed(
         state="extracted", chunks=records, extract=ExtractionRecord(**extraction)
     )
-    write_manifest(options.output, manifest)
-    return manifest
+    return update_manifest(options.output, "extract", lambda now: carried(done, now))
 
 
 def _inputs(plan: Plan, added_to: Manifest | None) -> tuple[InputFile, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
@@ -37,12 +37,15 @@ def delete_folder(folder: str) -> None:
             raise
 
 
-def delete_temporary(directory: str, prefix: str) -> None:
-    """Takes away the temporary folders that killed jobs left behind.
+def delete_temporary(
+    directory: str, prefix: str, is_abandoned: Callable[[str], bool] = lambda folder: True
+) -> None:
+    """Deletes the temporary folders that killed jobs left behind.
 
     Args:
         directory: where they lie.
         prefix: how their names begin.
+        is_abandoned: whether nobody needs a folder any more; the others stay.
     """
     files = list_folder(directory, f"{prefix}**")
     names = {f"{prefix}{m.path.rpartition(prefix)[2].partition('/')[0]}" for m in files}
@@ -50,7 +53,8 @@ def delete_temporary(directory: str, prefix: str) -> None:
         # Nothing matches an empty one, and only here can there be any.
         names |= {path.name for path in local_path(directory).glob(f"{prefix}*")}
     for name in sorted(names):
-        delete_folder(join(directory, name))
+        if is_abandoned(join(directory, name)):
+            delete_folder(join(directory, name))
 
 
 def move_files(source: str, target: str, without: Sequence[str] = ()) -> None:

@@ -166,7 +166,7 @@ def test_schemas_order_and_manifest(built):
     assert manifest["build"]["counts"] == counts
     assert counts["violations.argument_types"] == 1
     assert counts["unresolved_head_triples"] == 1
-    assert not list(Path(folder).glob(".build-*"))
+    assert len(list((Path(folder) / "builds").iterdir())) == 1
 
 
 def test_constraint_policies(tmp_path):
@@ -312,7 +312,7 @@ def test_a_failed_build_leaves_the_last_graph(tmp_path):
     assert main(["build", folder]) == 1
     assert graph_files(folder) == before
     assert read_manifest(folder)["state"] == "failed"
-    assert not list(Path(folder).glob(".build-*"))
+    assert len(list((Path(folder) / "builds").iterdir())) == 1
 
 
 def test_command(tmp_path, capsys):

@@ -10,7 +10,7 @@ import pytest
 
 from helpers.extraction_folders import DOCS, Doc, write_folder
 from helpers.memory_file_system import upload
-from helpers.output_folders import files
+from helpers.output_folders import files, graph_folder
 from pfn_kg import ConfigurationError, Graph
 from pfn_kg.pipeline import graph as graph_module
 from pfn_kg.pipeline.build_phase import BuildOptions, build
@@ -195,7 +195,7 @@ def test_an_id_of_a_former_build(tmp_path):
     build(folder, BuildOptions(rdf=None))
     graph = Graph.open(folder)
     old = entity(graph, "Ada Lovelace", "PER")
-    redirects = next((tmp_path / "run" / "redirects").glob("*.parquet"))
+    redirects = next((graph_folder(tmp_path / "run") / "redirects").glob("*.parquet"))
     schema = TABLE_SCHEMAS["redirects"]
     table = pa.Table.from_pylist([{"old_id": "f" * 24, "entity_id": old}], schema)
     pq.write_table(table, redirects)
@@ -299,7 +299,7 @@ def test_wrong_tables_and_columns(graph, tmp_path):
         graph.table("entities", ["nam"])
     folder = write_folder(tmp_path / "run", DOCS)
     build(folder, BuildOptions(rdf=None))
-    broken = next((tmp_path / "run" / "entities").glob("*.parquet"))
+    broken = next((graph_folder(tmp_path / "run") / "entities").glob("*.parquet"))
     broken.write_bytes(b"PAR1 no table PAR1")
     for use in (lambda g: g.entities, lambda g: g.counts, lambda g: g.neighbours("Ada")):
         with pytest.raises(ConfigurationError, match="not a readable table"):

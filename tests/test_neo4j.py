@@ -19,7 +19,7 @@ from helpers.corpora import ROOT, TEXTS, write_corpus
 from helpers.corpora import run as run_corpus
 from helpers.examples import examples
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
-from helpers.output_folders import read_manifest, table_rows
+from helpers.output_folders import graph_folder, read_manifest, table_rows
 from helpers.ports import free_port
 from helpers.texts import TEXT
 from pfn_kg.pipeline.build_phase import BuildOptions, build
@@ -480,7 +480,7 @@ def test_many_rows_that_are_refused_are_not_a_server_that_refuses_all(neo4j, gra
 
 def test_what_the_server_refuses_is_kept(tmp_path, neo4j, graph, capsys):
     folder = make_run(tmp_path / "run")
-    path = next((tmp_path / "run" / "entities").glob("*.parquet"))
+    path = next((graph_folder(tmp_path / "run") / "entities").glob("*.parquet"))
     table = pq.read_table(path)
     names = table["name"].to_pylist()
     position = table["kind"].to_pylist().index("entity")
@@ -568,7 +568,7 @@ def test_no_password_travels_or_is_written(tmp_path, neo4j, graph, monkeypatch, 
     pipeline = beam.Pipeline()
     _ = (
         pipeline
-        | beam.Create(find_parts(folder, ["entities", "relations"]))
+        | beam.Create(find_parts(str(graph_folder(folder)), ["entities", "relations"]))
         | WriteGraph(sink, folder)
     )
     assert secret.encode() not in pipeline.to_runner_api().SerializeToString()
@@ -584,7 +584,7 @@ def test_no_password_travels_or_is_written(tmp_path, neo4j, graph, monkeypatch, 
 
 def test_a_table_that_is_missing(tmp_path, neo4j, graph, capsys):
     folder = make_run(tmp_path / "run")
-    next((tmp_path / "run" / "relations").glob("*")).unlink()
+    next((graph_folder(tmp_path / "run") / "relations").glob("*")).unlink()
     assert load(folder, graph) == 2
     assert "relations" in capsys.readouterr().err
     assert read_finished(folder).manifest.state == "done"

@@ -12,6 +12,7 @@ from test_neo4j import HOSTILE, PEOPLE
 
 from helpers.extraction_folders import DOCS, write_folder
 from helpers.neo4j_server import Database, Neo4jServer
+from helpers.output_folders import graph_folder
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 
@@ -37,7 +38,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("graph") / "run"
     write_folder(folder, [*DOCS, *PEOPLE])
     build(str(folder), BuildOptions(rdf=None, constraint_policy="keep"))
-    [path] = (folder / "entities").glob("*.parquet")
+    [path] = (graph_folder(folder) / "entities").glob("*.parquet")
     rows = pq.read_table(path).to_pylist()
     # The importer can't say a character that separates items, within one.
     names = [name for name in [*ODD, *HOSTILE] if "\x1f" not in name]

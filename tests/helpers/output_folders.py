@@ -8,6 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+# What differs between two builds of the same graph: times and paths.
+_RECORDS = ("manifest.json", "snapshot.json", "files.parquet")
+
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
     """The manifest of a run or an export."""
@@ -19,28 +22,42 @@ def write_manifest(folder: str | Path, content: dict[str, Any]) -> None:
     (Path(folder) / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
 
 
+def graph_folder(folder: str | Path) -> Path:
+    """The folder of the current graph; the folder itself where there is none."""
+    manifest = Path(folder) / "manifest.json"
+    graph = read_manifest(folder).get("graph") if manifest.exists() else None
+    return Path(folder) / (graph or ".")
+
+
 def table_rows(folder: str | Path, name: str) -> list[dict[str, Any]]:
-    """The rows of a table, in the order of its files, which must share one schema."""
-    paths = sorted((Path(folder) / name).glob("*.parquet"))
+    """The rows of a table of the current graph, in the order of its files, which share a schema."""
+    paths = sorted((graph_folder(folder) / name).glob("*.parquet"))
     return pa.concat_tables([pq.read_table(path) for path in paths]).to_pylist()
 
 
 def files(folder: str | Path, below: str = "", but: Collection[str] = ()) -> dict[str, bytes]:
-    """The bytes of all files by path, except the manifest, which records times.
+    """The bytes of all files by path, except those that record times.
+
+    The files of the current graph have their paths in it, whatever its folder is called; files
+    of graphs before it are left out.
 
     Args:
         folder: the output folder; paths are relative to it.
         below: only what lies in this folder of it.
         but: top-level folders that are left out.
     """
-    folder = Path(folder)
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted((folder / below).rglob("*"))
-        if path.is_file()
-        and path.name != "manifest.json"
-        and path.relative_to(folder).parts[0] not in but
-    }
+    found: dict[str, bytes] = {}
+    places = dict.fromkeys((Path(folder), graph_folder(folder)))
+    for place in places:
+        for path in sorted((place / below).rglob("*")):
+            inside = path.relative_to(place)
+            if (
+                path.is_file()
+                and path.name not in _RECORDS
+                and inside.parts[0] not in (*but, "builds", "graph", ".locks")
+            ):
+                found[str(inside)] = path.read_bytes()
+    return found
 
 
 def graph_files(folder: str | Path) -> dict[str, bytes]:

@@ -19,6 +19,7 @@ from pfn_kg.pipeline.manifest import (
     versions,
     write_manifest,
 )
+from pfn_kg.pipeline.verify_files import check_files
 from pfn_kg.pipeline.write_graph import OWN_FILES, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.load_options import Filters
@@ -55,10 +56,12 @@ def export(
         What was counted.
 
     Raises:
-        ConfigurationError: if the folder holds something else, or an option is wrong.
+        ConfigurationError: if a file of the graph is not what its build wrote, the output
+            folder holds something else, or an option is wrong.
     """
     filters = filters or Filters()
     output = absolute(output)
+    check_files(run)
     check_output(output)
     started = time.monotonic()
     temporary = temporary_folder(output)

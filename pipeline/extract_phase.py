@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import uuid
 from collections import Counter
@@ -11,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -28,6 +26,7 @@ from pfn_kg.pfn.checkpoint import (
     read_label_schema,
 )
 from pfn_kg.pfn.inference.token_budget import default_token_budget
+from pfn_kg.pipeline.folders import check_writable
 from pfn_kg.pipeline.locks import hold
 from pfn_kg.pipeline.manifest import (
     ChunkRecord,
@@ -356,23 +355,6 @@ def _inputs(plan: Plan, added_to: Manifest | None) -> tuple[InputFile, ...]:
             path=file.path, size=file.size, version=file.version, rows=file.rows, error=file.error
         )
     return tuple(inputs.values())
-
-
-def check_writable(output: str) -> None:
-    """Checks that a local output folder can be made, without making it.
-
-    Raises:
-        ConfigurationError: if it can't be.
-    """
-    if not is_local(output):
-        return
-    place = Path(output.removeprefix("file://"))
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    if not place.is_dir():
-        raise ConfigurationError(f"{output}: {place} is not a folder", field="output")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise ConfigurationError(f"{output}: {place} may not be written to", field="output")
 
 
 def _finished(folder: ExtractionFolder, plan: Plan) -> list:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
+from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.transforms.plumbing.files import (
     delete,
     is_local,
@@ -71,3 +73,20 @@ def move_files(source: str, target: str, without: Sequence[str] = ()) -> None:
         return
     make_folder(target)
     FileSystems.rename([join(source, n) for n in names], [join(target, n) for n in names])
+
+
+def check_writable(output: str) -> None:
+    """Checks that a local output folder can be made, without making it.
+
+    Raises:
+        ConfigurationError: if it can't be.
+    """
+    if not is_local(output):
+        return
+    place = local_path(output)
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise ConfigurationError(f"{output}: {place} is not a folder", field="output")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"{output}: {place} may not be written to", field="output")

@@ -16,6 +16,7 @@ from pfn_kg.pipeline.locks import Owner, is_abandoned, write_owner
 from pfn_kg.pipeline.manifest import LoadRecord, versions
 from pfn_kg.pipeline.manifest_updates import update_manifest
 from pfn_kg.pipeline.options import is_local_run
+from pfn_kg.pipeline.verify_files import check_files
 from pfn_kg.pipeline.write_graph import REJECTED_FILE, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.load_options import LoadOptions, ServerOptions
@@ -44,10 +45,11 @@ def load(
         What was counted.
 
     Raises:
-        ConfigurationError: if an option is wrong, the server does not answer, or the
-            name of the graph is taken.
+        ConfigurationError: if a file of the graph is not what its build wrote, an option is
+            wrong, the server does not answer, or the name of the graph is taken.
     """
     started = time.monotonic()
+    check_files(run)
     sink, version = make_sink(run, options)
     if is_local_run(pipeline_args):
         with _as_wrong_call(), closing(sink):

@@ -12,6 +12,7 @@ the same machine and removed; one from another machine stays until `take_over` r
 from __future__ import annotations
 
 import logging
+import math
 import os
 import platform
 import time
@@ -49,6 +50,8 @@ _MANIFEST = "manifest"
 # for another one, in seconds.
 _TIE_SECONDS = 3.0
 _MANIFEST_SECONDS = 60.0
+# A claim on the manifest is held for less than a second; an older one is of a killed process.
+_MANIFEST_STALE_SECONDS = 600.0
 _POLL_SECONDS = 0.05
 # A temporary folder of another machine is deleted after this time, in seconds.
 _ABANDONED_SECONDS = 7 * 24 * 3600
@@ -105,6 +108,15 @@ class Owner(BaseModel):
         started = _process_started(self.pid)
         return bool(self.process_started and started and started != self.process_started)
 
+    @property
+    def age(self) -> float:
+        """Seconds since the claim was made, by this machine's clock; never negative."""
+        try:
+            age = datetime.now(UTC) - datetime.fromisoformat(self.since)
+        except (ValueError, TypeError):
+            return math.inf
+        return max(0.0, age.total_seconds())
+
     def __str__(self) -> str:
         return f"`pfn-kg {self.command}` (process {self.pid} on {self.host}, since {self.since})"
 
@@ -147,7 +159,8 @@ def hold(directory: str, command: str, *, take_over: bool = False) -> Iterator[N
     if directory in _held.get():
         yield
         return
-    with _claimed(directory, join(directory, LOCKS), command, take_over, 0.0):
+    folder = join(directory, LOCKS)
+    with _claimed(directory, folder, command, oldest=0.0 if take_over else None):
         token = _held.set(_held.get() | {directory})
         try:
             yield
@@ -165,18 +178,33 @@ def hold_manifest(directory: str, command: str) -> Iterator[None]:
         ConfigurationError: if another command holds it for a minute; names its owner.
     """
     folder = join(directory, LOCKS, _MANIFEST)
-    with _claimed(directory, folder, command, False, _MANIFEST_SECONDS):
+    stale = _MANIFEST_STALE_SECONDS
+    with _claimed(directory, folder, command, oldest=stale, seconds=_MANIFEST_SECONDS):
         yield
 
 
 @contextmanager
 def _claimed(
-    directory: str, folder: str, command: str, take_over: bool, seconds: float
+    directory: str,
+    folder: str,
+    command: str,
+    *,
+    oldest: float | None,
+    seconds: float = 0.0,
 ) -> Iterator[None]:
-    """Makes a claim in a folder of claims and removes it in the end."""
+    """Makes a claim in a folder of claims and removes it in the end.
+
+    Args:
+        directory: the folder that is locked, for the message.
+        folder: of the claims.
+        command: what writes.
+        oldest: claims of others that are older than this, in seconds, are removed; None removes
+            none.
+        seconds: how long to wait for others.
+    """
     started = time.monotonic()
     while True:
-        path, other = _claim(folder, command, take_over)
+        path, other = _claim(folder, command, oldest)
         if other is None:
             break
         if time.monotonic() - started >= seconds:
@@ -191,7 +219,7 @@ def _claimed(
         _remove(path)
 
 
-def _claim(folder: str, command: str, take_over: bool) -> tuple[str, Owner | str | None]:
+def _claim(folder: str, command: str, oldest: float | None) -> tuple[str, Owner | str | None]:
     """Makes a claim; gives its path, and the owner of another one if that has precedence."""
     try:
         make_folder(folder)
@@ -206,7 +234,7 @@ def _claim(folder: str, command: str, take_over: bool) -> tuple[str, Owner | str
     started = time.monotonic()
     try:
         while True:
-            others = _others(folder, path, take_over)
+            others = _others(folder, path, oldest)
             if not others:
                 return path, None
             first = min(others)
@@ -220,7 +248,7 @@ def _claim(folder: str, command: str, take_over: bool) -> tuple[str, Owner | str
         raise
 
 
-def _others(folder: str, own: str, take_over: bool) -> dict[str, Owner | str]:
+def _others(folder: str, own: str, oldest: float | None) -> dict[str, Owner | str]:
     """The claims of others by path, without those that are removed as stale."""
     found: dict[str, Owner | str] = {}
     for metadata in list_folder(folder, "*.json"):
@@ -232,7 +260,8 @@ def _others(folder: str, own: str, take_over: bool) -> dict[str, Owner | str]:
         if owner is None:
             continue  # it was removed meanwhile
         is_gone = isinstance(owner, Owner) and owner.is_gone
-        if is_gone or take_over:
+        age = owner.age if isinstance(owner, Owner) else math.inf
+        if is_gone or (oldest is not None and age >= oldest):
             if not is_gone:
                 _logger.warning("%s: taken over from %s", folder, owner)
             _remove(path)
@@ -281,10 +310,5 @@ def is_abandoned(folder: str) -> bool:
     owner = _read_owner(join(folder, OWNER_FILE))
     if not isinstance(owner, Owner):
         return True
-    try:
-        age = datetime.now(UTC) - datetime.fromisoformat(owner.since)
-    except (ValueError, TypeError):
-        return True
-    return owner.is_gone or (
-        owner.machine != _machine() and age.total_seconds() > _ABANDONED_SECONDS
-    )
+    is_elsewhere = owner.machine != _machine()
+    return owner.is_gone or (is_elsewhere and owner.age > _ABANDONED_SECONDS)

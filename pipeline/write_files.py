@@ -19,6 +19,7 @@ from pfn_kg.pipeline.export import (
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
 from pfn_kg.pipeline.folders import delete_folder
 from pfn_kg.pipeline.locks import Owner, hold, write_owner
+from pfn_kg.pipeline.verify_files import check_files
 from pfn_kg.pipeline.write_graph import WriteGraph
 from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.errors import ConfigurationError
@@ -127,6 +128,7 @@ class WriteRun(beam.PTransform):
 
     def __init__(self, run: FinishedRun, sink: Sink, folder: str, filters: Filters):
         super().__init__()
+        check_files(run)
         written = [table for stage in sink.stages for table in stage]
         self._parts = run.parts(tables_read(written, filters))
         self._write = WriteGraph(sink, folder, filters)

@@ -88,10 +88,8 @@ def test_a_newer_version_is_refused_in_one_line(tmp_path, capsys, command):
     assert main([command, str(folder), *more.get(command, [])]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert (
-        f"{folder / 'manifest.json'}: written by a newer pfn-kg (version {MANIFEST_VERSION + 1} of"
-        in said
-    )
+    newer = f"written by a newer pfn-kg (version {MANIFEST_VERSION + 1} of"
+    assert f"{folder / 'manifest.json'}: {newer}" in said
 
 
 @pytest.mark.parametrize(

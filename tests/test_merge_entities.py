@@ -402,9 +402,8 @@ def test_an_alias_table_that_was_changed_is_refused(tmp_path, aliases):
 
     folder = write_folder(tmp_path / "run", DOCS)
     build(folder, BuildOptions(aliases=aliases, rdf=None))
-    assert last_build(folder).aliases == str(graph_folder(folder) / ALIASES_FILE)
-    pq.write_table(
-        pa.table({"alias": ["x"], "canonical_name": ["y"]}), graph_folder(folder) / ALIASES_FILE
-    )
+    kept = graph_folder(folder) / ALIASES_FILE
+    assert last_build(folder).aliases == str(kept)
+    pq.write_table(pa.table({"alias": ["x"], "canonical_name": ["y"]}), kept)
     with pytest.raises(ConfigurationError, match="not the alias table of the last build"):
         last_build(folder)

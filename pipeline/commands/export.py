@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any, Literal
 
-from pfn_kg.pipeline.arguments import Call, ConfigOptions
+from pfn_kg.pipeline.arguments import Call, ConfigOptions, LockOptions
 from pfn_kg.schemas.build_options import LabelOptions, RdfOptions, is_language_tag
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.load_options import Filters
@@ -42,6 +42,7 @@ OPTIONS: tuple[type[Options], ...] = (
     LabelOptions,
     Filters,
     ConfigOptions,
+    LockOptions,
 )
 
 
@@ -51,8 +52,10 @@ def main(call: Call) -> int:
         raise ConfigurationError("name the folder of the files", field="output")
     given = call.of(ExportOptions)
     rdf, labels, chosen = call.of(RdfOptions), call.of(LabelOptions), call.of(Filters)
-    from pfn_kg.pipeline.export import export
+    from pfn_kg.pipeline.export import check_output, export
     from pfn_kg.pipeline.finished_run import read_finished
+    from pfn_kg.pipeline.locks import hold
+    from pfn_kg.transforms.plumbing.files import absolute
 
     run = read_finished(given.directory)
     chosen.check(run.label_schema)
@@ -85,9 +88,11 @@ def main(call: Call) -> int:
         sink = RdfSink(run.label_schema, options)
         # The base, so that whoever reads the files knows their prefixes.
         settings = options.model_dump() | {"base_iri": run.label_schema.base_iri}
-    counts = export(
-        run, sink, given.output, filters=chosen, settings=settings, pipeline_args=call.beam
-    )
+    check_output(absolute(given.output))
+    with hold(given.output, "export", take_over=call.of(LockOptions).take_over):
+        counts = export(
+            run, sink, given.output, filters=chosen, settings=settings, pipeline_args=call.beam
+        )
     if given.to == "neo4j-import":
         print(
             f"{given.output}: {counts.get('neo4j_entities', 0)} entities, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pfn_kg.pipeline.arguments import Call, JobOptions
+from pfn_kg.pipeline.arguments import Call, JobOptions, LockOptions
 from pfn_kg.pipeline.commands.build import build_options, last_build, load_target
 from pfn_kg.pipeline.commands.extract import (
     PlaceOptions,
@@ -25,6 +25,7 @@ OPTIONS: tuple[type[Options], ...] = (
     BuildOptions,
     LoadOptions,
     JobOptions,
+    LockOptions,
 )
 
 
@@ -39,6 +40,7 @@ def main(call: Call) -> int:
     target = load_target(call, build_opts)
     from pfn_kg.pipeline.build_phase import build, check_aliases
     from pfn_kg.pipeline.extract_phase import extract, prepare_extraction
+    from pfn_kg.pipeline.locks import hold
     from pfn_kg.pipeline.options import pipeline_options
 
     pipeline_options(call.beam)
@@ -47,8 +49,10 @@ def main(call: Call) -> int:
     if place.dry_run:
         print_plan(prepared, call.beam, build=build_opts, neo4j=target)
         return 0
-    manifest = extract(prepared, call.beam)
-    counts = build(prepared.options.output, build_opts, call.beam)
+    # In one go: no other command comes between extraction and build.
+    with hold(prepared.options.output, "run", take_over=call.of(LockOptions).take_over):
+        manifest = extract(prepared, call.beam)
+        counts = build(prepared.options.output, build_opts, call.beam)
     extraction = manifest.extraction
     rejected = counts.get("rejected", 0)
     read = ""

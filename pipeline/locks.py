@@ -18,7 +18,7 @@ import platform
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,8 +31,10 @@ from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.transforms.plumbing.files import (
     absolute,
     delete,
+    is_local,
     join,
     list_folder,
+    local_path,
     make_folder,
     read_bytes,
     replace,
@@ -53,6 +55,7 @@ _MANIFEST_SECONDS = 60.0
 # A claim on the manifest is held for less than a second; an older one is of a killed process.
 _MANIFEST_STALE_SECONDS = 600.0
 _POLL_SECONDS = 0.05
+_ATTEMPTS = 5
 # A temporary folder of another machine is deleted after this time, in seconds.
 _ABANDONED_SECONDS = 7 * 24 * 3600
 
@@ -217,20 +220,25 @@ def _claimed(
         yield
     finally:
         _remove(path)
+        _remove_empty(directory, folder)
 
 
 def _claim(folder: str, command: str, oldest: float | None) -> tuple[str, Owner | str | None]:
     """Makes a claim; gives its path, and the owner of another one if that has precedence."""
-    try:
-        make_folder(folder)
-        # Whoever comes later mostly has the greater name, and need not wait.
-        path = join(folder, f"{time.time_ns():020}-{uuid.uuid4().hex}.json")
-        owner = Owner.of_this_process(command)
-        replace(path, owner.model_dump_json().encode())
-    except (BeamIOError, OSError) as error:
-        raise ConfigurationError(
-            f"{folder} can't be written: {' '.join(str(error).split())}"
-        ) from None
+    # Whoever comes later mostly has the greater name, and need not wait.
+    path = join(folder, f"{time.time_ns():020}-{uuid.uuid4().hex}.json")
+    owner = Owner.of_this_process(command).model_dump_json().encode()
+    for attempt in range(_ATTEMPTS):
+        try:
+            make_folder(folder)
+            replace(path, owner)
+            break
+        except (BeamIOError, OSError) as error:
+            # Whoever was the last one here may have just removed the folder.
+            if attempt + 1 == _ATTEMPTS:
+                raise ConfigurationError(
+                    f"{folder} can't be written: {' '.join(str(error).split())}"
+                ) from None
     started = time.monotonic()
     try:
         while True:
@@ -288,6 +296,14 @@ def _remove(path: str) -> None:
     except (BeamIOError, OSError) as error:
         if FileSystems.exists(path):
             _logger.warning("%s: can't be removed: %s", path, error)
+
+
+def _remove_empty(directory: str, folder: str) -> None:
+    """Removes the folders of claims when they are empty, where there are empty folders."""
+    if is_local(folder):
+        with suppress(OSError):
+            for place in (local_path(folder), local_path(directory) / LOCKS):
+                place.rmdir()
 
 
 def write_owner(folder: str, owner: Owner) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -199,7 +200,8 @@ def current_record(directory: str, manifest: Manifest) -> SnapshotRecord | None:
 def switch_link(directory: str, path: str) -> None:
     """Makes the link `DIR/graph` lead to a snapshot, in one step.
 
-    Does nothing on file systems without links, and where something else has that name.
+    A copy of a snapshot in the place of the link, as programs that follow links make it, is
+    deleted. Does nothing on file systems without links, and where something else has that name.
     """
     if not is_local(directory) or path == HERE:
         return
@@ -209,6 +211,8 @@ def switch_link(directory: str, path: str) -> None:
         if link.is_symlink():
             if os.readlink(link) == path:
                 return
+        elif (link / RECORD_FILE).is_file():
+            shutil.rmtree(link)
         elif link.exists():
             _logger.warning("%s is no link of ours; it does not lead to the graph", link)
             return

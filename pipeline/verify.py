@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pfn_kg.pipeline.findings import Findings
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
-from pfn_kg.pipeline.snapshots import LINK
+from pfn_kg.pipeline.snapshots import LINK, RECORD_FILE
 from pfn_kg.pipeline.spill import Spill
 from pfn_kg.pipeline.verify_files import find_wrong_counts, find_wrong_files, tables_of
 from pfn_kg.pipeline.verify_rdf import check_rdf
@@ -75,3 +75,5 @@ def _check_records(run: FinishedRun, findings: Findings) -> None:
         link = local_path(run.directory) / LINK
         if link.is_symlink() and os.readlink(link) != run.snapshot.path:
             findings.add("link to another graph", f"{link} to {os.readlink(link)}")
+        elif (link / RECORD_FILE).is_file() and not link.is_symlink():
+            findings.add("copy of a graph in the place of the link", str(link))

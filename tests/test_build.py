@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
-from helpers.output_folders import graph_files, read_manifest, table_rows
+from helpers.output_folders import graph_files, graph_folder, read_manifest, table_rows
 from pfn_kg.pipeline.build_phase import BuildOptions, build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
@@ -22,7 +22,9 @@ MANY_FILES = BuildOptions(sentences=True, shard_rows=2)
 
 def tables(folder):
     return {
-        name: table_rows(folder, name) for name in TABLE_SCHEMAS if (Path(folder) / name).exists()
+        name: table_rows(folder, name)
+        for name in TABLE_SCHEMAS
+        if (graph_folder(folder) / name).exists()
     }
 
 
@@ -155,7 +157,7 @@ def test_ids_stay_what_they_are(graph):
 def test_schemas_order_and_manifest(built):
     folder, counts = built
     for name, schema in TABLE_SCHEMAS.items():
-        for file in (Path(folder) / name).glob("*.parquet"):
+        for file in (graph_folder(folder) / name).glob("*.parquet"):
             assert pq.read_schema(file).remove_metadata() == schema
         rows = table_rows(folder, name)
         columns = [column for column in SORTED_BY[name] if name != "rejected"]
@@ -246,7 +248,7 @@ def test_empty_corpora_give_empty_tables(tmp_path):
         counts = build(folder, BuildOptions(sentences=True))
         assert counts["entities"] == counts["relations"] == 0
         for table, schema in TABLE_SCHEMAS.items():
-            (file,) = (Path(folder) / table).glob("*.parquet")
+            (file,) = (graph_folder(folder) / table).glob("*.parquet")
             assert pq.read_schema(file).remove_metadata() == schema
             assert len(pq.read_table(file)) == (name == table == "rejected")
 

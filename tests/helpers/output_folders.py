@@ -1,12 +1,14 @@
 """Readers of an output folder: its manifest, the rows of its tables and the bytes of its files."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from pfn_kg.pipeline.snapshots import read_record, write_record
 
 # What differs between two builds of the same graph: times and paths.
 _RECORDS = ("manifest.json", "snapshot.json", "files.parquet")
@@ -63,3 +65,22 @@ def files(folder: str | Path, below: str = "", but: Collection[str] = ()) -> dic
 def graph_files(folder: str | Path) -> dict[str, bytes]:
     """The bytes of everything that a build wrote: all files but those of the extract phase."""
     return files(folder, but=("extractions",))
+
+
+def change_table(folder: str | Path, name: str, change: Callable[[pa.Table], pa.Table]) -> None:
+    """Changes the only file of a table of the current graph, which then is what its build wrote.
+
+    Args:
+        folder: the output folder.
+        name: of the table.
+        change: gives the new rows.
+    """
+    [path] = (graph_folder(folder) / name).glob("part-*.parquet")
+    pq.write_table(change(pq.read_table(path)), path)
+    list_again(folder)
+
+
+def list_again(folder: str | Path) -> None:
+    """Records the files of the current graph as they are now."""
+    directory = str(folder)
+    write_record(directory, read_record(directory, read_manifest(folder)["graph"]))

@@ -61,7 +61,9 @@ def entity(graph, name, type_):
 
 def test_the_tables_are_those_of_the_folder(graph, folder):
     for name, schema in TABLE_SCHEMAS.items():
-        assert graph.table(name).to_pylist() == pq.read_table(f"{folder}/{name}").to_pylist()
+        assert (
+            graph.table(name).to_pylist() == pq.read_table(graph_folder(folder) / name).to_pylist()
+        )
         assert graph.table(name).schema == schema
     for name in ("entities", "relations", "triples", "mentions", "documents"):
         assert getattr(graph, name) == graph.table(name)

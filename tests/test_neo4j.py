@@ -19,7 +19,7 @@ from helpers.corpora import ROOT, TEXTS, write_corpus
 from helpers.corpora import run as run_corpus
 from helpers.examples import examples
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
-from helpers.output_folders import graph_folder, read_manifest, table_rows
+from helpers.output_folders import graph_folder, list_again, read_manifest, table_rows
 from helpers.ports import free_port
 from helpers.texts import TEXT
 from pfn_kg.pipeline.build_phase import BuildOptions, build
@@ -488,6 +488,7 @@ def test_what_the_server_refuses_is_kept(tmp_path, neo4j, graph, capsys):
     # More than an index of Neo4j takes; it is not cut off in silence.
     names[position] = "x" * 10_000
     pq.write_table(table.set_column(table.column_names.index("name"), "name", [names]), path)
+    list_again(folder)
     assert load(folder, graph, "--max-rejected", "0") == 1
     assert load(folder, graph) == 0
     of_it = [
@@ -510,6 +511,7 @@ def test_what_the_server_refuses_is_kept(tmp_path, neo4j, graph, capsys):
     assert len(nodes) == len(table_rows(folder, "entities")) - 1
     assert len(relationships) == len(table_rows(folder, "relations")) - len(of_it)
     pq.write_table(table, path)
+    list_again(folder)
     assert load(folder, graph) == 0
     assert rejected(folder) == []
     same(neo4j.graph(graph), expected_graph(folder, graph))

@@ -38,6 +38,7 @@ def export(
     filters: Filters | None = None,
     settings: dict[str, Any] | None = None,
     pipeline_args: Sequence[str] = (),
+    take_over: bool = False,
 ) -> dict[str, int]:
     """Writes the graph of a run into a folder of files.
 
@@ -51,6 +52,7 @@ def export(
         filters: which relations are written.
         settings: what else the manifest shall say of how this was made.
         pipeline_args: Beam's own options; without a runner, FnApiRunner.
+        take_over: whether claims of other commands on the output are removed.
 
     Returns:
         What was counted.
@@ -69,7 +71,7 @@ def export(
         make_folder(output)
     except (BeamIOError, OSError) as error:
         raise ConfigurationError(f"{output} can't be made: {error}", field="output") from None
-    with hold(output, "export"):
+    with hold(output, "export", take_over=take_over):
         check_output(output)
         delete_temporary(output, TEMPORARY_PREFIX, is_abandoned)
         try:

@@ -84,7 +84,7 @@ def check_rows(parts: Sequence[TablePart], findings: Findings) -> None:
             )
 
 
-def _find(findings: Findings, kind: str, names: pa.ChunkedArray, wrong: Any) -> None:
+def _find(findings: Findings, kind: str, names: pa.Array | pa.ChunkedArray, wrong: Any) -> None:
     """Records the rows for which something is wrong; a null counts as wrong."""
     found = names.filter(pc.fill_null(wrong, True))
     findings.add(kind, str(found[0].as_py()) if len(found) else "", len(found))
@@ -93,7 +93,11 @@ def _find(findings: Findings, kind: str, names: pa.ChunkedArray, wrong: Any) -> 
 def _check_order(
     part: TablePart, rows: pa.Table, last: dict[str, tuple[Any, ...]], findings: Findings
 ) -> None:
-    """The rows of a table are sorted, across its files, and no two have the same key."""
+    """The rows of each file are sorted, and no two have the same key.
+
+    Files are in the order of their ids too, except where rows are placed by a hash of their
+    document.
+    """
     if not len(rows):
         return
     columns = SORTED_BY[part.table]
@@ -116,7 +120,7 @@ def _check_order(
             if before > after or (is_strict and before == after):
                 findings.add(f"{part.table} out of order", f"{part.path}: {after[0][1]}")
     first = key(0)
-    before_first = last.get(part.table)
+    before_first = None if columns[0] == "document_id" else last.get(part.table)
     if before_first is not None and is_strict and before_first >= first:
         findings.add(f"{part.table} out of order", f"{part.path}: {first[0][1]}")
     last[part.table] = key(len(rows) - 1)
@@ -159,8 +163,10 @@ def _check_triples(rows: pa.Table, findings: Findings) -> None:
 
 def _check_entities(rows: pa.Table, findings: Findings) -> None:
     is_value = pc.equal(rows["kind"], "value")
-    has_value = pc.and_(rows["value"].is_valid(), rows["datatype"].is_valid())
-    wrong = pc.not_equal(is_value, has_value)
+    wrong = pc.or_(
+        pc.not_equal(is_value, rows["value"].is_valid()),
+        pc.not_equal(is_value, rows["datatype"].is_valid()),
+    )
     _find(findings, "entities whose kind and value disagree", rows["entity_id"], wrong)
     wrong = pc.equal(is_value, rows["iri"].is_valid())
     _find(findings, "entities whose kind and IRI disagree", rows["entity_id"], wrong)
@@ -207,6 +213,11 @@ def _check_reference(
     for number in range(spill.parts):
         of = spill.read(f"{name}-of", number, schema)["id"]
         to = spill.read(f"{name}-to", number, schema)["id"].combine_chunks()
+        if asked == REFERENCES[0]:
+            # The files of `documents` are in no order, so its ids are compared here.
+            counts = to.value_counts()
+            twice = counts.field(0).filter(pc.greater(counts.field(1), 1))
+            _find(findings, "documents with an id twice", twice, pc.is_valid(twice))
         kind = f"{asked.table}.{asked.column} that is not in {asked.target}"
         _find(findings, kind, of, pc.invert(pc.is_in(of, value_set=to)))
 

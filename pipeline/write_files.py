@@ -73,8 +73,9 @@ class WriteFiles(beam.PTransform):
         settings: Mapping[str, Any] | None = None,
     ):
         super().__init__()
-        is_run = isinstance(directory, FinishedRun)
-        self._run = directory if is_run else read_finished(fspath(directory))
+        self._run = (
+            directory if isinstance(directory, FinishedRun) else read_finished(fspath(directory))
+        )
         self._sink = sink
         self._output = absolute(fspath(output))
         self._filters = make_filters(min_confidence, min_evidence, relations)

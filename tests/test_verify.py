@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from helpers.extraction_folders import DOCS, write_folder
@@ -221,6 +222,18 @@ def test_many_parts_of_a_join(folder, monkeypatch):
     assert any("mentions.entity_id that is not in entities" in line for line in lines)
     change_file(folder, "rdf/relations-*", lambda text: text.replace('"1815"', '"1816"'))
     assert any("relations of the RDF" in line for line in verify(str(folder)))
+
+
+def test_a_document_in_two_files(tmp_path):
+    folder = write_folder(tmp_path / "run", DOCS)
+    build(folder, BuildOptions(shard_rows=2, rdf=None))
+    first, *others = sorted((graph_folder(folder) / "documents").iterdir())
+    assert others
+    row = pq.read_table(first).slice(0, 1)
+    pq.write_table(pa.concat_tables([row, pq.read_table(others[0]).slice(1)]), others[0])
+    list_again(folder)
+    id_ = row["document_id"][0].as_py()
+    assert f"documents with an id twice: 1, such as {id_}" in verify(folder)
 
 
 def test_spilled_rows_come_back(tmp_path):

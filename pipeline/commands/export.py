@@ -52,10 +52,8 @@ def main(call: Call) -> int:
         raise ConfigurationError("name the folder of the files", field="output")
     given = call.of(ExportOptions)
     rdf, labels, chosen = call.of(RdfOptions), call.of(LabelOptions), call.of(Filters)
-    from pfn_kg.pipeline.export import check_output, export
+    from pfn_kg.pipeline.export import export
     from pfn_kg.pipeline.finished_run import read_finished
-    from pfn_kg.pipeline.locks import hold
-    from pfn_kg.transforms.plumbing.files import absolute
 
     run = read_finished(given.directory)
     chosen.check(run.label_schema)
@@ -88,11 +86,15 @@ def main(call: Call) -> int:
         sink = RdfSink(run.label_schema, options)
         # The base, so that whoever reads the files knows their prefixes.
         settings = options.model_dump() | {"base_iri": run.label_schema.base_iri}
-    check_output(absolute(given.output))
-    with hold(given.output, "export", take_over=call.of(LockOptions).take_over):
-        counts = export(
-            run, sink, given.output, filters=chosen, settings=settings, pipeline_args=call.beam
-        )
+    counts = export(
+        run,
+        sink,
+        given.output,
+        filters=chosen,
+        settings=settings,
+        pipeline_args=call.beam,
+        take_over=call.of(LockOptions).take_over,
+    )
     if given.to == "neo4j-import":
         print(
             f"{given.output}: {counts.get('neo4j_entities', 0)} entities, "

@@ -83,7 +83,7 @@ def start(arguments: Sequence[object]) -> subprocess.Popen[str]:
         [sys.executable, "-m", "pfn_kg", *map(str, arguments)],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -91,11 +91,12 @@ def start(arguments: Sequence[object]) -> subprocess.Popen[str]:
 
 
 def call(*arguments: object) -> tuple[int, str, float]:
-    """Runs `pfn-kg` to its end; gives exit code, the last line of its errors, and seconds."""
+    """Runs `pfn-kg` to its end; gives exit code, the last line that it says, and seconds."""
     began = time.monotonic()
     process = start(arguments)
-    _, said = process.communicate()
-    return process.returncode, (said.splitlines() or [""])[-1], time.monotonic() - began
+    output, errors = process.communicate()
+    said = errors.splitlines() or output.splitlines() or [""]
+    return process.returncode, said[-1], time.monotonic() - began
 
 
 class Fault(NamedTuple):

@@ -164,3 +164,12 @@ def test_every_benchmark_is_run():
     there = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"__init__", "processes"}
     there -= NEEDS_DATA_SETS
     assert there <= tested
+
+
+def test_faults(monkeypatch, capsys):
+    said = printed(
+        capsys, monkeypatch, "faults", "--kills", 2, "--commands", "build,export,two",
+    )  # fmt: skip
+    lines = said.splitlines()
+    assert len([line for line in lines if line.endswith("; right")]) == 5
+    assert [line.split() for line in lines if line.startswith("two  ")][-1][-1] == "0"

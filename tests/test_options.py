@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers.extraction_folders import DOCS, write_folder
+from helpers.output_folders import graph_folder
 from pfn_kg.pipeline.arguments import Call, all_options, make_parser, parse, spelt
 from pfn_kg.pipeline.build_phase import build, recorded_options
 from pfn_kg.pipeline.cli import COMMANDS, command_help, command_module, main

@@ -114,7 +114,7 @@ def test_a_build_picks_up_every_recorded_option(tmp_path):
     assert {name for name in values if name in given.model_fields} <= given.model_fields_set
     build(folder, given)
     found = recorded_options(folder, read_extracted(folder))
-    assert found.aliases == f"{folder}/aliases.parquet"
+    assert found.aliases == str(graph_folder(folder) / "aliases.parquet")
     # The tag of names in RDF is recorded with the RDF too.
     assert found.changed(aliases=None, rdf=None) == given.changed(aliases=None, rdf=None)
     assert found.rdf == given.rdf.changed(language="en")

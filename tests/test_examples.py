@@ -1,6 +1,7 @@
 """The example scripts, and the README's first command with the shipped model."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import rdflib
 
 from helpers.corpora import ROOT
 from helpers.output_folders import graph_folder, read_manifest, table_rows
+from pfn_kg.pfn.readers import read
+from pfn_kg.pfn.readers.records import Annotated
 from pfn_kg.pipeline.cli import main
 
 
@@ -102,3 +105,23 @@ def test_the_example_conforms_to_its_shapes(example_rdf):
     shapes = rdflib.Graph().parse(example_rdf / "shapes.ttl")
     conforms, _, report = validate(graph, shacl_graph=shapes, allow_warnings=True)
     assert conforms, report
+
+
+def test_training_data_of_several_sets(tmp_path):
+    """The scripts that make the shipped model's data give files that the trainer reads."""
+    folder = os.environ.get("PFN_KG_DATASETS")
+    if not folder:
+        pytest.skip("PFN_KG_DATASETS names no folder of data sets")
+    scripts = ROOT / "examples" / "training"
+    for script, options in (
+        ("partial_data.py", ["--folds", "1", "--entity-documents", "5"]),
+        ("development_data.py", []),
+    ):
+        path = tmp_path / script.replace(".py", ".json")
+        command = [sys.executable, str(scripts / script), folder, "-o", str(path), *options]
+        subprocess.run(command, check=True)
+        documents = read(path, "docred").documents
+        annotated = {document.annotated for document in documents}
+        assert Annotated() in annotated
+        assert len(annotated) > 5
+        assert all(document.clusters for document in documents if document.facts)

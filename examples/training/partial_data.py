@@ -48,42 +48,24 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="holds the data sets by name")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--folds", default="1,2,3", help="folds of KnowledgeNet; default: 1,2,3")
-    parser.add_argument(
-        "--part",
-        type=int,
-        choices=(0, 1),
-        help="only every second document of these folds, from "
-        "the first (0) or the second (1); default: all",
-    )
-    parser.add_argument(
-        "--only-knowledgenet", action="store_true", help="for calibration: nothing but these folds"
-    )
     parser.add_argument("--entity-documents", type=int, default=450, help="of docred_entities")
     args = parser.parse_args()
-    names = json.loads((args.folder / "redocred" / "rel_info.json").read_text(encoding="utf-8"))
     folds = {int(fold) for fold in args.folds.split(",")}
-    facts = _read(args.folder / "knowledgenet_facts" / "docred.json")
-    facts = [document for document in facts if document["fold"] in folds]
-    if args.part is not None:
-        facts = facts[args.part :: 2]
-    documents = list(_knowledgenet(facts, names))
-    if not args.only_knowledgenet:
-        documents += _others(args.folder, args.entity_documents)
+    documents = [
+        *_read(args.folder / "redocred" / "train.json"),
+        *_positives(_read(args.folder / "docred_train200" / "train_closed.json")),
+        *_entities(_read(args.folder / "docred_entities" / "entities.json"))[
+            : args.entity_documents
+        ],
+        *_gum(args.folder / "gum"),
+        *_sentences(_read(args.folder / "ner_open" / "wikigold.json")),
+        *knowledgenet(args.folder, folds),
+        *_fire(_read(args.folder / "fire" / "train.json")),
+        *_core(_read(args.folder / "core_company" / "train.json")),
+    ]
     args.output.write_text(json.dumps(documents, ensure_ascii=False), encoding="utf-8")
     beside = args.output.with_name("rel_info.json")
     shutil.copyfile(args.folder / "redocred" / "rel_info.json", beside)
-
-
-def _others(folder: Path, entity_documents: int) -> list[Document]:
-    return [
-        *_read(folder / "redocred" / "train.json"),
-        *_positives(_read(folder / "docred_train200" / "train_closed.json")),
-        *_entities(_read(folder / "docred_entities" / "entities.json"))[:entity_documents],
-        *_gum(folder / "gum"),
-        *_sentences(_read(folder / "ner_open" / "wikigold.json")),
-        *_fire(_read(folder / "fire" / "train.json")),
-        *_core(_read(folder / "core_company" / "train.json")),
-    ]
 
 
 def _read(path: Path) -> list[Any]:
@@ -126,9 +108,20 @@ def _sentences(sentences: list[Any]) -> Iterator[Document]:
         }
 
 
-def _knowledgenet(documents: list[Document], names: dict[str, str]) -> Iterator[Document]:
-    """Each passage by itself, since those between are missing; its properties between mentions."""
-    for document in documents:
+def knowledgenet(folder: Path, folds: set[int], part: int | None = None) -> Iterator[Document]:
+    """KnowledgeNet: each passage by itself, since those between are missing.
+
+    A passage is annotated with some relations, between the given mentions.
+
+    Args:
+        folder: holds the data sets by name.
+        folds: which of the folds 1 to 3.
+        part: every second document, from the first (0) or the second (1); None: all.
+    """
+    names = json.loads((folder / "redocred" / "rel_info.json").read_text(encoding="utf-8"))
+    documents = _read(folder / "knowledgenet_facts" / "docred.json")
+    documents = [document for document in documents if document["fold"] in folds]
+    for document in documents if part is None else documents[part::2]:
         for place, tokens in enumerate(document["sents"]):
             numbers: dict[int, int] = {}
             clusters = []

@@ -10,7 +10,7 @@ import pytest
 
 from helpers.extraction_folders import DOCS, Doc, write_folder
 from helpers.memory_file_system import upload
-from helpers.output_folders import files, graph_folder
+from helpers.output_folders import all_files, graph_folder
 from pfn_kg import ConfigurationError, Graph
 from pfn_kg.pipeline import graph as graph_module
 from pfn_kg.pipeline.build_phase import BuildOptions, build
@@ -267,9 +267,7 @@ def test_html_shows_names_as_text(graph):
 
 
 def test_on_another_file_system(graph, folder, memory):
-    upload(files(Path(folder)), "memory://bucket/run")
-    manifest = (Path(folder) / "manifest.json").read_bytes()
-    upload({"manifest.json": manifest}, "memory://bucket/run")
+    upload(all_files(folder), "memory://bucket/run")
     remote = Graph.open("memory://bucket/run/")
     assert remote.directory == "memory://bucket/run"
     assert remote.counts == graph.counts

@@ -13,7 +13,7 @@ import pytest
 from helpers.corpora import ROOT, TEXTS
 from helpers.extraction_folders import DOCS, write_folder
 from helpers.memory_file_system import upload
-from helpers.output_folders import files, graph_folder, read_manifest
+from helpers.output_folders import all_files, files, graph_folder, read_manifest
 from pfn_kg import (
     ConfigurationError,
     ExtractTexts,
@@ -202,13 +202,7 @@ def test_wrong_options_of_rdf(folder, tmp_path, options, message):
 
 
 def test_on_another_file_system(folder, tmp_path, memory):
-    # All but the link, which an object store can't hold.
-    whole = {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in Path(folder).rglob("*")
-        if path.is_file()
-    }
-    upload(whole, "memory://bucket/run")
+    upload(all_files(folder), "memory://bucket/run")
     (counts,) = outcome(WriteRdf("memory://bucket/run", "memory://bucket/out"), tmp_path / "n")
     outcome(WriteRdf(folder, tmp_path / "out"), tmp_path / "n")
     for name, content in files(tmp_path / "out").items():

@@ -67,6 +67,17 @@ def graph_files(folder: str | Path) -> dict[str, bytes]:
     return files(folder, but=("extractions",))
 
 
+def all_files(folder: str | Path) -> dict[str, bytes]:
+    """The bytes of all files by path, without what a link leads to: an object store's copy."""
+    paths = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+    # From Python 3.13 on, rglob may follow links.
+    return {
+        str(inside): path.read_bytes()
+        for path in paths
+        if (inside := path.relative_to(folder)).parts[0] != "graph"
+    }
+
+
 def change_table(folder: str | Path, name: str, change: Callable[[pa.Table], pa.Table]) -> None:
     """Changes the only file of a table of the current graph, which then is what its build wrote.
 

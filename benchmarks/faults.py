@@ -27,11 +27,15 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from pfn_kg.pipeline.cli import main as pfn_kg
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ("run", "build", "remove", "into", "export", "load")
@@ -99,6 +103,15 @@ def call(*arguments: object) -> tuple[int, str, float]:
     return process.returncode, said[-1], time.monotonic() - began
 
 
+def call_here(*arguments: object) -> tuple[int, str]:
+    """As `call`, in this process, which spares the start of another one."""
+    output, errors = StringIO(), StringIO()
+    with redirect_stdout(output), redirect_stderr(errors):
+        code = pfn_kg(list(map(str, arguments)))
+    said = errors.getvalue().splitlines() or output.getvalue().splitlines() or [""]
+    return code, said[-1]
+
+
 class Fault(NamedTuple):
     """One fault and what came of it.
 
@@ -163,11 +176,10 @@ class Faults:
     def _run_options(self, output: Path) -> list[object]:
         return ["--output", output, "--model", self._model, "--chunk-documents", 2]
 
-    def _must(self, *arguments: object) -> float:
-        code, said, seconds = call(*arguments)
+    def _must(self, *arguments: object) -> None:
+        code, said = call_here(*arguments)
         if code:
             raise RuntimeError(f"pfn-kg {' '.join(map(str, arguments))}: {code}: {said}")
-        return seconds
 
     def trial(self, copy: bool = True) -> Path:
         """A folder for one trial, with a copy of the finished folder in `run`."""
@@ -201,7 +213,9 @@ class Faults:
 
         folder = self.trial(name != "run")
         before = target(folder)
-        seconds = self._must(*command(folder))
+        code, said, seconds = call(*command(folder))
+        if code:
+            raise RuntimeError(f"{name}: {code}: {said}")
         after = target(folder)
         shutil.rmtree(folder)
         return Scenario(name, command, again, target, before, after, seconds)
@@ -234,18 +248,18 @@ class Faults:
         elif state == "none" and scenario.before is not None and scenario.name != "export":
             wrong.append("the graph is gone")
         if scenario.name != "run" or state != "none":
-            code, said, _ = call("verify", folder / "run")
+            code, said = call_here("verify", folder / "run")
             if code and said.startswith("link to another graph"):
                 # The manifest is switched before the link; in between both are whole graphs.
                 what += ", between manifest and link"
             elif code:
                 wrong.append(f"verify: {said}")
-        code, said, _ = call(*scenario.again(folder))
+        code, said = call_here(*scenario.again(folder))
         if code:
             wrong.append(f"repeated: exit {code}: {said}")
         elif scenario.target(folder) != scenario.after:
             wrong.append("repeated, the graph is another one")
-        code, said, _ = call("verify", folder / "run")
+        code, said = call_here("verify", folder / "run")
         if code:
             wrong.append(f"verify in the end: {said}")
         if scenario.name != "run":
@@ -302,7 +316,7 @@ class Faults:
         elif code not in (0, 1, 2):
             wrong = f"exit {code}: {line}"
         has_begun = (folder / "run" / "manifest.json").exists()
-        code, line, _ = call(*command, *(["--resume"] if has_begun else []))
+        code, line = call_here(*command, *(["--resume"] if has_begun else []))
         if code or graph_of(folder / "run") != new:
             wrong += f"; repeated: exit {code}: {line}"
         shutil.rmtree(folder)
@@ -338,7 +352,7 @@ class Faults:
             wrong += f"{done[0].name} is done, but the graph is another one"
         if not done and found != first.before:
             wrong += "both gave way, and the graph is another one"
-        code, line, _ = call("verify", folder / "run")
+        code, line = call_here("verify", folder / "run")
         if code:
             wrong += f"; verify: {line}"
         shutil.rmtree(folder)

@@ -117,7 +117,7 @@ def make_folder(folder: Path, mentions: int, seed: int = 0) -> None:
 
 def run(folder: Path, kind: str) -> dict[str, Any]:
     """Builds here and now; to be called in a fresh process."""
-    from pfn_kg.pipeline.build_phase import BuildOptions, build
+    from pfn_kg.pipeline.build_phase import BuildOptions, run_build
     from pfn_kg.schemas.rules import NearNameOptions
 
     options = BuildOptions(
@@ -127,7 +127,7 @@ def run(folder: Path, kind: str) -> dict[str, Any]:
     )
     before = _peak()
     start = time.perf_counter(), time.process_time()
-    counts = build(str(folder), options)
+    counts = run_build(str(folder), options)
     wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
     return {"wall": wall, "cpu": cpu, "before": before, "peak": _peak(), "counts": counts}
 

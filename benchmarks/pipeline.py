@@ -213,10 +213,12 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
             options = ExtractOptions(corpus=[str(corpus)], output=str(folder), device="cpu")
             prepared = phase_module.prepare_extraction(options)
             start = time.perf_counter(), time.process_time()
-            counts = phase_module.extract(prepared)["extract"]["counts"]
+            record = phase_module.run_extraction(prepared).extract
+            assert record is not None  # since it is finished
+            counts = record.counts
     else:
         from pfn_kg.pipeline import write_graph
-        from pfn_kg.pipeline.build_phase import build
+        from pfn_kg.pipeline.build_phase import run_build
         from pfn_kg.sinks.rdf.sink import RdfSink
         from pfn_kg.transforms.documents.deduplicate import FindLosers, ProjectDocuments
         from pfn_kg.transforms.facts import graph_rules
@@ -241,7 +243,7 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
         stages.watch(write_graph, "read_rows", "read tables")
         stages.watch(RdfSink, "write", "write Turtle")
         start = time.perf_counter(), time.process_time()
-        counts = build(str(folder))
+        counts = run_build(str(folder))
     wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
     found = dict(stages.seconds)
     found["Beam and the rest"] = cpu - sum(found.values())

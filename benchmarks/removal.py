@@ -27,14 +27,14 @@ STEPS = ("build", "remove", "again")
 
 def run(step: str, folder: Path, documents: int) -> dict[str, Any]:
     """One step here and now; to be called in a fresh process."""
-    from pfn_kg.pipeline.build_phase import build
+    from pfn_kg.pipeline.build_phase import run_build
     from pfn_kg.pipeline.remove import remove_documents
 
     start = time.perf_counter(), time.process_time()
     removed = 0
     if step == "remove":
         removed = remove_documents(str(folder), [f"d{n}" for n in range(0, documents, 100)])
-    counts = build(str(folder))
+    counts = run_build(str(folder))
     wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
     return {"wall": wall, "cpu": cpu, "removed": removed, "counts": counts}
 

@@ -128,13 +128,13 @@ class Extractor:
             One extraction a text, in order; offsets are those of the text.
         """
         entity, relation = self.thresholds(entity_threshold, relation_threshold)
-        found = []
+        extractions = []
         for heads in self.predict_heads(
             texts, token_budget=token_budget, entity_floor=entity, relation_floor=relation
         ):
             if isinstance(heads, Exception):
                 raise heads
-            found.append(
+            extractions.append(
                 Extraction(
                     *resolve_heads(
                         heads,
@@ -144,7 +144,7 @@ class Extractor:
                     )
                 )
             )
-        return found
+        return extractions
 
     def extract_documents(
         self,
@@ -185,10 +185,10 @@ class Extractor:
         for sentences, heads in zip(split, read, strict=True):
             for error in heads.errors.values():
                 raise error
-            found = resolve_heads(
+            resolved = resolve_heads(
                 heads, entity_threshold=entity, relation_threshold=relation, head_policy=head_policy
             )
-            documents.append(DocumentExtraction(sentences, *found))
+            documents.append(DocumentExtraction(sentences, *resolved))
         return documents
 
     def predict_documents(

@@ -34,10 +34,10 @@ def kept_aliases(graph: str, recorded: str) -> str:
     """
     path = join(graph, ALIASES_FILE)
     try:
-        found = _digest(read_bytes(path))
+        digest = _digest(read_bytes(path))
     except (OSError, BeamIOError):
-        found = None
-    if found != recorded:
+        digest = None
+    if digest != recorded:
         raise ConfigurationError(
             f"{path} is not the alias table of the last build; name one", field="aliases"
         )

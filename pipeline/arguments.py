@@ -123,14 +123,14 @@ def all_options(groups: Sequence[type[Options]]) -> tuple[Option, ...]:
     Args:
         groups: of the command, without those that all commands have.
     """
-    found: dict[str, Option] = {}
+    by_name: dict[str, Option] = {}
     all_groups: list[type[Options]] = [*groups, DebugOptions]
     for group in all_groups:
         for option_ in options_of(group):
-            found.setdefault(option_.name, option_)
-    titles = list(dict.fromkeys(o.place.group for o in found.values()))
+            by_name.setdefault(option_.name, option_)
+    titles = list(dict.fromkeys(o.place.group for o in by_name.values()))
     order = sorted(titles, key=_rank)
-    return tuple(sorted(found.values(), key=lambda o: order.index(o.place.group)))
+    return tuple(sorted(by_name.values(), key=lambda o: order.index(o.place.group)))
 
 
 def _rank(title: str) -> int:

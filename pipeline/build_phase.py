@@ -68,7 +68,7 @@ from pfn_kg.transforms.tables.parts import TablePart, find_parts
 _logger = logging.getLogger(__name__)
 
 
-def build(
+def run_build(
     directory: str, options: BuildOptions | None = None, pipeline_args: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Makes the tables and the Turtle of an output folder from its extractions.

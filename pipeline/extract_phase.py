@@ -172,7 +172,7 @@ def _as_recorded(options: ExtractOptions, manifest: Manifest) -> ExtractOptions:
         taken["model"] = manifest.model.name
     options = validate(ExtractOptions, dict(options) | taken)
     # What one document says would else depend on when it came.
-    for name in ("language", "window_tokens", "entity_floor", "relation_floor"):
+    for name in ("language", "window_tokens", "dehyphenate", "entity_floor", "relation_floor"):
         if name in recorded and getattr(options, name) != recorded[name]:
             raise ConfigurationError(
                 f"{getattr(options, name)!r}, but the graph in {options.output} was extracted "
@@ -220,7 +220,7 @@ def _check_resumable(options: ExtractOptions, hash_: str, manifest: Manifest) ->
             )
 
 
-def extract(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> Manifest:
+def run_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> Manifest:
     """Runs the extract phase.
 
     Args:
@@ -313,7 +313,9 @@ def _extract(
                 | "Runs" >> beam.Create(list(enumerate(plan.runs)), reshuffle=False)
                 | "Changed" >> ChangedRuns(live, added_to.removed)
             )
-        _ = runs | "Extract" >> ExtractChunks(folder.path, handler, options.language)
+        _ = runs | "Extract" >> ExtractChunks(
+            folder.path, handler, options.language, dehyphenate=options.dehyphenate
+        )
     seconds = time.monotonic() - started
     delete_partial(folder.path)
     chunks = _finished(folder, plan)
@@ -361,8 +363,8 @@ def _finished(folder: ExtractionFolder, plan: Plan) -> list:
     with ThreadPoolExecutor(16) as pool:
         return [
             chunk
-            for found in pool.map(lambda run: list(folder.finished(run)), plan.runs)
-            for chunk in found
+            for chunks in pool.map(lambda run: list(folder.finished(run)), plan.runs)
+            for chunk in chunks
         ]
 
 
@@ -374,7 +376,7 @@ class _Watcher:
         self._seen = set(known)
 
     def __call__(self) -> list[dict[str, int]]:
-        found = []
+        new = []
         for metadata in list_folder(self._folder.path, "*.parquet"):
             if metadata.path in self._seen:
                 continue
@@ -382,5 +384,5 @@ class _Watcher:
             counters = self._folder.counters(name)
             if counters is not None:
                 self._seen.add(metadata.path)
-                found.append(counters)
-        return found
+                new.append(counters)
+        return new

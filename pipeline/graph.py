@@ -173,10 +173,10 @@ class Graph:
         """
         kinds = self._names["kind"]
         values = pc.sum(pc.equal(kinds, "value")).as_py() or 0
-        found = {"entities": len(kinds) - values, "values": values}
+        counts = {"entities": len(kinds) - values, "values": values}
         for name in ("relations", "triples", "mentions", "documents"):
-            found[name] = sum(count_rows(part) for part in self._run.parts([name]))
-        return found
+            counts[name] = sum(count_rows(part) for part in self._run.parts([name]))
+        return counts
 
     def find(self, name: str) -> pa.Table:
         """Looks up the entities and values that have a name.
@@ -383,9 +383,9 @@ class Graph:
                 + close_names(self._names, name_or_id)
             )
         if len(group) > 1:
-            found = self._names.take(group[:SHOWN_NAMES]).to_pylist()
-            spelt = [f"{r['entity_id']} ({r['type']}, {r['mentions']} mentions)" for r in found]
-            more = f" and {len(group) - len(found)} more" if len(group) > len(found) else ""
+            shown = self._names.take(group[:SHOWN_NAMES]).to_pylist()
+            spelt = [f"{r['entity_id']} ({r['type']}, {r['mentions']} mentions)" for r in shown]
+            more = f" and {len(group) - len(shown)} more" if len(group) > len(shown) else ""
             raise ConfigurationError(
                 f"{self.directory}: {len(group)} entities have the name {name_or_id!r}: "
                 f"{', '.join(spelt)}{more}; give an id"

@@ -9,8 +9,8 @@ import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
 
 from pfn_kg.pfn.readers.docred import GoldDocument
-from pfn_kg.pipeline.build_phase import BuildOptions, build
-from pfn_kg.pipeline.extract_phase import PreparedExtraction, extract, prepare_extraction
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
+from pfn_kg.pipeline.extract_phase import PreparedExtraction, prepare_extraction, run_extraction
 from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.graph_scores import by_document, score_graph
 from pfn_kg.schemas.extract_options import ExtractOptions
@@ -92,9 +92,9 @@ def evaluate_graph(
         As `pfn_kg.pipeline.graph_scores.score_graph`, with `documents` and the `counts` of the
         build.
     """
-    extract(prepared, pipeline_args)
+    run_extraction(prepared, pipeline_args)
     directory = prepared.options.output
-    counts = build(directory, options, pipeline_args)
+    counts = run_build(directory, options, pipeline_args)
 
     run = read_finished(directory)
 
@@ -108,5 +108,5 @@ def evaluate_graph(
         row | {"confidence": confidence[row["relation_id"]]} for row in rows("triples", _TRIPLES)
     ]
     graph = by_document(rows("mentions", _MENTIONS), triples)
-    found = score_graph(dict(zip(document_ids(gold), gold, strict=True)), graph)
-    return found | {"documents": len(gold), "counts": counts}
+    scores = score_graph(dict(zip(document_ids(gold), gold, strict=True)), graph)
+    return scores | {"documents": len(gold), "counts": counts}

@@ -45,12 +45,12 @@ def by_document(
     mentions: Iterable[Mapping[str, Any]], triples: Iterable[Mapping[str, Any]]
 ) -> dict[str, GraphDocument]:
     """The rows of the two tables by document id."""
-    found: dict[str, GraphDocument] = defaultdict(lambda: GraphDocument([], []))
+    documents: dict[str, GraphDocument] = defaultdict(lambda: GraphDocument([], []))
     for row in mentions:
-        found[row["document_id"]].mentions.append(row)  # type: ignore[attr-defined]
+        documents[row["document_id"]].mentions.append(row)  # type: ignore[attr-defined]
     for row in triples:
-        found[row["document_id"]].triples.append(row)  # type: ignore[attr-defined]
-    return dict(found)
+        documents[row["document_id"]].triples.append(row)  # type: ignore[attr-defined]
+    return dict(documents)
 
 
 def score_graph(gold: Mapping[str, GoldDocument], graph: Mapping[str, GraphDocument]) -> dict:
@@ -75,20 +75,20 @@ def score_graph(gold: Mapping[str, GoldDocument], graph: Mapping[str, GraphDocum
     confidences: list[float] = []
     right: list[bool] = []
     for id_, document in gold.items():
-        found = graph.get(id_, GraphDocument([], []))
+        extracted = graph.get(id_, GraphDocument([], []))
         mentions.add(
-            {(row["begin"], row["end"], row["type"]) for row in found.mentions},
+            {(row["begin"], row["end"], row["type"]) for row in extracted.mentions},
             {(m.begin, m.end, m.type) for cluster in document.clusters for m in cluster},
             2,
         )
-        said = _graph_clusters(found)
+        said = _graph_clusters(extracted)
         meant = [frozenset((m.begin, m.end) for m in c) for c in document.clusters]
         clusters.add({(c, 0) for c in said}, {(c, 0) for c in meant}, 1)
         b_cubed.add(*_b_cubed(said, meant))
         pairwise.add(*_pairwise(said, meant))
-        stated = _facts(document, found)
+        stated = _facts(document, extracted)
         facts.add(set(stated), set(document.facts), 1)
-        losses.update(_losses(document, found, set(stated)))
+        losses.update(_losses(document, extracted, set(stated)))
         confidences += stated.values()
         right += [fact in document.facts for fact in stated]
     missing = losses.total()
@@ -130,9 +130,9 @@ class _Sums:
         }
 
 
-def _graph_clusters(found: GraphDocument) -> list[frozenset[Place]]:
+def _graph_clusters(extracted: GraphDocument) -> list[frozenset[Place]]:
     clusters: dict[str, set[Place]] = {}
-    for row in found.mentions:
+    for row in extracted.mentions:
         clusters.setdefault(row["entity_id"], set()).add((row["begin"], row["end"]))
     return [frozenset(cluster) for cluster in clusters.values()]
 
@@ -164,11 +164,11 @@ def _pairwise(
     return (right, right), (len(ours), len(theirs))
 
 
-def _facts(document: GoldDocument, found: GraphDocument) -> dict[Fact, float]:
+def _facts(document: GoldDocument, extracted: GraphDocument) -> dict[Fact, float]:
     """What the graph says, between gold entities where it can be told which, and how surely."""
     of_place = _entities_at(document)
     said: dict[Fact, float] = {}
-    for row in found.triples:
+    for row in extracted.triples:
         subjects, objects = (_stands_for(row, end, of_place) for end in ("subject", "object"))
         fact = fact_between(subjects, row["relation"], objects, document.facts)
         said[fact] = max(said.get(fact, 0.0), row["confidence"])
@@ -176,11 +176,11 @@ def _facts(document: GoldDocument, found: GraphDocument) -> dict[Fact, float]:
 
 
 def _entities_at(document: GoldDocument) -> dict[Place, list[int]]:
-    found: dict[Place, list[int]] = {}
+    entities: dict[Place, list[int]] = {}
     for number, cluster in enumerate(document.clusters):
         for place in dict.fromkeys((m.begin, m.end) for m in cluster):
-            found.setdefault(place, []).append(number)
-    return found
+            entities.setdefault(place, []).append(number)
+    return entities
 
 
 def _stands_for(
@@ -189,17 +189,19 @@ def _stands_for(
     return of_place.get((row[f"{end}_begin"], row[f"{end}_end"])) or [row[f"{end}_entity_id"]]
 
 
-def _losses(document: GoldDocument, found: GraphDocument, said: set[Fact]) -> Iterable[str]:
+def _losses(document: GoldDocument, extracted: GraphDocument, said: set[Fact]) -> Iterable[str]:
     """Why each gold fact that the graph lacks is missing."""
     of_place = _entities_at(document)
     # Of each gold entity the entities of the graph that its mentions are part of.
     graph_entities: dict[int, set[str]] = defaultdict(set)
     types: dict[int, set[str]] = defaultdict(set)
-    for row in found.mentions:
+    for row in extracted.mentions:
         for number in of_place.get((row["begin"], row["end"]), ()):
             graph_entities[number].add(row["entity_id"])
             types[number].add(row["type"])
-    stated = {(r["subject_entity_id"], r["relation"], r["object_entity_id"]) for r in found.triples}
+    stated = {
+        (r["subject_entity_id"], r["relation"], r["object_entity_id"]) for r in extracted.triples
+    }
     related = {(subject, object_) for subject, _, object_ in said}
     for subject, relation, object_ in sorted(document.facts - said):
         ends = document.clusters[subject], document.clusters[object_]

@@ -375,10 +375,10 @@ def write_manifest(directory: str, manifest: Manifest | ExportManifest) -> None:
 
 def versions() -> dict[str, str]:
     """The versions of all that results depend on."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            installed[package] = "not installed"
+    return installed

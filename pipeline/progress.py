@@ -65,12 +65,12 @@ class Progress:
 
     def _update(self) -> bool:
         try:
-            found = self._finished()
+            finished = self._finished()
         except (OSError, ValueError):
             return False
-        for counters in found:
+        for counters in finished:
             self._counts.update(counters)
-        return bool(found)
+        return bool(finished)
 
     def _print(self) -> None:
         line = progress_line(

@@ -30,7 +30,7 @@ _WELL_KNOWN = {
     "wdt": "http://www.wikidata.org/prop/direct/",
 }
 _POSITION = re.compile(r"error at (\d+):(\d+): ")
-_PREFIXED = re.compile(r"(?<![\w:?$<])([A-Za-z][\w.-]*):[\w.-]*\s*$")
+_PREFIXED = re.compile(r"(?<![\w:?$<])([A-Za-z][\w.-]{0,60}):[\w.-]{0,200}\s*$")
 _DECLARED = re.compile(r"prefix\s+([\w.-]*):", re.IGNORECASE)
 
 

@@ -15,6 +15,10 @@ from pfn_kg.schemas.choices import (
 )
 from pfn_kg.schemas.options import Names, Options, Texts, option
 
+# The King James Bible has 4.3 million characters. A document is read as a whole, which takes
+# memory in proportion to its length, and what is longer is a dump of something more often than not.
+MOST_CHARACTERS = 5_000_000
+
 
 class ModelOptions(Options):
     """Which model reads, where, and how much at once.
@@ -86,6 +90,8 @@ class ExtractOptions(TextOptions):
         title_column: column of titles; None takes `title` where there is one.
         metadata_columns: columns that travel to documents/.
         chunk_documents: documents in a chunk at most.
+        max_characters: longer documents are rejected.
+        dehyphenate: whether words that the end of a line cuts in two are read as one.
         entity_floor: mentions below this score are not kept.
         relation_floor: head triples below this score are not kept.
         resume: whether to go on with the run in the output folder.
@@ -121,6 +127,18 @@ class ExtractOptions(TextOptions):
         metavar="A,B",
     )
     chunk_documents: int = option(500, "most documents in a chunk", group=CORPUS, metavar="N", ge=1)
+    max_characters: int = option(
+        MOST_CHARACTERS,
+        "reject documents with more characters",
+        group=CORPUS,
+        metavar="N",
+        ge=1,
+    )
+    dehyphenate: bool = option(
+        False,
+        "read words that a hyphen at the end of a line cuts in two as one, as in scanned texts",
+        group=CORPUS,
+    )
     entity_floor: float = option(
         DEFAULT_FLOOR, "keep mentions from this score on", group=MODEL, metavar="P", ge=0, le=1
     )
@@ -173,6 +191,8 @@ RECORDED_OPTIONS = (
     "token_budget",
     "window_tokens",
     "chunk_documents",
+    "max_characters",
+    "dehyphenate",
     "entity_floor",
     "relation_floor",
 )

@@ -18,6 +18,10 @@ import pyarrow as pa
 #: Raised whenever the columns or their meaning change.
 EXTRACTION_VERSION = 2
 
+#: The counter of the words that the end of a line cuts in two and that were read as one. Names in
+#: the file are made of whole words where it is not 0.
+JOINED_WORDS = "joined_words"
+
 _VERSION_KEY = b"pfn_kg.extraction_version"
 _COUNTERS_KEY = b"pfn_kg.counters"
 

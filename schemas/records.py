@@ -99,6 +99,7 @@ class DocumentHeads(NamedTuple):
         windows: how many windows the document was read in.
         cut_sentences: how many sentences are longer than the model reads at once.
         errors: of each sentence that could not be read (by its place) why.
+        long_mentions: how many spans were left out because no name is that long.
     """
 
     mentions: list[Mention]
@@ -107,6 +108,7 @@ class DocumentHeads(NamedTuple):
     windows: int
     cut_sentences: int
     errors: Mapping[int, Exception]
+    long_mentions: int = 0
 
 
 class Extraction(NamedTuple):

@@ -7,14 +7,14 @@ from helpers.arcadedb_server import running
 from helpers.extraction_folders import DOCS, write_folder
 from helpers.neo4j_server import Database
 from helpers.output_folders import graph_folder
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 
 
 def test_twice_is_once(tmp_path, monkeypatch, capsys):
     pytest.importorskip("arcadedb_embedded")
     folder = write_folder(tmp_path / "run", DOCS)
-    build(folder, BuildOptions(rdf=None, constraint_policy="keep"))
+    run_build(folder, BuildOptions(rdf=None, constraint_policy="keep"))
     (tmp_path / "server").mkdir()
     # It has no full-text indexes by Cypher, and a label that is set on a new node of which an
     # id is unique counts there as a second node. One writer needs no constraint.

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 from helpers.output_folders import graph_files, graph_folder, read_manifest, table_rows
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
@@ -31,7 +31,7 @@ def tables(folder):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = write_folder(tmp_path_factory.mktemp("built") / "run", DOCS)
-    counts = build(folder, BuildOptions(sentences=True))
+    counts = run_build(folder, BuildOptions(sentences=True))
     return folder, counts
 
 
@@ -184,18 +184,20 @@ def test_constraint_policies(tmp_path):
 
 
 def tables_with(folder, policy):
-    build(folder, BuildOptions(constraint_policy=policy))
+    run_build(folder, BuildOptions(constraint_policy=policy))
     return tables(folder)
 
 
 def test_same_bytes_twice_and_whatever_the_chunks_order_and_workers(tmp_path):
     folder = write_folder(tmp_path / "one", DOCS)
-    build(folder, MANY_FILES)
+    run_build(folder, MANY_FILES)
     expected = graph_files(folder)
     assert "mentions/part-00002-of-00004.parquet" in expected
-    build(folder, MANY_FILES)
+    run_build(folder, MANY_FILES)
     assert graph_files(folder) == expected
-    build(folder, MANY_FILES, ["--direct_num_workers=2", "--direct_running_mode=multi_threading"])
+    run_build(
+        folder, MANY_FILES, ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]
+    )
     assert graph_files(folder) == expected
     for name, arguments in (
         ("reversed", {"reverse": True}),
@@ -203,7 +205,7 @@ def test_same_bytes_twice_and_whatever_the_chunks_order_and_workers(tmp_path):
         ("all", {"chunk_documents": 99}),
     ):
         other = write_folder(tmp_path / name, DOCS, **arguments)
-        build(other, MANY_FILES)
+        run_build(other, MANY_FILES)
         assert graph_files(other) == expected, name
 
 
@@ -218,7 +220,7 @@ def test_rows_of_several_chunks_go_to_shards_together(tmp_path, monkeypatch):
     for most in (held_rows.MOST_BYTES, 2000, 1):
         monkeypatch.setattr(held_rows, "MOST_BYTES", most)
         pieces.clear()
-        build(folder, MANY_FILES)
+        run_build(folder, MANY_FILES)
         found[len(pieces)] = graph_files(folder)
     together, some, each = sorted(found)
     assert found[together] == found[some] == found[each]
@@ -227,7 +229,7 @@ def test_rows_of_several_chunks_go_to_shards_together(tmp_path, monkeypatch):
 
 def test_many_files_hold_the_same_rows(tmp_path, graph):
     folder = write_folder(tmp_path / "run", DOCS)
-    build(folder, MANY_FILES)
+    run_build(folder, MANY_FILES)
     found = tables(folder)
     for name, rows in graph.items():
         assert sorted(map(repr, found[name])) == sorted(map(repr, rows)), name
@@ -235,8 +237,8 @@ def test_many_files_hold_the_same_rows(tmp_path, graph):
 
 def test_nothing_of_the_last_build_stays(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
-    build(folder, MANY_FILES)
-    build(folder, BuildOptions(rdf=None))
+    run_build(folder, MANY_FILES)
+    run_build(folder, BuildOptions(rdf=None))
     names = {str(Path(name)) for name in graph_files(folder)}
     expected = {f"{t}/part-00000-of-00001.parquet" for t in TABLE_SCHEMAS if t != "sentences"}
     assert names == expected | {"label_schema.yaml", "graph_schema.yaml"}
@@ -245,7 +247,7 @@ def test_nothing_of_the_last_build_stays(tmp_path):
 def test_empty_corpora_give_empty_tables(tmp_path):
     for name, docs in (("none", []), ("rejected", [DOCS[2]])):
         folder = write_folder(tmp_path / name, docs)
-        counts = build(folder, BuildOptions(sentences=True))
+        counts = run_build(folder, BuildOptions(sentences=True))
         assert counts["entities"] == counts["relations"] == 0
         for table, schema in TABLE_SCHEMAS.items():
             (file,) = (graph_folder(folder) / table).glob("*.parquet")
@@ -256,7 +258,7 @@ def test_empty_corpora_give_empty_tables(tmp_path):
 def test_values_never_merge_with_entities(tmp_path):
     doc = Doc("x", "1815 is 1815.", (("1815", "PER", 0.9), ("1815", "TIME", 0.9, 1)))
     folder = write_folder(tmp_path / "run", [doc])
-    counts = build(folder)
+    counts = run_build(folder)
     assert (counts["entities"], counts["values"]) == (1, 1)
 
 
@@ -271,7 +273,7 @@ def test_equal_sentences_count_once(tmp_path):
         for i, text in enumerate(["Ada, Rome.", "Ada,  Rome.", "Ada in Rome."])
     ]
     folder = write_folder(tmp_path / "run", docs)
-    build(folder)
+    run_build(folder)
     (relation,) = table_rows(folder, "relations")
     assert relation["confidence"] == pytest.approx(1 - 0.4 * 0.4)
     assert (relation["evidence_count"], relation["document_count"]) == (3, 3)
@@ -280,15 +282,15 @@ def test_equal_sentences_count_once(tmp_path):
 
 def test_thresholds(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
-    counts = build(folder, BuildOptions(entity_threshold=0.1, relation_threshold=0.1))
+    counts = run_build(folder, BuildOptions(entity_threshold=0.1, relation_threshold=0.1))
     low = tables(folder)
     assert counts["mentions"] == 8
-    build(folder, BuildOptions(entity_threshold=0.75))
+    run_build(folder, BuildOptions(entity_threshold=0.75))
     high = tables(folder)
     assert {m["mention_id"] for m in high["mentions"]} < {m["mention_id"] for m in low["mentions"]}
     assert {t["triple_id"] for t in high["triples"]} < {t["triple_id"] for t in low["triples"]}
     with pytest.raises(ConfigurationError, match=r"entity_threshold: 0\.05 is below 0\.1"):
-        build(folder, BuildOptions(entity_threshold=0.05))
+        run_build(folder, BuildOptions(entity_threshold=0.05))
 
 
 def test_another_label_schema_leaves_out_what_it_does_not_name(tmp_path):
@@ -299,7 +301,7 @@ def test_another_label_schema_leaves_out_what_it_does_not_name(tmp_path):
             "relations": [{"name": "place of birth"}],
         }
     )
-    counts = build(folder, BuildOptions(label_schema=schema))
+    counts = run_build(folder, BuildOptions(label_schema=schema))
     assert counts["mentions_of_unknown_type"] == 2
     assert counts["head_triples_of_unknown_relation"] == 4
     assert {m["type"] for m in table_rows(folder, "mentions")} == {"PER", "LOC"}
@@ -308,7 +310,7 @@ def test_another_label_schema_leaves_out_what_it_does_not_name(tmp_path):
 
 def test_a_failed_build_leaves_the_last_graph(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
-    build(folder)
+    run_build(folder)
     before = graph_files(folder)
     shutil.copy(Path(folder) / "label_schema.yaml", Path(folder) / "extractions" / "chunk2.parquet")
     assert main(["build", folder]) == 1

@@ -3,8 +3,9 @@
 import pytest
 
 from pfn_kg.pfn.evaluation.gold_spans import GoldSentence
+from pfn_kg.pfn.evaluation.predictions import sentence_heads
 from pfn_kg.pfn.evaluation.scores import score, tune_thresholds
-from pfn_kg.schemas.records import HeadExtraction, HeadTriple, Mention
+from pfn_kg.schemas.records import DocumentHeads, HeadExtraction, HeadTriple, Mention, Sentence
 
 pytestmark = pytest.mark.quick
 
@@ -98,3 +99,22 @@ def test_tuned_thresholds_part_right_from_wrong():
     # Where all are as good, the middle is taken.
     clear = heads([(s, 0.99) for s in GOLD.entities], [(*t, 0.99) for t in GOLD.triples])
     assert tune_thresholds([clear], [GOLD]) == (0.5, 0.5)
+
+
+def test_what_was_found_in_a_document_by_sentence():
+    sentences = [Sentence(0, 0, 9), Sentence(1, 10, 20)]
+    mentions = [Mention(0, 3, "abc", "A", 0.9), Mention(12, 15, "xyz", "B", 0.8)]
+    triples = [(0, "r", 4, 0.7), (0, "r", 12, 0.6), (12, "r", 10, 0.5)]
+    heads = [HeadTriple(*triple) for triple in triples]
+    # An end may be where the next sentence begins.
+    tails = [HeadTriple(3, "r", 9, 0.4), HeadTriple(3, "r", 15, 0.3), HeadTriple(20, "r", 12, 0.2)]
+    first, second = sentence_heads(DocumentHeads(mentions, heads, tails, 1, 0, {}), sentences)
+    assert first.mentions == mentions[:1]
+    assert second.mentions == [Mention(2, 5, "xyz", "B", 0.8)]
+    assert first.head_triples == heads[:1]
+    assert second.head_triples == [HeadTriple(2, "r", 0, 0.5)]
+    assert first.tail_triples == tails[:1]
+    assert second.tail_triples == [HeadTriple(10, "r", 2, 0.2)]
+    # A model without a table of tails says nothing of them, instead of that there are none.
+    without = sentence_heads(DocumentHeads(mentions, heads, None, 1, 0, {}), sentences)
+    assert [found.tail_triples for found in without] == [None, None]

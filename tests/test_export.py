@@ -10,7 +10,7 @@ import pytest
 from helpers.beam_runners import prism_options
 from helpers.extraction_folders import DOCS, Doc, write_folder
 from helpers.output_folders import files, read_manifest, table_rows
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.export import export
 from pfn_kg.pipeline.finished_run import read_finished
@@ -79,7 +79,7 @@ class RowsSink(Sink):
 
 def make_run(folder, shard_rows):
     write_folder(folder, [*DOCS, *MORE])
-    build(str(folder), BuildOptions(shard_rows=shard_rows, rdf=None, constraint_policy="keep"))
+    run_build(str(folder), BuildOptions(shard_rows=shard_rows, rdf=None, constraint_policy="keep"))
     return read_finished(str(folder))
 
 
@@ -266,7 +266,7 @@ def test_a_schema_given_to_build_is_that_of_the_export(tmp_path, capsys):
     folder = write_folder(tmp_path / "run", DOCS)
     with pytest.raises(ConfigurationError):
         read_finished(folder)
-    build(folder, BuildOptions(base_iri="https://other.example/"))
+    run_build(folder, BuildOptions(base_iri="https://other.example/"))
     assert read_finished(folder).label_schema.base_iri == "https://other.example/"
     assert main(["export", folder, "--output", str(tmp_path / "out")]) == 0
     text = (tmp_path / "out" / "entities-00000-of-00001.ttl").read_text()

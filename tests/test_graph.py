@@ -13,7 +13,8 @@ from helpers.memory_file_system import upload
 from helpers.output_folders import all_files, graph_folder
 from pfn_kg import ConfigurationError, Graph
 from pfn_kg.pipeline import graph as graph_module
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
+from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.build_options import RdfOptions
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 
@@ -42,7 +43,7 @@ MORE = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = write_folder(tmp_path_factory.mktemp("graph") / "run", [*DOCS, *MORE])
-    build(
+    run_build(
         folder,
         BuildOptions(rdf=RdfOptions(), sentences=True, shard_rows=4, constraint_policy="drop"),
     )
@@ -194,7 +195,7 @@ def test_a_name_of_none(graph):
 
 def test_an_id_of_a_former_build(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
-    build(folder, BuildOptions(rdf=None))
+    run_build(folder, BuildOptions(rdf=None))
     graph = Graph.open(folder)
     old = entity(graph, "Ada Lovelace", "PER")
     redirects = next((graph_folder(tmp_path / "run") / "redirects").glob("*.parquet"))
@@ -243,7 +244,7 @@ def test_sparql(graph):
 
 def test_sparql_without_rdf(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
-    build(folder, BuildOptions(rdf=None))
+    run_build(folder, BuildOptions(rdf=None))
     with pytest.raises(ConfigurationError, match="no RDF there"):
         Graph.open(folder).sparql("ASK {}")
 
@@ -290,6 +291,12 @@ def test_what_cannot_be_opened(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
     with pytest.raises(ConfigurationError, match="its graph is not finished"):
         Graph.open(folder)
+    # An export holds no tables, however whole it is.
+    run_build(folder, BuildOptions(rdf=None))
+    out = str(tmp_path / "out")
+    assert main(["export", folder, "--to", "ntriples", "--output", out]) == 0
+    with pytest.raises(ConfigurationError, match=f"^{out}: an export to rdf, not a run$"):
+        Graph.open(out)
 
 
 def test_wrong_tables_and_columns(graph, tmp_path):
@@ -298,7 +305,7 @@ def test_wrong_tables_and_columns(graph, tmp_path):
     with pytest.raises(ConfigurationError, match="entities: no column 'nam'; columns are entity_"):
         graph.table("entities", ["nam"])
     folder = write_folder(tmp_path / "run", DOCS)
-    build(folder, BuildOptions(rdf=None))
+    run_build(folder, BuildOptions(rdf=None))
     broken = next((graph_folder(tmp_path / "run") / "entities").glob("*.parquet"))
     broken.write_bytes(b"PAR1 no table PAR1")
     for use in (lambda g: g.entities, lambda g: g.counts, lambda g: g.neighbours("Ada")):

@@ -27,7 +27,7 @@ from pfn_kg import (
     Written,
 )
 from pfn_kg.pipeline import export as export_module
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.manifest import MANIFEST_VERSION, ExportManifest, find_any_manifest
 from pfn_kg.pipeline.options import pipeline_options
@@ -36,7 +36,9 @@ from pfn_kg.pipeline.options import pipeline_options
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = write_folder(tmp_path_factory.mktemp("graph") / "run", DOCS)
-    build(folder, BuildOptions(rdf=None, shard_rows=2, constraint_policy="keep", sentences=True))
+    run_build(
+        folder, BuildOptions(rdf=None, shard_rows=2, constraint_policy="keep", sentences=True)
+    )
     return folder
 
 
@@ -232,7 +234,7 @@ def test_wrong_options_of_neo4j(folder, uri, options, message):
 
 def test_a_load_without_sentences(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
-    build(folder, BuildOptions(rdf=None))
+    run_build(folder, BuildOptions(rdf=None))
     with pytest.raises(ConfigurationError, match="with `sentences`"):
         WriteNeo4j(folder, "bolt://localhost", lexical=True)
 

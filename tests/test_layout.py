@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "transforms.values": SCHEMAS | PLUMBING,
     "transforms.names": SCHEMAS | NAMES,
     "transforms.tables": SCHEMAS | PLUMBING,
-    "transforms.facts": SCHEMAS | SCORES | FACTS,
+    "transforms.facts": SCHEMAS | SCORES | {"pfn.inference"} | FACTS,
     "transforms.merging": SCHEMAS | MERGING,
     "transforms.graph": SCHEMAS | TRANSFORMS,
     "sinks": SCHEMAS,

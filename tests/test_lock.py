@@ -14,7 +14,7 @@ from helpers.corpora import ROOT, extract, run, write_corpus
 from helpers.extraction_folders import DOCS, write_folder
 from helpers.memory_file_system import upload
 from helpers.output_folders import graph_files, read_manifest
-from pfn_kg.pipeline.build_phase import build
+from pfn_kg.pipeline.build_phase import run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.locks import LOCKS, Owner, hold, hold_manifest
 from pfn_kg.schemas.errors import ConfigurationError
@@ -173,8 +173,8 @@ COMMANDS = {
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_give_way_in_one_line(tmp_path, capsys, command):
     folder = Path(write_folder(tmp_path / "run", DOCS))
-    build(str(folder))
-    build(str(folder))
+    run_build(str(folder))
+    run_build(str(folder))
     locked = tmp_path / "out" if command == "export" else folder
     claim(locked, ELSEWHERE)
     places = {"RUN": str(folder), "OUT": str(tmp_path / "out")}
@@ -207,7 +207,7 @@ def test_run_and_extract_give_way(tmp_path, tiny_model, capsys):
 def test_an_export_beside_a_lock_of_memory(memory, tmp_path):
     """The claim is a file among those of the output, and no reason to refuse it."""
     folder = write_folder(tmp_path / "run", DOCS)
-    build(folder)
+    run_build(folder)
     upload({"0.json": ELSEWHERE.model_dump_json().encode()}, f"memory://bucket/out/{LOCKS}")
     assert main(["export", folder, "--output", "memory://bucket/out"]) == 2
     assert main(["export", folder, "--output", "memory://bucket/out", "--take-over"]) == 0

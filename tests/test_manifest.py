@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from helpers.extraction_folders import DOCS, write_folder
-from pfn_kg.pipeline.build_phase import build
+from pfn_kg.pipeline.build_phase import run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.manifest import (
     MANIFEST_VERSION,
@@ -63,10 +63,10 @@ def test_a_folder_without_a_run_id_gets_one_when_it_is_built(tmp_path, capsys):
     folder = write_folder(tmp_path / "run", DOCS)
     file = Path(folder) / "manifest.json"
     assert "version" not in json.loads(file.read_text())
-    build(folder)
+    run_build(folder)
     first = json.loads(file.read_text())
     assert first["version"] == MANIFEST_VERSION
-    build(folder)
+    run_build(folder)
     assert json.loads(file.read_text())["run_id"] == first["run_id"]
     # Built by such an old program, it has to be built again.
     file.write_text(json.dumps({k: v for k, v in first.items() if k != "run_id"}))

@@ -15,7 +15,7 @@ from helpers.beam_runners import prism_options
 from helpers.examples import examples
 from helpers.extraction_folders import Doc, write_folder
 from helpers.output_folders import files, graph_folder, read_manifest, table_rows
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.snapshots import ALIASES_FILE
 from pfn_kg.schemas.build_options import RdfOptions
@@ -101,7 +101,7 @@ def aliases(tmp_path):
 
 def test_alias_table(tmp_path, aliases):
     folder = write_folder(tmp_path / "run", DOCS)
-    counts = build(folder, BuildOptions(aliases=aliases))
+    counts = run_build(folder, BuildOptions(aliases=aliases))
     check_sound(folder)
     found = entities(folder)
     microsoft = found["PER", "Microsoft Corporation"]
@@ -126,7 +126,7 @@ def test_name_of_the_table_that_no_text_has(tmp_path):
     path = tmp_path / "aliases.parquet"
     pq.write_table(pa.table({"alias": ["Oslo"], "canonical_name": ["Christiania"]}), path)
     folder = write_folder(tmp_path / "run", DOCS)
-    build(folder, BuildOptions(aliases=str(path)))
+    run_build(folder, BuildOptions(aliases=str(path)))
     check_sound(folder)
     found = entities(folder)["LOC", "Christiania"]
     assert found["entity_id"] == id_of("Christiania", "LOC")
@@ -135,7 +135,7 @@ def test_name_of_the_table_that_no_text_has(tmp_path):
 
 def test_fuzzy(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
-    counts = build(folder, BuildOptions(fuzzy=FUZZY))
+    counts = run_build(folder, BuildOptions(fuzzy=FUZZY))
     check_sound(folder)
     names = set(entities(folder))
     assert ("PER", "Charlotte Brontë") in names
@@ -149,7 +149,7 @@ def test_fuzzy(tmp_path):
 
 def test_fuzzy_joins_a_name_to_what_the_table_calls_it(tmp_path, aliases):
     folder = write_folder(tmp_path / "run", DOCS)
-    build(folder, BuildOptions(aliases=aliases, fuzzy=FUZZY))
+    run_build(folder, BuildOptions(aliases=aliases, fuzzy=FUZZY))
     check_sound(folder)
     microsoft = entities(folder)["PER", "Microsoft Corporation"]
     assert microsoft["mentions"] == 3
@@ -158,24 +158,24 @@ def test_fuzzy_joins_a_name_to_what_the_table_calls_it(tmp_path, aliases):
 
 def test_without_the_options_the_graph_is_the_former_one(tmp_path, aliases):
     folder = write_folder(tmp_path / "run", DOCS)
-    build(folder)
+    run_build(folder)
     before = without_redirects(folder)
-    build(folder, BuildOptions(aliases=aliases, fuzzy=FUZZY))
+    run_build(folder, BuildOptions(aliases=aliases, fuzzy=FUZZY))
     assert without_redirects(folder) != before
     moved = redirects(folder)
     assert (graph_folder(folder) / ALIASES_FILE).exists()
-    build(folder)
+    run_build(folder)
     check_sound(folder)
     assert without_redirects(folder) == before
     assert not moved.keys() & redirects(folder).keys()
     # Where the heir had no mention of its own key, its id went as well.
     (tmp_path / "c.csv").write_text("alias,canonical_name\nOslo,Christiania\n")
-    build(folder, BuildOptions(aliases=str(tmp_path / "c.csv")))
-    build(folder)
+    run_build(folder, BuildOptions(aliases=str(tmp_path / "c.csv")))
+    run_build(folder)
     assert redirects(folder)[id_of("Christiania", "LOC")] == id_of("Oslo", "LOC")
     # And what led there leads on: no chain, whatever came between.
     (tmp_path / "d.csv").write_text("alias,canonical_name\nOslo,Kristiania\n")
-    build(folder, BuildOptions(aliases=str(tmp_path / "d.csv")))
+    run_build(folder, BuildOptions(aliases=str(tmp_path / "d.csv")))
     check_sound(folder)
     now = id_of("Kristiania", "LOC")
     assert redirects(folder)[id_of("Christiania", "LOC")] == now
@@ -186,14 +186,14 @@ def test_without_the_options_the_graph_is_the_former_one(tmp_path, aliases):
 def test_same_bytes_whatever_the_chunks_order_and_workers(tmp_path, aliases, shard_rows):
     options = BuildOptions(aliases=aliases, fuzzy=FUZZY, shard_rows=shard_rows, rdf=None)
     folder = write_folder(tmp_path / "one", DOCS)
-    build(folder, options)
+    run_build(folder, options)
     expected = without_redirects(folder), table_rows(folder, "redirects")
-    build(folder, options)
+    run_build(folder, options)
     assert (without_redirects(folder), table_rows(folder, "redirects")) == expected
-    build(folder, options, ["--direct_num_workers=2", "--direct_running_mode=multi_threading"])
+    run_build(folder, options, ["--direct_num_workers=2", "--direct_running_mode=multi_threading"])
     assert (without_redirects(folder), table_rows(folder, "redirects")) == expected
     other = write_folder(tmp_path / "ones", DOCS, chunk_documents=1, reverse=True)
-    build(other, options)
+    run_build(other, options)
     assert (without_redirects(other), table_rows(other, "redirects")) == expected
 
 
@@ -204,11 +204,11 @@ def test_prism(tmp_path, aliases, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     options = BuildOptions(aliases=aliases, fuzzy=FUZZY, shard_rows=2)
     local, prism = write_folder(tmp_path / "local", DOCS), str(tmp_path / "prism")
-    build(local, options.changed(aliases=None))
+    run_build(local, options.changed(aliases=None))
     # Redirects go back to the build before.
     shutil.copytree(local, prism, symlinks=True)
-    build(local, options)
-    build(prism, options, prism_runner)
+    run_build(local, options)
+    run_build(prism, options, prism_runner)
     assert without_redirects(prism) == without_redirects(local)
     assert table_rows(prism, "redirects") == table_rows(local, "redirects") != []
 
@@ -245,7 +245,7 @@ def test_any_sequence_of_builds(tmp_path_factory, corpus, steps):
     folder = tmp_path_factory.mktemp("steps")
     docs = [doc(str(number), *names) for number, names in enumerate(corpus)]
     output = write_folder(folder / "run", docs)
-    build(output, BuildOptions(rdf=None))
+    run_build(output, BuildOptions(rdf=None))
     exact = {m["mention_id"]: m["entity_id"] for m in table_rows(output, "mentions")}
     for number, (text, is_fuzzy) in enumerate(steps):
         path = folder / f"{number}.csv"
@@ -253,7 +253,7 @@ def test_any_sequence_of_builds(tmp_path_factory, corpus, steps):
         options = BuildOptions(
             rdf=None, aliases=text and str(path), fuzzy=FUZZY if is_fuzzy else None
         )
-        build(output, options)
+        run_build(output, options)
         check_sound(output)
         # Every key that lost all its mentions is known to lead to where they went.
         found, ids = redirects(output), {e["entity_id"] for e in table_rows(output, "entities")}
@@ -262,7 +262,7 @@ def test_any_sequence_of_builds(tmp_path_factory, corpus, steps):
             if entity not in ids:
                 assert found[entity] == now[mention]
     fresh = write_folder(folder / "fresh", docs[::-1], chunk_documents=1)
-    build(fresh, options)
+    run_build(fresh, options)
     assert table_rows(fresh, "entities") == table_rows(output, "entities")
     columns = ("mention_id", "entity_id")
     assert [[m[c] for c in columns] for m in table_rows(fresh, "mentions")] == [
@@ -306,7 +306,7 @@ def test_iris_in_rdf(tmp_path, aliases):
 
     for alias_iris in ("same-as", "subject"):
         rdf = RdfOptions(provenance="statement", alias_iris=alias_iris)
-        build(str(folder), BuildOptions(aliases=aliases, rdf=rdf))
+        run_build(str(folder), BuildOptions(aliases=aliases, rdf=rdf))
         found = rdflib.Graph()
         for file in (graph_folder(folder) / "rdf").glob("*-of-*.ttl"):
             found.parse(file)
@@ -401,7 +401,7 @@ def test_an_alias_table_that_was_changed_is_refused(tmp_path, aliases):
     from pfn_kg.pipeline.commands.build import last_build
 
     folder = write_folder(tmp_path / "run", DOCS)
-    build(folder, BuildOptions(aliases=aliases, rdf=None))
+    run_build(folder, BuildOptions(aliases=aliases, rdf=None))
     kept = graph_folder(folder) / ALIASES_FILE
     assert last_build(folder).aliases == str(kept)
     pq.write_table(pa.table({"alias": ["x"], "canonical_name": ["y"]}), kept)

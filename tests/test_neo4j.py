@@ -22,16 +22,18 @@ from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 from helpers.output_folders import graph_folder, list_again, read_manifest, table_rows
 from helpers.ports import free_port
 from helpers.texts import TEXT
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.write_graph import WriteGraph
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.sinks.interface import Rows
 from pfn_kg.sinks.neo4j.connection import Neo4jServer, Neo4jUnavailableError
+from pfn_kg.sinks.neo4j.long_texts import MOST_BYTES
 from pfn_kg.sinks.neo4j.schema import quoted
 from pfn_kg.sinks.neo4j.sink import Neo4jOptions, Neo4jSink
 from pfn_kg.transforms.tables.parts import find_parts
+from pfn_kg.transforms.tables.sentence_contents import with_contents
 
 PEOPLE = [
     Doc(
@@ -75,7 +77,7 @@ def make_run(folder, **options):
         "constraint_policy": "keep",
         "sentences": True,
     } | options
-    build(str(folder), BuildOptions(**options))
+    run_build(str(folder), BuildOptions(**options))
     return str(folder)
 
 
@@ -193,7 +195,7 @@ def test_the_database_mirrors_the_folder(tmp_path, neo4j, graph, capsys):
             "CREATE (u:User {graph: $graph, id: '1'})-[:LIKES]->(a), (u)-[:LIKES]->(v)",
             graph=graph,
         )
-        build(folder, BuildOptions(relation_threshold=0.7, entity_threshold=0.9, rdf=None))
+        run_build(folder, BuildOptions(relation_threshold=0.7, entity_threshold=0.9, rdf=None))
         capsys.readouterr()
         assert load(folder, graph) == 0
         said = capsys.readouterr()
@@ -218,7 +220,7 @@ def test_the_database_mirrors_the_folder(tmp_path, neo4j, graph, capsys):
 
 def test_a_graph_of_another_run_is_replaced_only_when_asked(tmp_path, run, neo4j, graph, capsys):
     folder = write_folder(tmp_path / "run", DOCS[:2])
-    build(folder, BuildOptions(rdf=None))
+    run_build(folder, BuildOptions(rdf=None))
     assert load(run, graph) == 0
     before = neo4j.graph(graph)
     assert load(folder, graph) == 2
@@ -466,6 +468,7 @@ def test_only_plain_names_become_labels(name):
 def test_many_rows_that_are_refused_are_not_a_server_that_refuses_all(neo4j, graph):
     """Only if no row of a large batch passes, it is not the rows."""
     too_long = ["x" * 10_000] * 100
+    foreign_index(neo4j)
     sink = Neo4jSink(LABEL_SCHEMA, server_of(neo4j), Neo4jOptions(graph, "run.v"))
     sink.open()
     try:
@@ -476,16 +479,31 @@ def test_many_rows_that_are_refused_are_not_a_server_that_refuses_all(neo4j, gra
             sink.write(Rows("entities", 0, 1, entity_rows(too_long)))
     finally:
         sink.close()
+        neo4j.query("DROP INDEX foreign_aliases")
+
+
+def foreign_index(neo4j):
+    """Somebody else's index, which does not take an alias of more than 8164 bytes."""
+    neo4j.query("CREATE INDEX foreign_aliases FOR (n:Entity) ON (n.aliases)")
+    neo4j.query("CALL db.awaitIndexes(300)")
 
 
 def test_what_the_server_refuses_is_kept(tmp_path, neo4j, graph, capsys):
+    foreign_index(neo4j)
+    try:
+        check_what_the_server_refuses(tmp_path, neo4j, graph, capsys)
+    finally:
+        neo4j.query("DROP INDEX foreign_aliases")
+
+
+def check_what_the_server_refuses(tmp_path, neo4j, graph, capsys):
     folder = make_run(tmp_path / "run")
     path = next((graph_folder(tmp_path / "run") / "entities").glob("*.parquet"))
     table = pq.read_table(path)
     names = table["name"].to_pylist()
     position = table["kind"].to_pylist().index("entity")
     guilty = table["entity_id"][position].as_py()
-    # More than an index of Neo4j takes; it is not cut off in silence.
+    # More than an index of Neo4j takes: the name is cut, and whole among the aliases.
     names[position] = "x" * 10_000
     pq.write_table(table.set_column(table.column_names.index("name"), "name", [names]), path)
     list_again(folder)
@@ -515,6 +533,66 @@ def test_what_the_server_refuses_is_kept(tmp_path, neo4j, graph, capsys):
     assert load(folder, graph) == 0
     assert rejected(folder) == []
     same(neo4j.graph(graph), expected_graph(folder, graph))
+
+
+@pytest.mark.parametrize("length", [6_999, 7_001, 8_164, 8_165, 40_000])
+@pytest.mark.parametrize("character", ["x", "東"])
+def test_texts_that_are_longer_than_an_index_takes(neo4j, graph, length, character):
+    name = character * (length // len(character.encode()))
+    options = Neo4jOptions(graph, "run.v", lexical=True)
+    sink = Neo4jSink(LABEL_SCHEMA, server_of(neo4j), options)
+    sink.open()
+    try:
+        sink.prepare()
+        entities = entity_rows([name], ["other"])
+        assert sink.write(Rows("entities", 0, 1, entities)).rejected == ()
+        documents = pa.Table.from_pylist(
+            [{"document_id": name, "title": name}], TABLE_SCHEMAS["documents"]
+        )
+        assert sink.write(Rows("documents", 0, 1, documents)).rejected == ()
+        sentence = {"document_id": name, "sentence_index": 0, "begin": 0, "end": 1, "text": name}
+        sentences = pa.Table.from_pylist([sentence], TABLE_SCHEMAS["sentences"])
+        sentences = with_contents(sentences, [], [])
+        assert sink.write(Rows("sentences", 0, 1, sentences)).rejected == ()
+    finally:
+        sink.close()
+    (entity,) = neo4j.query("MATCH (n:Entity {graph: $graph}) RETURN n", graph=graph)
+    (document,) = neo4j.query(
+        "MATCH (c:Chunk {graph: $graph})-[:FROM_DOCUMENT]->(n:Document) RETURN n, c.text AS text",
+        graph=graph,
+    )
+    assert document["text"] == document["n"]["title"] == name
+    if len(name.encode()) <= MOST_BYTES:
+        assert (entity["n"]["name"], entity["n"]["aliases"]) == (name, ["other"])
+        assert document["n"]["id"] == name
+        assert "whole_id" not in document["n"]
+    else:
+        assert entity["n"]["name"].endswith("…")
+        assert name.startswith(entity["n"]["name"][:-1])
+        assert entity["n"]["aliases"] == [name, "other"]
+        assert document["n"]["whole_id"] == name
+        assert len(document["n"]["id"]) < 300
+
+
+def test_years_before_christ_load(neo4j, graph):
+    rows = entity_rows(["44 BC"])
+    for column, value in (("kind", "value"), ("type", "TIME"), ("value", "-0043")):
+        rows = rows.set_column(rows.column_names.index(column), column, [[value]])
+    index = rows.column_names.index("datatype")
+    rows = rows.set_column(index, "datatype", [["xsd:gYear"]])
+    sink = Neo4jSink(LABEL_SCHEMA, server_of(neo4j), Neo4jOptions(graph, "run.v"))
+    sink.open()
+    try:
+        sink.prepare()
+        assert sink.write(Rows("entities", 0, 1, rows)).rejected == ()
+    finally:
+        sink.close()
+    # `value` is the text that the tables hold; an astronomical year is what it is as a number.
+    (found,) = neo4j.query(
+        "MATCH (n:Value:TIME {graph: $graph}) RETURN n.value AS value, toInteger(n.value) AS year",
+        graph=graph,
+    )
+    assert found == {"value": "-0043", "year": -43}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from helpers.corpora import ROOT
 from helpers.extraction_folders import LABEL_SCHEMA, Doc, write_folder
 from helpers.neo4j_server import PASSWORD, Database, running
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.load import LoadOptions, load
@@ -84,7 +84,7 @@ def with_certificate(folder):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = write_folder(tmp_path_factory.mktemp("graph") / "run", DOCUMENTS, 100)
-    build(folder, BuildOptions(rdf=None))
+    run_build(folder, BuildOptions(rdf=None))
     return read_finished(folder)
 
 

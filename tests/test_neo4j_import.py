@@ -13,7 +13,7 @@ from test_neo4j import HOSTILE, PEOPLE
 from helpers.extraction_folders import DOCS, write_folder
 from helpers.neo4j_server import Database, Neo4jServer
 from helpers.output_folders import graph_folder, list_again
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 
 ODD = [
@@ -37,7 +37,7 @@ def run(tmp_path_factory):
     """A run whose names hold all that CSV chokes on."""
     folder = tmp_path_factory.mktemp("graph") / "run"
     write_folder(folder, [*DOCS, *PEOPLE])
-    build(str(folder), BuildOptions(rdf=None, constraint_policy="keep"))
+    run_build(str(folder), BuildOptions(rdf=None, constraint_policy="keep"))
     [path] = (graph_folder(folder) / "entities").glob("*.parquet")
     rows = pq.read_table(path).to_pylist()
     # The importer can't say a character that separates items, within one.

@@ -2,12 +2,13 @@
 
 import re
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from helpers.corpora import ROOT
 from pfn_kg.pfn.checkpoint import DEFAULT_MODEL, shipped_models
+
+nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
+nbformat = pytest.importorskip("nbformat")
 
 NOTEBOOK = ROOT / "examples" / "first_graph.ipynb"
 
@@ -31,7 +32,7 @@ def test_the_notebook_runs(monkeypatch):
         if cell.cell_type == "code":
             cell.outputs = []
     where = {"metadata": {"path": str(NOTEBOOK.parent)}}
-    NotebookClient(run, timeout=600, kernel_name="python3", resources=where).execute()
+    nbclient.NotebookClient(run, timeout=600, kernel_name="python3", resources=where).execute()
     for cell in run.cells:
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]

@@ -16,7 +16,7 @@ from helpers.examples import examples
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
 from helpers.output_folders import graph_folder
 from helpers.rdf_graphs import entity, read_both, relation, rows
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.schemas.build_options import RdfOptions
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.rdf.names import RdfNames
@@ -114,7 +114,7 @@ def test_void():
 @pytest.mark.parametrize("provenance", ["none", "statement", "rdf12"])
 def test_void_counts_what_is_there(tmp_path, provenance):
     folder = Path(write_folder(tmp_path / "run", DOCS))
-    build(str(folder), BuildOptions(rdf=RdfOptions(provenance=provenance)))
+    run_build(str(folder), BuildOptions(rdf=RdfOptions(provenance=provenance)))
     import pyoxigraph
 
     store = pyoxigraph.Store()
@@ -160,7 +160,7 @@ GOOD = Doc(
 def good(tmp_path_factory):
     """A graph with provenance, and its shapes."""
     folder = Path(write_folder(tmp_path_factory.mktemp("shapes") / "run", [GOOD]))
-    build(str(folder), BuildOptions(rdf=RdfOptions(provenance="statement")))
+    run_build(str(folder), BuildOptions(rdf=RdfOptions(provenance="statement")))
     data, shapes = Graph(), Graph()
     for path in (graph_folder(folder) / "rdf").glob("*-of-*"):
         data.parse(path)
@@ -225,7 +225,7 @@ def test_flagged_facts_are_warnings_that_the_policy_drop_keeps_out(tmp_path):
     found = {}
     for policy in ("flag", "drop"):
         folder = Path(write_folder(tmp_path / policy, DOCS))
-        build(str(folder), BuildOptions(constraint_policy=policy))
+        run_build(str(folder), BuildOptions(constraint_policy=policy))
         data = Graph()
         for path in (graph_folder(folder) / "rdf").glob("*-of-*"):
             data.parse(path)

@@ -11,7 +11,7 @@ import pytest
 from helpers.extraction_folders import DOCS, write_folder
 from helpers.output_folders import graph_folder
 from pfn_kg.pipeline.arguments import Call, all_options, make_parser, parse, spelt
-from pfn_kg.pipeline.build_phase import build, recorded_options
+from pfn_kg.pipeline.build_phase import recorded_options, run_build
 from pfn_kg.pipeline.cli import COMMANDS, command_help, command_module, main
 from pfn_kg.pipeline.commands.extract import without_secrets
 from pfn_kg.pipeline.manifest import read_extracted
@@ -112,7 +112,7 @@ def test_a_build_picks_up_every_recorded_option(tmp_path):
     del values["schema"]
     given = assemble(BuildOptions, values)
     assert {name for name in values if name in given.model_fields} <= given.model_fields_set
-    build(folder, given)
+    run_build(folder, given)
     found = recorded_options(folder, read_extracted(folder))
     assert found.aliases == str(graph_folder(folder) / "aliases.parquet")
     # The tag of names in RDF is recorded with the RDF too.

@@ -90,6 +90,19 @@ def test_chunks_end_before_they_are_too_long(tmp_path):
     assert sizes == [[5], [6, 4], [20], [1, 1]]
 
 
+def test_documents_that_are_too_long_are_rejected(tmp_path):
+    path = write_corpus(tmp_path / "a.parquet", ["x" * 10, "x" * 11, "x" * 300])
+    [run] = plan_extraction(options(path, max_characters=10), "model").runs
+    (chunk,) = read_chunks(run, lambda *_: None)
+    assert [d.text and len(d.text) for d in chunk.documents] == [10, None, None]
+    assert [(r.stage, r.error) for d in chunk.documents for r in d.rejected] == [
+        ("read", "column 'text' has 11 characters, more than max_characters (10)"),
+        ("read", "column 'text' has 300 characters, more than max_characters (10)"),
+    ]
+    assert [d.document_id for d in chunk.documents] == ["a0", "a1", "a2"]
+    assert len(chunk.documents[2].rejected[0].payload) == 200
+
+
 def chunk_names(path, model="model", **others):
     runs = plan_extraction(options(path, **others), model).runs
     return [run.chunk_name(run.begin) for run in runs]

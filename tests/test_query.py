@@ -10,7 +10,7 @@ import pyoxigraph
 import pytest
 
 from helpers.extraction_folders import DOCS, write_folder
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.commands.query import table
 from pfn_kg.pipeline.manifest import ExportManifest, write_manifest
@@ -25,7 +25,7 @@ BORN = """SELECT ?name ?place ?year WHERE {
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = write_folder(tmp_path_factory.mktemp("graph") / "run", DOCS)
-    build(folder, BuildOptions(rdf=RdfOptions(provenance="statement"), label_language="en"))
+    run_build(folder, BuildOptions(rdf=RdfOptions(provenance="statement"), label_language="en"))
     return folder
 
 
@@ -173,7 +173,7 @@ def test_folders_that_hold_no_graph(tmp_path, run, refused, capsys):
     assert "no manifest.json there" in refused(tmp_path / "absent", question)
     folder = write_folder(tmp_path / "extracted", DOCS)
     assert "its graph is not finished" in refused(folder, question)
-    build(folder, BuildOptions(rdf=None))
+    run_build(folder, BuildOptions(rdf=None))
     assert "rdf: no RDF there; write it by `pfn-kg build" in refused(folder, question)
     out = tmp_path / "import"
     assert main(["export", run, "--to", "neo4j-import", "--output", str(out)]) == 0

@@ -94,6 +94,23 @@ def test_docred_no_mention_is_its_own_object(write):
     assert reading.skipped == {"fact without both arguments in one sentence": 1}
 
 
+@pytest.mark.parametrize("type_", ["PER", "ORG"])
+def test_docred_a_mention_that_is_given_twice_is_not_its_own_object(write, type_):
+    document = docred_document()
+    twice = [{"sent_id": 1, "pos": [0, 1], "type": "PER"}]
+    document["vertexSet"] = [[*twice, twice[0] | {"type": type_}]]
+    document["labels"] = [{"h": 0, "t": 0, "r": "P1"}]
+    reading = read(write([document]), "docred")
+    assert [named(sentence) for sentence in reading] == [[], []]
+    assert reading.skipped == {"fact without both arguments in one sentence": 1}
+    # Nor is a mention counted twice.
+    assert reading.documents[0].clusters == [list(dict.fromkeys(reading.documents[0].clusters[0]))]
+    # Two entities with one mention may be related; the data says so.
+    document["vertexSet"].append(twice)
+    document["labels"] = [{"h": 0, "t": 1, "r": "P1"}]
+    assert ("Lovelace", "P1", "Lovelace") in named(read(write([document]), "docred")[1])
+
+
 def test_docred_without_names_keeps_the_property_ids(write):
     sentences = read(write([docred_document()]), "docred")
     assert {relation for s in sentences for _, relation, _ in s.triples} == {"P19", "P22"}

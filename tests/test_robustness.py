@@ -1,6 +1,7 @@
 """The transformations of appendix D: what they change, what they keep, and that they repeat."""
 
 import json
+import random
 
 import pytest
 from hypothesis import given
@@ -196,3 +197,25 @@ def test_the_command(tiny_model, tmp_path, capsys):
     (tmp_path / "none.json").write_text(spert([DATA[2]]))
     assert main([*command, "--data", str(tmp_path / "none.json"), "--robustness"]) == 2
     assert "has nothing to change" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["ab", "AA", "bell", "Zürich"])
+def test_all_slips_are_made(word):
+    """A swap, a loss or one letter more, and nothing else."""
+    rng = random.Random(word)
+    letters = "xyz"
+    lexicon = Lexicon(reading((f"{letters} .", [(0, 1, "T")], [])))
+    swapped = {
+        word[:i] + word[i + 1] + word[i] + word[i + 2 :]
+        for i in range(len(word) - 1)
+        if word[i] != word[i + 1]
+    }
+    deleted = {word[:i] + word[i + 1 :] for i in range(len(word))}
+    added = {word[:i] + x + word[i:] for i in range(len(word) + 1) for x in letters}
+    made = [lexicon.typo(rng, ["1", word, "."], "T") for _ in range(60)]
+    assert all((first, last) == ("1", ".") for first, _, last in made)
+    slips = {slip for _, slip, _ in made}
+    assert slips <= swapped | deleted | added
+    assert slips & added
+    assert slips & deleted
+    assert slips & swapped or not swapped

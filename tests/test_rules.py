@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from helpers.examples import examples
 from helpers.extraction_folders import Doc, write_folder
 from helpers.output_folders import read_manifest, table_rows
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import Rules
@@ -57,7 +57,7 @@ def graph(tmp_path, docs, rules, constraint_policy="flag", **folder):
     """Facts by (subject, relation, object) with their triples' flags, and what was counted."""
     place = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
     directory = write_folder(place, docs, label_schema=SCHEMA, **folder)
-    counts = build(
+    counts = run_build(
         directory, BuildOptions(rdf=None, rules=rules, constraint_policy=constraint_policy)
     )
     names = {e["entity_id"]: e["name"] for e in table_rows(directory, "entities")}

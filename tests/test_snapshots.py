@@ -18,7 +18,7 @@ from helpers.output_folders import (
     write_manifest,
 )
 from pfn_kg.pipeline import build_phase
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.graph import Graph
@@ -60,13 +60,13 @@ def spoil(folder):
 def test_each_build_has_a_folder_and_the_last_ones_stay(folder):
     paths = []
     for number in range(1, 4):
-        build(str(folder), BuildOptions(relation_threshold=0.1 * number + 0.4))
+        run_build(str(folder), BuildOptions(relation_threshold=0.1 * number + 0.4))
         paths.append(current(folder))
         assert builds(folder) == sorted(paths[-2:])
         assert os.readlink(folder / "graph") == paths[-1]
         assert (folder / "graph").resolve() == graph_folder(folder).resolve()
         assert verify(str(folder)) == []
-    build(str(folder), BuildOptions(keep_builds=1))
+    run_build(str(folder), BuildOptions(keep_builds=1))
     assert builds(folder) == [current(folder)]
     assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
     assert {path.name for path in folder.iterdir()} == {
@@ -75,11 +75,11 @@ def test_each_build_has_a_folder_and_the_last_ones_stay(folder):
 
 
 def test_a_reader_holds_to_its_snapshot(folder):
-    build(str(folder))
+    run_build(str(folder))
     before = Graph.open(str(folder))
     run_before = read_finished(str(folder))
     triples = table_rows(folder, "triples")
-    build(str(folder), HIGH)
+    run_build(str(folder), HIGH)
     assert len(table_rows(folder, "triples")) < len(triples)
     assert before.triples.to_pylist() == triples
     assert len(before.sparql("SELECT ?s { ?s a ?c }").__iter__().__next__()) == 1
@@ -89,7 +89,7 @@ def test_a_reader_holds_to_its_snapshot(folder):
 
 
 def test_the_last_graph_is_read_during_a_build_and_after_a_failed_one(folder, tmp_path, capsys):
-    build(str(folder))
+    run_build(str(folder))
     before = graph_files(folder), read_manifest(folder)
     mend = spoil(folder)
     assert main(["build", str(folder), "--relation-threshold", "0.75"]) == 1
@@ -105,7 +105,7 @@ def test_the_last_graph_is_read_during_a_build_and_after_a_failed_one(folder, tm
         assert (out / "manifest.json").exists()
     mend()
     write_manifest(folder, before[1] | {"state": "building"})
-    build(str(folder))
+    run_build(str(folder))
     assert graph_files(folder) == before[0]
     assert read_manifest(folder)["state"] == "done"
 
@@ -118,13 +118,13 @@ def test_a_first_build_that_fails_leaves_no_graph(folder, capsys):
     assert main(["query", str(folder), "ASK {}"]) == 2
     assert "its graph is not finished" in capsys.readouterr().err
     mend()
-    build(str(folder))
+    run_build(str(folder))
     assert verify(str(folder)) == []
 
 
 def test_the_second_of_two_builds_does_no_harm(folder, monkeypatch):
     """A build that took the place of one which was running after all."""
-    build(str(folder))
+    run_build(str(folder))
     first = current(folder)
     write = build_phase.write_record
     between = []
@@ -133,12 +133,12 @@ def test_the_second_of_two_builds_does_no_harm(folder, monkeypatch):
         write(directory, record)
         if not between:
             between.append(None)
-            build(directory, HIGH)  # all of it, when the other is about to be finished
+            run_build(directory, HIGH)  # all of it, when the other is about to be finished
             between.append(current(folder))
 
     monkeypatch.setattr(build_phase, "write_record", write_record)
     with pytest.raises(ConfigurationError, match="another build has finished since this one began"):
-        build(str(folder))
+        run_build(str(folder))
     assert current(folder) == between[1]
     assert builds(folder) == sorted([first, between[1]])
     assert read_manifest(folder)["state"] == "done"
@@ -156,14 +156,14 @@ def test_what_killed_builds_left_goes_and_what_others_make_stays(folder):
     for name, owner in owners.items():
         write_owner(str(folder / "builds" / name), owner)
     (folder / "builds" / "nobody").mkdir()
-    build(str(folder))
+    run_build(str(folder))
     assert builds(folder) == sorted([current(folder), "builds/elsewhere", "builds/running"])
 
 
 def test_rollback(folder, capsys):
-    build(str(folder))
+    run_build(str(folder))
     first = current(folder), graph_files(folder), read_manifest(folder)["build"]
-    build(str(folder), HIGH)
+    run_build(str(folder), HIGH)
     add_load(folder)
     assert graph_files(folder) != first[1]
     capsys.readouterr()
@@ -177,12 +177,12 @@ def test_rollback(folder, capsys):
     assert main(["rollback", str(folder)]) == 2
     assert "no graph is kept from before the current one" in capsys.readouterr().err
     # The one that was rolled back is no predecessor of the next.
-    build(str(folder), HIGH)
+    run_build(str(folder), HIGH)
     assert builds(folder) == sorted([first[0], current(folder)])
     assert main(["rollback", str(folder)]) == 0
     assert current(folder) == first[0]
     assert main(["rollback", str(folder.parent / "none")]) == 2
-    build(str(folder), BuildOptions(keep_builds=1))
+    run_build(str(folder), BuildOptions(keep_builds=1))
     capsys.readouterr()
     assert main(["rollback", str(folder)]) == 2
     assert f"{first[0]}, is not kept" in capsys.readouterr().err
@@ -206,8 +206,8 @@ def to_old_layout(folder):
 def old(folder):
     aliases = folder.parent / "aliases.csv"
     aliases.write_text("alias,canonical_name\nAda Lovelace,Countess of Lovelace\n")
-    build(str(folder))
-    build(str(folder), BuildOptions(aliases=str(aliases)))
+    run_build(str(folder))
+    run_build(str(folder), BuildOptions(aliases=str(aliases)))
     assert table_rows(folder, "redirects")
     to_old_layout(folder)
     return folder
@@ -248,7 +248,7 @@ def test_an_old_layout_that_was_killed_in_the_middle_is_no_graph(old, capsys):
     write_manifest(old, manifest | {"state": "building", "version": 2})
     assert main(["query", str(old), "ASK {}"]) == 2
     assert "its graph is not finished" in capsys.readouterr().err
-    build(str(old))
+    run_build(str(old))
     assert verify(str(old)) == []
 
 
@@ -276,15 +276,15 @@ def test_resume_of_a_finished_run_keeps_loads_and_options(tmp_path, tiny_model):
 
 
 def test_the_version_is_that_of_the_snapshot(folder):
-    build(str(folder))
+    run_build(str(folder))
     version = read_finished(str(folder)).version()
     remove_documents(str(folder), ["a"])
     assert read_finished(str(folder)).version() == version
     write_manifest(folder, read_manifest(folder) | {"removed": {}, "state": "extracted"})
     # The same graph again has the same version, however many are kept.
-    build(str(folder), BuildOptions(keep_builds=3))
+    run_build(str(folder), BuildOptions(keep_builds=3))
     assert read_finished(str(folder)).version() == version
-    build(str(folder), HIGH)
+    run_build(str(folder), HIGH)
     assert read_finished(str(folder)).version() != version
 
 
@@ -292,24 +292,24 @@ def test_redirects_come_from_the_current_graph(folder):
     """A build that failed between two others loses no redirect."""
     aliases = folder.parent / "aliases.csv"
     aliases.write_text("alias,canonical_name\nAda Lovelace,Countess of Lovelace\n")
-    build(str(folder))
-    build(str(folder), BuildOptions(aliases=str(aliases)))
+    run_build(str(folder))
+    run_build(str(folder), BuildOptions(aliases=str(aliases)))
     redirects = table_rows(folder, "redirects")
     assert redirects
     mend = spoil(folder)
     assert main(["build", str(folder)]) == 1
     mend()
-    build(str(folder), BuildOptions(aliases=str(aliases)))
+    run_build(str(folder), BuildOptions(aliases=str(aliases)))
     assert table_rows(folder, "redirects") == redirects
 
 
 def test_a_copy_that_followed_the_link(folder, tmp_path):
-    build(str(folder))
+    run_build(str(folder))
     copy = shutil.copytree(folder, tmp_path / "copy")
     assert verify(str(copy)) == [
         f"copy of a graph in the place of the link: 1, such as {copy / 'graph'}"
     ]
-    build(str(copy), HIGH)
+    run_build(str(copy), HIGH)
     assert os.readlink(copy / "graph") == current(copy)
     assert verify(str(copy)) == []
 
@@ -317,7 +317,7 @@ def test_a_copy_that_followed_the_link(folder, tmp_path):
 def test_something_else_has_the_name_of_the_link(folder, caplog):
     (folder / "graph").mkdir()
     (folder / "graph" / "mine.txt").write_text("x")
-    build(str(folder))
+    run_build(str(folder))
     assert (folder / "graph" / "mine.txt").read_text() == "x"
     assert "is no link of ours" in caplog.text
     assert pq.read_table(graph_folder(folder) / "documents").num_rows == 3

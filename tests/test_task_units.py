@@ -99,3 +99,22 @@ def test_loss_is_summed_binary_cross_entropy():
     p = 1 / (1 + np.exp(-logits.numpy().astype(np.float64)))
     expected = -np.sum(np.where(labels.numpy() == 1, np.log(p), np.log(1 - p)))
     assert table_loss(logits, labels).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_cells_of_the_ner_table_are_spans_inside_one_sentence():
+    """All pairs, one at a time: first <= last, both in one sentence, no longer than the bound."""
+    mask = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
+    ids = torch.tensor([[0, 0, 1, 1, 1, 2], [0, 1, 1, 1, 1, 1]])
+    for sentence_ids in (None, ids):
+        for max_span in (None, 1, 2):
+            expected = [
+                (window, first, last)
+                for window in range(2)
+                for first in range(6)
+                for last in range(first, 6)
+                if mask[window, first] and mask[window, last]
+                if sentence_ids is None or ids[window, first] == ids[window, last]
+                if max_span is None or last - first < max_span
+            ]
+            cells = torch.stack(upper_triangle(mask, sentence_ids, max_span), 1)
+            assert cells.tolist() == [list(cell) for cell in expected]

@@ -26,6 +26,13 @@ SAID = (
     | st.builds("{}{}{}".format, YEARS, st.sampled_from(["-", "–", " - ", " to ", "/"]), YEARS)
     | st.builds("{} {}".format, st.sampled_from(["c.", "circa", "the", "summer", "fall of"]), YEARS)
     | st.builds("the {}s".format, YEARS)
+    | st.builds(
+        "{}{}{}".format,
+        st.sampled_from(["", "AD ", "c. ", "March ", "29 February ", "5 BC - ", "9-"]),
+        st.integers(0, 12_000),
+        st.sampled_from(["", " BC", " AD", " B.C.E."]),
+    )
+    | st.builds("{}th century {}".format, st.integers(0, 99), st.sampled_from(["BC", "CE"]))
     | st.builds("{}th century".format, st.integers(0, 99))
     | st.from_regex(r"P([0-9]{1,9}Y)?([0-9]{1,3}M)?(T[0-9]{1,9}S)?", fullmatch=True)
 )
@@ -46,7 +53,8 @@ SAID = (
         ("the late 1990s", "xsd:date", "the late 1990s", "string"),
         ("May", "xsd:date", "May", "string"),
         ("04/05/2004", "xsd:date", "04/05/2004", "string"),
-        ("0000", "xsd:gYear", "0000", "string"),
+        ("0000", "xsd:date", "0000", "string"),
+        ("0000-05", "xsd:gYear", "0000-05", "string"),
         ("May 0000", "xsd:date", "May 0000", "string"),
         ("0000-05", "xsd:date", "0000-05", "string"),
         ("4 May 0000", "xsd:date", "4 May 0000", "string"),
@@ -65,6 +73,61 @@ SAID = (
 )
 def test_values(text, datatype, lexical, found):
     assert normalise_value(text, datatype) == Value(lexical, f"xsd:{found}")
+
+
+@pytest.mark.parametrize(
+    ("text", "lexical", "datatype"),
+    [
+        ("44 BC", "-0043", "xsd:gYear"),
+        ("44 B.C.", "-0043", "xsd:gYear"),
+        ("44 BCE", "-0043", "xsd:gYear"),
+        ("44 B. C. E.", "-0043", "xsd:gYear"),
+        ("1 BC", "0000", "xsd:gYear"),
+        ("10,000 BC", "-9999", "xsd:gYear"),
+        ("12000 BC", "-11999", "xsd:gYear"),
+        ("AD 79", "0079", "xsd:gYear"),
+        ("A.D. 79", "0079", "xsd:gYear"),
+        ("79 AD", "0079", "xsd:gYear"),
+        ("79 CE", "0079", "xsd:gYear"),
+        ("15 March 44 BC", "-0043-03-15", "xsd:date"),
+        ("March 15, 44 BC", "-0043-03-15", "xsd:date"),
+        ("March 5, 100 BC", "-0099-03-05", "xsd:date"),
+        ("March 44 BC", "-0043-03", "xsd:gYearMonth"),
+        # The proleptic Gregorian calendar of XSD has this day in 45 BC.
+        ("29 February 45 BC", "-0044-02-29", "xsd:date"),
+        ("c. 44 BC", "-0043~", "edtf:EDTF"),
+        ("circa AD 79", "0079~", "edtf:EDTF"),
+        ("58–50 BC", "-0057/-0049", "edtf:EDTF"),
+        ("from 58 to 50 BC", "-0057/-0049", "edtf:EDTF"),
+        ("27 BC – AD 14", "-0026/0014", "edtf:EDTF"),
+        ("the 5th century BC", "-0499/-0400", "edtf:EDTF"),
+        ("first century BC", "-0099/0000", "edtf:EDTF"),
+        ("2nd century AD", "0101/0200", "edtf:EDTF"),
+        # No such year, no such day, two readings, backwards.
+        ("0 BC", "0 BC", "xsd:string"),
+        ("29 February 44 BC", "29 February 44 BC", "xsd:string"),
+        ("March 5,100 BC", "March 5,100 BC", "xsd:string"),
+        ("50–58 BC", "50–58 BC", "xsd:string"),
+        ("44", "44", "xsd:string"),
+    ],
+)
+def test_eras(text, lexical, datatype):
+    value = normalise_value(text, "xsd:date")
+    assert value == Value(lexical, datatype)
+    assert normalise_value(lexical, datatype) == value
+
+
+def test_a_number_with_a_minus_is_no_year():
+    assert normalise_value("-2004", None) == Value("-2004", "xsd:decimal")
+    assert normalise_value("-2004", "xsd:decimal") == Value("-2004", "xsd:decimal")
+
+
+@pytest.mark.parametrize("letter", ["m", "g", "t", "V", "W", "L"])
+def test_a_bare_letter_is_a_unit_where_units_are_asked_for(letter):
+    for text in (f"1.5{letter}", f"1.5 {letter}"):
+        for datatype in (None, "xsd:decimal"):
+            assert normalise_value(text, datatype) == Value(text, "xsd:string")
+        assert normalise_value(text, "cdt:ucum") == Value(f"1.5 {letter}", "cdt:ucum")
 
 
 @pytest.mark.parametrize(
@@ -118,6 +181,12 @@ def test_periods(text, lexical):
         ("US$ 3.50", "3.5 USD", "term:money"),
         ("$ 999 m", "999000000 $", "term:money"),
         ("€5", "5 EUR", "term:money"),
+        ("$1.5m", "1500000 $", "term:money"),
+        ("1.5m euros", "1500000 EUR", "term:money"),
+        ("2.50 bn USD", "2500000000 USD", "term:money"),
+        ("1.5m people", "1.5m people", "xsd:string"),
+        ("5 metres", "5 m", "cdt:ucum"),
+        ("three hundred and forty-two", "342", "xsd:decimal"),
         ("99 million euros", "99000000 EUR", "term:money"),
         ("ninety minutes", "PT1H30M", "xsd:duration"),
         ("two-year", "P2Y", "xsd:duration"),
@@ -156,8 +225,10 @@ def test_values_are_of_what_their_type_declares(text, datatype):
 def test_what_is_not_a_string_is_valid_and_canonical(text, datatype):
     lexical, found = normalise_value(text, datatype)
     iri = datatype_iri(found, "https://example.org/term/")
-    literal = rdflib.Literal(lexical, datatype=rdflib.URIRef(iri))
-    assert not literal.ill_typed
+    if lexical[:1] != "-" or found in OF_NUMBERS:
+        # Python has no dates before the year 1.
+        literal = rdflib.Literal(lexical, datatype=rdflib.URIRef(iri))
+        assert not literal.ill_typed or lexical[:4] == "0000"
     assert normalise_value(lexical, found) == Value(lexical, found)
 
 

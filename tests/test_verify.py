@@ -16,7 +16,7 @@ from helpers.output_folders import (
     read_manifest,
     write_manifest,
 )
-from pfn_kg.pipeline.build_phase import BuildOptions, build
+from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.spill import Spill
 from pfn_kg.pipeline.verify import verify
@@ -26,7 +26,7 @@ from pfn_kg.schemas.build_options import RdfOptions
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = write_folder(tmp_path_factory.mktemp("verify") / "run", DOCS)
-    build(folder, BuildOptions(sentences=True))
+    run_build(folder, BuildOptions(sentences=True))
     assert verify(folder) == []
     return Path(folder)
 
@@ -209,7 +209,7 @@ def test_the_cheap_part_comes_before_load_and_export(folder, tmp_path, capsys, c
 )
 def test_right_graphs_of_all_kinds(tmp_path, options):
     folder = write_folder(tmp_path / "run", DOCS)
-    build(folder, options)
+    run_build(folder, options)
     assert verify(folder) == []
 
 
@@ -226,7 +226,7 @@ def test_many_parts_of_a_join(folder, monkeypatch):
 
 def test_a_document_in_two_files(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
-    build(folder, BuildOptions(shard_rows=2, rdf=None))
+    run_build(folder, BuildOptions(shard_rows=2, rdf=None))
     first, *others = sorted((graph_folder(folder) / "documents").iterdir())
     assert others
     row = pq.read_table(first).slice(0, 1)

@@ -56,16 +56,20 @@ class AnnotatedText(NamedTuple):
 
     def is_fact(self, subject: Mention, relation: str, object_: Mention) -> bool | None:
         """Whether a relation between two mentions holds; None: the annotation does not say."""
-        if fact_said(self, subject, relation, object_) in self.facts:
+        fact = fact_said(self, subject, relation, object_)
+        return fact in self.facts if self.is_known(fact) else None
+
+    def is_known(self, fact: Fact) -> bool:
+        """Whether the annotation says if a fact holds."""
+        if fact in self.facts:
             return True
+        subject, relation, object_ = fact
         relations = self.annotated.relations
         if relations is not None and relation not in relations:
-            return None
-        if self.annotated.between_mentions:
-            ends = (subject.begin, subject.end), (object_.begin, object_.end)
-            if not all(end in self.entity_at for end in ends):
-                return None
-        return False
+            return False
+        # An argument with a name instead of a number is no annotated entity.
+        is_between_entities = isinstance(subject, int) and isinstance(object_, int)
+        return is_between_entities or not self.annotated.between_mentions
 
 
 def annotated_texts(reading: Reading) -> list[AnnotatedText]:

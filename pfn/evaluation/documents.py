@@ -39,19 +39,25 @@ def score_reading(
 ) -> dict[str, Any]:
     """Scores of sentences, of facts where documents were read, and how reliable scores are.
 
+    Where a document is annotated in part there are no scores of sentences, and predictions of
+    labels that were not annotated are left out.
+
     Returns:
-        As `pfn_kg.pfn.evaluation.scores.score`, with `fact`, and with `calibration`: of `entity`
+        As `pfn_kg.pfn.evaluation.scores.score` (of documents that are annotated in part only
+        `entity`), with `fact`, and with `calibration`: of `entity`
         and `triple` the `error` and the `bins` of `pfn_kg.pfn.calibration.reliability`, over all
         that scores at least the floors, and of `fact` over the facts that are said.
     """
     gold = [gold_sentence(sentence) for sentence in reading]
-    results = score(
-        predictions.sentences,
-        gold,
-        entity_threshold=entity_threshold,
-        relation_threshold=relation_threshold,
-        head_policy=head_policy,
-    )
+    results: dict[str, Any] = {}
+    if not reading.is_partial:
+        results = score(
+            predictions.sentences,
+            gold,
+            entity_threshold=entity_threshold,
+            relation_threshold=relation_threshold,
+            head_policy=head_policy,
+        )
     if predictions.texts:
         judged = judge_documents(predictions.documents, predictions.texts, entity_threshold)
         scores = score_documents(
@@ -61,6 +67,7 @@ def score_reading(
             relation_threshold=relation_threshold,
             head_policy=head_policy,
         )
+        results.setdefault("entity", scores["entity"])
         results["fact"] = scores["fact"]
     else:
         judged = judge(predictions.sentences, gold, entity_threshold)
@@ -111,6 +118,8 @@ def score_documents(
 ) -> dict[str, Any]:
     """Scores predictions against documents.
 
+    Predictions of which a document's annotation does not say are left out.
+
     Returns:
         `entity` (strict, micro-averaged) and `fact`, each precision, recall, f1 and support.
     """
@@ -122,8 +131,10 @@ def score_documents(
             relation_threshold=relation_threshold,
             head_policy=head_policy,
         )
-        entity.add({(m.begin, m.end, m.type) for m in mentions}, document.entities, 2)
-        fact.add(set(said_facts(document, mentions, triples)), document.facts, 1)
+        known = {(m.begin, m.end, m.type) for m in mentions if document.is_mention(m) is not None}
+        entity.add(known, document.entities, 2)
+        said = said_facts(document, mentions, triples)
+        fact.add(set(filter(document.is_known, said)), document.facts, 1)
     return {"entity": entity.scores(), "fact": fact.scores()}
 
 
@@ -157,6 +168,8 @@ def judge_facts(
 ) -> tuple[list[float], list[bool]]:
     """Scores of the facts that are said of documents, and whether each is right.
 
+    Facts of which a document's annotation does not say are left out.
+
     Args:
         predictions: what was found in each document.
         documents: the documents, in the same order.
@@ -171,8 +184,10 @@ def judge_facts(
             document,
             *resolve_heads(heads, entity_threshold=entity, relation_threshold=relation),
         )
-        scores += said.values()
-        right += [fact in document.facts for fact in said]
+        for fact, score_ in said.items():
+            if document.is_known(fact):
+                scores.append(score_)
+                right.append(fact in document.facts)
     return calibration.of_scores(np.array(scores)).tolist(), right
 
 

@@ -92,7 +92,7 @@ class Predictions(NamedTuple):
 
     Attributes:
         sentences: of each sentence.
-        documents: of each document, where they were read in windows.
+        documents: of each document, where they were read as documents.
         texts: the documents that were read; empty where sentences were.
     """
 
@@ -112,6 +112,9 @@ def predict_reading(
 ) -> Predictions:
     """Reads annotated sentences, in windows if the model does so and the data has documents.
 
+    Documents that are annotated in part are read as documents by every model, since only there
+    it is known which labels were annotated.
+
     Args:
         extractor: the model.
         reading: the sentences.
@@ -125,7 +128,7 @@ def predict_reading(
     """
     if window_tokens is None:
         window_tokens = extractor.config.window_tokens
-    if not window_tokens or not reading.documents:
+    if not reading.documents or not (window_tokens or reading.is_partial):
         gold = [gold_sentence(sentence) for sentence in reading]
         predictions = predict(
             extractor,

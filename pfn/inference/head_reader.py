@@ -15,6 +15,9 @@ from pfn_kg.pfn.inference.windows import join_sentences
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.schemas.records import DocumentHeads, HeadTriple, Mention, Sentence
 
+#: Characters of a mention at most. Full names of law cases and of papers are shorter.
+MENTION_CHARACTERS = 400
+
 
 class _Job(NamedTuple):
     """A window of a text: sentences `first` to `last`, or a part of one."""
@@ -92,15 +95,17 @@ class HeadReader:
             batches.append(jobs[begin : begin + size])
             begin += size
         read_batches(self._read, batches, self._model.device)
-        found = []
+        documents = []
         for text in range(len(texts)):
             parts = self._parts.get(text, [])
-            mentions, heads, tails = _merge(parts)
+            merged, heads, tails = _merge(parts)
+            mentions = [m for m in merged if m.end - m.begin <= MENTION_CHARACTERS]
+            long_mentions = len(merged) - len(mentions)
             if self._model.config.flat_entities:
                 mentions = flat_mentions(mentions)
                 heads = between(heads, {m.begin for m in mentions})
                 tails = between(tails, {m.end for m in mentions})
-            found.append(
+            documents.append(
                 DocumentHeads(
                     mentions,
                     heads,
@@ -108,17 +113,18 @@ class HeadReader:
                     max(len(parts), 1),
                     sum(len(windows) > 1 for windows in self._encoded[text]),
                     self._errors.get(text, {}),
+                    long_mentions,
                 )
             )
-        return found
+        return documents
 
     def _encode(self) -> list[list[list[Window]]]:
         flat = [
             text[s.begin : s.end]
-            for text, found in zip(self._texts, self._sentences, strict=True)
-            for s in found
+            for text, sentences in zip(self._texts, self._sentences, strict=True)
+            for s in sentences
         ]
-        places = [(t, s) for t, found in enumerate(self._sentences) for s in range(len(found))]
+        places = [(t, s) for t, of_text in enumerate(self._sentences) for s in range(len(of_text))]
         try:
             encoded = self._inputs.encode(flat)
         except Exception:
@@ -129,10 +135,10 @@ class HeadReader:
                 except Exception as error:
                     encoded.append([])
                     self._errors.setdefault(text, {})[sentence] = error
-        found: list[list[list[Window]]] = [[] for _ in self._texts]
+        by_text: list[list[list[Window]]] = [[] for _ in self._texts]
         for (text, _), windows in zip(places, encoded, strict=True):
-            found[text].append(windows)
-        return found
+            by_text[text].append(windows)
+        return by_text
 
     def _jobs(self, text: int) -> list[_Job]:
         encoded = self._encoded[text]
@@ -191,7 +197,7 @@ class HeadReader:
     def _heads(self, decoded: Decoded, jobs: list[_Job]) -> list[_Part]:
         config = self._model.config
         types, relations = config.entity_types, config.relation_types
-        found = [_Part([], [], []) for _ in jobs]
+        parts = [_Part([], [], []) for _ in jobs]
         words = [
             dict(zip(self._inputs.rows(job.window), job.window.words, strict=True)) for job in jobs
         ]
@@ -206,10 +212,10 @@ class HeadReader:
                 continue
             begin, end = words[place][first][0], words[place][last][1]
             text = self._texts[job.text][begin:end]
-            found[place].mentions.append(Mention(begin, end, text, types[type_], score))
+            parts[place].mentions.append(Mention(begin, end, text, types[type_], score))
         for cells, end, triples_of in (
-            (decoded.triples, 0, [part.head_triples for part in found]),
-            (decoded.tails, 1, [part.tail_triples for part in found]),
+            (decoded.triples, 0, [part.head_triples for part in parts]),
+            (decoded.tails, 1, [part.tail_triples for part in parts]),
         ):
             if cells is None:
                 continue
@@ -225,7 +231,7 @@ class HeadReader:
                             score,
                         )
                     )
-        return found
+        return parts
 
 
 def _is_cut(window: Window, first: tuple[int, int], last: tuple[int, int]) -> bool:
@@ -257,10 +263,10 @@ def _merge(parts: list[_Part]) -> _Part:
 
 
 def _best_triples(parts: list[list[HeadTriple]]) -> list[HeadTriple]:
-    found: dict[tuple, HeadTriple] = {}
+    best: dict[tuple, HeadTriple] = {}
     for part in parts:
         for triple in part:
             key = (triple.subject, triple.object, triple.relation)
-            if key not in found or found[key].score < triple.score:
-                found[key] = triple
-    return [found[key] for key in sorted(found)]
+            if key not in best or best[key].score < triple.score:
+                best[key] = triple
+    return [best[key] for key in sorted(best)]

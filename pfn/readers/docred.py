@@ -90,11 +90,14 @@ def read_docred_documents(path: str | Path) -> list[GoldDocument]:
         path: a JSON list of documents.
 
     Raises:
-        ConfigurationError: if the file is wrong; names file, record and field.
+        ConfigurationError: if the file is wrong, or a document is annotated in part; names file,
+            record and field.
     """
     names = relation_names(path)
     gold = []
-    for document in _documents(path):
+    for place, document in _documents(path):
+        if document.annotated(names) != Annotated():
+            raise ConfigurationError(f"{place}: annotated in part; all labels are needed here")
         offsets: list[list[tuple[int, int]]] = []
         position = 0
         for tokens in document.sents:
@@ -120,8 +123,8 @@ def read_docred_documents(path: str | Path) -> list[GoldDocument]:
     return gold
 
 
-def _documents(path: str | Path) -> Iterator[_Document]:
-    """The documents of a file, in which every mention and fact points to something."""
+def _documents(path: str | Path) -> Iterator[tuple[str, _Document]]:
+    """The places and documents of a file, in which every mention and fact points to something."""
     for place, document in read_records(path, _Document):
         for cluster, mentions in enumerate(document.vertexSet):
             for number, mention in enumerate(mentions):
@@ -139,7 +142,7 @@ def _documents(path: str | Path) -> Iterator[_Document]:
                     raise ConfigurationError(
                         f"{place}: field labels.{number}.{end}: no entity {cluster}"
                     )
-        yield document
+        yield place, document
 
 
 def relation_names(path: str | Path) -> dict[str, str]:
@@ -178,7 +181,7 @@ def read_docred(path: str | Path) -> Reading:
     """
     names = relation_names(path)
     reading = Reading()
-    for document in _documents(path):
+    for _, document in _documents(path):
         # Of each sentence the mentions, and of each mention its cluster.
         entities: list[list[GoldEntity]] = [[] for _ in document.sents]
         clusters: list[list[int]] = [[] for _ in document.sents]
@@ -192,11 +195,15 @@ def read_docred(path: str | Path) -> Reading:
             relation = names.get(fact.r, fact.r)
             is_in_sentence = False
             for sentence, of_sentence in enumerate(clusters):
+                # One mention may be given twice, also with two types; it isn't its own object.
+                spans = [entity[:2] for entity in entities[sentence]]
                 for subject, subject_cluster in enumerate(of_sentence):
                     if subject_cluster != fact.h:
                         continue
                     for object_, object_cluster in enumerate(of_sentence):
-                        if object_cluster == fact.t and object_ != subject:
+                        if object_cluster == fact.t and not (
+                            fact.h == fact.t and spans[object_] == spans[subject]
+                        ):
                             triples[sentence].append((subject, relation, object_))
                             is_in_sentence = True
             if not is_in_sentence:
@@ -206,7 +213,8 @@ def read_docred(path: str | Path) -> Reading:
         for index, tokens in enumerate(document.sents):
             kept = reading.add(document.title, index, tokens, entities[index], triples[index])
             for cluster, entity in zip(clusters[index], kept, strict=True):
-                places[cluster].append((index, entity))
+                if (index, entity) not in places[cluster]:
+                    places[cluster].append((index, entity))
         facts = dict.fromkeys((f.h, names.get(f.r, f.r), f.t) for f in document.labels)
         reading.documents.append(
             AnnotatedDocument(begin, len(reading), places, list(facts), document.annotated(names))

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from pfn_kg.pfn.readers.detokenisation import detokenise
+from pfn_kg.schemas.errors import ConfigurationError
 
 GoldEntity = tuple[int, int, str]
 GoldTriple = tuple[int, str, int]
@@ -84,6 +85,11 @@ class Reading(list[AnnotatedSentence]):
         self.skipped: Counter[str] = Counter()
         self.documents: list[AnnotatedDocument] = []
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether a document is annotated with some labels only."""
+        return any(document.annotated != Annotated() for document in self.documents)
+
     def first(self, limit: int | None) -> Reading:
         """The first so many sentences, and what is annotated of documents over those."""
         if limit is None:
@@ -145,7 +151,16 @@ def without_overlaps(reading: Reading) -> Reading:
     """The sentences in which no entity overlaps another; the others are counted as skipped.
 
     One span with two types overlaps itself.
+
+    Raises:
+        ConfigurationError: if a document is annotated in part; the sentences that are kept would
+            not say so.
     """
+    if reading.is_partial:
+        raise ConfigurationError(
+            "can't be dropped from documents that are annotated in part",
+            field="overlapping_entities",
+        )
     kept = Reading(s for s in reading if not _overlap(s.entities))
     kept.skipped = reading.skipped.copy()
     if len(kept) < len(reading):

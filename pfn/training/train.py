@@ -20,7 +20,6 @@ from pfn_kg.pfn.evaluation.scores import score
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.readers import Reading
-from pfn_kg.pfn.readers.records import Annotated
 from pfn_kg.pfn.training.choose_thresholds import choose_thresholds
 from pfn_kg.pfn.training.derive_schema import derive_label_schema
 from pfn_kg.pfn.training.distillation import taught_documents
@@ -134,15 +133,16 @@ def _check_windows(train_data: Reading, dev_data: Reading, options: TrainingOpti
     for name, data in (("train", train_data), ("dev", dev_data)):
         if options.window_tokens and not data.documents:
             raise ConfigurationError(
-                f"{name} has no facts of documents; the format docred has", field="window_tokens"
+                f"`{name}` has no facts of documents; the format docred has", field="window_tokens"
             )
     if options.mention_replacement and not options.window_tokens:
         raise ConfigurationError("needs `window_tokens`", field="mention_replacement")
     if options.unrelated_parts and not options.window_tokens:
         raise ConfigurationError("needs `window_tokens`", field="unrelated_parts")
-    partial = any(document.annotated != Annotated() for document in train_data.documents)
-    if partial and not options.window_tokens:
+    if train_data.is_partial and not options.window_tokens:
         raise ConfigurationError("documents annotated in part need `window_tokens`", field="train")
+    if dev_data.documents and not by_annotation(dev_data)[0]:
+        raise ConfigurationError("all documents are annotated in part", field="dev")
 
 
 def _starting_extractor(

@@ -8,34 +8,34 @@ from typing import Any
 _METRICS = ("precision", "recall", "f1")
 
 
-def as_text(found: Mapping[str, Any]) -> str:
+def as_text(scores: Mapping[str, Any]) -> str:
     """The figures as tables, in percent.
 
     Args:
-        found: what `pfn_kg.pfn.evaluation.documents.score_reading` returns, with `analyses`.
+        scores: what `pfn_kg.pfn.evaluation.documents.score_reading` returns, with `analyses`
+            unless documents are annotated in part.
     """
     parts = [
         _table(
             [
-                ("entities, strict", found["entity"]),
-                ("triples, strict", found["triple"]),
-                ("triples, official code", found["official"]["triple"]),
-                ("entities, macro", found["macro"]["entity"]),
-                ("triples, macro", found["macro"]["triple"]),
-                *([("facts of documents", found["fact"])] if "fact" in found else []),
+                ("entities, strict", scores["entity"]),
+                *(_of_sentences(scores) if "triple" in scores else []),
+                *([("facts of documents", scores["fact"])] if "fact" in scores else []),
             ],
             "",
         )
     ]
-    errors = (f"{name} {of['error']:.3f}" for name, of in found["calibration"].items())
+    errors = (f"{name} {of['error']:.3f}" for name, of in scores["calibration"].items())
     parts.append(f"expected calibration error: {', '.join(errors)}")
+    if "analyses" not in scores:
+        return "\n\n".join(parts)
     for kind, heading in (("entity", "entity type"), ("triple", "relation")):
-        of_kind = found["per_type"][kind]
+        of_kind = scores["per_type"][kind]
         if of_kind:
             # The classes that weigh most first.
             rows = sorted(of_kind.items(), key=lambda item: (-item[1]["support"], item[0]))
             parts.append(_table(rows, heading))
-    analyses = found["analyses"]
+    analyses = scores["analyses"]
     groups = analyses["in_triple"]
     parts.append(
         _table(
@@ -66,6 +66,15 @@ def as_text(found: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def _of_sentences(scores: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    return [
+        ("triples, strict", scores["triple"]),
+        ("triples, official code", scores["official"]["triple"]),
+        ("entities, macro", scores["macro"]["entity"]),
+        ("triples, macro", scores["macro"]["triple"]),
+    ]
+
+
 def _table(rows: list[tuple[str, Mapping[str, Any]]], heading: str, last: str | None = None) -> str:
     width = max(24, *(len(name) + 1 for name, _ in rows))
     heads = ("precision", "recall", "F1", "gold", *([last] if last else []))
@@ -81,15 +90,15 @@ def _table(rows: list[tuple[str, Mapping[str, Any]]], heading: str, last: str | 
     return "\n".join(lines)
 
 
-def robustness_as_text(found: Mapping[str, Any]) -> str:
+def robustness_as_text(scores: Mapping[str, Any]) -> str:
     """The paper's Table 4: F1 of entities before and after, in percent.
 
     Args:
-        found: what `pfn_kg.pfn.evaluation.robustness.robustness` returns.
+        scores: what `pfn_kg.pfn.evaluation.robustness.robustness` returns.
     """
     lines = [f"{'entities (Table 4)':24}" + "".join(f"{h:>10}" for h in ("before", "after"))]
     lines[0] += f"{'decline':>10}{'sentences':>10}"
-    for name, row in found.items():
+    for name, row in scores.items():
         entity = row["entity"]
         cells = [f"{100 * entity[k]:.1f}" if k in entity else "" for k in ("before", "after")]
         cells += [f"{100 * entity['decline']:.1f}", str(row.get("sentences", ""))]

@@ -155,10 +155,10 @@ def write_graph(
     Returns:
         The exit code.
     """
-    from pfn_kg.pipeline.build_phase import build
+    from pfn_kg.pipeline.build_phase import run_build
 
     directory, most = call.of(FolderOptions).directory, call.of(JobOptions).max_rejected
-    counts = build(directory, options, call.beam)
+    counts = run_build(directory, options, call.beam)
     print(
         f"{directory}: {done}{counts.get('documents', 0)} documents, "
         f"{counts.get('mentions', 0)} mentions, {counts.get('triples', 0)} triples, "

@@ -100,6 +100,8 @@ def main(call: Call) -> int:
         reading = read(path, args.format, args.overlapping_entities).first(args.limit)
         if not reading:
             raise ConfigurationError(f"{path} has no sentence", field=field)
+        if args.robustness is not None and reading.is_partial:
+            raise ConfigurationError("needs data with all labels annotated", field="robustness")
         return reading
 
     if args.robustness is not None:
@@ -107,6 +109,9 @@ def main(call: Call) -> int:
         return _robustness(args, model, accepted, files=pairs_of, sentences_of=sentences_of)
     assert args.data is not None  # or there are files
     reading = sentences_of(args.data, "data")
+    for field in ("plots", "paper"):
+        if reading.is_partial and getattr(args, field):
+            raise ConfigurationError("needs data with all labels annotated", field=field)
     extractor = load_extractor(model)
 
     from pfn_kg.pfn.calibration import calibration_of
@@ -140,14 +145,13 @@ def main(call: Call) -> int:
         "relation_threshold": relation_threshold,
         "head_policy": accepted.head_policy,
     }
-    found = score_reading(
+    scores = score_reading(
         predictions,
         reading,
         fact_calibration=calibration_of(extractor.config.calibration, "fact"),
         **options,
     )
-    found |= {
-        "analyses": analyse(predictions.sentences, gold, **options),
+    scores |= {
         "sentences": len(gold),
         "entity_threshold": entity_threshold,
         "relation_threshold": relation_threshold,
@@ -155,6 +159,14 @@ def main(call: Call) -> int:
         "skipped": dict(reading.skipped),
         "unknown_labels": sorted(labels),
     }
+    if reading.is_partial:
+        print(
+            f"pfn-kg: {args.data} is annotated in part: documents alone are scored, without the "
+            "labels that were not annotated",
+            file=sys.stderr,
+        )
+    else:
+        scores["analyses"] = analyse(predictions.sentences, gold, **options)
     if labels:
         print(
             f"pfn-kg: the model can't say {len(labels)} labels of {args.data}, such as "
@@ -164,17 +176,17 @@ def main(call: Call) -> int:
     if args.plots:
         from pfn_kg.pfn.evaluation.plots import write_plots
 
-        for path in write_plots(found["analyses"], Path(args.plots), Path(args.data).name):
+        for path in write_plots(scores["analyses"], Path(args.plots), Path(args.data).name):
             print(path, file=sys.stderr)
     if args.as_json:
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(scores, ensure_ascii=False))
         return 0
-    print(as_text(found))
+    print(as_text(scores))
     if args.paper:
         from pfn_kg.pfn.evaluation.paper_results import beside_paper
 
         encoder = getattr(config.encoder, "model_type", "")
-        print("\n" + beside_paper(args.paper, found, method="this model", encoder=str(encoder)))
+        print("\n" + beside_paper(args.paper, scores, method="this model", encoder=str(encoder)))
     return 0
 
 
@@ -203,7 +215,7 @@ def _robustness(
         if not pairs:
             raise ConfigurationError(f"{args.data} has nothing to change", field="robustness")
     extractor = load_extractor(model)
-    found = robustness(
+    scores = robustness(
         extractor,
         pairs,
         entity_threshold=accepted.entity_threshold,
@@ -211,5 +223,5 @@ def _robustness(
         head_policy=accepted.head_policy,
         token_budget=model.token_budget,
     )
-    print(json.dumps(found, ensure_ascii=False) if args.as_json else robustness_as_text(found))
+    print(json.dumps(scores, ensure_ascii=False) if args.as_json else robustness_as_text(scores))
     return 0

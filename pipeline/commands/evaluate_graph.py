@@ -91,11 +91,11 @@ def main(call: Call) -> int:
                 extracted[f"{name}_floor"] = threshold
         prepared = prepare_evaluation(gold, directory, extracted)
         check_aliases(prepared.options.output, build, prepared.label_schema)
-        found = evaluate_graph(gold, prepared, build, call.beam)
+        scores = evaluate_graph(gold, prepared, build, call.beam)
     if args.plots:
         from pfn_kg.pfn.evaluation.plots import write_reliability
 
-        calibration = found["calibration"]
+        calibration = scores["calibration"]
         for path in write_reliability(
             calibration["bins"],
             calibration["error"],
@@ -103,30 +103,30 @@ def main(call: Call) -> int:
             title=Path(args.gold).name,
         ):
             print(path, file=sys.stderr)
-    print(json.dumps(found, ensure_ascii=False) if args.as_json else as_text(found))
+    print(json.dumps(scores, ensure_ascii=False) if args.as_json else as_text(scores))
     return 0
 
 
-def as_text(found: dict[str, Any]) -> str:
+def as_text(scores: dict[str, Any]) -> str:
     """The figures in all, in percent, and where facts are lost."""
     lines = [f"{'':24}{'precision':>10}{'recall':>10}{'F1':>10}{'gold':>10}"]
-    clusters = found["entity_cluster"]
-    for name, scores in (
-        ("mentions", found["mention"]),
+    clusters = scores["entity_cluster"]
+    for name, row in (
+        ("mentions", scores["mention"]),
         ("entities, equal clusters", clusters),
         ("entities, B-cubed", clusters["b_cubed"]),
         ("entities, pairwise", clusters["pairwise"]),
-        ("facts", found["fact"]),
+        ("facts", scores["fact"]),
     ):
-        figures = "".join(f"{100 * scores[m]:10.2f}" for m in ("precision", "recall", "f1"))
-        lines.append(f"{name:24}{figures}{scores['support']:10}")
+        figures = "".join(f"{100 * row[m]:10.2f}" for m in ("precision", "recall", "f1"))
+        lines.append(f"{name:24}{figures}{row['support']:10}")
     lines += [
         "",
-        f"calibration error of the confidence of facts: {found['calibration']['error']:.3f}",
+        f"calibration error of the confidence of facts: {scores['calibration']['error']:.3f}",
     ]
     lines += ["", f"{'missing facts':24}{'share':>10}{'facts':>10}"]
     lines += [
         f"{name.replace('_', ' '):24}{100 * loss['share']:10.2f}{loss['facts']:10}"
-        for name, loss in found["loss_by_stage"].items()
+        for name, loss in scores["loss_by_stage"].items()
     ]
     return "\n".join(lines)

@@ -127,7 +127,7 @@ def main(call: Call) -> int:
     """Runs the command."""
     job = call.of(JobOptions)
     options = extract_options(call)
-    from pfn_kg.pipeline.extract_phase import extract, prepare_extraction
+    from pfn_kg.pipeline.extract_phase import prepare_extraction, run_extraction
     from pfn_kg.pipeline.locks import hold
     from pfn_kg.pipeline.options import pipeline_options
 
@@ -137,7 +137,7 @@ def main(call: Call) -> int:
         print_plan(prepared, call.beam)
         return 0
     with hold(prepared.options.output, "extract", take_over=call.of(LockOptions).take_over):
-        manifest = extract(prepared, call.beam)
+        manifest = run_extraction(prepared, call.beam)
     extraction = manifest.extraction
     counts = extraction.counts
     print(

@@ -97,10 +97,10 @@ def _turtle(triples: Any, prefixes: Mapping[str, str]) -> bytes:
     """Triples as Turtle, with no more prefixes than they need."""
     from pyoxigraph import RdfFormat, serialize
 
-    found = list(triples)
-    text = serialize(found, format=RdfFormat.N_TRIPLES) or b""
+    statements = list(triples)
+    text = serialize(statements, format=RdfFormat.N_TRIPLES) or b""
     used = {prefix: iri for prefix, iri in prefixes.items() if iri.encode() in text}
-    return serialize(found, format=RdfFormat.TURTLE, prefixes=used) or b""
+    return serialize(statements, format=RdfFormat.TURTLE, prefixes=used) or b""
 
 
 def _write(data: bytes) -> None:

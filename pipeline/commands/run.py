@@ -38,8 +38,8 @@ def main(call: Call) -> int:
     _check_label_language(options, build_opts)
     options = with_floors(options, build_opts)
     target = load_target(call, build_opts)
-    from pfn_kg.pipeline.build_phase import build, check_aliases
-    from pfn_kg.pipeline.extract_phase import extract, prepare_extraction
+    from pfn_kg.pipeline.build_phase import check_aliases, run_build
+    from pfn_kg.pipeline.extract_phase import prepare_extraction, run_extraction
     from pfn_kg.pipeline.locks import hold
     from pfn_kg.pipeline.options import pipeline_options
 
@@ -51,8 +51,8 @@ def main(call: Call) -> int:
         return 0
     # In one go: no other command comes between extraction and build.
     with hold(prepared.options.output, "run", take_over=call.of(LockOptions).take_over):
-        manifest = extract(prepared, call.beam)
-        counts = build(prepared.options.output, build_opts, call.beam)
+        manifest = run_extraction(prepared, call.beam)
+        counts = run_build(prepared.options.output, build_opts, call.beam)
     extraction = manifest.extraction
     rejected = counts.get("rejected", 0)
     read = ""

@@ -173,8 +173,8 @@ def main(call: Call) -> int:
             raise ConfigurationError(f"{getattr(given, name)} has no sentence", field=name)
     output = Path(given.output)
     figures = _train(given, options, splits, output)
-    for split, found in figures.items():
-        _print_scores(split, found)
+    for split, scores in figures.items():
+        _print_scores(split, scores)
     _print_paper(given, figures[list(figures)[-1]])
     print(output / "model")
     return 0
@@ -191,6 +191,8 @@ def _cross_validate(given: TrainOptions, options: TrainingOptions) -> int:
     assert given.data is not None  # or it is no cross-validation
     assert given.folds is not None
     sentences = read(given.data, given.format)
+    if sentences.is_partial:
+        raise ConfigurationError("folds can't have documents annotated in part", field="data")
     folds = read_folds(given.folds, sentences, options.seed)
     tested = Counter(index for fold in folds for index in fold)
     several, never = sum(n > 1 for n in tested.values()), len(sentences) - len(tested)
@@ -242,10 +244,14 @@ def _cross_validate(given: TrainOptions, options: TrainingOptions) -> int:
     return 0
 
 
-def _print_scores(name: str, found: Mapping[str, Any]) -> None:
+def _print_scores(name: str, scores: Mapping[str, Any]) -> None:
     print(
-        f"{name}: entity F1 {100 * found['entity']['f1']:.2f}, "
-        f"triple F1 {100 * found['triple']['f1']:.2f}"
+        f"{name}: "
+        + ", ".join(
+            f"{kind} F1 {100 * scores[kind]['f1']:.2f}"
+            # Of documents that are annotated in part there are scores of facts alone.
+            for kind in ("entity", "triple" if "triple" in scores else "fact")
+        )
     )
 
 

@@ -21,6 +21,7 @@ import pyarrow.csv as pa_csv
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.columns import translate
 from pfn_kg.sinks.interface import Rows, Sink, Written
+from pfn_kg.sinks.neo4j.long_texts import with_short_names
 from pfn_kg.sinks.neo4j.schema import schema_statements
 
 #: Between the items of a list and between labels: the unit separator.
@@ -129,6 +130,7 @@ class Neo4jImportSink(Sink):
         return Written(files)
 
     def _nodes(self, rows: pa.Table, label: str) -> pa.Table:
+        rows = with_short_names(rows)
         types = translate(rows["type"], {n: f"{label}\x1f{t}" for n, t in self._labels.items()})
         columns = [
             rows["entity_id"],

@@ -22,21 +22,25 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pfn_kg.sinks.neo4j.long_texts import is_long, short_ids
 from pfn_kg.sinks.neo4j.statements import Merge, merge_nodes, merge_relationships
 
-_OWN = ("id", "title", "source_file", "source_row", "graph", "version")
+_OWN = ("id", "whole_id", "title", "source_file", "source_row", "graph", "version")
 
 
 def merge_documents(rows: pa.Table) -> Iterator[Merge]:
     """Documents, with their metadata as properties."""
     properties = pa.array([_properties(text) for text in rows["metadata"].to_pylist()], pa.string())
     columns = {
-        "id": rows["document_id"],
+        "id": short_ids(rows["document_id"]),
         "title": rows["title"],
         "source_file": rows["source_file"],
         "source_row": rows["source_row"],
         "metadata": properties,
     }
+    long = is_long(rows["document_id"])
+    if pc.any(long).as_py():
+        columns["whole_id"] = pc.if_else(long, rows["document_id"], pa.scalar(None, pa.string()))
     yield merge_nodes("Document", pa.table(columns), map_column="metadata")
 
 
@@ -73,6 +77,8 @@ def merge_sentences(rows: pa.Table) -> Iterator[Merge]:
         rows: all sentences of each of their documents, with
             `pfn_kg.schemas.joined_columns.SENTENCE_COLUMNS`.
     """
+    index = rows.schema.get_field_index("document_id")
+    rows = rows.set_column(index, "document_id", short_ids(rows["document_id"]))
     chunk = chunk_ids(rows)
     yield merge_nodes(
         "Chunk",

@@ -20,6 +20,7 @@ from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.interface import Rows, Sink, Written
 from pfn_kg.sinks.neo4j.connection import BatchTooLargeError, Neo4jServer
 from pfn_kg.sinks.neo4j.lexical import merge_documents, merge_sentences
+from pfn_kg.sinks.neo4j.long_texts import with_short_names
 from pfn_kg.sinks.neo4j.schema import ENTITY_LABEL, NODE_LABELS, schema_statements
 from pfn_kg.sinks.neo4j.statements import Merge, merge_nodes, merge_relationships
 from pfn_kg.sinks.neo4j.writer import Neo4jWriter
@@ -180,7 +181,7 @@ class Neo4jSink(Sink):
 
     def _merge_entities(self, rows: pa.Table) -> Iterator[Merge]:
         columns = ["id", "name", "aliases", "mentions", "documents"]
-        rows = rows.rename_columns({"entity_id": "id"})
+        rows = with_short_names(rows).rename_columns({"entity_id": "id"})
         lexical = [ENTITY_LABEL] if self._options.lexical else []
         for name, label in self._labels.items():
             of_type = rows.filter(pc.equal(rows["type"], name))

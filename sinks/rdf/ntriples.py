@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyoxigraph import Quad, RdfFormat, parse, serialize
 
+from pfn_kg.schemas.characters import NOT_OF_XML, REPLACEMENT
+
 #: Offsets of 64 bits: the lines of many rows are longer than two gibibytes.
 TEXT = pa.large_string()
 
@@ -60,8 +62,8 @@ def literals(
 
 
 def escape(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Text as it stands between the quotes of a literal."""
-    texts = column(texts)
+    """Text as it stands between the quotes of a literal, U+FFFD for what XML cannot carry."""
+    texts = pc.replace_substring_regex(column(texts), NOT_OF_XML, REPLACEMENT)
     for character, escaped in _ESCAPES:
         texts = pc.replace_substring(texts, character, escaped)
     return texts

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from rdflib import OWL, RDF, RDFS, SH, SKOS, VOID, XSD, Graph, Literal, Namespace, URIRef
 
+from pfn_kg.schemas.characters import xml_text
 from pfn_kg.schemas.datatypes import MONEY, OF_NUMBERS, OF_TIMES, datatype_iri
 from pfn_kg.schemas.label_schema import EntityType, LabelSchema, RelationType
 from pfn_kg.sinks.rdf.names import RdfNames
@@ -65,9 +66,9 @@ def ontology_turtle(
 
 
 def _describe(graph: Graph, node: URIRef, name: str, description: str | None) -> None:
-    graph.add((node, RDFS.label, Literal(_spelt(name))))
+    graph.add((node, RDFS.label, Literal(xml_text(_spelt(name)))))
     if description:
-        graph.add((node, RDFS.comment, Literal(description)))
+        graph.add((node, RDFS.comment, Literal(xml_text(description))))
 
 
 def _spelt(name: str) -> str:

@@ -20,6 +20,7 @@ import orjson
 import pyarrow as pa
 import pyoxigraph
 
+from pfn_kg.schemas.characters import xml_text
 from pfn_kg.schemas.choices import Provenance
 from pfn_kg.sinks.rdf.facts import facts
 from pfn_kg.sinks.rdf.names import DCTERMS, FOAF, OA, PROV, RDF, XSD, RdfNames
@@ -127,5 +128,5 @@ def _metadata_terms(value: Any) -> list[str]:
 
 def _metadata_literal(value: Any) -> pyoxigraph.Literal:
     if isinstance(value, dict | list):
-        return pyoxigraph.Literal(orjson.dumps(value).decode())
-    return pyoxigraph.Literal(value)
+        return pyoxigraph.Literal(xml_text(orjson.dumps(value).decode()))
+    return pyoxigraph.Literal(xml_text(value) if isinstance(value, str) else value)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pfn_kg.pfn.inference.sentences import unread_parts
-from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, Rejection
+from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, JOINED_WORDS, Rejection
 from pfn_kg.schemas.records import DocumentHeads, HeadTriple, Mention, Sentence
 from pfn_kg.transforms.extraction.split_chunks import PAYLOAD_CHARACTERS, SplitChunk
 from pfn_kg.transforms.plumbing.error_lines import one_line
@@ -89,11 +89,21 @@ def _collect(
     mention_sizes, head_sizes, tail_sizes = ([0] * len(documents) for _ in range(3))
     has_tails = [False] * len(documents)
     rejected = [list(document.rejected) for document in documents]
+    all_sentences: list[Sentence] = []
     remaining = iter(results)
-    for row, (document, sentences) in enumerate(zip(documents, split.sentences, strict=True)):
+    for row, (document, read, joined) in enumerate(
+        zip(documents, split.sentences, split.joined, strict=True)
+    ):
+        sentences = read if joined is None else joined.original_sentences(read)
+        all_sentences += sentences
         if document.text is None:
             continue
         heads = next(remaining)
+        if joined is not None:
+            heads = joined.original_heads(heads, document.text)
+            counters[JOINED_WORDS] += len(joined.places)
+        if heads.long_mentions:
+            counters["long_mentions"] += heads.long_mentions
         rejected[row] += _rejections(document, sentences, heads)
         mentions += heads.mentions
         mention_sizes[row] = len(heads.mentions)
@@ -107,11 +117,11 @@ def _collect(
         counters["windows"] += heads.windows
         counters["documents"] += 1
         counters["characters"] += len(document.text)
-        for begin, end in unread_parts(document.text):
+        for begin, end in unread_parts(document.text if joined is None else joined.text):
             counters["unread_characters"] += end - begin
     return _ChunkItems(
         sentences=_Items(
-            [s for of_document in split.sentences for s in of_document],
+            all_sentences,
             list(map(len, split.sentences)),
         ),
         mentions=_Items(mentions, mention_sizes),

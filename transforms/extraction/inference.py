@@ -144,13 +144,22 @@ class ExtractChunks(beam.PTransform):
         folder: where the files go, on any file system that Beam knows.
         handler: the model's.
         language: of the texts, for the sentence splitter.
+        dehyphenate: whether words that the end of a line cuts in two are read as one.
 
     Returns:
         The names of the chunks that were written.
     """
 
-    def __init__(self, folder: str, handler: PFNModelHandler, language: str = "en"):
+    def __init__(
+        self,
+        folder: str,
+        handler: PFNModelHandler,
+        language: str = "en",
+        *,
+        dehyphenate: bool = False,
+    ):
         super().__init__()
+        self._dehyphenate = dehyphenate
         self._folder = folder
         self._handler = handler
         self._language = language
@@ -161,7 +170,7 @@ class ExtractChunks(beam.PTransform):
             runs
             | "Reshuffle" >> beam.Reshuffle()
             | "ReadChunks" >> beam.ParDo(ReadChunks(self._folder))
-            | "SplitSentences" >> beam.Map(split_chunk, self._language)
+            | "SplitSentences" >> beam.Map(split_chunk, self._language, self._dehyphenate)
             | "PFN" >> RunInference(self._handler)
             | "WriteChunks" >> beam.ParDo(WriteChunk(self._folder))
         )

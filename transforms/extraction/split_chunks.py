@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import apache_beam as beam
 
+from pfn_kg.pfn.inference.cut_words import JoinedText, join_cut_words
 from pfn_kg.pfn.inference.sentences import split_sentences
 from pfn_kg.schemas.extraction import Rejection
 from pfn_kg.schemas.records import Sentence
@@ -23,18 +24,24 @@ class SplitChunk(NamedTuple):
 
     Attributes:
         chunk: the documents.
-        sentences: of each document; empty where it has no text.
+        sentences: of each document, offsets those of the text that is read; empty where it has
+            no text.
+        joined: of each document that is read with whole words in the place of cut ones; None
+            where a document is read as it is.
     """
 
     chunk: Chunk
     sentences: list[list[Sentence]]
+    joined: list[JoinedText | None]
 
     def read(self) -> tuple[list[str], list[list[Sentence]]]:
         """The texts that can be read, in order, and the sentences of each."""
         texts, sentences = [], []
-        for document, of_document in zip(self.chunk.documents, self.sentences, strict=True):
+        for document, of_document, joined in zip(
+            self.chunk.documents, self.sentences, self.joined, strict=True
+        ):
             if document.text is not None:
-                texts.append(document.text)
+                texts.append(document.text if joined is None else joined.text)
                 sentences.append(of_document)
         return texts, sentences
 
@@ -54,23 +61,29 @@ class ReadChunks(beam.DoFn):
         yield from read_chunks(run, ExtractionFolder(self._folder).next_row)
 
 
-def split_chunk(chunk: Chunk, language: str) -> SplitChunk:
+def split_chunk(chunk: Chunk, language: str, dehyphenate: bool = False) -> SplitChunk:
     """Splits the documents of a chunk into sentences; rejects a document that can't be split.
 
     Args:
         chunk: the documents.
         language: code of their language.
+        dehyphenate: whether words that the end of a line cuts in two are read as one.
     """
-    sentences_of_documents = []
+    split = SplitChunk(chunk, [], [])
     for document in chunk.documents:
         sentences: list[Sentence] = []
+        joined: JoinedText | None = None
         if document.text is not None:
             try:
-                sentences = split_sentences(document.text, language)
+                text = document.text
+                if dehyphenate and (found := join_cut_words(text)).places:
+                    joined, text = found, found.text
+                sentences = split_sentences(text, language)
             except Exception as error:
                 _reject(document, error)
-        sentences_of_documents.append(sentences)
-    return SplitChunk(chunk, sentences_of_documents)
+        split.sentences.append(sentences)
+        split.joined.append(joined)
+    return split
 
 
 def _reject(document: Document, error: Exception) -> None:

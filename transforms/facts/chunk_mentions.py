@@ -9,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from pfn_kg.pfn.inference.cut_words import join_cut_words
 from pfn_kg.schemas.label_schema import EntityType, LabelSchema
 from pfn_kg.schemas.rules import NameRules
 from pfn_kg.schemas.shuffled_rows import ID_TYPE
 from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments
 from pfn_kg.transforms.facts.resolved_chunk import MentionColumns
-from pfn_kg.transforms.names.canonical_names import CanonicalEntity, canonical_entity
+from pfn_kg.transforms.names.canonical_names import CanonicalEntity, canonical_entity, plain_name
 from pfn_kg.transforms.names.name_keys import name_key
 from pfn_kg.transforms.names.short_forms import NamedMentions, take_long_forms
 from pfn_kg.transforms.plumbing.ids import spell, spelt_id
@@ -85,6 +86,7 @@ def chunk_mentions(
     label_schema: LabelSchema,
     rules: NameRules,
     heirs: Mapping[bytes, bytes],
+    dehyphenate: bool = False,
 ) -> ChunkMentions:
     """Gives the mentions of a chunk their ids and their entities.
 
@@ -96,12 +98,14 @@ def chunk_mentions(
         rules: which names count as one name.
         heirs: for the id that a name's own key gives, the id of the entity that the name belongs
             to instead.
+        dehyphenate: whether words that the end of a line cuts in two are one in names.
     """
     texts = documents.spans(
         mentions.rows.tolist(), mentions.begins.tolist(), mentions.ends.tolist()
     )
     schema_types = {t.name: t for t in label_schema.entity_types}
-    names = _distinct_names(texts, [type_names[code] for code in mentions.types.tolist()])
+    called = [join_cut_words(text).text for text in texts] if dehyphenate else texts
+    names = _distinct_names(called, [type_names[code] for code in mentions.types.tolist()])
     keyed = _keyed_names(names, schema_types, rules)
     long_forms, counts = _long_forms(
         documents,
@@ -203,7 +207,7 @@ def _long_forms(
         begins=mentions.begins,
         ends=mentions.ends,
         name_numbers=names.of_mention,
-        texts=names.texts,
+        texts=list(map(plain_name, names.texts)),
         keys=keyed.keys,
         types=np.array([codes[name] for name in names.types], dtype=np.int64),
         kinds=[schema_types[name].names for name in type_names],

@@ -63,6 +63,7 @@ def rows_of_chunk(
     label_schema: LabelSchema,
     options: FactOptions,
     heirs: Mapping[bytes, bytes] | None = None,
+    dehyphenate: bool = False,
 ) -> ChunkRows:
     """Turns the rows of one extraction file into rows of the graph.
 
@@ -75,6 +76,7 @@ def rows_of_chunk(
         options: thresholds and policies.
         heirs: for the id that a name's own key gives, the id of the entity that the name
             belongs to instead.
+        dehyphenate: whether words that the end of a line cuts in two were read as one.
     """
     counts: Counter[str] = Counter()
     tables = {"rejected": _rejected_rows(chunk, losers, counts)}
@@ -95,6 +97,7 @@ def rows_of_chunk(
         label_schema=label_schema,
         rules=options.names,
         heirs=heirs or {},
+        dehyphenate=dehyphenate,
     )
     counts.update(mentions.counts)
     triples = _apply_rules(
@@ -119,7 +122,12 @@ def rows_of_chunk(
 
 
 def names_of_chunk(
-    chunk: pa.Table, *, losers: Sequence[Loser], label_schema: LabelSchema, options: FactOptions
+    chunk: pa.Table,
+    *,
+    losers: Sequence[Loser],
+    label_schema: LabelSchema,
+    options: FactOptions,
+    dehyphenate: bool = False,
 ) -> pa.Table:
     """The names of entities in a chunk, each of the entity of its own key.
 
@@ -128,6 +136,7 @@ def names_of_chunk(
         losers: as in `rows_of_chunk`.
         label_schema: as in `rows_of_chunk`.
         options: as in `rows_of_chunk`.
+        dehyphenate: as in `rows_of_chunk`.
 
     Returns:
         Rows as in `pfn_kg.schemas.shuffled_rows.NAME_SCHEMA`.
@@ -138,6 +147,7 @@ def names_of_chunk(
         losers=losers,
         label_schema=label_schema,
         options=options._replace(sentences=False),
+        dehyphenate=dehyphenate,
     )
     names = rows.tables["entities"]
     return names.filter(pc.equal(names["kind"], "entity"))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from pfn_kg.schemas.characters import shown_name
 from pfn_kg.schemas.shuffled_rows import MOVED_SCHEMA, NAME_SCHEMA
 from pfn_kg.transforms.facts.chunk_mentions import ChunkMentions
 
@@ -55,7 +56,7 @@ def _mention_counts(mentions: ChunkMentions) -> dict[tuple[int, str], tuple[int,
         of_entity.tolist(), of_text.tolist(), counts.tolist(), own.tolist(), strict=True
     ):
         # A name that is broken over two lines is the same name.
-        name = " ".join(texts[text].split()) or texts[text]
+        name = shown_name(texts[text])
         before = mention_counts.get((number, name), (0, 0))
         mention_counts[number, name] = before[0] + count, before[1] + of_own
     return mention_counts

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.utils.windowed_value import WindowedValue
 
-from pfn_kg.schemas.extraction import read_counters, with_all_columns
+from pfn_kg.schemas.extraction import JOINED_WORDS, read_counters, with_all_columns
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.shuffled_rows import CHUNK_NAME_SCHEMA, Move
 from pfn_kg.transforms.documents.deduplicate import Loser, Removed, removed_rows
@@ -137,14 +137,15 @@ class _ReadChunk(beam.DoFn):
         chunk: ChunkFile,
         losers: Mapping[int, Iterable[list[Loser]]],
         columns: Sequence[str] | None = None,
-    ) -> tuple[pa.Table, list[Loser]]:
+    ) -> tuple[pa.Table, list[Loser], bool]:
         rows = read_columns(chunk.path, columns)
-        read_counters(rows.schema)  # refuses a format that is not ours
+        counters = read_counters(rows.schema)  # refuses a format that is not ours
+        dehyphenate = counters.get(JOINED_WORDS, 0) > 0
         rows = with_all_columns(rows)
         of_chunk = [loser for group in losers[chunk.number] for loser in group]
         removed = removed_rows(rows["document_id"], chunk.generation, self._removed)
         of_chunk += [Loser(row, "removed") for row in np.flatnonzero(removed).tolist()]
-        return rows, of_chunk
+        return rows, of_chunk, dehyphenate
 
     def start_bundle(self) -> None:
         self._held = HeldRows()
@@ -172,9 +173,13 @@ class _NamesOfChunk(_ReadChunk):
     def process(
         self, chunk: ChunkFile, losers: Mapping[int, Iterable[list[Loser]]], plan: dict[str, int]
     ) -> Iterator[tuple[int, bytes]]:
-        rows, of_chunk = self._read(chunk, losers, NAME_COLUMNS)
+        rows, of_chunk, dehyphenate = self._read(chunk, losers, NAME_COLUMNS)
         names = names_of_chunk(
-            rows, losers=of_chunk, label_schema=self._label_schema, options=self._options
+            rows,
+            losers=of_chunk,
+            label_schema=self._label_schema,
+            options=self._options,
+            dehyphenate=dehyphenate,
         )
         number = pa.array([chunk.number] * len(names), pa.int64())
         names = names.append_column("chunk", number).cast(CHUNK_NAME_SCHEMA)
@@ -212,7 +217,7 @@ class _RowsOfChunk(_ReadChunk):
         plan: dict[str, int],
         moves: Mapping[int, Iterable[list[Move]]] | None = None,
     ) -> Iterator[tuple[Shard, bytes] | beam.pvalue.TaggedOutput]:
-        rows, of_chunk = self._read(chunk, losers)
+        rows, of_chunk, dehyphenate = self._read(chunk, losers)
         heirs = {} if moves is None else dict(m for group in moves[chunk.number] for m in group)
         made = rows_of_chunk(
             rows,
@@ -221,6 +226,7 @@ class _RowsOfChunk(_ReadChunk):
             label_schema=self._label_schema,
             options=self._options,
             heirs=heirs,
+            dehyphenate=dehyphenate,
         )
         yield from self._hold(made.tables, plan)
         for vote in own_votes(made.moved, plan["entities"]):

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pyoxigraph
 from apache_beam.io.filesystem import BeamIOError
 
+from pfn_kg.schemas.characters import shown_name
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import NameRules
@@ -173,7 +174,7 @@ class _Checker:
         # One code a name, whichever column it is in; one a type, 0 where there is none.
         of_name = _codes([*aliases, *canonical])
         alias, heir = of_name[: len(rows)], of_name[len(rows) :]
-        names = [" ".join(name.split()) for name in rows["canonical_name"].to_pylist()]
+        names = list(map(shown_name, rows["canonical_name"].to_pylist()))
         spelling = _codes(names)
         type_ = _codes([name or "" for name in types_of])
         is_typed = pc.is_valid(rows["type"]).to_numpy()

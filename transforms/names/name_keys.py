@@ -10,8 +10,6 @@ takes 57 microseconds a name, which is half of what a sentence may cost, and it 
 
 from __future__ import annotations
 
-import re
-
 from pfn_kg.schemas.label_schema import NameKind
 from pfn_kg.schemas.rules import NameRules
 from pfn_kg.transforms.names.canonical_names import canonical_name
@@ -31,8 +29,7 @@ _PHRASES = (" public limited company", " limited liability company", " kabushiki
 # The longest name whose parts are taken off.
 _LONGEST = 300
 
-_POSSESSIVES = ("'s", "’s", "'", "’")
-_LINKS = re.compile(r"(?:[\s,&+]|\sand)+$")
+_POSSESSIVES = ("'s", "'")
 
 
 def name_key(text: str, names: NameKind | None, rules: NameRules) -> str:
@@ -65,7 +62,7 @@ def _shorter(key: str, names: NameKind | None, rules: NameRules) -> str:
     if rules.articles and key.startswith("the "):
         return key[4:]
     if rules.possessives and key.endswith(_POSSESSIVES):
-        shorter = key.rstrip("'’") if key[-1] != "s" else key[:-2]
+        shorter = key.rstrip("'") if key[-1] != "s" else key[:-2]
         shorter = shorter.rstrip()
         # A quotation mark after another letter closes a quotation.
         if key[-1] == "s" or shorter.endswith("s"):
@@ -78,12 +75,19 @@ def _shorter(key: str, names: NameKind | None, rules: NameRules) -> str:
 def _without_legal_form(key: str) -> str:
     for phrase in _PHRASES:
         if key.endswith(phrase):
-            return _LINKS.sub("", key[: -len(phrase)])
+            return _without_links(key[: -len(phrase)])
     rest, space, last = key.rpartition(" ")
     if not space:
         return key
     if last not in _WRITTEN_FORMS and last.replace(".", "").rstrip(",") not in _LEGAL_FORMS:
         return key
-    rest = _LINKS.sub("", rest)
+    rest = _without_links(rest)
     # "The Company" has no name.
     return key if rest == "the" else rest
+
+
+def _without_links(key: str) -> str:
+    """The key without commas, ampersands, plus signs and the word "and" at its end."""
+    while (shorter := key.rstrip(" ,&+").removesuffix(" and")) != key:
+        key = shorter
+    return key

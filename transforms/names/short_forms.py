@@ -217,7 +217,8 @@ class NamedMentions(NamedTuple):
         begins: its first character.
         ends: one past its last.
         name_numbers: which of the names it has.
-        texts: of each name, as it stands in a document.
+        texts: of each name, as it stands in a document but for how its characters are encoded
+            (`pfn_kg.transforms.names.canonical_names.plain_name`).
         keys: of each name the canonical key; None for a value.
         types: of each name the number of its type.
         kinds: of each type what its names are like.

@@ -53,6 +53,7 @@ class ChunkRun:
         chunk_characters: a chunk ends before the document that would pass this.
         unreadable: why the file can't be read at all.
         wanted: the rows of the file that are read; None is all of the run's.
+        max_characters: a longer text is rejected.
     """
 
     file: str
@@ -69,6 +70,7 @@ class ChunkRun:
     chunk_characters: int
     unreadable: str | None = None
     wanted: frozenset[int] | None = None
+    max_characters: int | None = None
 
     def is_wanted(self, row: int) -> bool:
         """Whether a row is read."""
@@ -257,7 +259,7 @@ def _read_rows(run: ChunkRun, begin: int) -> Iterator[Document]:
             skip = max(0, begin - row)
             if skip < batch.num_rows:
                 wanted = batch.slice(skip, run.end - row - skip)
-                for index, document in enumerate(_batch_documents(wanted, run.columns)):
+                for index, document in enumerate(_batch_documents(wanted, run)):
                     document.source_row = row + skip + index
                     yield document
             row += batch.num_rows
@@ -265,7 +267,8 @@ def _read_rows(run: ChunkRun, begin: int) -> Iterator[Document]:
                 return
 
 
-def _batch_documents(batch: pa.RecordBatch, columns: Columns) -> Iterator[Document]:
+def _batch_documents(batch: pa.RecordBatch, run: ChunkRun) -> Iterator[Document]:
+    columns = run.columns
     texts = strings(column_of(batch, columns.text))
     ids = strings(column_of(batch, columns.id)) if columns.id else None
     titles = strings(column_of(batch, columns.title)) if columns.title else None
@@ -274,14 +277,13 @@ def _batch_documents(batch: pa.RecordBatch, columns: Columns) -> Iterator[Docume
         document = Document(source_row=-1, metadata=metadata[index])
         title = titles[index] if titles else None
         document.title = title if isinstance(title, str) else None
-        _fill(document, text, id_=ids[index] if ids else None, columns=columns)
+        _fill(document, text, id_=ids[index] if ids else None, run=run)
         yield document
 
 
-def _fill(
-    document: Document, text: str | Undecodable | None, *, id_: Any, columns: Columns
-) -> None:
+def _fill(document: Document, text: str | Undecodable | None, *, id_: Any, run: ChunkRun) -> None:
     """Sets id, text and hash, or the rejection."""
+    columns = run.columns
 
     def reject(reason: str, payload: str | None = None) -> None:
         document.rejected.append(Rejection("read", None, reason, payload))
@@ -298,6 +300,12 @@ def _fill(
         return reject(f"column {columns.text!r} is {text.reason}")
     if not text.strip():
         return reject(f"column {columns.text!r} is empty or white space", text[:200])
+    if run.max_characters is not None and len(text) > run.max_characters:
+        return reject(
+            f"column {columns.text!r} has {len(text)} characters, more than max_characters "
+            f"({run.max_characters})",
+            text[:200],
+        )
     digest = blake2b(text.encode(), digest_size=16).hexdigest()
     document.content_hash = digest
     if columns.id is None:

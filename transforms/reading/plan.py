@@ -182,6 +182,7 @@ def _plan_file(
                     batch_rows=batch_rows(row_bytes),
                     chunk_documents=options.chunk_documents,
                     chunk_characters=CHUNK_CHARACTERS,
+                    max_characters=options.max_characters,
                 )
             )
         begin = end

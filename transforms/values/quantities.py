@@ -76,6 +76,9 @@ _WORDS = {
 }
 # A canonical form is read as itself.
 _SYMBOLS |= {code: code for code in {*_SYMBOLS.values(), *_WORDS.values()}}
+# A letter by itself is a unit only where units are asked for: "1.5m" people are a million and a
+# half, 5 g a mobile network, and a V and an L are roman numbers.
+_LETTERS = frozenset(code for code in _SYMBOLS if len(code) == 1 and code.isalpha())
 
 _CODES = ("AUD", "BRL", "CAD", "CHF", "CNY", "EUR", "GBP", "INR", "JPY", "KRW", "RUB", "USD")
 #: Currencies before or after a number, and what they are called after one.
@@ -143,10 +146,30 @@ def read_quantity(text: str) -> Value | None:
         return None
     number, end = leading
     unit = _unit_at(text, end)
-    if code := _SYMBOLS.get(unit) or _by_word(unit, _WORDS):
+    symbol = None if unit in _LETTERS else _SYMBOLS.get(unit)
+    if code := symbol or _by_word(unit, _WORDS):
         return Value(f"{number} {code}", QUANTITY)
+    # "1.5m euros": the currency says that the letter is a million.
+    scale, space, rest = unit.partition(" ")
+    if space and scale.lower() in _SHORT_SCALES:
+        number, unit = _scaled(number, _SHORT_SCALES[scale.lower()]), rest.strip()
     currency = _CURRENCIES.get(unit.lower()) or _by_word(unit, _CURRENCY_WORDS)
     return Value(f"{number} {currency}", MONEY) if currency else None
+
+
+def read_canonical_quantity(text: str) -> Value | None:
+    """A quantity whose unit may be a letter by itself, for where quantities are asked for.
+
+    Example:
+        >>> read_canonical_quantity("1.5 m")
+        Value(lexical='1.5 m', datatype='cdt:ucum')
+        >>> read_quantity("1.5 m") is None
+        True
+    """
+    if (leading := leading_number(text)) is None:
+        return None
+    unit = _unit_at(text, leading[1])
+    return Value(f"{leading[0]} {unit}", QUANTITY) if unit in _LETTERS else None
 
 
 def _money(text: str, currency: str) -> Value | None:
@@ -156,12 +179,17 @@ def _money(text: str, currency: str) -> Value | None:
     scale = _SHORT_SCALES.get(text[end:].strip().lower())
     if scale is None:
         return None
-    if scale:
-        sign, figures, exponent = Decimal(number).as_tuple()
-        number = format(Decimal((sign, figures, int(exponent) + scale)), "f")
-        # 3.50 and 3.5 are one amount.
-        number = number.rstrip("0").rstrip(".") if "." in number else number
-    return Value(f"{number} {currency}", MONEY)
+    return Value(f"{_scaled(number, scale)} {currency}", MONEY)
+
+
+def _scaled(number: str, scale: int) -> str:
+    """A number times a power of ten, in canonical form."""
+    if not scale:
+        return number
+    sign, figures, exponent = Decimal(number).as_tuple()
+    number = format(Decimal((sign, figures, int(exponent) + scale)), "f")
+    # 3.50 and 3.5 are one amount.
+    return number.rstrip("0").rstrip(".") if "." in number else number
 
 
 def _unit_at(text: str, end: int) -> str:

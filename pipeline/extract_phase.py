@@ -227,6 +227,22 @@ def _check_resumable(options: ExtractOptions, hash_: str, manifest: Manifest) ->
             )
 
 
+def check_device(device: str, pipeline_args: Sequence[str] = ()) -> None:
+    """Refuses a device that this machine lacks, if this machine is where the model runs.
+
+    Args:
+        device: as in `ExtractOptions`.
+        pipeline_args: Beam's own options; without a runner, FnApiRunner.
+
+    Raises:
+        ConfigurationError: if the device is not there.
+    """
+    if is_local_run(pipeline_args):
+        from pfn_kg.pfn.extractor import find_device
+
+        find_device(device)
+
+
 def run_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str] = ()) -> Manifest:
     """Runs the extract phase.
 
@@ -242,10 +258,7 @@ def run_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str] = 
         OSError: if a file system fails.
     """
     beam_options = pipeline_options(pipeline_args)
-    if is_local_run(pipeline_args):
-        from pfn_kg.pfn.extractor import find_device
-
-        find_device(prepared.options.device)
+    check_device(prepared.options.device, pipeline_args)
     output = prepared.options.output
     try:
         make_folder(output)
@@ -264,11 +277,11 @@ def _extract(
     folder = ExtractionFolder(join(options.output, "extractions"))
     try:
         make_folder(folder.path)
-        delete_partial_manifests(options.output, "extract")
     except (BeamIOError, OSError) as error:
         raise ConfigurationError(
             f"{options.output} can't be made: {error}", field="output"
         ) from None
+    delete_partial_manifests(options.output, "extract")
     added_to = prepared.added_to
     manifest = Manifest(
         run_id=prepared.run_id,

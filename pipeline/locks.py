@@ -158,6 +158,7 @@ def hold(directory: str, command: str, *, take_over: bool = False) -> Iterator[N
 
     Raises:
         ConfigurationError: if another command holds the folder; names its owner.
+        OSError: if the folder can't be written.
     """
     directory = absolute(directory)
     if directory in _held.get():
@@ -237,7 +238,7 @@ def _claim(folder: str, command: str, oldest: float | None) -> tuple[str, Owner 
         except (BeamIOError, OSError) as error:
             # Whoever was the last one here may have just removed the folder.
             if attempt + 1 == _ATTEMPTS:
-                raise ConfigurationError(
+                raise OSError(
                     f"{folder} can't be written: {' '.join(str(error).split())}"
                 ) from None
     started = time.monotonic()

@@ -94,7 +94,7 @@ def test_what_is_left_is_gone_on_with(tmp_path, tiny_model):
 def test_a_build_that_is_ended(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
     running = process("build", folder)
-    wait_for(running, lambda: list(Path(folder).glob(".build-*")))
+    wait_for(running, lambda: list(Path(folder).glob("builds/*")))
     said, seconds, _ = end(running, signal.SIGINT)
     assert running.returncode == 130
     assert seconds < 3
@@ -137,8 +137,8 @@ def test_a_full_disk(small_disk, tmp_path, tiny_model, capsys):
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(b"x" * 4096)
-    # One page is left, which the label schema takes, and the manifest finds none.
-    os.truncate(filler, filler.stat().st_size - 4096)
+    # Two pages are left, for the claim on the folder and the label schema: the manifest finds none.
+    os.truncate(filler, filler.stat().st_size - 2 * 4096)
     assert extract(corpus, output, tiny_model) == 1
     assert "No space left on device" in capsys.readouterr().err
     assert not list(output.rglob("*.partial"))

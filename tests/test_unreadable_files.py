@@ -1,5 +1,7 @@
 """A file that can't be read is an error; only one that is not there counts as absent."""
 
+import json
+
 import pytest
 from apache_beam.io.filesystem import BeamIOError
 
@@ -93,9 +95,47 @@ def test_the_parts_of_a_graph(tmp_path, memory, capsys, name):
     memory["memory://b/run/manifest.json"] = (folder / "manifest.json").read_bytes()
     output = "memory://b/run"
     assert main(["build", output, "--no-rdf", "--aliases", str(tmp_path / "aliases.csv")]) == 0
-    path = f"{output}/{name}" if "." in name else f"{output}/extractions/chunk0.parquet"
+    graph = json.loads(memory["memory://b/run/manifest.json"])["graph"]
+    path = {
+        "label_schema.yaml": f"{output}/label_schema.yaml",
+        "aliases.parquet": f"{output}/{graph}/aliases.parquet",
+        "extractions": f"{output}/extractions/chunk0.parquet",
+    }[name]
     assert path in memory
     UNREADABLE[path] = ERRORS["busy"]
     capsys.readouterr()
     assert main(["remove", output, "--documents", "a"]) == 1
     assert path in capsys.readouterr().err
+
+
+def test_a_snapshot_whose_record_cannot_be_read(tmp_path, memory, capsys):
+    """It is not taken for an unfinished one, and nothing is deleted for it."""
+    folder = tmp_path / "run"
+    write_folder(folder, DOCS)
+    upload(files(folder), "memory://b/run")
+    memory["memory://b/run/manifest.json"] = (folder / "manifest.json").read_bytes()
+    output = "memory://b/run"
+    assert main(["build", output, "--no-rdf"]) == 0
+    graph = json.loads(memory[f"{output}/manifest.json"])["graph"]
+    path = f"{output}/{graph}/snapshot.json"
+    UNREADABLE[path] = ERRORS["busy"]
+    capsys.readouterr()
+    assert main(["export", output, "--output", str(tmp_path / "out")]) == 1
+    assert f"{path} can't be read" in capsys.readouterr().err
+    assert main(["build", output, "--no-rdf", "--keep-builds", "1"]) == 0
+    assert path in memory
+
+
+def test_a_claim_that_cannot_be_read(tmp_path, memory, capsys):
+    """Whoever owns it may be at work."""
+    folder = tmp_path / "run"
+    write_folder(folder, DOCS)
+    upload(files(folder), "memory://b/run")
+    memory["memory://b/run/manifest.json"] = (folder / "manifest.json").read_bytes()
+    claim = "memory://b/run/.locks/00000000000000000000-other.json"
+    memory[claim] = b"{}"
+    UNREADABLE[claim] = ERRORS["busy"]
+    capsys.readouterr()
+    assert main(["build", "memory://b/run", "--no-rdf"]) == 2
+    assert f"{claim} can't be read" in capsys.readouterr().err
+    assert claim in memory

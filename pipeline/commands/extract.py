@@ -136,7 +136,7 @@ def main(call: Call) -> int:
     """Runs the command."""
     job = call.of(JobOptions)
     options = extract_options(call)
-    from pfn_kg.pipeline.extract_phase import prepare_extraction, run_extraction
+    from pfn_kg.pipeline.extract_phase import check_device, prepare_extraction, run_extraction
     from pfn_kg.pipeline.locks import hold
     from pfn_kg.pipeline.options import pipeline_options
 
@@ -145,6 +145,8 @@ def main(call: Call) -> int:
     if call.of(PlaceOptions).dry_run:
         print_plan(prepared, call.beam)
         return 0
+    # Whoever holds a folder makes it, which a wrong device shall not.
+    check_device(prepared.options.device, call.beam)
     with hold(prepared.options.output, "extract", take_over=call.of(LockOptions).take_over):
         manifest = run_extraction(prepared, call.beam)
     extraction = manifest.extraction

@@ -40,7 +40,7 @@ def main(call: Call) -> int:
     options = with_floors(options, build_opts)
     target = load_target(call, build_opts)
     from pfn_kg.pipeline.build_phase import check_aliases, run_build
-    from pfn_kg.pipeline.extract_phase import prepare_extraction, run_extraction
+    from pfn_kg.pipeline.extract_phase import check_device, prepare_extraction, run_extraction
     from pfn_kg.pipeline.locks import hold
     from pfn_kg.pipeline.options import pipeline_options
 
@@ -50,6 +50,8 @@ def main(call: Call) -> int:
     if place.dry_run:
         print_plan(prepared, call.beam, build=build_opts, neo4j=target)
         return 0
+    # Whoever holds a folder makes it, which a wrong device shall not.
+    check_device(prepared.options.device, call.beam)
     output = prepared.options.output
     # In one go: no other command comes between extraction and build.
     with hold(output, "run", take_over=call.of(LockOptions).take_over):

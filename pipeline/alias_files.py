@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+from pfn_kg.pipeline.snapshots import ALIASES_FILE
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import NameRules, NearNameOptions
@@ -11,34 +12,25 @@ from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.merging.alias_table import AliasTable
 from pfn_kg.transforms.merging.merge_options import MergeOptions
 from pfn_kg.transforms.names.entity_keys import EntityKeys
-from pfn_kg.transforms.plumbing.files import (
-    delete,
-    exists,
-    join,
-    make_folder,
-    read_if_there,
-    replace,
-)
+from pfn_kg.transforms.plumbing.files import join, make_folder, read_if_there, replace
 
-#: The alias table that the graph was built with, so that the next build has it too.
-ALIASES_FILE = "aliases.parquet"
-
-_ALIAS_KEYS_FILE = "alias_keys.parquet"
+#: What workers join with while a graph is built.
+ALIAS_KEYS_FILE = "alias_keys.parquet"
 # Rows that one worker reads of the alias table at a time.
 _ALIAS_GROUP_ROWS = 50_000
 
 
-def kept_aliases(directory: str, recorded: str) -> str:
-    """The path of the alias table of a folder's last build.
+def kept_aliases(graph: str, recorded: str) -> str:
+    """The path of the alias table that a graph was built with.
 
     Args:
-        directory: the output folder.
+        graph: the folder of the snapshot.
         recorded: the hash that `keep_aliases` gave.
 
     Raises:
         ConfigurationError: if there is another one there, or none.
     """
-    path = join(directory, ALIASES_FILE)
+    path = join(graph, ALIASES_FILE)
     content = read_if_there(path)
     if content is None or _digest(content) != recorded:
         raise ConfigurationError(
@@ -51,20 +43,17 @@ def _digest(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
-def keep_aliases(directory: str, aliases: AliasTable | None) -> str | None:
-    """Puts the alias table beside the graph, or takes the last one away; gives its hash."""
-    path = join(directory, ALIASES_FILE)
+def keep_aliases(graph: str, aliases: AliasTable | None) -> str | None:
+    """Puts the alias table beside the graph; gives its hash, or None if there is no table."""
     if aliases is None:
-        if exists(path):
-            delete(path)
         return None
     data = parquet_bytes(aliases.rows)
-    replace(path, data)
+    replace(join(graph, ALIASES_FILE), data)
     return _digest(data)
 
 
 def merge_options(
-    temporary: str,
+    folder: str,
     *,
     label_schema: LabelSchema,
     names: NameRules,
@@ -74,7 +63,8 @@ def merge_options(
     """What makes entities of different keys one; None if nothing does.
 
     Args:
-        temporary: a folder that workers read, where what they join with goes.
+        folder: a folder that workers read; gets the file ALIAS_KEYS_FILE, which the caller
+            deletes when the graph is built.
         label_schema: of the graph.
         names: what is taken off a name.
         aliases: the alias table, if any.
@@ -83,7 +73,7 @@ def merge_options(
     keys = EntityKeys.of(label_schema, names)
     if aliases is None:
         return None if near_names is None else MergeOptions(keys, near_names=near_names)
-    path = join(temporary, _ALIAS_KEYS_FILE)
-    make_folder(temporary)
+    path = join(folder, ALIAS_KEYS_FILE)
+    make_folder(folder)
     replace(path, parquet_bytes(aliases.keys, _ALIAS_GROUP_ROWS))
     return MergeOptions(keys, path, -(-len(aliases.keys) // _ALIAS_GROUP_ROWS), near_names)

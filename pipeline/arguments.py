@@ -72,6 +72,17 @@ class JobOptions(ConfigOptions, WorkerOptions):
     )
 
 
+class LockOptions(Options):
+    """What to do where another command holds the folder."""
+
+    take_over: bool = option(
+        False,
+        "write the folder although another command says that it does; for one that was killed "
+        "on another machine",
+        group="Job",
+    )
+
+
 class DebugOptions(Options):
     """The option that every command takes."""
 

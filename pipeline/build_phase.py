@@ -1,8 +1,9 @@
 """The build phase: from extractions to tables and Turtle, without the model.
 
 The graph is a function of the extractions that the manifest lists, the label schema
-and the options. Files are written into a temporary folder and take the place of the
-last build's when all of them are there.
+and the options. Its files are a snapshot (`pfn_kg.pipeline.snapshots`) that becomes the
+current one when all of them are there; until then, and if the build fails, readers find
+the graph before it.
 """
 
 from __future__ import annotations
@@ -12,30 +13,50 @@ import logging
 import time
 import uuid
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.io.filesystem import BeamIOError
 
 from pfn_kg.pfn.calibration import calibration_of
-from pfn_kg.pipeline.alias_files import keep_aliases, kept_aliases, merge_options
+from pfn_kg.pipeline.alias_files import (
+    ALIAS_KEYS_FILE,
+    keep_aliases,
+    kept_aliases,
+    merge_options,
+)
 from pfn_kg.pipeline.build_graph import COUNTS_FILE, BuildGraph
-from pfn_kg.pipeline.finished_run import GRAPH_SCHEMA_FILE
-from pfn_kg.pipeline.folders import delete_folder, delete_temporary, move_files
+from pfn_kg.pipeline.folders import delete_folder
+from pfn_kg.pipeline.locks import Owner, hold, write_owner
 from pfn_kg.pipeline.losses import check_labels, say_what_is_lost
 from pfn_kg.pipeline.manifest import (
+    HERE,
     BuildRecord,
     Manifest,
     chunk_files,
     read_extracted,
-    write_manifest,
+    versions,
 )
+from pfn_kg.pipeline.manifest_updates import delete_partial_manifests, update_manifest
 from pfn_kg.pipeline.options import pipeline_options
+from pfn_kg.pipeline.snapshots import (
+    GRAPH_SCHEMA_FILE,
+    SnapshotRecord,
+    as_current,
+    clean,
+    current_folder,
+    extraction_digest,
+    new_path,
+    place_of,
+    switch_link,
+    write_record,
+)
 from pfn_kg.pipeline.write_graph import OWN_FILES
 from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.build_options import BuildOptions
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.sinks.rdf.sink import RdfSink
 from pfn_kg.transforms.documents.deduplicate import group_count
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
@@ -43,7 +64,8 @@ from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.merging.alias_table import read_alias_table
 from pfn_kg.transforms.plumbing.files import (
     absolute,
-    delete_partial,
+    delete,
+    exists,
     join,
     read_bytes,
     read_if_there,
@@ -52,8 +74,6 @@ from pfn_kg.transforms.plumbing.files import (
 from pfn_kg.transforms.tables.parts import TablePart, find_parts
 
 _logger = logging.getLogger(__name__)
-
-_TEMPORARY = ".build-"
 
 
 def run_build(
@@ -73,8 +93,14 @@ def run_build(
         ConfigurationError: if the folder or an option is wrong.
     """
     options = options or BuildOptions()
-    started = time.monotonic()
     directory = absolute(directory)
+    read_extracted(directory)
+    with hold(directory, "build"):
+        return _build(directory, options, pipeline_args)
+
+
+def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) -> dict[str, Any]:
+    started = time.monotonic()
     manifest = read_extracted(directory)
     label_schema = _label_schema(directory, options)
     facts = _fact_options(manifest, options)
@@ -84,30 +110,30 @@ def run_build(
         if options.aliases is None
         else read_alias_table(options.aliases, label_schema, options.names)
     )
+    beam_options = pipeline_options(pipeline_args)
     old = _last_graph(directory, manifest)
     folder = ExtractionFolder(join(directory, "extractions"))
     chunks = chunk_files(folder, manifest)
-    if manifest.run_id is None:  # the first folders have none
-        manifest = manifest.changed(run_id=uuid.uuid4().hex)
-    write_manifest(directory, manifest.changed(state="building"))
-    delete_temporary(directory, _TEMPORARY)
-    delete_partial(directory)
-    temporary = join(directory, f"{_TEMPORARY}{uuid.uuid4().hex}")
+    manifest = update_manifest(directory, "build", _begun)
+    delete_partial_manifests(directory, "build")
+    path = new_path()
+    graph = place_of(directory, path)
     try:
+        write_owner(graph, Owner.of_this_process("build"))
         merge = merge_options(
-            temporary,
+            graph,
             label_schema=label_schema,
             names=options.names,
             aliases=aliases,
             near_names=options.fuzzy,
         )
-        with beam.Pipeline(options=pipeline_options(pipeline_args)) as pipeline:
+        with beam.Pipeline(options=beam_options) as pipeline:
             _ = (
                 pipeline
                 | "Chunks" >> beam.Create(chunks, reshuffle=True)
                 | "Graph"
                 >> BuildGraph(
-                    temporary,
+                    graph,
                     label_schema,
                     facts,
                     groups=group_count(len(chunks)),
@@ -118,24 +144,90 @@ def run_build(
                     old=old,
                 )
             )
-        counts: dict[str, int] = json.loads(read_bytes(join(temporary, COUNTS_FILE)))
-        _swap(temporary, directory)
-        alias_hash = keep_aliases(directory, aliases)
-        replace(join(directory, GRAPH_SCHEMA_FILE), label_schema.to_yaml().encode())
+        counts: dict[str, int] = json.loads(read_bytes(join(graph, COUNTS_FILE)))
+        _delete_working_files(graph)
+        alias_hash = keep_aliases(graph, aliases)
+        replace(join(graph, GRAPH_SCHEMA_FILE), label_schema.to_yaml().encode())
+        record = SnapshotRecord(
+            path=path,
+            # The tables of an older version are deleted, so nothing leads back to them.
+            previous=None if manifest.graph == HERE else manifest.graph,
+            made=datetime.now(UTC).isoformat(timespec="seconds"),
+            extraction=extraction_digest(manifest),
+            build=BuildRecord(
+                options=_settings(options, facts, rdf)
+                | {"base_iri": label_schema.base_iri, "aliases": alias_hash},
+                seconds=round(time.monotonic() - started, 3),
+                counts=counts,
+            ),
+            versions=versions(),
+        )
+        write_record(directory, record)
+        _publish(directory, manifest, record)
     except BaseException:
-        write_manifest(directory, manifest.changed(state="failed"))
+        _give_up(directory, path)
         raise
-    finally:
-        delete_folder(temporary)
-    record = BuildRecord(
-        options=_settings(options, facts, rdf)
-        | {"base_iri": label_schema.base_iri, "aliases": alias_hash},
-        seconds=round(time.monotonic() - started, 3),
-        counts=counts,
-    )
-    write_manifest(directory, manifest.changed(state="done", build=record))
     say_what_is_lost(counts, None if manifest.build is None else manifest.build.counts)
+    try:
+        switch_link(directory, path)
+        clean(directory, path, options.keep_builds)
+    except (BeamIOError, OSError) as error:
+        # The graph is there, and the next build cleans again.
+        _logger.warning("%s: old files can't be deleted: %s", directory, error)
     return counts
+
+
+def _begun(manifest: Manifest) -> Manifest:
+    # The first folders have no id.
+    return manifest.changed(state="building", run_id=manifest.run_id or uuid.uuid4().hex)
+
+
+def _delete_working_files(graph: str) -> None:
+    """Deletes what workers wrote for each other, which is no part of a snapshot."""
+    for path in (
+        join(graph, COUNTS_FILE),
+        join(graph, ALIAS_KEYS_FILE),
+        *(join(graph, "rdf", name) for name in OWN_FILES),
+    ):
+        if exists(path):
+            delete(path)
+
+
+def _publish(directory: str, begun: Manifest, record: SnapshotRecord) -> None:
+    """Makes a snapshot the current one, unless another one became that since the build began.
+
+    Raises:
+        ConfigurationError: if so.
+    """
+
+    def publish(manifest: Manifest) -> Manifest:
+        if manifest.graph != begun.graph:
+            raise ConfigurationError(
+                f"{directory}: another build has finished since this one began, and its graph "
+                "stays; build again"
+            )
+        changed = as_current(manifest, record)
+        if extraction_digest(manifest) != record.extraction:
+            # The graph is finished, but not of all that was extracted.
+            changed = changed.changed(state=manifest.state)
+        return changed
+
+    update_manifest(directory, "build", publish)
+
+
+def _give_up(directory: str, path: str) -> None:
+    """Ends a build that failed: the graph before it stays, and nothing of this one."""
+
+    def fail(manifest: Manifest) -> Manifest:
+        if manifest.graph == path:  # it had become the current one
+            return manifest
+        return manifest.changed(state="failed") if manifest.state == "building" else manifest
+
+    try:
+        if update_manifest(directory, "build", fail).graph != path:
+            delete_folder(place_of(directory, path))
+    except (ConfigurationError, BeamIOError, OSError) as error:
+        _logger.warning("%s: could not be recorded as failed: %s", directory, error)
 
 
 def _settings(options: BuildOptions, facts: FactOptions, rdf: RdfSink | None) -> dict[str, Any]:
@@ -158,10 +250,11 @@ def recorded_options(directory: str, manifest: Manifest) -> BuildOptions:
     recorded = {} if manifest.build is None else manifest.build.options
     options = {name: recorded[name] for name in BuildOptions.model_fields if name in recorded}
     # These two are beside the graph; the record says which they were.
+    graph = current_folder(directory, manifest) or directory
     if options.get("aliases") is not None:
-        options["aliases"] = kept_aliases(directory, options["aliases"])
+        options["aliases"] = kept_aliases(graph, options["aliases"])
     if options.pop("label_schema", None) == "given":
-        options["label_schema"] = _read_schema(directory, GRAPH_SCHEMA_FILE)
+        options["label_schema"] = _read_schema(graph, GRAPH_SCHEMA_FILE)
     return validate(BuildOptions, options)
 
 
@@ -187,13 +280,14 @@ def check_aliases(
 
 
 def _last_graph(directory: str, manifest: Manifest) -> list[TablePart]:
-    """The files of the last build that say where ids of entities were."""
-    if manifest.build is None:
+    """The files of the current graph that say where ids of entities were."""
+    graph = current_folder(directory, manifest)
+    if graph is None or manifest.build is None:
         return []
     try:
         # Mostly there are none, and then there is nothing to follow.
         had_redirects = manifest.build.counts.get("redirects")
-        return find_parts(directory, ["mentions", *(["redirects"] if had_redirects else [])])
+        return find_parts(graph, ["mentions", *(["redirects"] if had_redirects else [])])
     except ConfigurationError as error:
         _logger.warning("redirects do not go back to the last build: %s", error)
         return []
@@ -254,10 +348,3 @@ def _threshold(manifest: Manifest, options: BuildOptions, kind: str) -> float:
             field=field,
         )
     return threshold
-
-
-def _swap(temporary: str, directory: str) -> None:
-    """Puts the new files in the place of the old ones, of which none stays."""
-    for name in (*TABLE_SCHEMAS, "rdf"):
-        delete_folder(join(directory, name))
-        move_files(join(temporary, name), join(directory, name), OWN_FILES)

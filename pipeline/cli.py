@@ -32,6 +32,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "load": ("load", "load the graph of a run into Neo4j"),
     "export": ("export", "write the graph of a run as RDF, or as files for Neo4j's importer"),
     "query": ("query", "ask the RDF of a run in SPARQL"),
+    "verify": ("verify", "check that a graph holds what its documentation promises"),
+    "rollback": ("rollback", "go back to the graph before the last build"),
     "schema": ("schema", "print the label schema of a model or a run as YAML"),
 }
 
@@ -44,8 +46,6 @@ NOT_BUILT = (
     "show",
     "status",
     "diff",
-    "verify",
-    "rollback",
     "corrections",
     "ingest",
     "retry",

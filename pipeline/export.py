@@ -12,12 +12,14 @@ from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary, list_files, move_files
+from pfn_kg.pipeline.locks import LOCKS, Owner, hold, is_abandoned, write_owner
 from pfn_kg.pipeline.manifest import (
     ExportManifest,
     find_any_manifest,
     versions,
     write_manifest,
 )
+from pfn_kg.pipeline.verify_files import check_files
 from pfn_kg.pipeline.write_graph import OWN_FILES, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.load_options import Filters
@@ -36,6 +38,7 @@ def export(
     filters: Filters | None = None,
     settings: dict[str, Any] | None = None,
     pipeline_args: Sequence[str] = (),
+    take_over: bool = False,
 ) -> dict[str, int]:
     """Writes the graph of a run into a folder of files.
 
@@ -49,30 +52,36 @@ def export(
         filters: which relations are written.
         settings: what else the manifest shall say of how this was made.
         pipeline_args: Beam's own options; without a runner, FnApiRunner.
+        take_over: whether claims of other commands on the output are removed.
 
     Returns:
         What was counted.
 
     Raises:
-        ConfigurationError: if the folder holds something else, or an option is wrong.
+        ConfigurationError: if a file of the graph is not what its build wrote, the output
+            folder holds something else, or an option is wrong.
     """
     filters = filters or Filters()
     output = absolute(output)
-    started = time.monotonic()
+    check_files(run)
     check_output(output)
+    started = time.monotonic()
     temporary = temporary_folder(output)
     try:
         make_folder(output)
     except (BeamIOError, OSError) as error:
         raise ConfigurationError(f"{output} can't be made: {error}", field="output") from None
-    delete_temporary(output, TEMPORARY_PREFIX)
-    try:
-        counts = run_sink(run, sink, temporary, filters=filters, pipeline_args=pipeline_args)
-        says = export_manifest(run, sink, filters=filters, settings=settings, counts=counts)
-        seconds = round(time.monotonic() - started, 3)
-        publish(output, temporary, says.changed(seconds=seconds, attempt=uuid.uuid4().hex))
-    finally:
-        delete_folder(temporary)
+    with hold(output, "export", take_over=take_over):
+        check_output(output)
+        delete_temporary(output, TEMPORARY_PREFIX, is_abandoned)
+        try:
+            write_owner(temporary, Owner.of_this_process("export"))
+            counts = run_sink(run, sink, temporary, filters=filters, pipeline_args=pipeline_args)
+            says = export_manifest(run, sink, filters=filters, settings=settings, counts=counts)
+            seconds = round(time.monotonic() - started, 3)
+            publish(output, temporary, says.changed(seconds=seconds, attempt=uuid.uuid4().hex))
+        finally:
+            delete_folder(temporary)
     return counts
 
 
@@ -101,7 +110,7 @@ def publish(output: str, temporary: str, says: ExportManifest) -> None:
         # From here until the new manifest stands, nothing says that the folder is whole.
         write_manifest(output, passing)
         for path in list_files(output):
-            if FileSystems.split(path)[1] != "manifest.json" and TEMPORARY_PREFIX not in path:
+            if FileSystems.split(path)[1] != "manifest.json" and not _is_work(output, path):
                 delete(path)
         write_manifest(output, passing.changed(state="moving"))
     move_files(temporary, output, OWN_FILES)
@@ -133,6 +142,12 @@ def ungrouped(counts: dict[str, int]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if ":" not in name}
 
 
+def _is_work(output: str, path: str) -> bool:
+    """Whether a file is a lock, or waits in a temporary folder."""
+    inside = path[len(join(output, "")) :]
+    return inside.startswith((TEMPORARY_PREFIX, LOCKS))
+
+
 def check_output(output: str) -> None:
     """Refuses a folder that holds anything but an earlier export.
 
@@ -142,7 +157,7 @@ def check_output(output: str) -> None:
     manifest = find_any_manifest(output)
     if manifest is not None and not isinstance(manifest, ExportManifest):
         raise ConfigurationError(f"{output} holds a run; choose another folder", field="output")
-    if manifest is None and any(TEMPORARY_PREFIX not in path for path in list_files(output)):
+    if manifest is None and any(not _is_work(output, path) for path in list_files(output)):
         raise ConfigurationError(
             f"{output} holds files that are no export; choose another folder", field="output"
         )

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from pfn_kg.pfn.checkpoint import (
     SHIPPED,
@@ -27,7 +26,9 @@ from pfn_kg.pfn.checkpoint import (
 from pfn_kg.pfn.checksums import check_checksums
 from pfn_kg.pfn.inference.token_budget import default_token_budget
 from pfn_kg.pipeline.finished_chunks import Watcher, check_finished, finished_by_run
+from pfn_kg.pipeline.folders import check_writable
 from pfn_kg.pipeline.interruption import hint
+from pfn_kg.pipeline.locks import hold
 from pfn_kg.pipeline.manifest import (
     ChunkRecord,
     Configuration,
@@ -40,6 +41,12 @@ from pfn_kg.pipeline.manifest import (
     read_extracted,
     versions,
     write_manifest,
+)
+from pfn_kg.pipeline.manifest_updates import (
+    carried,
+    check_unchanged,
+    delete_partial_manifests,
+    update_manifest,
 )
 from pfn_kg.pipeline.options import is_local_run, pipeline_options
 from pfn_kg.pipeline.progress import Progress
@@ -75,6 +82,7 @@ class PreparedExtraction(NamedTuple):
         label_schema: of the model.
         plan: what is to be read.
         run_id: of the run that is resumed or added to; a new one otherwise.
+        found: the manifest of the output folder, if it has one.
         added_to: the manifest of the graph that is added to, if any.
     """
 
@@ -86,6 +94,7 @@ class PreparedExtraction(NamedTuple):
     label_schema: LabelSchema
     plan: Plan
     run_id: str
+    found: Manifest | None = None
     added_to: Manifest | None = None
 
 
@@ -153,6 +162,7 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
         label_schema=read_label_schema(folder),
         plan=plan_extraction(options, hash_, live_version),
         run_id=recorded_id or uuid.uuid4().hex,
+        found=manifest,
         added_to=manifest if options.into else None,
     )
 
@@ -231,18 +241,30 @@ def run_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str] = 
         ConfigurationError: if the device is not there or the output can't be made.
         OSError: if a file system fails.
     """
-    options, plan = prepared.options, prepared.plan
     beam_options = pipeline_options(pipeline_args)
     if is_local_run(pipeline_args):
         from pfn_kg.pfn.extractor import find_device
 
-        find_device(options.device)
+        find_device(prepared.options.device)
+    output = prepared.options.output
+    try:
+        make_folder(output)
+    except (BeamIOError, OSError) as error:
+        raise ConfigurationError(f"{output} can't be made: {error}", field="output") from None
+    with hold(output, "extract"):
+        return _extract(prepared, pipeline_args, beam_options)
+
+
+def _extract(
+    prepared: PreparedExtraction, pipeline_args: Sequence[str], beam_options: PipelineOptions
+) -> Manifest:
+    options, plan = prepared.options, prepared.plan
+    check_unchanged(options.output, prepared.found)
     started = time.monotonic()
     folder = ExtractionFolder(join(options.output, "extractions"))
     try:
-        make_folder(options.output)
         make_folder(folder.path)
-        delete_partial(options.output)
+        delete_partial_manifests(options.output, "extract")
     except (BeamIOError, OSError) as error:
         raise ConfigurationError(
             f"{options.output} can't be made: {error}", field="output"
@@ -271,7 +293,7 @@ def run_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str] = 
     if added_to is None:
         schema = prepared.label_schema.to_yaml().encode()
         replace(join(options.output, "label_schema.yaml"), schema)
-        write_manifest(options.output, manifest)
+        write_manifest(options.output, carried(manifest, prepared.found))
     assert options.token_budget is not None  # since the options are prepared
     handler = PFNModelHandler(
         prepared.model,
@@ -346,11 +368,10 @@ def run_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str] = 
         # What the last build was made with is how the next one is made.
         new = manifest.model_fields_set - {"removed"}
         manifest = added_to.changed(**{name: getattr(manifest, name) for name in new})
-    manifest = manifest.changed(
+    done = manifest.changed(
         state="extracted", chunks=records, extract=ExtractionRecord(**extraction)
     )
-    write_manifest(options.output, manifest)
-    return manifest
+    return update_manifest(options.output, "extract", lambda now: carried(done, now))
 
 
 def _inputs(plan: Plan, added_to: Manifest | None) -> tuple[InputFile, ...]:
@@ -361,20 +382,3 @@ def _inputs(plan: Plan, added_to: Manifest | None) -> tuple[InputFile, ...]:
             path=file.path, size=file.size, version=file.version, rows=file.rows, error=file.error
         )
     return tuple(inputs.values())
-
-
-def check_writable(output: str) -> None:
-    """Checks that a local output folder can be made, without making it.
-
-    Raises:
-        ConfigurationError: if it can't be.
-    """
-    if not is_local(output):
-        return
-    place = Path(output.removeprefix("file://"))
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    if not place.is_dir():
-        raise ConfigurationError(f"{output}: {place} is not a folder", field="output")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise ConfigurationError(f"{output}: {place} may not be written to", field="output")

@@ -9,27 +9,37 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from pfn_kg.pipeline.manifest import BuildRecord, Manifest, find_manifest
+from pfn_kg.pipeline.snapshots import (
+    GRAPH_SCHEMA_FILE,
+    SnapshotRecord,
+    current_record,
+    place_of,
+)
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.transforms.plumbing.files import absolute, join, read_if_there
 from pfn_kg.transforms.tables.parts import TablePart, find_parts
 
-#: The label schema that the graph was built with: that of the model, or the user's.
-GRAPH_SCHEMA_FILE = "graph_schema.yaml"
-
 
 class FinishedRun(NamedTuple):
-    """A graph that is built.
+    """A graph that is built: one snapshot, to which whoever has it holds.
 
     Attributes:
-        directory: its output folder.
+        directory: the output folder.
         manifest: its manifest.json.
+        snapshot: the record of the snapshot.
         label_schema: the one it was built with.
     """
 
     directory: str
     manifest: Manifest
+    snapshot: SnapshotRecord
     label_schema: LabelSchema
+
+    @property
+    def graph(self) -> str:
+        """The folder of the snapshot: tables, RDF and label schema."""
+        return place_of(self.directory, self.snapshot.path)
 
     @property
     def run_id(self) -> str:
@@ -40,8 +50,7 @@ class FinishedRun(NamedTuple):
     @property
     def build(self) -> BuildRecord:
         """How it was built, and what came out."""
-        assert self.manifest.build is not None  # or it is no finished run
-        return self.manifest.build
+        return self.snapshot.build
 
     @property
     def language(self) -> str | None:
@@ -55,9 +64,10 @@ class FinishedRun(NamedTuple):
             settings: all that decides what of the graph is written, and how.
         """
         build = self.build.model_dump(mode="json", exclude_unset=True, exclude={"seconds"})
+        # How many snapshots are kept changes no graph.
+        build["options"] = {k: v for k, v in build["options"].items() if k != "keep_builds"}
         decides = {
-            "chunks": [chunk.name for chunk in self.manifest.chunks or ()],
-            "removed": self.manifest.removed,
+            "extraction": self.snapshot.extraction,
             "build": build,
             "label_schema": self.label_schema.to_dict(),
             "program": version("pfn-kg"),
@@ -72,20 +82,23 @@ class FinishedRun(NamedTuple):
         Raises:
             ConfigurationError: if one is missing.
         """
-        return find_parts(self.directory, tables)
+        return find_parts(self.graph, tables)
 
 
 def read_finished(directory: str) -> FinishedRun:
-    """A finished graph.
+    """The current graph of an output folder.
+
+    A build that is running, or has failed, leaves the graph before it in its place.
 
     Raises:
-        ConfigurationError: if there is none, or not a whole one.
+        ConfigurationError: if there is none.
     """
     directory = absolute(directory)
     manifest = find_manifest(directory)
     if manifest is None:
         raise ConfigurationError(f"{directory}: no manifest.json there, so no finished graph")
-    if manifest.state != "done" or manifest.build is None:
+    snapshot = current_record(directory, manifest)
+    if snapshot is None:
         raise ConfigurationError(
             f"{directory}: its graph is not finished; make it by `pfn-kg build {directory}`"
         )
@@ -93,8 +106,18 @@ def read_finished(directory: str) -> FinishedRun:
         raise ConfigurationError(
             f"{directory}: built by an older version; build it again by `pfn-kg build {directory}`"
         )
-    path = join(directory, GRAPH_SCHEMA_FILE)
+    label_schema = read_label_schema(join(place_of(directory, snapshot.path), GRAPH_SCHEMA_FILE))
+    return FinishedRun(directory, manifest, snapshot, label_schema)
+
+
+def read_label_schema(path: str) -> LabelSchema:
+    """A label schema in an output folder.
+
+    Raises:
+        ConfigurationError: if there is none, or it is wrong; names the file.
+        OSError: if it is there but can't be read.
+    """
     content = read_if_there(path)
     if content is None:
         raise ConfigurationError(f"{path}: no label schema there; build the graph again")
-    return FinishedRun(directory, manifest, LabelSchema.from_yaml(content.decode(), path))
+    return LabelSchema.from_yaml(content.decode(), path)

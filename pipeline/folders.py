@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
+from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.transforms.plumbing.files import (
     delete,
     is_local,
@@ -37,12 +39,15 @@ def delete_folder(folder: str) -> None:
             raise
 
 
-def delete_temporary(directory: str, prefix: str) -> None:
-    """Takes away the temporary folders that killed jobs left behind.
+def delete_temporary(
+    directory: str, prefix: str, is_abandoned: Callable[[str], bool] = lambda folder: True
+) -> None:
+    """Deletes the temporary folders that killed jobs left behind.
 
     Args:
         directory: where they lie.
         prefix: how their names begin.
+        is_abandoned: whether nobody needs a folder any more; the others stay.
     """
     files = list_folder(directory, f"{prefix}**")
     names = {f"{prefix}{m.path.rpartition(prefix)[2].partition('/')[0]}" for m in files}
@@ -50,7 +55,8 @@ def delete_temporary(directory: str, prefix: str) -> None:
         # Nothing matches an empty one, and only here can there be any.
         names |= {path.name for path in local_path(directory).glob(f"{prefix}*")}
     for name in sorted(names):
-        delete_folder(join(directory, name))
+        if is_abandoned(join(directory, name)):
+            delete_folder(join(directory, name))
 
 
 def move_files(source: str, target: str, without: Sequence[str] = ()) -> None:
@@ -67,3 +73,20 @@ def move_files(source: str, target: str, without: Sequence[str] = ()) -> None:
         return
     make_folder(target)
     FileSystems.rename([join(source, n) for n in names], [join(target, n) for n in names])
+
+
+def check_writable(output: str) -> None:
+    """Checks that a local output folder can be made, without making it.
+
+    Raises:
+        ConfigurationError: if it can't be.
+    """
+    if not is_local(output):
+        return
+    place = local_path(output)
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise ConfigurationError(f"{output}: {place} is not a folder", field="output")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"{output}: {place} may not be written to", field="output")

@@ -10,11 +10,12 @@ import pyarrow as pa
 from pfn_kg.pfn.readers.docred import GoldDocument
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.extract_phase import PreparedExtraction, prepare_extraction, run_extraction
+from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.graph_scores import by_document, score_graph
 from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.plumbing.files import join, make_folder, read_if_there, replace
-from pfn_kg.transforms.tables.parts import find_parts, read_part
+from pfn_kg.transforms.tables.parts import read_part
 
 _CORPUS = "gold.parquet"
 _MENTIONS = ("document_id", "begin", "end", "type", "entity_id")
@@ -90,8 +91,10 @@ def evaluate_graph(
     directory = prepared.options.output
     counts = run_build(directory, options, pipeline_args)
 
+    run = read_finished(directory)
+
     def rows(table: str, columns: Sequence[str]) -> list[dict[str, Any]]:
-        parts = find_parts(directory, [table])
+        parts = run.parts([table])
         return [row for part in parts for row in read_part(part, columns).to_pylist()]
 
     relations = rows("relations", ("relation_id", "confidence"))

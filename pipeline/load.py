@@ -14,8 +14,11 @@ import pyarrow.parquet as pq
 
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary
-from pfn_kg.pipeline.manifest import LoadRecord, read_extracted, versions, write_manifest
+from pfn_kg.pipeline.locks import Owner, is_abandoned, write_owner
+from pfn_kg.pipeline.manifest import LoadRecord, versions
+from pfn_kg.pipeline.manifest_updates import update_manifest
 from pfn_kg.pipeline.options import is_local_run
+from pfn_kg.pipeline.verify_files import check_files
 from pfn_kg.pipeline.write_graph import REJECTED_FILE, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.load_options import LoadOptions, ServerOptions
@@ -54,18 +57,20 @@ def load(
         What was counted.
 
     Raises:
-        ConfigurationError: if an option is wrong, the server does not answer, or the
-            name of the graph is taken.
+        ConfigurationError: if a file of the graph is not what its build wrote, an option is
+            wrong, the server does not answer, or the name of the graph is taken.
     """
     started = time.monotonic()
+    check_files(run)
     sink, version = make_sink(run, options)
     if is_local_run(pipeline_args):
         with _as_wrong_call(), closing(sink):
             sink.open()
             sink.prepare()
-    delete_temporary(run.directory, TEMPORARY_PREFIX)
+    delete_temporary(run.directory, TEMPORARY_PREFIX, is_abandoned)
     temporary = temporary_folder(run.directory)
     try:
+        write_owner(temporary, Owner.of_this_process("load"))
         counts = run_sink(
             run, sink, temporary, filters=options.filters, pipeline_args=pipeline_args
         )
@@ -121,8 +126,11 @@ def record_load(
         seconds=round(seconds, 3),
         versions=versions(),
     )
-    manifest = read_extracted(directory)
-    write_manifest(directory, manifest.changed(loads=manifest.loads | {options.graph: record}))
+    update_manifest(
+        directory,
+        "load",
+        lambda manifest: manifest.changed(loads=manifest.loads | {options.graph: record}),
+    )
 
 
 def _check_sentences(run: FinishedRun) -> None:
@@ -130,7 +138,7 @@ def _check_sentences(run: FinishedRun) -> None:
         run.parts(["sentences"])
     except ConfigurationError:
         raise ConfigurationError(
-            f"{join(run.directory, 'sentences')} is not there; make it by "
+            f"{join(run.graph, 'sentences')} is not there; make it by "
             f"`pfn-kg build {run.directory}` with `sentences`",
             field="neo4j_lexical",
         ) from None

@@ -2,6 +2,7 @@
 
 | version | differs in |
 | --- | --- |
+| 3 | `graph` names the snapshot that is current |
 | 2 | `removed` and each chunk's `generation` are always there |
 | 1 | both may be absent; the first folders have no `run_id` and no `version` either |
 
@@ -25,20 +26,23 @@ from pfn_kg.transforms.extraction.columns import ChunkFile
 from pfn_kg.transforms.plumbing.files import join, read_if_there, replace
 
 #: Version of the manifest's fields.
-MANIFEST_VERSION = 2
+MANIFEST_VERSION = 3
+
+#: The path of a graph whose tables lie directly in the output folder, as up to version 2.
+HERE = "."
 
 _PACKAGES = ("pfn-kg", "apache-beam", "torch", "transformers", "pyarrow", "pyoxigraph")
 
 RunState = Literal["extracting", "extracted", "building", "done", "failed"]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
     """A part of a manifest; keys that this version does not know are kept as they are."""
 
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
 
 
-class InputFile(_Part):
+class InputFile(Part):
     """A file of the corpus, as it was when it was read last.
 
     Attributes:
@@ -56,7 +60,7 @@ class InputFile(_Part):
     error: str | None = None
 
 
-class ChunkRecord(_Part):
+class ChunkRecord(Part):
     """An extraction file; what was counted in it stands beside these.
 
     Attributes:
@@ -70,7 +74,7 @@ class ChunkRecord(_Part):
     model_hash: str | None = None
 
 
-class ModelRecord(_Part):
+class ModelRecord(Part):
     """The model of the extractions.
 
     Attributes:
@@ -88,7 +92,7 @@ class ModelRecord(_Part):
     calibration: dict[str, Any] | None = None
 
 
-class Configuration(_Part):
+class Configuration(Part):
     """The options of the extraction by the names of their fields; most of them are only kept.
 
     Attributes:
@@ -108,7 +112,7 @@ class Configuration(_Part):
         return self.model_dump(mode="json", exclude_unset=True)
 
 
-class ExtractionRecord(_Part):
+class ExtractionRecord(Part):
     """What came out of the extraction.
 
     Attributes:
@@ -128,7 +132,7 @@ class ExtractionRecord(_Part):
     unchanged_rows: int | None = None
 
 
-class BuildRecord(_Part):
+class BuildRecord(Part):
     """How the graph was built last, and what came out.
 
     Attributes:
@@ -142,7 +146,7 @@ class BuildRecord(_Part):
     counts: dict[str, int] = {}
 
 
-class LoadRecord(_Part):
+class LoadRecord(Part):
     """How the graph was loaded into Neo4j under one name.
 
     Attributes:
@@ -164,7 +168,7 @@ class LoadRecord(_Part):
     versions: dict[str, str] = {}
 
 
-class Manifest(_Part):
+class Manifest(Part):
     """The manifest of an output folder.
 
     Attributes:
@@ -179,7 +183,9 @@ class Manifest(_Part):
         chunks: the extraction files in order; None until the extraction is finished.
         removed: ids of removed documents, each with the last generation that it is removed from.
         extract: what came out of the extraction.
-        build: of the last build, if there was one.
+        graph: path of the current snapshot, from the output folder; None if no graph is
+            finished.
+        build: of the current snapshot.
         loads: by the name of the graph in the database.
     """
 
@@ -193,6 +199,7 @@ class Manifest(_Part):
     chunks: tuple[ChunkRecord, ...] | None = None
     removed: dict[str, int] = {}
     extract: ExtractionRecord | None = None
+    graph: str | None = None
     build: BuildRecord | None = None
     loads: dict[str, LoadRecord] = {}
 
@@ -228,7 +235,7 @@ class Manifest(_Part):
         return self.model_copy(update=fields)
 
 
-class ExportManifest(_Part):
+class ExportManifest(Part):
     """The manifest of a folder of exported files.
 
     Attributes:
@@ -281,6 +288,10 @@ def _migrated(data: Mapping[str, Any]) -> dict[str, Any]:
                 {"generation": 0, **chunk} if isinstance(chunk, dict) else chunk
                 for chunk in data["chunks"]
             ]
+    is_whole = data.get("build") is not None and data.get("state") in ("done", "extracted")
+    if data.get("version", 1) <= 2 and is_whole:
+        # In any other state the last build may have been killed while it moved its files.
+        data["graph"] = HERE
     return data | {"version": MANIFEST_VERSION}
 
 

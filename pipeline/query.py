@@ -68,7 +68,7 @@ class RdfGraph(NamedTuple):
 
 
 def read_graph(directory: str) -> RdfGraph:
-    """The RDF of a finished run (DIR/rdf), or of an export.
+    """The RDF of the current graph of a run, or of an export.
 
     Args:
         directory: on any file system that Beam knows.
@@ -91,13 +91,13 @@ def read_run_rdf(run: FinishedRun) -> RdfGraph:
     """The RDF of a finished run.
 
     Args:
-        run: the run, whose folder is not looked up again.
+        run: one snapshot; which one is current is not looked up again.
 
     Raises:
         ConfigurationError: if there is no RDF, or not all of it.
     """
     prefixes = RdfNames(run.label_schema).prefixes()
-    return _read(join(run.directory, "rdf"), run.directory, prefixes)
+    return _read(join(run.graph, "rdf"), run.directory, prefixes)
 
 
 def _read(folder: str, directory: str, prefixes: Mapping[str, str]) -> RdfGraph:

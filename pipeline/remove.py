@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pfn_kg.pipeline.manifest import chunk_files, read_extracted, write_manifest
+from pfn_kg.pipeline.locks import hold
+from pfn_kg.pipeline.manifest import chunk_files, read_extracted
+from pfn_kg.pipeline.manifest_updates import update_manifest
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
@@ -35,6 +37,12 @@ def remove_documents(directory: str, ids: Collection[str]) -> int:
             nothing is changed.
     """
     directory = absolute(directory)
+    read_extracted(directory)
+    with hold(directory, "remove"):
+        return _remove(directory, ids)
+
+
+def _remove(directory: str, ids: Collection[str]) -> int:
     manifest = read_extracted(directory)
     wanted = pa.array(sorted(set(ids)), pa.string())
     # Of each id the last generation that speaks of it.
@@ -51,9 +59,12 @@ def remove_documents(directory: str, ids: Collection[str]) -> int:
     before = manifest.removed
     new = {id_ for id_, last in known.items() if before.get(id_, -1) < last}
     if new:
-        removed = before | dict.fromkeys(new, manifest.last_generation)
-        manifest = manifest.changed(state="extracted", removed=dict(sorted(removed.items())))
-        write_manifest(directory, manifest)
+        removed = dict(sorted((before | dict.fromkeys(new, manifest.last_generation)).items()))
+        update_manifest(
+            directory,
+            "remove",
+            lambda manifest: manifest.changed(state="extracted", removed=removed),
+        )
     return len(new)
 
 

@@ -11,21 +11,22 @@ from typing import Any
 import apache_beam as beam
 
 from pfn_kg.pipeline.export import (
-    TEMPORARY_PREFIX,
     check_output,
     export_manifest,
     publish,
     temporary_folder,
 )
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
-from pfn_kg.pipeline.folders import delete_temporary
+from pfn_kg.pipeline.folders import delete_folder
+from pfn_kg.pipeline.locks import Owner, hold, write_owner
+from pfn_kg.pipeline.verify_files import check_files
 from pfn_kg.pipeline.write_graph import WriteGraph
 from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.load_options import Filters
 from pfn_kg.sinks.interface import Sink
 from pfn_kg.transforms.graph.joined_rows import tables_read
-from pfn_kg.transforms.plumbing.files import absolute, make_folder
+from pfn_kg.transforms.plumbing.files import absolute
 from pfn_kg.transforms.tables.parts import TablePart
 
 
@@ -40,7 +41,8 @@ class WriteFiles(beam.PTransform):
     with the kind, type and value of both ends.
 
     Args:
-        directory: the output folder of a finished run, on any file system that Beam knows.
+        directory: the output folder of a finished run, on any file system that Beam knows, or
+            what `pfn_kg.pipeline.finished_run.read_finished` gave for it.
         sink: what makes the files.
         output: the folder for them; empty, or an earlier export, which is replaced.
         min_confidence: relations below this confidence are left out.
@@ -61,7 +63,7 @@ class WriteFiles(beam.PTransform):
 
     def __init__(
         self,
-        directory: str | PathLike[str],
+        directory: str | PathLike[str] | FinishedRun,
         sink: Sink,
         output: str | PathLike[str],
         *,
@@ -71,7 +73,9 @@ class WriteFiles(beam.PTransform):
         settings: Mapping[str, Any] | None = None,
     ):
         super().__init__()
-        self._run = read_finished(fspath(directory))
+        self._run = (
+            directory if isinstance(directory, FinishedRun) else read_finished(fspath(directory))
+        )
         self._sink = sink
         self._output = absolute(fspath(output))
         self._filters = make_filters(min_confidence, min_evidence, relations)
@@ -85,16 +89,19 @@ class WriteFiles(beam.PTransform):
         temporary = temporary_folder(output)
         settings = self._settings
 
+        owner = Owner.of_this_process("export")
+
         def begin(_: None) -> tuple[str, float]:
-            make_folder(temporary)
+            write_owner(temporary, owner)
             return uuid.uuid4().hex, time.time()
 
         def end(counts: dict[str, int], begun: tuple[str, float]) -> dict[str, int]:
             attempt, began = begun
             says = export_manifest(run, sink, filters=filters, settings=settings, counts=counts)
             seconds = round(time.time() - began, 3)
-            publish(output, temporary, says.changed(seconds=seconds, attempt=attempt))
-            delete_temporary(output, TEMPORARY_PREFIX)
+            with hold(output, "export"):
+                publish(output, temporary, says.changed(seconds=seconds, attempt=attempt))
+            delete_folder(temporary)
             return counts
 
         begun = root | "Once" >> beam.Create([None]) | "Begin" >> beam.Map(begin)
@@ -122,6 +129,7 @@ class WriteRun(beam.PTransform):
 
     def __init__(self, run: FinishedRun, sink: Sink, folder: str, filters: Filters):
         super().__init__()
+        check_files(run)
         written = [table for stage in sink.stages for table in stage]
         self._parts = run.parts(tables_read(written, filters))
         self._write = WriteGraph(sink, folder, filters)

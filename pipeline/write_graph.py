@@ -20,6 +20,7 @@ import apache_beam as beam
 import pyarrow as pa
 
 from pfn_kg.pipeline.finished_run import FinishedRun
+from pfn_kg.pipeline.locks import OWNER_FILE
 from pfn_kg.pipeline.options import pipeline_options
 from pfn_kg.schemas.load_options import Filters
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
@@ -30,8 +31,8 @@ from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, repl
 
 COUNTS_FILE = "counts.json"
 REJECTED_FILE = "rejected.parquet"
-#: The files that `WriteGraph` writes beside those of the sink.
-OWN_FILES = (COUNTS_FILE, REJECTED_FILE)
+#: The files of the folder that are not those of the sink.
+OWN_FILES = (COUNTS_FILE, REJECTED_FILE, OWNER_FILE)
 
 
 class WriteGraph(beam.PTransform):

@@ -9,19 +9,18 @@ from os import PathLike, fspath
 import apache_beam as beam
 
 from pfn_kg.pipeline.finished_run import read_finished
-from pfn_kg.pipeline.folders import delete_temporary, list_files
+from pfn_kg.pipeline.folders import delete_folder, list_files
 from pfn_kg.pipeline.load import (
-    TEMPORARY_PREFIX,
     keep_rejected,
     make_sink,
     record_load,
     temporary_folder,
 )
+from pfn_kg.pipeline.locks import Owner, write_owner
 from pfn_kg.pipeline.write_files import WriteRun, make_filters
 from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.load_options import LoadOptions, ServerOptions
-from pfn_kg.transforms.plumbing.files import make_folder
 
 
 class WriteNeo4j(beam.PTransform):
@@ -101,8 +100,10 @@ class WriteNeo4j(beam.PTransform):
         directory = run.directory
         temporary = temporary_folder(directory)
 
+        owner = Owner.of_this_process("load")
+
         def begin(_: None) -> float:
-            make_folder(temporary)
+            write_owner(temporary, owner)
             return time.time()
 
         def end(counts: dict[str, int], began: float) -> dict[str, int]:
@@ -110,7 +111,7 @@ class WriteNeo4j(beam.PTransform):
             if list_files(temporary):
                 keep_rejected(directory, options.graph, temporary, counts["rejected"])
                 record_load(directory, options, version, counts, time.time() - began)
-                delete_temporary(directory, TEMPORARY_PREFIX)
+                delete_folder(temporary)
             return counts
 
         begun = root | "Once" >> beam.Create([None]) | "Begin" >> beam.Map(begin)

@@ -76,7 +76,7 @@ class WriteRdf(beam.PTransform):
             },
         )
         self._write = WriteFiles(
-            directory,
+            run,  # the same snapshot, whatever is built meanwhile
             RdfSink(run.label_schema, options),
             output,
             min_confidence=min_confidence,

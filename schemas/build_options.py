@@ -199,9 +199,17 @@ class BuildOptions(PolicyOptions, LabelOptions):
     Attributes:
         rdf: how to write Turtle; None is not at all. Its language is not used.
         sentences: whether to write the table `sentences`.
+        keep_builds: how many snapshots stay in the folder, the new one among them.
         shard_rows: about how many rows a file holds.
     """
 
     rdf: RdfOptions | None = option(RdfOptions(), "write Turtle", group=FILES, negatable=True)
     sentences: bool = option(False, "write the table of sentences", group=FILES)
+    keep_builds: int = option(
+        2,
+        "snapshots of the graph that stay in the folder, the new one among them",
+        group=FILES,
+        metavar="N",
+        ge=1,
+    )
     shard_rows: int = SHARD_ROWS

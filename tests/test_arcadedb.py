@@ -6,6 +6,7 @@ import pytest
 from helpers.arcadedb_server import running
 from helpers.extraction_folders import DOCS, write_folder
 from helpers.neo4j_server import Database
+from helpers.output_folders import graph_folder
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 
@@ -28,4 +29,4 @@ def test_twice_is_once(tmp_path, monkeypatch, capsys):
                 what = "()-[n]->()" if table == "relations" else "(n)"
                 where = f"WHERE {label}" if label else ""
                 [row] = database.query(f"MATCH {what} {where} RETURN count(n) AS n")
-                assert row["n"] == len(pq.read_table(f"{folder}/{table}"))
+                assert row["n"] == len(pq.read_table(graph_folder(folder) / table))

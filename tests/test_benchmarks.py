@@ -167,3 +167,11 @@ def test_every_benchmark_is_run():
     there = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"__init__", "processes"}
     there -= NEEDS_DATA_SETS
     assert there <= tested
+
+
+def test_faults(monkeypatch, capsys):
+    said = printed(capsys, monkeypatch, "faults", "--kills", 3, "--commands", "build")
+    lines = said.splitlines()
+    assert len([line for line in lines if line.endswith("; right")]) == 3
+    assert lines[-1].split()[:2] == ["build", "3"]
+    assert lines[-1].split()[-1] == "0"

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
-from helpers.output_folders import files, graph_files, read_manifest, table_rows
+from helpers.output_folders import files, graph_files, graph_folder, read_manifest, table_rows
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
@@ -23,7 +23,9 @@ MANY_FILES = BuildOptions(sentences=True, shard_rows=2)
 
 def tables(folder):
     return {
-        name: table_rows(folder, name) for name in TABLE_SCHEMAS if (Path(folder) / name).exists()
+        name: table_rows(folder, name)
+        for name in TABLE_SCHEMAS
+        if (graph_folder(folder) / name).exists()
     }
 
 
@@ -156,7 +158,7 @@ def test_ids_stay_what_they_are(graph):
 def test_schemas_order_and_manifest(built):
     folder, counts = built
     for name, schema in TABLE_SCHEMAS.items():
-        for file in (Path(folder) / name).glob("*.parquet"):
+        for file in (graph_folder(folder) / name).glob("*.parquet"):
             assert pq.read_schema(file).remove_metadata() == schema
         rows = table_rows(folder, name)
         columns = [column for column in SORTED_BY[name] if name != "rejected"]
@@ -167,7 +169,7 @@ def test_schemas_order_and_manifest(built):
     assert manifest["build"]["counts"] == counts
     assert counts["violations.argument_types"] == 1
     assert counts["unresolved_head_triples"] == 1
-    assert not list(Path(folder).glob(".build-*"))
+    assert len(list((Path(folder) / "builds").iterdir())) == 1
 
 
 def test_constraint_policies(tmp_path):
@@ -249,7 +251,7 @@ def test_empty_corpora_give_empty_tables(tmp_path):
         counts = run_build(folder, BuildOptions(sentences=True))
         assert counts["entities"] == counts["relations"] == 0
         for table, schema in TABLE_SCHEMAS.items():
-            (file,) = (Path(folder) / table).glob("*.parquet")
+            (file,) = (graph_folder(folder) / table).glob("*.parquet")
             assert pq.read_schema(file).remove_metadata() == schema
             assert len(pq.read_table(file)) == (name == table == "rejected")
 
@@ -315,7 +317,7 @@ def test_a_failed_build_leaves_the_last_graph(tmp_path):
     assert main(["build", folder]) == 1
     assert graph_files(folder) == before
     assert read_manifest(folder)["state"] == "failed"
-    assert not list(Path(folder).glob(".build-*"))
+    assert len(list((Path(folder) / "builds").iterdir())) == 1
 
 
 def test_command(tmp_path, capsys):

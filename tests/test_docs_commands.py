@@ -83,7 +83,7 @@ def test_shell_blocks_run(page, tmp_path, example_run):
     blocks = [block for block in blocks_of(page.read_text("utf-8")) if block.is_run]
     makes_run = any("--output runs/example" in block.commands for block in blocks)
     if not makes_run and any("runs/example" in block.commands for block in blocks):
-        shutil.copytree(example_run[0], tmp_path / "runs" / "example")
+        shutil.copytree(example_run[0], tmp_path / "runs" / "example", symlinks=True)
     programs = Path(sys.executable).parent
     environment = os.environ | {
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",

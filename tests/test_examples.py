@@ -12,7 +12,7 @@ import pytest
 import rdflib
 
 from helpers.corpora import ROOT
-from helpers.output_folders import read_manifest, table_rows
+from helpers.output_folders import graph_folder, read_manifest, table_rows
 from pfn_kg.pfn.readers import read
 from pfn_kg.pfn.readers.records import Annotated
 from pfn_kg.pipeline.cli import main
@@ -61,7 +61,7 @@ def test_the_example_gives_a_graph(example_run):
     assert ("Newell Convers Wyeth", "date_of_birth", "October 22, 1882") in found
     assert ("Eidenmüller", "place_of_birth", "Munich") in found
     graph, statements = rdflib.Graph(), 0
-    for path in sorted((output / "rdf").glob("*.ttl")):
+    for path in sorted((graph_folder(output) / "rdf").glob("*.ttl")):
         graph.parse(path)
         statements += sum(
             1 for _ in pyoxigraph.parse(path=path, format=pyoxigraph.RdfFormat.TURTLE)

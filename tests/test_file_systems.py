@@ -1,6 +1,8 @@
 """Corpus, model and output on a file system that is not the local one."""
 
 import io
+import json
+import re
 
 import pyarrow.parquet as pq
 
@@ -20,8 +22,12 @@ def test_the_whole_job(tmp_path, tiny_model, memory, capsys):
     output = "memory://bucket/out"
     assert run("memory://bucket/in", output, "memory://bucket/model") == 0
     assert {name: memory[name] for name in given} == given
-    made = {name.removeprefix(f"{output}/"): memory[name] for name in memory if name not in given}
-    assert not any("partial" in name or ".build" in name for name in made)
+    made = {
+        re.sub(r"^builds/[^/]*/", "", name.removeprefix(f"{output}/")): memory[name]
+        for name in memory
+        if name not in given
+    }
+    assert not any("partial" in name or ".locks" in name for name in made)
 
     # All as on the local file system, but for the paths of the corpus.
     assert run(tmp_path / "in", tmp_path / "out", tiny_model) == 0
@@ -43,7 +49,12 @@ def test_the_whole_job(tmp_path, tiny_model, memory, capsys):
         "memory://bucket/in/a.parquet",
         "memory://bucket/in/deep/b.parquet",
     }
-    assert len(made) == len(local) + 1  # the manifest
+    # Names of chunks depend on where the corpus is.
+    made_of, local_of = (
+        {name for name in names if not name.startswith("extractions/")} for names in (made, local)
+    )
+    assert made_of == local_of | {"manifest.json", "snapshot.json", "files.parquet"}
+    assert len(made) == len(local) + 3
 
     # And again, in the same place.
     capsys.readouterr()
@@ -51,11 +62,19 @@ def test_the_whole_job(tmp_path, tiny_model, memory, capsys):
     assert "holds a run already" in capsys.readouterr().err
     assert run("memory://bucket/in", output, "memory://bucket/model", "--resume") == 0
     assert main(["build", output, "--no-rdf"]) == 0
-    assert not any(name.startswith(f"{output}/rdf/") for name in memory)
+    graph = f"{output}/{json.loads(memory[f'{output}/manifest.json'])['graph']}"
+    assert not any(name.startswith(f"{graph}/rdf/") for name in memory)
     assert (
-        memory[f"{output}/triples/part-00000-of-00001.parquet"]
-        == (made["triples/part-00000-of-00001.parquet"])
+        memory[f"{graph}/triples/part-00000-of-00001.parquet"]
+        == made["triples/part-00000-of-00001.parquet"]
     )
+    # The one before it is kept, the first one is not.
+    of_builds = {name.split("/")[5] for name in memory if name.startswith(f"{output}/builds/")}
+    assert len(of_builds) == 2
+    assert main(["verify", output]) == 0
+    assert main(["rollback", output]) == 0
+    graph = f"{output}/{json.loads(memory[f'{output}/manifest.json'])['graph']}"
+    assert memory[f"{graph}/rdf/ontology.ttl"] == made["rdf/ontology.ttl"]
 
 
 def test_what_is_not_there(memory, tiny_model, capsys):

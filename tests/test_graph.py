@@ -10,7 +10,7 @@ import pytest
 
 from helpers.extraction_folders import DOCS, Doc, write_folder
 from helpers.memory_file_system import upload
-from helpers.output_folders import files
+from helpers.output_folders import all_files, graph_folder
 from pfn_kg import ConfigurationError, Graph
 from pfn_kg.pipeline import graph as graph_module
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
@@ -62,7 +62,9 @@ def entity(graph, name, type_):
 
 def test_the_tables_are_those_of_the_folder(graph, folder):
     for name, schema in TABLE_SCHEMAS.items():
-        assert graph.table(name).to_pylist() == pq.read_table(f"{folder}/{name}").to_pylist()
+        assert (
+            graph.table(name).to_pylist() == pq.read_table(graph_folder(folder) / name).to_pylist()
+        )
         assert graph.table(name).schema == schema
     for name in ("entities", "relations", "triples", "mentions", "documents"):
         assert getattr(graph, name) == graph.table(name)
@@ -196,7 +198,7 @@ def test_an_id_of_a_former_build(tmp_path):
     run_build(folder, BuildOptions(rdf=None))
     graph = Graph.open(folder)
     old = entity(graph, "Ada Lovelace", "PER")
-    redirects = next((tmp_path / "run" / "redirects").glob("*.parquet"))
+    redirects = next((graph_folder(tmp_path / "run") / "redirects").glob("*.parquet"))
     schema = TABLE_SCHEMAS["redirects"]
     table = pa.Table.from_pylist([{"old_id": "f" * 24, "entity_id": old}], schema)
     pq.write_table(table, redirects)
@@ -266,9 +268,7 @@ def test_html_shows_names_as_text(graph):
 
 
 def test_on_another_file_system(graph, folder, memory):
-    upload(files(Path(folder)), "memory://bucket/run")
-    manifest = (Path(folder) / "manifest.json").read_bytes()
-    upload({"manifest.json": manifest}, "memory://bucket/run")
+    upload(all_files(folder), "memory://bucket/run")
     remote = Graph.open("memory://bucket/run/")
     assert remote.directory == "memory://bucket/run"
     assert remote.counts == graph.counts
@@ -306,7 +306,7 @@ def test_wrong_tables_and_columns(graph, tmp_path):
         graph.table("entities", ["nam"])
     folder = write_folder(tmp_path / "run", DOCS)
     run_build(folder, BuildOptions(rdf=None))
-    broken = next((tmp_path / "run" / "entities").glob("*.parquet"))
+    broken = next((graph_folder(tmp_path / "run") / "entities").glob("*.parquet"))
     broken.write_bytes(b"PAR1 no table PAR1")
     for use in (lambda g: g.entities, lambda g: g.counts, lambda g: g.neighbours("Ada")):
         with pytest.raises(ConfigurationError, match="not a readable table"):

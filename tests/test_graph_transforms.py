@@ -13,7 +13,7 @@ import pytest
 from helpers.corpora import ROOT, TEXTS
 from helpers.extraction_folders import DOCS, write_folder
 from helpers.memory_file_system import upload
-from helpers.output_folders import files, read_manifest
+from helpers.output_folders import all_files, files, graph_folder, read_manifest
 from pfn_kg import (
     ConfigurationError,
     ExtractTexts,
@@ -58,7 +58,7 @@ def outcome(transform, place, *more, options=()):
 
 @pytest.mark.parametrize("table", ["entities", "relations", "triples", "documents", "sentences"])
 def test_the_rows_of_a_table(folder, tmp_path, table):
-    expected = pq.read_table(f"{folder}/{table}").to_pylist()
+    expected = pq.read_table(graph_folder(folder) / table).to_pylist()
     found = outcome(ReadGraph(folder, table), tmp_path / "rows")
     spelt = sorted(json.dumps(row, sort_keys=True) for row in expected)
     assert sorted(json.dumps(row, sort_keys=True) for row in found) == spelt
@@ -204,9 +204,7 @@ def test_wrong_options_of_rdf(folder, tmp_path, options, message):
 
 
 def test_on_another_file_system(folder, tmp_path, memory):
-    upload(files(Path(folder)), "memory://bucket/run")
-    data = (Path(folder) / "manifest.json").read_bytes()
-    upload({"manifest.json": data}, "memory://bucket/run")
+    upload(all_files(folder), "memory://bucket/run")
     (counts,) = outcome(WriteRdf("memory://bucket/run", "memory://bucket/out"), tmp_path / "n")
     outcome(WriteRdf(folder, tmp_path / "out"), tmp_path / "n")
     for name, content in files(tmp_path / "out").items():

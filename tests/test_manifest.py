@@ -47,7 +47,9 @@ def test_version_1_is_read_and_written_as_the_newest(tmp_path):
     write_manifest(str(tmp_path), manifest)
     written = json.loads((tmp_path / "manifest.json").read_text())
     chunks = [{"generation": 0, **VERSION_1["chunks"][0]}, VERSION_1["chunks"][1]]
-    assert written == VERSION_1 | {"version": 2, "removed": {}, "chunks": chunks}
+    # Its tables lie directly in the folder.
+    new = {"version": MANIFEST_VERSION, "removed": {}, "chunks": chunks, "graph": "."}
+    assert written == VERSION_1 | new
     assert find_manifest(str(tmp_path)) == manifest
 
 
@@ -86,7 +88,8 @@ def test_a_newer_version_is_refused_in_one_line(tmp_path, capsys, command):
     assert main([command, str(folder), *more.get(command, [])]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert f"{folder / 'manifest.json'}: written by a newer pfn-kg (version 3 of" in said
+    newer = f"written by a newer pfn-kg (version {MANIFEST_VERSION + 1} of"
+    assert f"{folder / 'manifest.json'}: {newer}" in said
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from helpers.beam_runners import prism_options
 from helpers.examples import examples
 from helpers.extraction_folders import Doc, write_folder
-from helpers.output_folders import files, read_manifest, table_rows
-from pfn_kg.pipeline.alias_files import ALIASES_FILE
+from helpers.output_folders import files, graph_folder, read_manifest, table_rows
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
+from pfn_kg.pipeline.snapshots import ALIASES_FILE
 from pfn_kg.schemas.build_options import RdfOptions
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.rules import NearNameOptions
@@ -163,7 +163,7 @@ def test_without_the_options_the_graph_is_the_former_one(tmp_path, aliases):
     run_build(folder, BuildOptions(aliases=aliases, fuzzy=FUZZY))
     assert without_redirects(folder) != before
     moved = redirects(folder)
-    assert (Path(folder) / ALIASES_FILE).exists()
+    assert (graph_folder(folder) / ALIASES_FILE).exists()
     run_build(folder)
     check_sound(folder)
     assert without_redirects(folder) == before
@@ -206,7 +206,7 @@ def test_prism(tmp_path, aliases, monkeypatch):
     local, prism = write_folder(tmp_path / "local", DOCS), str(tmp_path / "prism")
     run_build(local, options.changed(aliases=None))
     # Redirects go back to the build before.
-    shutil.copytree(local, prism)
+    shutil.copytree(local, prism, symlinks=True)
     run_build(local, options)
     run_build(prism, options, prism_runner)
     assert without_redirects(prism) == without_redirects(local)
@@ -298,7 +298,7 @@ def test_updates_keep_aliases_and_fuzzy(tmp_path, aliases, tiny_model):
     assert main(["remove", str(output), "--documents", "a0", "--aliases", "none"]) == 0
     manifest = read_manifest(output)["build"]["options"]
     assert manifest["aliases"] is None
-    assert not (output / ALIASES_FILE).exists()
+    assert not (graph_folder(output) / ALIASES_FILE).exists()
 
 
 def test_iris_in_rdf(tmp_path, aliases):
@@ -308,7 +308,7 @@ def test_iris_in_rdf(tmp_path, aliases):
         rdf = RdfOptions(provenance="statement", alias_iris=alias_iris)
         run_build(str(folder), BuildOptions(aliases=aliases, rdf=rdf))
         found = rdflib.Graph()
-        for file in (folder / "rdf").glob("*-of-*.ttl"):
+        for file in (graph_folder(folder) / "rdf").glob("*-of-*.ttl"):
             found.parse(file)
         own = rdflib.URIRef(
             f"https://example.org/kg/entity/{id_of('microsoft corporation', 'PER')}"
@@ -402,7 +402,8 @@ def test_an_alias_table_that_was_changed_is_refused(tmp_path, aliases):
 
     folder = write_folder(tmp_path / "run", DOCS)
     run_build(folder, BuildOptions(aliases=aliases, rdf=None))
-    assert last_build(folder).aliases == str(Path(folder) / ALIASES_FILE)
-    pq.write_table(pa.table({"alias": ["x"], "canonical_name": ["y"]}), Path(folder) / ALIASES_FILE)
+    kept = graph_folder(folder) / ALIASES_FILE
+    assert last_build(folder).aliases == str(kept)
+    pq.write_table(pa.table({"alias": ["x"], "canonical_name": ["y"]}), kept)
     with pytest.raises(ConfigurationError, match="not the alias table of the last build"):
         last_build(folder)

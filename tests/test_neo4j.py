@@ -19,7 +19,7 @@ from helpers.corpora import ROOT, TEXTS, write_corpus
 from helpers.corpora import run as run_corpus
 from helpers.examples import examples
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
-from helpers.output_folders import read_manifest, table_rows
+from helpers.output_folders import graph_folder, list_again, read_manifest, table_rows
 from helpers.ports import free_port
 from helpers.texts import TEXT
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
@@ -498,7 +498,7 @@ def test_what_the_server_refuses_is_kept(tmp_path, neo4j, graph, capsys):
 
 def check_what_the_server_refuses(tmp_path, neo4j, graph, capsys):
     folder = make_run(tmp_path / "run")
-    path = next((tmp_path / "run" / "entities").glob("*.parquet"))
+    path = next((graph_folder(tmp_path / "run") / "entities").glob("*.parquet"))
     table = pq.read_table(path)
     names = table["name"].to_pylist()
     position = table["kind"].to_pylist().index("entity")
@@ -506,6 +506,7 @@ def check_what_the_server_refuses(tmp_path, neo4j, graph, capsys):
     # More than an index of Neo4j takes: the name is cut, and whole among the aliases.
     names[position] = "x" * 10_000
     pq.write_table(table.set_column(table.column_names.index("name"), "name", [names]), path)
+    list_again(folder)
     assert load(folder, graph, "--max-rejected", "0") == 1
     assert load(folder, graph) == 0
     of_it = [
@@ -528,6 +529,7 @@ def check_what_the_server_refuses(tmp_path, neo4j, graph, capsys):
     assert len(nodes) == len(table_rows(folder, "entities")) - 1
     assert len(relationships) == len(table_rows(folder, "relations")) - len(of_it)
     pq.write_table(table, path)
+    list_again(folder)
     assert load(folder, graph) == 0
     assert rejected(folder) == []
     same(neo4j.graph(graph), expected_graph(folder, graph))
@@ -646,7 +648,7 @@ def test_no_password_travels_or_is_written(tmp_path, neo4j, graph, monkeypatch, 
     pipeline = beam.Pipeline()
     _ = (
         pipeline
-        | beam.Create(find_parts(folder, ["entities", "relations"]))
+        | beam.Create(find_parts(str(graph_folder(folder)), ["entities", "relations"]))
         | WriteGraph(sink, folder)
     )
     assert secret.encode() not in pipeline.to_runner_api().SerializeToString()
@@ -662,7 +664,7 @@ def test_no_password_travels_or_is_written(tmp_path, neo4j, graph, monkeypatch, 
 
 def test_a_table_that_is_missing(tmp_path, neo4j, graph, capsys):
     folder = make_run(tmp_path / "run")
-    next((tmp_path / "run" / "relations").glob("*")).unlink()
+    next((graph_folder(tmp_path / "run") / "relations").glob("*")).unlink()
     assert load(folder, graph) == 2
     assert "relations" in capsys.readouterr().err
     assert read_finished(folder).manifest.state == "done"

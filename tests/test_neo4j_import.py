@@ -12,6 +12,7 @@ from test_neo4j import HOSTILE, PEOPLE
 
 from helpers.extraction_folders import DOCS, write_folder
 from helpers.neo4j_server import Database, Neo4jServer
+from helpers.output_folders import graph_folder, list_again
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 
@@ -37,7 +38,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("graph") / "run"
     write_folder(folder, [*DOCS, *PEOPLE])
     run_build(str(folder), BuildOptions(rdf=None, constraint_policy="keep"))
-    [path] = (folder / "entities").glob("*.parquet")
+    [path] = (graph_folder(folder) / "entities").glob("*.parquet")
     rows = pq.read_table(path).to_pylist()
     # The importer can't say a character that separates items, within one.
     names = [name for name in [*ODD, *HOSTILE] if "\x1f" not in name]
@@ -50,6 +51,7 @@ def run(tmp_path_factory):
         if row["kind"] == "value":
             row["value"] = names[number % len(names)]
     pq.write_table(pa.Table.from_pylist(rows, pq.read_schema(path)), path)
+    list_again(folder)
     return str(folder)
 
 
@@ -77,7 +79,7 @@ def test_an_import_is_a_load(run, home, neo4j, tmp_path, monkeypatch, capsys):
         loaded = neo4j.graph(graph)
     finally:
         neo4j.delete(graph)
-    assert len(loaded[0]) == len(pq.read_table(f"{run}/entities"))
+    assert len(loaded[0]) == len(pq.read_table(graph_folder(run) / "entities"))
     server = Neo4jServer(home, tmp_path / "server")
     # Just as it was printed, in the folder of the files.
     done = subprocess.run(

@@ -14,6 +14,7 @@ from rdflib import OWL, PROV, RDF, RDFS, SH, SKOS, VOID, XSD, Graph, Literal, Na
 
 from helpers.examples import examples
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
+from helpers.output_folders import graph_folder
 from helpers.rdf_graphs import entity, read_both, relation, rows
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.schemas.build_options import RdfOptions
@@ -117,9 +118,9 @@ def test_void_counts_what_is_there(tmp_path, provenance):
     import pyoxigraph
 
     store = pyoxigraph.Store()
-    for path in (folder / "rdf").glob("*-of-*"):
+    for path in (graph_folder(folder) / "rdf").glob("*-of-*"):
         store.load(path=path)
-    void = read((folder / "rdf" / "void.ttl").read_bytes())
+    void = read((graph_folder(folder) / "rdf" / "void.ttl").read_bytes())
     (node,) = void.subjects(RDF.type, VOID.Dataset)
     by_property: dict[str, int] = {}
     for quad in store:
@@ -161,9 +162,9 @@ def good(tmp_path_factory):
     folder = Path(write_folder(tmp_path_factory.mktemp("shapes") / "run", [GOOD]))
     run_build(str(folder), BuildOptions(rdf=RdfOptions(provenance="statement")))
     data, shapes = Graph(), Graph()
-    for path in (folder / "rdf").glob("*-of-*"):
+    for path in (graph_folder(folder) / "rdf").glob("*-of-*"):
         data.parse(path)
-    shapes.parse(folder / "rdf" / "shapes.ttl")
+    shapes.parse(graph_folder(folder) / "rdf" / "shapes.ttl")
     return data, shapes
 
 
@@ -226,9 +227,9 @@ def test_flagged_facts_are_warnings_that_the_policy_drop_keeps_out(tmp_path):
         folder = Path(write_folder(tmp_path / policy, DOCS))
         run_build(str(folder), BuildOptions(constraint_policy=policy))
         data = Graph()
-        for path in (folder / "rdf").glob("*-of-*"):
+        for path in (graph_folder(folder) / "rdf").glob("*-of-*"):
             data.parse(path)
-        shapes = Graph().parse(folder / "rdf" / "shapes.ttl")
+        shapes = Graph().parse(graph_folder(folder) / "rdf" / "shapes.ttl")
         found[policy] = [conforms(data, shapes, allow_warnings=w)[0] for w in (False, True)]
     assert found == {"flag": [False, True], "drop": [True, True]}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers.extraction_folders import DOCS, write_folder
+from helpers.output_folders import graph_folder
 from pfn_kg.pipeline.arguments import Call, all_options, make_parser, parse, spelt
 from pfn_kg.pipeline.build_phase import recorded_options, run_build
 from pfn_kg.pipeline.cli import COMMANDS, command_help, command_module, main
@@ -114,7 +115,7 @@ def test_a_build_picks_up_every_recorded_option(tmp_path):
     assert {name for name in values if name in given.model_fields} <= given.model_fields_set
     run_build(folder, given)
     found = recorded_options(folder, read_extracted(folder))
-    assert found.aliases == f"{folder}/aliases.parquet"
+    assert found.aliases == str(graph_folder(folder) / "aliases.parquet")
     # The tag of names in RDF is recorded with the RDF too.
     assert found.changed(aliases=None, rdf=None) == given.changed(aliases=None, rdf=None)
     assert found.rdf == given.rdf.changed(language="en")

@@ -19,7 +19,7 @@ from rdflib import RDF, SKOS, XSD, Namespace
 
 from helpers.examples import examples
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, write_folder
-from helpers.output_folders import files, read_manifest, table_rows
+from helpers.output_folders import files, graph_folder, read_manifest, table_rows
 from helpers.rdf_graphs import content, entity, quads, read_both, relation, rows
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
@@ -340,7 +340,7 @@ def test_a_number_is_the_shortest_decimal_that_reads_back(values):
 def test_golden(tmp_path, provenance):
     folder = Path(write_folder(tmp_path / "run", DOCS))
     run_build(str(folder), BuildOptions(rdf=RdfOptions(provenance=provenance), label_language="en"))
-    files = sorted((folder / "rdf").iterdir())
+    files = sorted((graph_folder(folder) / "rdf").iterdir())
     found = "\n".join(f"# {file.name}\n{file.read_text(encoding='utf-8')}" for file in files)
     golden = GOLDEN / f"{provenance}.ttl"
     assert found == golden.read_text(encoding="utf-8")

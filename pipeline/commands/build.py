@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from typing import Any, TypeVar
 
-from pfn_kg.pipeline.arguments import Call, JobOptions
+from pfn_kg.pipeline.arguments import Call, JobOptions, LockOptions
 from pfn_kg.pipeline.commands.extract import rejected_code
 from pfn_kg.pipeline.commands.neo4j import load_and_report, load_options
 from pfn_kg.pipeline.interruption import hint
@@ -28,7 +28,13 @@ class FolderOptions(Options):
     directory: str = option(..., "output folder of extract or run", metavar="DIR", positional="1")
 
 
-OPTIONS: tuple[type[Options], ...] = (FolderOptions, BuildOptions, LoadOptions, JobOptions)
+OPTIONS: tuple[type[Options], ...] = (
+    FolderOptions,
+    BuildOptions,
+    LoadOptions,
+    JobOptions,
+    LockOptions,
+)
 
 
 def last_build(directory: str) -> BuildOptions:
@@ -126,7 +132,14 @@ def main(call: Call) -> int:
     call.of(JobOptions)
     options = build_options(call)
     target = load_target(call, options)
-    return write_graph(call, options, target)
+    from pfn_kg.pipeline.locks import hold
+    from pfn_kg.pipeline.manifest import read_extracted
+    from pfn_kg.transforms.plumbing.files import absolute
+
+    directory = absolute(call.of(FolderOptions).directory)
+    read_extracted(directory)
+    with hold(directory, "build", take_over=call.of(LockOptions).take_over):
+        return write_graph(call, options, target)
 
 
 def write_graph(

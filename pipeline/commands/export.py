@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any, Literal
 
-from pfn_kg.pipeline.arguments import Call, ConfigOptions, WorkerOptions
+from pfn_kg.pipeline.arguments import Call, ConfigOptions, LockOptions, WorkerOptions
 from pfn_kg.pipeline.interruption import hint
 from pfn_kg.schemas.build_options import LabelOptions, RdfOptions, is_language_tag
 from pfn_kg.schemas.errors import ConfigurationError
@@ -44,6 +44,7 @@ OPTIONS: tuple[type[Options], ...] = (
     Filters,
     ConfigOptions,
     WorkerOptions,
+    LockOptions,
 )
 
 
@@ -89,7 +90,13 @@ def main(call: Call) -> int:
         settings = options.model_dump() | {"base_iri": run.label_schema.base_iri}
     with hint(lambda: f"{given.output} is not finished; export again by the same command"):
         counts = export(
-            run, sink, given.output, filters=chosen, settings=settings, pipeline_args=call.beam
+            run,
+            sink,
+            given.output,
+            filters=chosen,
+            settings=settings,
+            pipeline_args=call.beam,
+            take_over=call.of(LockOptions).take_over,
         )
     if given.to == "neo4j-import":
         print(

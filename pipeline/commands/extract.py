@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pfn_kg.pipeline.arguments import Call, JobOptions
+from pfn_kg.pipeline.arguments import Call, JobOptions, LockOptions
 from pfn_kg.schemas.assemble import printable
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import ExtractOptions
@@ -47,7 +47,12 @@ class PlaceOptions(Options):
     )
 
 
-OPTIONS: tuple[type[Options], ...] = (ExtractOptions, PlaceOptions, JobOptions)
+OPTIONS: tuple[type[Options], ...] = (
+    ExtractOptions,
+    PlaceOptions,
+    JobOptions,
+    LockOptions,
+)
 
 
 def extract_options(call: Call) -> ExtractOptions:
@@ -132,6 +137,7 @@ def main(call: Call) -> int:
     job = call.of(JobOptions)
     options = extract_options(call)
     from pfn_kg.pipeline.extract_phase import prepare_extraction, run_extraction
+    from pfn_kg.pipeline.locks import hold
     from pfn_kg.pipeline.options import pipeline_options
 
     pipeline_options(call.beam)
@@ -139,7 +145,8 @@ def main(call: Call) -> int:
     if call.of(PlaceOptions).dry_run:
         print_plan(prepared, call.beam)
         return 0
-    manifest = run_extraction(prepared, call.beam)
+    with hold(prepared.options.output, "extract", take_over=call.of(LockOptions).take_over):
+        manifest = run_extraction(prepared, call.beam)
     extraction = manifest.extraction
     counts = extraction.counts
     print(

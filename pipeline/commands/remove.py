@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pfn_kg.pipeline.arguments import Call, JobOptions
+from pfn_kg.pipeline.arguments import Call, JobOptions, LockOptions
 from pfn_kg.pipeline.commands.build import (
     FolderOptions,
     build_options,
@@ -45,6 +45,7 @@ OPTIONS: tuple[type[Options], ...] = (
     BuildOptions,
     LoadOptions,
     JobOptions,
+    LockOptions,
 )
 
 
@@ -104,15 +105,18 @@ def main(call: Call) -> int:
     options = build_options(call, last_build(directory))
     target = load_target(call, options)
     from pfn_kg.pipeline.build_phase import check_aliases
+    from pfn_kg.pipeline.locks import hold
     from pfn_kg.pipeline.options import pipeline_options
     from pfn_kg.pipeline.remove import remove_documents
 
     pipeline_options(call.beam)
     check_aliases(directory, options)
-    try:
-        removed = remove_documents(directory, ids)
-    except ConfigurationError as error:
-        if error.field == "documents" and "documents_file" in call.given:
-            raise ConfigurationError(error.reason, field="documents_file") from None
-        raise
-    return write_graph(call, options, target, done=f"{removed} documents removed; ")
+    # In one go: no other command comes between removal and build.
+    with hold(directory, "remove", take_over=call.of(LockOptions).take_over):
+        try:
+            removed = remove_documents(directory, ids)
+        except ConfigurationError as error:
+            if error.field == "documents" and "documents_file" in call.given:
+                raise ConfigurationError(error.reason, field="documents_file") from None
+            raise
+        return write_graph(call, options, target, done=f"{removed} documents removed; ")

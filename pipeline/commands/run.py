@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pfn_kg.pipeline.arguments import Call, JobOptions
+from pfn_kg.pipeline.arguments import Call, JobOptions, LockOptions
 from pfn_kg.pipeline.commands.build import build_options, last_build, load_target
 from pfn_kg.pipeline.commands.extract import (
     PlaceOptions,
@@ -26,6 +26,7 @@ OPTIONS: tuple[type[Options], ...] = (
     BuildOptions,
     LoadOptions,
     JobOptions,
+    LockOptions,
 )
 
 
@@ -40,6 +41,7 @@ def main(call: Call) -> int:
     target = load_target(call, build_opts)
     from pfn_kg.pipeline.build_phase import check_aliases, run_build
     from pfn_kg.pipeline.extract_phase import prepare_extraction, run_extraction
+    from pfn_kg.pipeline.locks import hold
     from pfn_kg.pipeline.options import pipeline_options
 
     pipeline_options(call.beam)
@@ -48,10 +50,12 @@ def main(call: Call) -> int:
     if place.dry_run:
         print_plan(prepared, call.beam, build=build_opts, neo4j=target)
         return 0
-    manifest = run_extraction(prepared, call.beam)
     output = prepared.options.output
-    with hint(lambda: f"the extractions stay; build the graph by `pfn-kg build {output}`"):
-        counts = run_build(output, build_opts, call.beam)
+    # In one go: no other command comes between extraction and build.
+    with hold(output, "run", take_over=call.of(LockOptions).take_over):
+        manifest = run_extraction(prepared, call.beam)
+        with hint(lambda: f"the extractions stay; build the graph by `pfn-kg build {output}`"):
+            counts = run_build(output, build_opts, call.beam)
     extraction = manifest.extraction
     rejected = counts.get("rejected", 0)
     read = ""

@@ -73,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:
         # Whoever calls this function from a program of their own has handlers of their own.
-        end_on_signals()
+        # Options of that name are spelt alike in all commands.
+        end_on_signals(lambda text: with_flags(text, _spellings(Call("run", {}))))
     arguments = list(sys.argv[1:] if argv is None else argv)
     command, rest = (arguments[0], arguments[1:]) if arguments else (None, [])
     if command == "--version":

@@ -322,7 +322,7 @@ def _extract(
 
     def how_to_go_on() -> str:
         done = "" if progress is None else f"{progress.finished_rows()} of {plan.rows} rows: "
-        how = "the same command" if options.into else "the same command and --resume"
+        how = "the same command" if options.into else "the same command and `resume`"
         return f"what is extracted stays ({done}{folder.path}); go on by {how}"
 
     before = sum(c.counters["rows"] for run in finished_by_run(folder, plan) for c in run)

@@ -50,10 +50,13 @@ def deleted_on_exit(folder: str) -> Iterator[None]:
         _temporary.discard(folder)
 
 
-def end_on_signals() -> None:
+def end_on_signals(spell: Callable[[str], str] = str) -> None:
     """Makes SIGINT and SIGTERM end this process, with 130 and 143, and all that it started.
 
     To be called once, from the main thread.
+
+    Args:
+        spell: gives a hint as the user reads it, with the names of options as they are typed.
     """
     woken, wakes = socket.socketpair()
     wakes.setblocking(False)
@@ -61,22 +64,22 @@ def end_on_signals() -> None:
     for number in _WORDS:
         # Without a handler in Python there is no waking.
         signal.signal(number, _nothing)
-    threading.Thread(target=_wait, args=(woken, wakes), daemon=True).start()
+    threading.Thread(target=_wait, args=(woken, wakes, spell), daemon=True).start()
 
 
 def _nothing(number: int, frame: object) -> None:
     pass
 
 
-def _wait(woken: socket.socket, wakes: socket.socket) -> None:
+def _wait(woken: socket.socket, wakes: socket.socket, spell: Callable[[str], str]) -> None:
     # `wakes` is kept open as long as someone waits.
     while True:
         for number in woken.recv(64):
             if number in _WORDS:
-                _end(signal.Signals(number))
+                _end(signal.Signals(number), spell)
 
 
-def _end(number: signal.Signals) -> None:
+def _end(number: signal.Signals, spell: Callable[[str], str]) -> None:
     # Beam tells at length of workers that are gone, and they of the Ctrl-C that they got too.
     stderr = os.dup(2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -84,7 +87,7 @@ def _end(number: signal.Signals) -> None:
         with suppress(OSError):
             os.kill(process, signal.SIGKILL)
     line = _WORDS[number]
-    if says := _hint_in_time():
+    if says := _hint_in_time(spell):
         line = f"{line}; {says}"
     with suppress(OSError):
         os.write(stderr, f"pfn-kg: {line}\n".encode())
@@ -93,12 +96,12 @@ def _end(number: signal.Signals) -> None:
     os._exit(128 + number)
 
 
-def _hint_in_time() -> str:
+def _hint_in_time(spell: Callable[[str], str]) -> str:
     said: list[str] = []
 
     def ask() -> None:
         for what in reversed(_hints):
-            said.append(" ".join(what().split()))
+            said.append(spell(" ".join(what().split())))
             return
 
     thread = threading.Thread(target=ask, daemon=True)

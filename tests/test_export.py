@@ -258,7 +258,7 @@ def test_the_sink_of_the_docs_runs(small_run, tmp_path):
         for file in sorted((tmp_path / "out").glob("*.jsonl"))
         for line in file.read_text().splitlines()
     ]
-    assert namespace["counts"]["jsonlines"] == len(lines) > 0
+    assert read_manifest(tmp_path / "out")["counts"]["jsonlines"] == len(lines) > 0
     assert all(line["confidence"] >= 0.7 - 1e-7 for line in lines)
 
 

@@ -7,7 +7,7 @@ import torch
 
 from pfn_kg.pfn.calibration import calibration_of
 from pfn_kg.pfn.checkpoint import DEFAULT_MODEL, shipped_models
-from pfn_kg.pfn.inference.decoding import decode, decode_tables, head_pairs
+from pfn_kg.pfn.inference.decoding import RelationShift, decode, decode_tables, head_pairs
 
 pytestmark = pytest.mark.quick
 
@@ -50,6 +50,7 @@ def check(extractor, texts, wanted_entity, wanted_relation):
         reflexive=config.reflexive,
         calibration=config.calibration,
         max_span=config.max_span,
+        shift=RelationShift.of(config, batch.get("sentence_ids"), "cpu"),
     )
     for found, expected in zip(pruned, full, strict=True):
         if expected is None:  # no tail table

@@ -105,7 +105,8 @@ def test_a_build_that_is_ended(tmp_path):
 
 
 def test_before_anything_is_done(tmp_path):
-    running = process("query", tmp_path, "-")
+    # It waits for its input, so it is still there.
+    running = process("predict", "-")
     time.sleep(1.0)
     said, seconds, _ = end(running, signal.SIGTERM)
     # Before the first line of Python there is no one to say anything.

@@ -62,8 +62,9 @@ def test_what_does_not_exist_is_a_pattern(tmp_path):
     assert ids(tmp_path / "_*.parquet") == ["e", "f"]
     with pytest.raises(ConfigurationError, match="no file matches this pattern"):
         list_corpus([str(tmp_path / "b*.parquet")])
-    with pytest.raises(ConfigurationError, match="no such file or folder"):
+    with pytest.raises(ConfigurationError) as refused:
         list_corpus([str(tmp_path / "b.parquet")])
+    assert str(refused.value) == f"CORPUS {tmp_path}/b.parquet: no such file or folder"
 
 
 def test_deleting_is_literal(tmp_path):

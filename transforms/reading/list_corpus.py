@@ -36,6 +36,8 @@ def list_corpus(names: Iterable[str]) -> list[FileMetadata]:
     for name in names:
         try:
             matched = _files_of(name)
+        except ConfigurationError:
+            raise
         except (BeamIOError, OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise ConfigurationError(f"CORPUS {name}: can't be listed: {reason}") from None

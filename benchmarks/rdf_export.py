@@ -242,8 +242,8 @@ def main() -> None:
                 rdflib_seconds = time.process_time() - started
                 result |= {
                     "rdflib_per_core_second": round(triples / rdflib_seconds),
-                    "export_times_rdflib": round(float(rdflib_seconds / np.median(whole)), 1),
-                    "sink_times_rdflib": round(float(rdflib_seconds / np.median(alone)), 1),
+                    "export_times_rdflib": float(f"{rdflib_seconds / np.median(whole):.3g}"),
+                    "sink_times_rdflib": float(f"{rdflib_seconds / np.median(alone):.3g}"),
                 }
             print(json.dumps(result), flush=True)
 

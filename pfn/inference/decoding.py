@@ -60,7 +60,9 @@ class RelationShift(NamedTuple):
     sentence_ids: Tensor | None
 
     @classmethod
-    def of(cls, config: PFNConfig, sentence_ids: Tensor | None, device: torch.device | str) -> Any:
+    def of(
+        cls, config: PFNConfig, sentence_ids: Tensor | None, device: torch.device | str
+    ) -> RelationShift | None:
         """The shift of a model for a batch; None if it calibrates all triples alike."""
         calibration = RelationCalibration.of(config.calibration)
         if not calibration.shifts:

@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.filesystem import BeamIOError
 
 from pfn_kg.pfn.calibration import calibration_of
 from pfn_kg.pipeline.alias_files import (
@@ -39,7 +38,7 @@ from pfn_kg.pipeline.manifest import (
     versions,
 )
 from pfn_kg.pipeline.manifest_updates import delete_partial_manifests, update_manifest
-from pfn_kg.pipeline.options import pipeline_options
+from pfn_kg.pipeline.options import new_pipeline, pipeline_options
 from pfn_kg.pipeline.snapshots import (
     GRAPH_SCHEMA_FILE,
     SnapshotRecord,
@@ -84,7 +83,7 @@ def run_build(
     Args:
         directory: the folder, on any file system that Beam knows.
         options: policies and thresholds.
-        pipeline_args: Beam's own options; without a runner, FnApiRunner.
+        pipeline_args: Beam's own options; without any, `LocalRunner` runs.
 
     Returns:
         What was counted, as it also stands in the manifest.
@@ -110,7 +109,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
         if options.aliases is None
         else read_alias_table(options.aliases, label_schema, options.names)
     )
-    beam_options = pipeline_options(pipeline_args)
+    pipeline_options(pipeline_args)  # refuses what is wrong before any work
     old = _last_graph(directory, manifest)
     folder = ExtractionFolder(join(directory, "extractions"))
     chunks = chunk_files(folder, manifest)
@@ -127,7 +126,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
             aliases=aliases,
             near_names=options.fuzzy,
         )
-        with beam.Pipeline(options=beam_options) as pipeline:
+        with new_pipeline(pipeline_args) as pipeline:
             _ = (
                 pipeline
                 | "Chunks" >> beam.Create(chunks, reshuffle=True)
@@ -171,7 +170,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
     try:
         switch_link(directory, path)
         clean(directory, path, options.keep_builds)
-    except (BeamIOError, OSError) as error:
+    except OSError as error:
         # The graph is there, and the next build cleans again.
         _logger.warning("%s: old files can't be deleted: %s", directory, error)
     return counts
@@ -226,7 +225,7 @@ def _give_up(directory: str, path: str) -> None:
     try:
         if update_manifest(directory, "build", fail).graph != path:
             delete_folder(place_of(directory, path))
-    except (ConfigurationError, BeamIOError, OSError) as error:
+    except (ConfigurationError, OSError) as error:
         _logger.warning("%s: could not be recorded as failed: %s", directory, error)
 
 

@@ -16,7 +16,7 @@ from pfn_kg.pipeline.help import help_text
 from pfn_kg.pipeline.interruption import end_on_signals
 from pfn_kg.pipeline.logs import configure_logging
 from pfn_kg.pipeline.places import check_places
-from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.errors import ConfigurationError, StepError
 
 #: Command: module in `pfn_kg.pipeline.commands`, and what it does.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -200,7 +200,9 @@ def _complain(message: str, code: int) -> int:
 def _reason(error: BaseException, call: Call) -> str:
     """The first cause of an error, which runners wrap more than once."""
     while error.__cause__ is not None:
-        error = error.__cause__
+        was, error = error, error.__cause__
+        if isinstance(was, StepError):
+            break  # the step says what happened; what made it say so is its own affair
     if isinstance(error, ConfigurationError):
         return explain(error, call)
     text = _BEAM_STEP.sub("", str(error).strip()) or type(error).__name__

@@ -7,9 +7,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
-
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary, list_files, move_files
 from pfn_kg.pipeline.locks import LOCKS, Owner, hold, is_abandoned, write_owner
@@ -24,7 +21,7 @@ from pfn_kg.pipeline.write_graph import OWN_FILES, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.load_options import Filters
 from pfn_kg.sinks.interface import Sink
-from pfn_kg.transforms.plumbing.files import absolute, delete, join, make_folder
+from pfn_kg.transforms.plumbing.files import absolute, delete, join, make_folder, name_of
 
 #: How the names of folders begin where files wait until all of them are there.
 TEMPORARY_PREFIX = ".export-"
@@ -51,7 +48,7 @@ def export(
         output: the folder; empty, or an earlier export, which is replaced.
         filters: which relations are written.
         settings: what else the manifest shall say of how this was made.
-        pipeline_args: Beam's own options; without a runner, FnApiRunner.
+        pipeline_args: Beam's own options; without any, `LocalRunner` runs.
         take_over: whether claims of other commands on the output are removed.
 
     Returns:
@@ -69,7 +66,7 @@ def export(
     temporary = temporary_folder(output)
     try:
         make_folder(output)
-    except (BeamIOError, OSError) as error:
+    except OSError as error:
         raise ConfigurationError(f"{output} can't be made: {error}", field="output") from None
     with hold(output, "export", take_over=take_over):
         check_output(output)
@@ -110,7 +107,7 @@ def publish(output: str, temporary: str, says: ExportManifest) -> None:
         # From here until the new manifest stands, nothing says that the folder is whole.
         write_manifest(output, passing)
         for path in list_files(output):
-            if FileSystems.split(path)[1] != "manifest.json" and not _is_work(output, path):
+            if name_of(path) != "manifest.json" and not _is_work(output, path):
                 delete(path)
         write_manifest(output, passing.changed(state="moving"))
     move_files(temporary, output, OWN_FILES)

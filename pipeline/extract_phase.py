@@ -12,8 +12,6 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from pfn_kg.pfn.checkpoint import (
     SHIPPED,
@@ -48,7 +46,7 @@ from pfn_kg.pipeline.manifest_updates import (
     delete_partial_manifests,
     update_manifest,
 )
-from pfn_kg.pipeline.options import is_local_run, pipeline_options
+from pfn_kg.pipeline.options import is_local_run, new_pipeline, pipeline_options
 from pfn_kg.pipeline.progress import Progress
 from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.errors import ConfigurationError
@@ -232,7 +230,7 @@ def check_device(device: str, pipeline_args: Sequence[str] = ()) -> None:
 
     Args:
         device: as in `ExtractOptions`.
-        pipeline_args: Beam's own options; without a runner, FnApiRunner.
+        pipeline_args: Beam's own options; without any, `LocalRunner` runs.
 
     Raises:
         ConfigurationError: if the device is not there.
@@ -248,7 +246,7 @@ def run_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str] = 
 
     Args:
         prepared: from `prepare_extraction`.
-        pipeline_args: Beam's own options; without a runner, FnApiRunner.
+        pipeline_args: Beam's own options; without any, `LocalRunner` runs.
 
     Returns:
         The manifest, as it was written.
@@ -257,27 +255,25 @@ def run_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str] = 
         ConfigurationError: if the device is not there or the output can't be made.
         OSError: if a file system fails.
     """
-    beam_options = pipeline_options(pipeline_args)
+    pipeline_options(pipeline_args)  # refuses what is wrong before any work
     check_device(prepared.options.device, pipeline_args)
     output = prepared.options.output
     try:
         make_folder(output)
-    except (BeamIOError, OSError) as error:
+    except OSError as error:
         raise ConfigurationError(f"{output} can't be made: {error}", field="output") from None
     with hold(output, "extract"):
-        return _extract(prepared, pipeline_args, beam_options)
+        return _extract(prepared, pipeline_args)
 
 
-def _extract(
-    prepared: PreparedExtraction, pipeline_args: Sequence[str], beam_options: PipelineOptions
-) -> Manifest:
+def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Manifest:
     options, plan = prepared.options, prepared.plan
     check_unchanged(options.output, prepared.found)
     started = time.monotonic()
     folder = ExtractionFolder(join(options.output, "extractions"))
     try:
         make_folder(folder.path)
-    except (BeamIOError, OSError) as error:
+    except OSError as error:
         raise ConfigurationError(
             f"{options.output} can't be made: {error}", field="output"
         ) from None
@@ -332,7 +328,7 @@ def _extract(
     with (
         hint(how_to_go_on),
         progress or nullcontext(),
-        beam.Pipeline(options=beam_options) as pipeline,
+        new_pipeline(pipeline_args) as pipeline,
     ):
         if added_to is None:
             runs = pipeline | "Runs" >> beam.Create(plan.runs, reshuffle=False)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from apache_beam.io.filesystems import FileSystems
-
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder, FinishedChunk
-from pfn_kg.transforms.plumbing.files import list_folder
+from pfn_kg.transforms.plumbing.files import list_folder, name_of
 from pfn_kg.transforms.reading.plan import Plan
 
 
@@ -67,7 +65,7 @@ class Watcher:
         for metadata in list_folder(self._folder.path, "*.parquet"):
             if metadata.path in self._seen:
                 continue
-            name = FileSystems.split(metadata.path)[1].removesuffix(".parquet")
+            name = name_of(metadata.path).removesuffix(".parquet")
             counters = self._folder.counters(name)
             if counters is not None:
                 self._seen.add(metadata.path)

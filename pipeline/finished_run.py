@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from hashlib import blake2b
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pfn_kg.pipeline.manifest import BuildRecord, Manifest, find_manifest
 from pfn_kg.pipeline.snapshots import (
@@ -18,7 +18,9 @@ from pfn_kg.pipeline.snapshots import (
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.transforms.plumbing.files import absolute, join, read_if_there
-from pfn_kg.transforms.tables.parts import TablePart, find_parts
+
+if TYPE_CHECKING:
+    from pfn_kg.transforms.tables.parts import TablePart
 
 
 class FinishedRun(NamedTuple):
@@ -82,6 +84,8 @@ class FinishedRun(NamedTuple):
         Raises:
             ConfigurationError: if one is missing.
         """
+        from pfn_kg.transforms.tables.parts import find_parts
+
         return find_parts(self.graph, tables)
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
-
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.transforms.plumbing.files import (
     delete,
+    exists,
     is_local,
     join,
     list_folder,
     local_path,
     make_folder,
+    name_of,
+    rename,
 )
 
 
@@ -29,12 +29,12 @@ def delete_folder(folder: str) -> None:
     """Deletes a folder with all that is in it, if it is there."""
     files = list_files(folder)
     try:
-        if FileSystems.exists(folder):
+        if exists(folder):
             delete(folder)
         else:
             for path in files:
                 delete(path)
-    except BeamIOError:
+    except OSError:
         if list_files(folder):
             raise
 
@@ -67,12 +67,12 @@ def move_files(source: str, target: str, without: Sequence[str] = ()) -> None:
         target: made if need be.
         without: names of files that stay.
     """
-    names = [FileSystems.split(metadata.path)[1] for metadata in list_folder(source, "*")]
+    names = [name_of(metadata.path) for metadata in list_folder(source, "*")]
     names = [name for name in names if name not in without]
     if not names:
         return
     make_folder(target)
-    FileSystems.rename([join(source, n) for n in names], [join(target, n) for n in names])
+    rename([join(source, n) for n in names], [join(target, n) for n in names])
 
 
 def check_writable(output: str) -> None:

@@ -51,7 +51,7 @@ def load(
     Args:
         run: the graph.
         options: where it goes and how.
-        pipeline_args: Beam's own options; without a runner, FnApiRunner.
+        pipeline_args: Beam's own options; without any, `LocalRunner` runs.
 
     Returns:
         What was counted.

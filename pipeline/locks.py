@@ -23,8 +23,6 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pfn_kg.schemas.errors import ConfigurationError
@@ -37,6 +35,7 @@ from pfn_kg.transforms.plumbing.files import (
     list_folder,
     local_path,
     make_folder,
+    name_of,
     read_if_there,
     replace,
 )
@@ -235,7 +234,7 @@ def _claim(folder: str, command: str, oldest: float | None) -> tuple[str, Owner 
             make_folder(folder)
             replace(path, owner)
             break
-        except (BeamIOError, OSError) as error:
+        except OSError as error:
             # Whoever was the last one here may have just removed the folder.
             if attempt + 1 == _ATTEMPTS:
                 raise OSError(
@@ -262,9 +261,9 @@ def _others(folder: str, own: str, oldest: float | None) -> dict[str, Owner | st
     """The claims of others by path, without those that are removed as stale."""
     found: dict[str, Owner | str] = {}
     for metadata in list_folder(folder, "*.json"):
-        name = FileSystems.split(metadata.path)[1]
+        name = name_of(metadata.path)
         path = join(folder, name)
-        if name == FileSystems.split(own)[1]:
+        if name == name_of(own):
             continue
         try:
             owner = _read_owner(path)
@@ -301,7 +300,7 @@ def _read_owner(path: str) -> Owner | str | None:
 def _remove(path: str) -> None:
     try:
         delete(path)
-    except (BeamIOError, OSError) as error:
+    except OSError as error:
         if exists(path):
             _logger.warning("%s: can't be removed: %s", path, error)
 

@@ -15,15 +15,17 @@ import json
 import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import first_reason
-from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
-from pfn_kg.transforms.extraction.columns import ChunkFile
 from pfn_kg.transforms.plumbing.files import join, read_if_there, replace
+
+if TYPE_CHECKING:
+    from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
+    from pfn_kg.transforms.extraction.columns import ChunkFile
 
 #: Version of the manifest's fields.
 MANIFEST_VERSION = 3
@@ -356,6 +358,8 @@ def read_extracted(directory: str) -> Manifest:
 
 def chunk_files(folder: ExtractionFolder, manifest: Manifest) -> list[ChunkFile]:
     """The files of the chunks that a manifest lists, in its order."""
+    from pfn_kg.transforms.extraction.columns import ChunkFile
+
     return [
         ChunkFile(
             index,

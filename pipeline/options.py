@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
+from pfn_kg.pipeline.local.runner import local_pipeline
 from pfn_kg.schemas.errors import ConfigurationError
 
 # DirectRunner is a switch that may fetch a binary; a local run shall not.
@@ -15,9 +17,25 @@ LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _LOCAL = {None, "FnApiRunner", LOCAL_RUNNER}
 
 
+def new_pipeline(arguments: Sequence[str]) -> beam.Pipeline:
+    """A pipeline with Beam's options; without any, this process runs it by `LocalRunner`.
+
+    Args:
+        arguments: such as `--runner=FlinkRunner`. With options, but without a runner among them,
+            Beam's FnApiRunner runs it.
+
+    Raises:
+        ConfigurationError: as `pipeline_options` does.
+    """
+    options = pipeline_options(arguments)
+    return beam.Pipeline(options=options) if arguments else local_pipeline(options)
+
+
 def is_local_run(arguments: Sequence[str]) -> bool:
     """Whether these options run the pipeline in this process."""
-    return PipelineOptions(list(arguments)).view_as(StandardOptions).runner in _LOCAL
+    return (
+        not arguments or PipelineOptions(list(arguments)).view_as(StandardOptions).runner in _LOCAL
+    )
 
 
 def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
@@ -29,6 +47,18 @@ def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
     Raises:
         ConfigurationError: if one is unknown to Beam, or wrong.
     """
+    if arguments:
+        _check(arguments)
+    options = PipelineOptions(list(arguments))
+    # Whoever opens a file before the pipeline runs needs them too: keys, endpoints, name nodes.
+    FileSystems.set_options(options)
+    standard = options.view_as(StandardOptions)
+    if standard.runner in _LOCAL:
+        standard.runner = LOCAL_RUNNER
+    return options
+
+
+def _check(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(add_help=False, conflict_handler="resolve", allow_abbrev=False)
     parser.error = _fail  # type: ignore[method-assign, assignment]
     for options_class in PipelineOptions.__subclasses__():
@@ -37,13 +67,6 @@ def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
     _, unknown = parser.parse_known_args(list(arguments))
     if unknown:
         raise ConfigurationError(f"{unknown[0]}: no option of Apache Beam")
-    options = PipelineOptions(list(arguments))
-    # Whoever opens a file before the pipeline runs needs them too: keys, endpoints, name nodes.
-    FileSystems.set_options(options)
-    standard = options.view_as(StandardOptions)
-    if standard.runner in _LOCAL:
-        standard.runner = LOCAL_RUNNER
-    return options
 
 
 def _fail(message: str) -> None:

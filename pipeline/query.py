@@ -1,4 +1,4 @@
-"""SPARQL over the RDF of a finished run, or of an export, in memory."""
+"""SPARQL over the RDF of a finished run, or of an export."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pyoxigraph
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
 from pfn_kg.pipeline.manifest import ExportManifest, find_any_manifest
 from pfn_kg.pipeline.no_network import has_service
+from pfn_kg.pipeline.query_store import open_store
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.rdf.names import RdfNames
-from pfn_kg.transforms.plumbing.files import absolute, join, list_folder, read_bytes
+from pfn_kg.transforms.plumbing.files import (
+    absolute,
+    join,
+    list_folder,
+    name_of,
+    read_bytes,
+)
 
 #: What describes the graph but is none of it: shapes and statistics.
 _NOT_DATA = ("shapes.ttl", "void.ttl")
@@ -84,7 +89,7 @@ def read_graph(directory: str) -> RdfGraph:
         raise ConfigurationError(f"{directory}: an export to {manifest.export}, not RDF")
     if manifest.state != "done":
         raise ConfigurationError(f"{directory}: its export is not finished; export it again")
-    return _read(directory, directory, _prefixes(manifest.options))
+    return _read(directory, directory, directory, prefixes=_prefixes(manifest.options))
 
 
 def read_run_rdf(run: FinishedRun) -> RdfGraph:
@@ -97,26 +102,40 @@ def read_run_rdf(run: FinishedRun) -> RdfGraph:
         ConfigurationError: if there is no RDF, or not all of it.
     """
     prefixes = RdfNames(run.label_schema).prefixes()
-    return _read(join(run.graph, "rdf"), run.directory, prefixes)
+    return _read(join(run.graph, "rdf"), run.graph, run.directory, prefixes=prefixes)
 
 
-def _read(folder: str, directory: str, prefixes: Mapping[str, str]) -> RdfGraph:
+def _read(folder: str, beside: str, directory: str, *, prefixes: Mapping[str, str]) -> RdfGraph:
     files = _rdf_files(folder)
     if not any(not name.startswith("ontology.") for name in files):
         raise ConfigurationError(
             f"{folder}: no RDF there; write it by `pfn-kg build {directory}` or `pfn-kg export`"
         )
-    store = pyoxigraph.Store()
-    for name, path in files.items():
-        data = read_bytes(path)
-        try:
-            if name.endswith(".gz"):
-                data = gzip.decompress(data)
-            _load(store, data, name)
-        except (SyntaxError, OSError, EOFError, zlib.error) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigurationError(f"{path}: not readable as RDF: {reason}") from None
+    store = open_store(beside, files, lambda store: _load_all(store, files))
     return RdfGraph(store, {**_WELL_KNOWN, **prefixes})
+
+
+def _load_all(store: pyoxigraph.Store, files: Mapping[str, str]) -> None:
+    for name, path in files.items():
+        try:
+            _load(store, _content(name, path), name)
+        except SyntaxError as error:
+            raise _unreadable(path, error) from None
+
+
+def _content(name: str, path: str) -> bytes:
+    data = read_bytes(path)
+    if not name.endswith(".gz"):
+        return data
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: str, error: Exception) -> ConfigurationError:
+    reason = " ".join(str(error).split())
+    return ConfigurationError(f"{path}: not readable as RDF: {reason}")
 
 
 def _load(store: pyoxigraph.Store, data: bytes, name: str) -> None:
@@ -140,10 +159,10 @@ def _prefixes(options: Mapping[str, Any]) -> dict[str, str]:
 def _rdf_files(folder: str) -> dict[str, str]:
     try:
         folder_files = list_folder(folder, "*")
-    except BeamIOError as error:
+    except OSError as error:
         raise ConfigurationError(f"{folder}: {error}") from None
     paths = sorted(metadata.path for metadata in folder_files)
-    files = {FileSystems.split(path)[1]: path for path in paths}
+    files = {name_of(path): path for path in paths}
     return {n: p for n, p in files.items() if _SUFFIX.search(n) and n not in _NOT_DATA}
 
 

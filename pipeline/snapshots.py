@@ -19,11 +19,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from apache_beam.io.filesystem import BeamIOError
 from pydantic import Field, ValidationError
 
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary, list_files
@@ -31,8 +28,6 @@ from pfn_kg.pipeline.locks import OWNER_FILE, is_abandoned
 from pfn_kg.pipeline.manifest import HERE, BuildRecord, Manifest, Part
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import first_reason
-from pfn_kg.schemas.tables import TABLE_SCHEMAS
-from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.plumbing.files import (
     delete,
     exists,
@@ -45,6 +40,9 @@ from pfn_kg.transforms.plumbing.files import (
     read_if_there,
     replace,
 )
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _logger = logging.getLogger(__name__)
 
@@ -59,7 +57,6 @@ ALIASES_FILE = "aliases.parquet"
 RECORD_FILE = "snapshot.json"
 FILES_FILE = "files.parquet"
 
-_FILES_SCHEMA = pa.schema({"path": pa.string(), "bytes": pa.int64(), "blake2b": pa.string()})
 _PART = 1 << 20
 # How the temporary folders of builds began up to version 2 of the manifest.
 _OLD_TEMPORARY = ".build-"
@@ -113,6 +110,8 @@ def extraction_digest(manifest: Manifest) -> str:
 
 def write_record(directory: str, record: SnapshotRecord) -> None:
     """Finishes a snapshot: lists its files, and writes its record last."""
+    from pfn_kg.sinks.tables import parquet_bytes
+
     folder = place_of(directory, record.path)
     replace(join(folder, FILES_FILE), parquet_bytes(_listed(folder)))
     data = {"version": record.version, **record.model_dump(mode="json", exclude_unset=True)}
@@ -135,7 +134,16 @@ def _listed(folder: str) -> pa.Table:
         [metadata.size_in_bytes for metadata in files],
         hashes,
     ]
-    return pa.table(columns, schema=_FILES_SCHEMA)
+    import pyarrow as pa
+
+    return pa.table(columns, schema=_files_schema())
+
+
+def _files_schema() -> pa.Schema:
+    # Whoever asks a graph does not read this list, and is spared the import of Arrow.
+    import pyarrow as pa
+
+    return pa.schema({"path": pa.string(), "bytes": pa.int64(), "blake2b": pa.string()})
 
 
 def file_hash(path: str) -> str:
@@ -156,10 +164,13 @@ def recorded_files(folder: str) -> pa.Table:
     Raises:
         ConfigurationError: if the list is missing or damaged.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     path = join(folder, FILES_FILE)
     try:
-        return pq.read_table(pa.BufferReader(read_bytes(path))).cast(_FILES_SCHEMA)
-    except (BeamIOError, OSError, ValueError, pa.ArrowException) as error:
+        return pq.read_table(pa.BufferReader(read_bytes(path))).cast(_files_schema())
+    except (OSError, ValueError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"{path}: not readable: {reason}") from None
 
@@ -275,7 +286,7 @@ def _delete_file(path: str) -> None:
     if exists(path):
         try:
             delete(path)
-        except BeamIOError:
+        except OSError:
             if exists(path):
                 raise
 
@@ -285,6 +296,8 @@ def _delete_old_layout(directory: str) -> None:
     schema = join(directory, GRAPH_SCHEMA_FILE)
     if not exists(schema):
         return
+    from pfn_kg.schemas.tables import TABLE_SCHEMAS
+
     for name in (*TABLE_SCHEMAS, "rdf"):
         folder = join(directory, name)
         if name == "rejected":

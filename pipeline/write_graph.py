@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.locks import OWNER_FILE
-from pfn_kg.pipeline.options import pipeline_options
+from pfn_kg.pipeline.options import new_pipeline
 from pfn_kg.schemas.load_options import Filters
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.sinks.interface import RejectedRow, Rows, Sink, Written
@@ -208,7 +208,7 @@ def run_sink(
         sink: what writes.
         folder: where its files, the counts and the rejected rows go; made if need be.
         filters: which relations are written.
-        pipeline_args: Beam's own options; without a runner, FnApiRunner.
+        pipeline_args: Beam's own options; without any, `LocalRunner` runs.
 
     Returns:
         What was counted; `rejected` is the number of rows in `REJECTED_FILE`, which is
@@ -222,7 +222,7 @@ def run_sink(
     written = [table for stage in sink.stages for table in stage]
     parts = run.parts(tables_read(written, filters))
     make_folder(folder)
-    with beam.Pipeline(options=pipeline_options(pipeline_args)) as pipeline:
+    with new_pipeline(pipeline_args) as pipeline:
         _ = (
             pipeline
             | "Parts" >> beam.Create(parts, reshuffle=True)

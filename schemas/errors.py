@@ -25,3 +25,15 @@ class ConfigurationError(ValueError):
         super().__init__(reason if field is None else f"{field}: {reason}")
         self.reason = reason
         self.field = field
+
+
+class StepError(RuntimeError):
+    """A step of a pipeline failed; the cause is the error of the step itself.
+
+    Args:
+        step: label of the step.
+        error: what it raised.
+    """
+
+    def __init__(self, step: str, error: Exception):
+        super().__init__(f"{error} [while running '{step}']")

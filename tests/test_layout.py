@@ -51,7 +51,13 @@ MAY_IMPORT = {
     "sinks": SCHEMAS,
     "sinks.rdf": SCHEMAS | {"sinks"},
     "sinks.neo4j": SCHEMAS | {"sinks"},
-    "pipeline": SCHEMAS | FACE | {"pfn.evaluation", "pfn.training"} | TRANSFORMS | SINKS,
+    "pipeline.local": SCHEMAS,
+    "pipeline": SCHEMAS
+    | {"pipeline.local"}
+    | FACE
+    | {"pfn.evaluation", "pfn.training"}
+    | TRANSFORMS
+    | SINKS,
     "pipeline.commands": SCHEMAS
     | FACE
     | {"pfn.evaluation", "pfn.training"}

@@ -51,6 +51,10 @@ def test_same_again(check):
     check()
 
 
+def test_beam_s_local_runner(check):
+    check("--runner=FnApiRunner")
+
+
 def test_threads(check):
     check("--direct_running_mode=multi_threading", "--direct_num_workers=2")
 

@@ -44,14 +44,12 @@ def _of_run(directory: str) -> LabelSchema | None:
         if not file.is_file():
             return None
         return LabelSchema.from_yaml(file.read_text(encoding="utf-8"), str(file))
-    from apache_beam.io.filesystem import BeamIOError
-
     from pfn_kg.transforms.plumbing.files import join, read_bytes
 
     path = join(directory, "label_schema.yaml")
     try:
         text = read_bytes(path).decode()
-    except (BeamIOError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"{path}: {reason}", field="source") from None
     return LabelSchema.from_yaml(text, path)

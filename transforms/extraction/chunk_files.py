@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import BeamIOError
 
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, read_counters, with_counters
 from pfn_kg.transforms.plumbing.files import (
@@ -81,7 +80,7 @@ class ExtractionFolder:
         try:
             with open_raw(path) as file:
                 return read_counters(pq.read_schema(file))
-        except (pa.ArrowException, OSError, BeamIOError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise OSError(f"{path} can't be read: {' '.join(str(error).split())}") from error
 
     def next_row(self, name: str, row: int) -> int | None:

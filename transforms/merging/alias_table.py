@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pyoxigraph
-from apache_beam.io.filesystem import BeamIOError
 
 from pfn_kg.schemas.characters import shown_name
 from pfn_kg.schemas.errors import ConfigurationError
@@ -97,7 +96,7 @@ class _Reader:
     def read(self) -> pa.Table:
         try:
             data = read_bytes(self._path)
-        except (OSError, BeamIOError, ValueError) as error:
+        except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or " ".join(str(error).split())
             self._fail(reason)
         try:

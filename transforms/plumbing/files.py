@@ -1,5 +1,8 @@
 """Small helpers over Beam's file systems, so that local and remote paths are alike.
 
+A path of this machine needs nothing of Beam, whose import takes a second, so Beam is imported where
+a path lies elsewhere. All errors of file systems are OSErrors, Beam's `BeamIOError` too.
+
 Paths are literal here: a bracket, a star or a question mark in the name of a folder is a character
 of that name. Beam's own `match` reads them as a pattern, and so does `delete` on some file systems.
 """
@@ -13,29 +16,58 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata, FileSystem
-from apache_beam.io.filesystems import FileSystems
+if TYPE_CHECKING:
+    from apache_beam.io.filesystem import FileMetadata
+    from apache_beam.io.filesystems import FileSystems
 
 _logger = logging.getLogger(__name__)
 
 _SPECIAL = re.compile(r"[*?\[\]]")
+_CHARACTER_SETS = re.compile(r"[?\[]")
+
+# As Beam reads it.
+_SCHEME = re.compile(r"\s*([a-zA-Z][-a-zA-Z0-9+.]*)://")
 
 #: Ends the names of files that are not finished; nothing ever reads them.
 PARTIAL_SUFFIX = ".partial"
 
 
+class _LocalFile(NamedTuple):
+    """What is known of a file of this machine, as Beam's `FileMetadata` says it."""
+
+    path: str
+    size_in_bytes: int
+    last_updated_in_seconds: float
+
+
+def _beam() -> type[FileSystems]:
+    from apache_beam.io.filesystems import FileSystems
+
+    return FileSystems
+
+
+def scheme_of(path: str) -> str | None:
+    """The scheme of a path; None for one of this machine."""
+    match = _SCHEME.match(path)
+    return None if match is None else match[1]
+
+
 def is_local(path: str) -> bool:
     """Whether a path lies on this machine's own file system."""
-    return FileSystems.get_scheme(path) in (None, "file")
+    return scheme_of(path) in (None, "file")
 
 
 def known_schemes() -> set[str]:
     """The schemes of all file systems that Beam has here, `file` among them."""
+    # Importing this imports all of them.
+    _beam()
+    from apache_beam.io.filesystem import FileSystem
+
     return {system.scheme() or "file" for system in FileSystem.get_all_subclasses()} | {"file"}
 
 
@@ -46,17 +78,26 @@ def local_path(path: str) -> Path:
 
 def absolute(path: str) -> str:
     """A path that means the same in every worker of this machine."""
-    return os.path.abspath(path) if FileSystems.get_scheme(path) is None else path.rstrip("/")
+    return os.path.abspath(path) if scheme_of(path) is None else path.rstrip("/")
 
 
 def join(folder: str, *parts: str) -> str:
     """Joins paths on any file system."""
-    return FileSystems.join(folder, *parts)
+    return os.path.join(folder, *parts) if is_local(folder) else _beam().join(folder, *parts)
+
+
+def name_of(path: str) -> str:
+    """The last part of a path on any file system."""
+    return os.path.basename(path) if is_local(path) else _beam().split(path)[1]
 
 
 def open_raw(path: str) -> BinaryIO:
     """Opens a file for reading as it is: a suffix such as .gz changes nothing."""
-    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    if is_local(path):
+        return local_path(path).open("rb")
+    from apache_beam.io.filesystem import CompressionTypes
+
+    return _beam().open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 def read_bytes(path: str) -> bytes:
@@ -76,10 +117,9 @@ def exists(path: str) -> bool:
 
     Raises:
         OSError: if the file system doesn't say, for instance for want of rights.
-        BeamIOError: likewise, of other file systems than the local one.
     """
     if not is_local(path):
-        return FileSystems.exists(path)
+        return _beam().exists(path)
     # `os.path.exists` says no where it may not look.
     try:
         local_path(path).stat()
@@ -106,7 +146,7 @@ def read_if_there(path: str) -> bytes | None:
         reason = error
         if not is_local(path):
             try:
-                if not FileSystems.exists(path):
+                if not _beam().exists(path):
                     return None
             except Exception as another:
                 reason = another
@@ -122,7 +162,7 @@ def _says_not_found(error: BaseException) -> bool:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return True
     details = getattr(error, "exception_details", None)
-    if isinstance(error, BeamIOError) and isinstance(details, Mapping):
+    if isinstance(error, OSError) and isinstance(details, Mapping):
         return bool(details) and all(
             isinstance(e, BaseException) and _says_not_found(e) for e in details.values()
         )
@@ -131,7 +171,7 @@ def _says_not_found(error: BaseException) -> bool:
 
 def _reason(error: BaseException) -> str:
     details = getattr(error, "exception_details", None)
-    if isinstance(error, BeamIOError) and isinstance(details, Mapping) and details:
+    if isinstance(error, OSError) and isinstance(details, Mapping) and details:
         return _reason(next(iter(details.values())))
     text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
     return " ".join(str(text).split()) or type(error).__name__
@@ -139,19 +179,36 @@ def _reason(error: BaseException) -> str:
 
 def make_folder(path: str) -> None:
     """Makes a folder unless it is there."""
+    if is_local(path):
+        place = local_path(path)
+        if not place.exists():
+            place.mkdir(parents=True, exist_ok=True)
+        return
     try:
-        if not FileSystems.exists(path):
-            FileSystems.mkdirs(path)
-    except (BeamIOError, OSError):
-        if not FileSystems.exists(path):
+        if not _beam().exists(path):
+            _beam().mkdirs(path)
+    except OSError:
+        if not _beam().exists(path):
             raise
+
+
+def file_metadata(path: str) -> FileMetadata:
+    """Size and time of modification of a file.
+
+    Raises:
+        OSError: if it is not there.
+    """
+    if not is_local(path):
+        return _beam().get_filesystem(path).metadata(path)
+    state = local_path(path).stat()
+    return cast("FileMetadata", _LocalFile(path, state.st_size, state.st_mtime))
 
 
 def file_version(metadata: FileMetadata) -> str:
     """What tells one state of a file from another: its time of modification, or a checksum."""
     if metadata.last_updated_in_seconds:
         return repr(metadata.last_updated_in_seconds)
-    return str(FileSystems.checksum(metadata.path))
+    return str(_beam().checksum(metadata.path))
 
 
 def list_folder(folder: str, pattern: str = "**") -> list[FileMetadata]:
@@ -161,13 +218,41 @@ def list_folder(folder: str, pattern: str = "**") -> list[FileMetadata]:
         folder: its path, taken literally.
         pattern: which of its files; `*` is any part of a name, `**` of a path below the folder.
     """
+    if is_local(folder) and not _CHARACTER_SETS.search(pattern):
+        return _list_local(folder, pattern)
     # Beam lists by patterns alone and can't quote their characters: where one is part of a name,
     # any character matches, and what lies elsewhere is left out afterwards.
     anything = join(_SPECIAL.sub("?", folder), pattern)
     begin = join(folder, "")
-    matched = FileSystems.match([anything])[0].metadata_list
+    matched = _beam().match([anything])[0].metadata_list
     inside = [metadata for metadata in matched if metadata.path.startswith(begin)]
     return sorted(inside, key=lambda metadata: metadata.path)
+
+
+def _list_local(folder: str, pattern: str) -> list[FileMetadata]:
+    begin = join(folder, "")
+    spelt = re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
+    is_wanted = re.compile(spelt, re.DOTALL)
+    found = []
+    for parent, folders, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(parent, name)
+            if is_wanted.fullmatch(path.removeprefix(begin)):
+                with suppress(OSError):  # it may disappear meanwhile
+                    state = os.stat(path)
+                    found.append(_LocalFile(path, state.st_size, state.st_mtime))
+        if "/" not in pattern and "**" not in pattern:
+            folders.clear()
+    return cast("list[FileMetadata]", sorted(found))
+
+
+def rename(sources: Sequence[str], targets: Sequence[str]) -> None:
+    """Gives files of one file system other names."""
+    if not is_local(targets[0]):
+        _beam().rename(list(sources), list(targets))
+        return
+    for source, target in zip(sources, targets, strict=True):
+        local_path(source).rename(local_path(target))
 
 
 def delete(path: str) -> None:
@@ -177,21 +262,18 @@ def delete(path: str) -> None:
         path: taken literally.
 
     Raises:
-        BeamIOError: if there is nothing, or it can't be deleted.
+        OSError: if there is nothing, or it can't be deleted.
     """
     if not is_local(path):
         # Google's file system looks for a pattern, all others for a name.
-        is_pattern = FileSystems.get_scheme(path) == "gs"
-        FileSystems.delete([glob.escape(path) if is_pattern else path])
+        is_pattern = scheme_of(path) == "gs"
+        _beam().delete([glob.escape(path) if is_pattern else path])
         return
     place = local_path(path)
-    try:
-        if place.is_dir() and not place.is_symlink():
-            shutil.rmtree(place)
-        else:
-            place.unlink()
-    except OSError as error:
-        raise BeamIOError("Delete operation failed", {path: error}) from error
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink()
 
 
 def write_once(path: str, data: bytes) -> None:
@@ -202,12 +284,12 @@ def write_once(path: str, data: bytes) -> None:
     partial = f"{path}.{uuid.uuid4().hex}{PARTIAL_SUFFIX}"
     _write(partial, data)
     try:
-        if FileSystems.exists(path):
+        if exists(path):
             delete(partial)
         else:
-            FileSystems.rename([partial], [path])
-    except BeamIOError:
-        if not FileSystems.exists(path):
+            rename([partial], [path])
+    except OSError:
+        if not exists(path):
             raise
 
 
@@ -216,22 +298,32 @@ def replace(path: str, data: bytes) -> None:
     partial = f"{path}.{uuid.uuid4().hex}{PARTIAL_SUFFIX}"
     _write(partial, data)
     try:
-        FileSystems.rename([partial], [path])
-    except BeamIOError:
+        rename([partial], [path])
+    except OSError:
         # Some file systems don't rename onto a file that is there.
         delete(path)
-        FileSystems.rename([partial], [path])
+        rename([partial], [path])
 
 
 def _write(path: str, data: bytes) -> None:
     try:
-        with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        with _create(path) as file:
             file.write(data)
     except BaseException:
         # A full disk is not made fuller; where it can't be deleted, the next run does it.
-        with suppress(BeamIOError, OSError):
+        with suppress(OSError):
             delete(path)
         raise
+
+
+def _create(path: str) -> BinaryIO:
+    if is_local(path):
+        place = local_path(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return place.open("wb")
+    from apache_beam.io.filesystem import CompressionTypes
+
+    return _beam().create(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 def delete_partial(folder: str) -> None:
@@ -239,7 +331,7 @@ def delete_partial(folder: str) -> None:
     for metadata in list_folder(folder, f"*{PARTIAL_SUFFIX}"):
         try:
             delete(metadata.path)
-        except BeamIOError as error:
+        except OSError as error:
             _logger.debug("could not delete %s: %s", metadata.path, error)
 
 

@@ -15,11 +15,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.schemas.extraction import Rejection
-from pfn_kg.transforms.plumbing.files import file_version, open_raw
+from pfn_kg.transforms.plumbing.files import (
+    file_metadata,
+    file_version,
+    open_raw,
+)
 from pfn_kg.transforms.reading.columns import (
     Columns,
     Undecodable,
@@ -200,7 +202,7 @@ def _corrupt(run: ChunkRun, begin: int, error: Exception) -> Iterator[Document]:
 
 def _is_corruption(error: Exception) -> bool:
     """Whether the file's content is at fault, and not the way to it (which is retried)."""
-    if isinstance(error, BeamIOError):
+    if hasattr(error, "exception_details"):  # of Beam's file systems
         return False
     if isinstance(error, OSError):
         # Arrow's own complaints are OSErrors without a number.
@@ -232,8 +234,8 @@ def _check_unchanged(run: ChunkRun) -> None:
         OSError: says what changed.
     """
     try:
-        metadata = FileSystems.get_filesystem(run.file).metadata(run.file)
-    except BeamIOError as error:
+        metadata = file_metadata(run.file)
+    except OSError as error:
         raise OSError(errno.ENOENT, f"{run.file} is gone since the run began: {error}") from error
     now = metadata.size_in_bytes, file_version(metadata)
     if now != (run.size, run.version):

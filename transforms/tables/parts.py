@@ -9,12 +9,10 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
-from pfn_kg.transforms.plumbing.files import join, list_folder, open_raw
+from pfn_kg.transforms.plumbing.files import join, list_folder, name_of, open_raw
 
 _NAME = re.compile(r"part-(\d{5,})-of-(\d{5,})\.parquet")
 
@@ -51,11 +49,11 @@ def find_parts(directory: str, tables: Iterable[str]) -> list[TablePart]:
         folder = join(directory, table)
         try:
             metadata = list_folder(folder, "part-*.parquet")
-        except BeamIOError as error:
+        except OSError as error:
             raise ConfigurationError(f"{folder}: {error}") from None
         by_number = {}
         for path in (m.path for m in metadata):
-            if match := _NAME.fullmatch(FileSystems.split(path)[1]):
+            if match := _NAME.fullmatch(name_of(path)):
                 by_number[int(match[1])] = TablePart(table, int(match[1]), int(match[2]), path)
         if not by_number:
             raise ConfigurationError(f"{folder}: no such table there")

@@ -1,0 +1,1 @@
+"""A runner of Beam pipelines in this process, without Beam's portable machinery."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import os
 import re
 import shutil
 import sys
 import textwrap
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from types import ModuleType
 
 from pfn_kg.pipeline.arguments import Call, all_options, parse, spelt, with_flags
@@ -59,11 +63,14 @@ OPTIONS_NOT_BUILT = {
     "remove": ("corrections",),
 }
 
+# Between two runs of the garbage collector; Python's own default is 700.
+_OBJECTS_BETWEEN_COLLECTIONS = 200_000
+
 _HELP = ("-h", "--help", "--help-all")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command.
+    """Runs a command; without arguments that of this process, which it ends.
 
     Args:
         argv: arguments; those of the process by default.
@@ -71,11 +78,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0: done; 1: the run failed; 2: the call or the configuration is wrong; 130: interrupted.
     """
-    if argv is None:
+    if argv is not None:
         # Whoever calls this function from a program of their own has handlers of their own.
-        # Options of that name are spelt alike in all commands.
-        end_on_signals(lambda text: with_flags(text, _spellings(Call("run", {}))))
-    arguments = list(sys.argv[1:] if argv is None else argv)
+        return _run(list(argv))
+    # Options of that name are spelt alike in all commands.
+    end_on_signals(lambda text: with_flags(text, _spellings(Call("run", {}))))
+    # Imports make a million objects that stay, among which nothing is to be found.
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
+    return _leave(_run(sys.argv[1:]))
+
+
+def _leave(code: int) -> int:
+    """Ends this process without taking its libraries to pieces, which takes long."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has enough of it.
+        code = code or 1
+    except OSError as error:
+        code = code or _complain(f"standard output: {error.strerror or error}", 1)
+    with suppress(OSError):
+        sys.stderr.flush()
+    if any(
+        thread is not threading.current_thread() and not thread.daemon
+        for thread in threading.enumerate()
+    ):
+        return code  # the interpreter waits for it
+    atexit._run_exitfuncs()
+    os._exit(code)
+
+
+def _run(arguments: list[str]) -> int:
     command, rest = (arguments[0], arguments[1:]) if arguments else (None, [])
     if command == "--version":
         from pfn_kg import __version__

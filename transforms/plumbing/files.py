@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import glob
 import logging
+import math
 import os
 import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +28,9 @@ _SPECIAL = re.compile(r"[*?\[\]]")
 
 #: Ends the names of files that are not finished; nothing ever reads them.
 PARTIAL_SUFFIX = ".partial"
+# Ends the name of a file that is about to take the place of another one, where a file system can't
+# do that in one step; until then, readers take it for the file.
+_SUCCESSOR_SUFFIX = ".new"
 
 
 def is_local(path: str) -> bool:
@@ -97,6 +101,15 @@ def read_if_there(path: str) -> bytes | None:
     Raises:
         OSError: if the file can't be read; one line that names it.
     """
+    # `replace` may be between two of its steps, and done with both when the second name is tried.
+    names = [path] if is_local(path) else [path, path + _SUCCESSOR_SUFFIX, path]
+    for name in names:
+        if (data := _read_if_there(name)) is not None:
+            return data
+    return None
+
+
+def _read_if_there(path: str) -> bytes | None:
     try:
         return read_bytes(path)
     except Exception as error:
@@ -160,7 +173,13 @@ def list_folder(folder: str, pattern: str = "**") -> list[FileMetadata]:
     Args:
         folder: its path, taken literally.
         pattern: which of its files; `*` is any part of a name, `**` of a path below the folder.
+
+    Raises:
+        OSError: if a folder can't be listed, for instance for want of rights; names it.
+        BeamIOError: likewise, of other file systems than the local one.
     """
+    if is_local(folder):
+        return sorted(_local_files(folder, pattern), key=lambda metadata: metadata.path)
     # Beam lists by patterns alone and can't quote their characters: where one is part of a name,
     # any character matches, and what lies elsewhere is left out afterwards.
     anything = join(_SPECIAL.sub("?", folder), pattern)
@@ -168,6 +187,32 @@ def list_folder(folder: str, pattern: str = "**") -> list[FileMetadata]:
     matched = FileSystems.match([anything])[0].metadata_list
     inside = [metadata for metadata in matched if metadata.path.startswith(begin)]
     return sorted(inside, key=lambda metadata: metadata.path)
+
+
+def _local_files(folder: str, pattern: str) -> Iterator[FileMetadata]:
+    """The files of a local folder; Beam's own listing leaves out what may not be listed."""
+    wanted = re.compile(FileSystem.translate_pattern(pattern))
+    levels = math.inf if "**" in pattern else pattern.count("/")
+
+    def refuse(error: OSError) -> None:
+        if not _says_not_found(error):  # it may have been deleted meanwhile
+            raise OSError(f"{error.filename} can't be listed: {_reason(error)}") from None
+
+    top = local_path(folder)
+    for root, folders, names in os.walk(top, onerror=refuse):
+        below = Path(root).relative_to(top).parts
+        if len(below) >= levels:
+            folders.clear()
+        for name in names:
+            if not wanted.match("/".join((*below, name))):
+                continue
+            path = join(folder, *below, name)
+            try:
+                stat = local_path(path).stat()
+            except OSError as error:
+                refuse(error)
+            else:
+                yield FileMetadata(path, stat.st_size, stat.st_mtime)
 
 
 def delete(path: str) -> None:
@@ -212,15 +257,30 @@ def write_once(path: str, data: bytes) -> None:
 
 
 def replace(path: str, data: bytes) -> None:
-    """Writes a file so that a reader finds the old content or the new, not a part."""
+    """Writes a file so that a reader finds the old content or the new, not a part.
+
+    Where a file system can't rename onto a file that is there, the new file stands beside the old
+    one before that is deleted, and `read_if_there` finds it.
+    """
     partial = f"{path}.{uuid.uuid4().hex}{PARTIAL_SUFFIX}"
     _write(partial, data)
+    if is_local(path):
+        FileSystems.rename([partial], [path])
+        return
+    successor = path + _SUCCESSOR_SUFFIX
+    if FileSystems.exists(successor):  # of a command that was killed between two steps
+        if FileSystems.exists(path):
+            delete(successor)
+        else:
+            FileSystems.rename([successor], [path])
     try:
         FileSystems.rename([partial], [path])
     except BeamIOError:
-        # Some file systems don't rename onto a file that is there.
+        if not (FileSystems.exists(path) and FileSystems.exists(partial)):
+            raise
+        FileSystems.rename([partial], [successor])
         delete(path)
-        FileSystems.rename([partial], [path])
+        FileSystems.rename([successor], [path])
 
 
 def _write(path: str, data: bytes) -> None:

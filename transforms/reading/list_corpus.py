@@ -97,7 +97,7 @@ def _matched(name: str, path: str) -> list[FileMetadata]:
     # Hidden files are read where the pattern itself names them.
     asked = any(part.startswith(("_", ".")) for part in pattern.split("/"))
     files = []
-    for metadata in list_folder(begin, pattern):
+    for metadata in list_folder(begin or "/", pattern):
         parts = metadata.path[len(begin) :].strip("/").split("/")
         if not asked and any(part.startswith(("_", ".")) for part in parts):
             continue

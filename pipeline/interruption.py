@@ -26,6 +26,7 @@ _CANCEL_PATIENCE = 2.0
 _hints: list[Callable[[], str]] = []
 _temporary: set[str] = set()
 _jobs: list[tuple[Callable[[], str], Callable[[], str]]] = []
+_ending = threading.Event()
 
 
 @contextmanager
@@ -65,6 +66,9 @@ def cancelled_on_exit(cancel: Callable[[], str], too_long: Callable[[], str]) ->
     try:
         yield
     finally:
+        if _ending.is_set():
+            # The pipeline has failed because its job was cancelled, which is no news.
+            threading.Event().wait()
         _jobs.remove(job)
 
 
@@ -98,6 +102,7 @@ def _wait(woken: socket.socket, wakes: socket.socket, spell: Callable[[str], str
 
 
 def _end(number: signal.Signals, spell: Callable[[str], str]) -> None:
+    _ending.set()
     # Beam tells at length of workers that are gone, and they of the Ctrl-C that they got too.
     stderr = os.dup(2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

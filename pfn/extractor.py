@@ -14,6 +14,7 @@ from transformers.utils import logging
 
 from pfn_kg.pfn.checkpoint import check_window_tokens, find_model
 from pfn_kg.pfn.checksums import check_checksums
+from pfn_kg.pfn.inference.cut_words import JoinedText, join_cut_words
 from pfn_kg.pfn.inference.head_reader import HeadReader
 from pfn_kg.pfn.inference.inputs import InputEncoder
 from pfn_kg.pfn.inference.sentences import split_sentences
@@ -159,6 +160,7 @@ class Extractor:
         head_policy: HeadPolicy = "all",
         token_budget: int | None = None,
         window_tokens: int | None = None,
+        dehyphenate: bool = False,
     ) -> list[DocumentExtraction]:
         """Splits each text into sentences and reads those.
 
@@ -170,24 +172,31 @@ class Extractor:
             head_policy: as in `extract`.
             token_budget: as in `extract`.
             window_tokens: as in `predict_documents`.
+            dehyphenate: whether words that the end of a line cuts in two are read as one.
 
         Returns:
             One extraction a document; offsets are those of the document.
         """
         entity, relation = self.thresholds(entity_threshold, relation_threshold)
-        split = [split_sentences(text, language) for text in texts]
+        joined = [
+            join_cut_words(text) if dehyphenate else JoinedText(text, [], []) for text in texts
+        ]
+        split = [split_sentences(text.text, language) for text in joined]
         documents = []
         read = self.predict_documents(
-            texts,
+            [text.text for text in joined],
             split,
             token_budget=token_budget,
             entity_floor=entity,
             relation_floor=relation,
             window_tokens=window_tokens,
         )
-        for sentences, heads in zip(split, read, strict=True):
+        for text, whole, sentences, heads in zip(texts, joined, split, read, strict=True):
             for error in heads.errors.values():
                 raise error
+            if whole.places:
+                sentences = whole.original_sentences(sentences)
+                heads = whole.original_heads(heads, text)
             resolved = resolve_heads(
                 heads, entity_threshold=entity, relation_threshold=relation, head_policy=head_policy
             )

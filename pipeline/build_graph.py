@@ -22,7 +22,7 @@ from pfn_kg.schemas.choices import SHARD_ROWS
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.rdf.sink import RdfSink
 from pfn_kg.sinks.tables import parquet_bytes
-from pfn_kg.transforms.documents.deduplicate import Deduplicate, Removed
+from pfn_kg.transforms.documents.deduplicate import Deduplicate
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.facts.graph_rules import FindVerdicts, GraphRules
 from pfn_kg.transforms.graph.make_rows import MakeNames, MakeRows
@@ -45,10 +45,11 @@ class BuildGraph(beam.PTransform):
         label_schema: of the graph.
         options: thresholds and policies.
         groups: the number of groups in which documents meet, from
-            `pfn_kg.transforms.documents.deduplicate.group_count`.
+            `pfn_kg.transforms.documents.groups.group_count`.
         rdf: writes Turtle; None writes none.
         shard_rows: about how many rows a file holds.
-        removed: the documents that are left out.
+        removed: the rows of removed documents by chunk, from
+            `pfn_kg.transforms.documents.removed_documents.FindRemoved`; None if none are.
         merge: makes entities with different keys one; None merges none.
         old: the files of `mentions` of the last build, and those of `redirects` if it had any.
     """
@@ -62,7 +63,7 @@ class BuildGraph(beam.PTransform):
         groups: int,
         rdf: RdfSink | None = None,
         shard_rows: int = SHARD_ROWS,
-        removed: Removed | None = None,
+        removed: beam.PCollection | None = None,
         merge: MergeOptions | None = None,
         old: Sequence[TablePart] = (),
     ):
@@ -70,7 +71,7 @@ class BuildGraph(beam.PTransform):
         self._merge = merge
         self._old = old
         self._groups = groups
-        self._removed = removed or {}
+        self._removed = removed
         self._folder = folder
         self._label_schema = label_schema
         self._options = options
@@ -79,7 +80,7 @@ class BuildGraph(beam.PTransform):
 
     def expand(self, chunks: beam.PCollection) -> beam.PCollection:
         """Applies the transform; its one element is the path of the file of counts."""
-        deduplicated = chunks | "Deduplicate" >> Deduplicate(self._removed, self._groups)
+        deduplicated = chunks | "Deduplicate" >> Deduplicate(self._groups, self._removed)
         tables = [name for name in BOUNDED_BY if name != "sentences" or self._options.sentences]
         plan = (
             deduplicated.sizes
@@ -88,7 +89,6 @@ class BuildGraph(beam.PTransform):
         )
         planned = beam.pvalue.AsSingleton(plan)
         beside: dict[str, Any] = {
-            "removed": self._removed,
             "losers": beam.pvalue.AsMultiMap(deduplicated.losers),
             "plan": planned,
         }

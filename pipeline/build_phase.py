@@ -16,8 +16,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import apache_beam as beam
-
 from pfn_kg.pfn.calibration import calibration_of
 from pfn_kg.pipeline.alias_files import (
     ALIAS_KEYS_FILE,
@@ -33,12 +31,12 @@ from pfn_kg.pipeline.manifest import (
     HERE,
     BuildRecord,
     Manifest,
-    chunk_files,
     read_extracted,
     versions,
 )
-from pfn_kg.pipeline.manifest_updates import delete_partial_manifests, update_manifest
-from pfn_kg.pipeline.options import new_pipeline, pipeline_options
+from pfn_kg.pipeline.manifest_updates import clean_manifest, update_manifest
+from pfn_kg.pipeline.options import pipeline_options
+from pfn_kg.pipeline.running import running
 from pfn_kg.pipeline.snapshots import (
     GRAPH_SCHEMA_FILE,
     SnapshotRecord,
@@ -48,7 +46,6 @@ from pfn_kg.pipeline.snapshots import (
     extraction_digest,
     new_path,
     place_of,
-    switch_link,
     write_record,
 )
 from pfn_kg.pipeline.write_graph import OWN_FILES
@@ -57,8 +54,7 @@ from pfn_kg.schemas.build_options import BuildOptions
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.rdf.sink import RdfSink
-from pfn_kg.transforms.documents.deduplicate import group_count
-from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
+from pfn_kg.transforms.documents.groups import group_count
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.merging.alias_table import read_alias_table
 from pfn_kg.transforms.plumbing.files import (
@@ -111,10 +107,9 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
     )
     pipeline_options(pipeline_args)  # refuses what is wrong before any work
     old = _last_graph(directory, manifest)
-    folder = ExtractionFolder(join(directory, "extractions"))
-    chunks = chunk_files(folder, manifest)
     manifest = update_manifest(directory, "build", _begun)
-    delete_partial_manifests(directory, "build")
+    clean_manifest(directory, "build")
+    assert manifest.chunks is not None  # as it is extracted
     path = new_path()
     graph = place_of(directory, path)
     try:
@@ -126,22 +121,18 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
             aliases=aliases,
             near_names=options.fuzzy,
         )
-        with new_pipeline(pipeline_args) as pipeline:
-            _ = (
-                pipeline
-                | "Chunks" >> beam.Create(chunks, reshuffle=True)
-                | "Graph"
-                >> BuildGraph(
-                    graph,
-                    label_schema,
-                    facts,
-                    groups=group_count(len(chunks)),
-                    rdf=rdf,
-                    shard_rows=options.shard_rows,
-                    removed=manifest.removed,
-                    merge=merge,
-                    old=old,
-                )
+        with running(pipeline_args) as pipeline:
+            chunks, removed = manifest.read_lists(pipeline, directory)
+            _ = chunks | "Graph" >> BuildGraph(
+                graph,
+                label_schema,
+                facts,
+                groups=group_count(manifest.chunks.count),
+                rdf=rdf,
+                shard_rows=options.shard_rows,
+                removed=removed,
+                merge=merge,
+                old=old,
             )
         counts: dict[str, int] = json.loads(read_bytes(join(graph, COUNTS_FILE)))
         _delete_working_files(graph)
@@ -168,8 +159,8 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
         raise
     say_what_is_lost(counts, None if manifest.build is None else manifest.build.counts)
     try:
-        switch_link(directory, path)
         clean(directory, path, options.keep_builds)
+        clean_manifest(directory, "build")
     except OSError as error:
         # The graph is there, and the next build cleans again.
         _logger.warning("%s: old files can't be deleted: %s", directory, error)

@@ -8,7 +8,6 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -28,26 +27,27 @@ from pfn_kg.pipeline.folders import check_writable
 from pfn_kg.pipeline.interruption import hint
 from pfn_kg.pipeline.locks import hold
 from pfn_kg.pipeline.manifest import (
-    ChunkRecord,
     Configuration,
     ExtractionRecord,
     InputFile,
     Manifest,
     ModelRecord,
-    chunk_files,
     find_manifest,
     read_extracted,
     versions,
-    write_manifest,
 )
+from pfn_kg.pipeline.manifest_lists import ChunkList, ChunkRecord
 from pfn_kg.pipeline.manifest_updates import (
     carried,
     check_unchanged,
-    delete_partial_manifests,
+    clean_manifest,
+    put_manifest,
     update_manifest,
 )
-from pfn_kg.pipeline.options import is_local_run, new_pipeline, pipeline_options
+from pfn_kg.pipeline.options import is_local_run, pipeline_options
 from pfn_kg.pipeline.progress import Progress
+from pfn_kg.pipeline.running import running
+from pfn_kg.pipeline.snapshots import extraction_digest
 from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import RECORDED_OPTIONS, ExtractOptions
@@ -55,6 +55,7 @@ from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.transforms.documents.changed_rows import ChangedRuns, WriteRunNames
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.extraction.inference import ExtractChunks, PFNModelHandler
+from pfn_kg.transforms.extraction.run_lists import RunList
 from pfn_kg.transforms.plumbing.files import (
     absolute,
     delete_partial,
@@ -107,7 +108,7 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
     manifest = read_extracted(output) if options.into else find_manifest(output)
     if options.into and manifest is not None:
         options = _as_recorded(options, manifest)
-    elif manifest is not None and (manifest.removed or manifest.last_generation):
+    elif manifest is not None and (manifest.removed is not None or manifest.last_generation):
         raise ConfigurationError(
             f"{options.output} holds a graph that was changed by `into` or `pfn-kg remove`; "
             "go on by `into`",
@@ -147,7 +148,7 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
             raise ConfigurationError(
                 f"the graph in {output} was made by another model", field="model"
             )
-        live_version = _live_version(manifest)
+        live_version = extraction_digest(manifest)
     elif manifest is not None:
         _check_resumable(options, hash_, manifest)
     recorded_id = manifest.run_id if manifest is not None else None
@@ -185,13 +186,6 @@ def _as_recorded(options: ExtractOptions, manifest: Manifest) -> ExtractOptions:
                 field=name,
             )
     return options
-
-
-def _live_version(manifest: Manifest) -> str:
-    """What names the state of the documents that a corpus is compared with."""
-    names = [chunk.name for chunk in manifest.chunks or ()]
-    spelt = json.dumps([names, manifest.removed], sort_keys=True)
-    return blake2b(spelt.encode(), digest_size=16).hexdigest()
 
 
 def _window_tokens(config: Mapping[str, Any], given: int | None) -> int:
@@ -277,7 +271,7 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
         raise ConfigurationError(
             f"{options.output} can't be made: {error}", field="output"
         ) from None
-    delete_partial_manifests(options.output, "extract")
+    clean_manifest(options.output, "extract")
     added_to = prepared.added_to
     manifest = Manifest(
         run_id=prepared.run_id,
@@ -294,7 +288,6 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
             calibration=prepared.calibration,
         ),
         versions=versions(),
-        removed={},
     )
     # The graph that is added to stays what it is until all that is new is there: its
     # manifest names its chunks, and whoever repeats the command finds the same name for
@@ -302,7 +295,10 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
     if added_to is None:
         schema = prepared.label_schema.to_yaml().encode()
         replace(join(options.output, "label_schema.yaml"), schema)
-        write_manifest(options.output, carried(manifest, prepared.found))
+        put_manifest(options.output, "extract", lambda now: carried(manifest, now))
+    else:
+        # Workers read its lists, which one of an older version has no files for.
+        added_to = update_manifest(options.output, "extract", lambda now: now)
     assert options.token_budget is not None  # since the options are prepared
     handler = PFNModelHandler(
         prepared.model,
@@ -313,7 +309,8 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
         token_budget=options.token_budget,
         window_tokens=options.window_tokens,
     )
-    known = [file.path for file in chunk_files(folder, added_to)] if added_to else []
+    before_it = () if added_to is None else added_to.listed_chunks(options.output)
+    known = [folder.file(chunk.name) for chunk in before_it]
     progress = Progress(plan.rows, Watcher(folder, known)) if is_local_run(pipeline_args) else None
 
     def how_to_go_on() -> str:
@@ -323,22 +320,20 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
 
     before = sum(c.counters["rows"] for run in finished_by_run(folder, plan) for c in run)
     sign = folder.put_sign()
+    planned = RunList(folder.path, sign, plan.runs)
     # What an update reads is known to the workers alone.
     wanted_file = join(folder.path, f"wanted-{sign}")
     with (
         hint(how_to_go_on),
         progress or nullcontext(),
-        new_pipeline(pipeline_args) as pipeline,
+        running(pipeline_args) as pipeline,
     ):
+        numbered = pipeline | "Runs" >> planned.reader()
         if added_to is None:
-            runs = pipeline | "Runs" >> beam.Create(plan.runs, reshuffle=False)
+            runs = numbered | "Unnumbered" >> beam.Values()
         else:
-            live = chunk_files(folder, added_to)
-            runs = (
-                pipeline
-                | "Runs" >> beam.Create(list(enumerate(plan.runs)), reshuffle=False)
-                | "Changed" >> ChangedRuns(live, added_to.removed)
-            )
+            live = added_to.read_lists(pipeline, options.output)
+            runs = numbered | "Changed" >> ChangedRuns(*live)
             _ = runs | "WantedRuns" >> WriteRunNames(wanted_file)
         _ = runs | "Extract" >> ExtractChunks(
             folder.path,
@@ -360,10 +355,7 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
     unchanged = plan.rows - counts["rows"] + counts["unchanged"]
     share = read / counts["rows"] if counts["rows"] else 0.0
     generation = 0 if added_to is None else added_to.last_generation + 1
-    records = tuple(
-        ChunkRecord.model_validate({"name": c.name, "generation": generation, **c.counters})
-        for c in chunks
-    )
+    records = [ChunkRecord(name=c.name, generation=generation, counts=c.counters) for c in chunks]
     extraction: dict[str, Any] = {
         "seconds": round(seconds, 3),
         "counts": dict(sorted(counts.items())),
@@ -373,12 +365,12 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
     }
     if added_to is not None:
         extraction["unchanged_rows"] = unchanged
-        records = (added_to.chunks or ()) + records
+        records = [*before_it, *records]
         # What the last build was made with is how the next one is made.
-        new = manifest.model_fields_set - {"removed"}
-        manifest = added_to.changed(**{name: getattr(manifest, name) for name in new})
+        new = {name: getattr(manifest, name) for name in manifest.model_fields_set}
+        manifest = added_to.changed(**new)
     done = manifest.changed(
-        state="extracted", chunks=records, extract=ExtractionRecord(**extraction)
+        state="extracted", chunks=ChunkList.of(records), extract=ExtractionRecord(**extraction)
     )
     return update_manifest(options.output, "extract", lambda now: carried(done, now))
 

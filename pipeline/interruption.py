@@ -19,11 +19,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
-# For so long, in seconds, the line may be made; then it says less.
+# For so long, in seconds, the line may be made and jobs be cancelled; then it says less.
 _PATIENCE = 1.0
+_CANCEL_PATIENCE = 2.0
 
 _hints: list[Callable[[], str]] = []
 _temporary: set[str] = set()
+_jobs: list[tuple[Callable[[], str], Callable[[], str]]] = []
+_ending = threading.Event()
 
 
 @contextmanager
@@ -48,6 +51,25 @@ def deleted_on_exit(folder: str) -> Iterator[None]:
         yield
     finally:
         _temporary.discard(folder)
+
+
+@contextmanager
+def cancelled_on_exit(cancel: Callable[[], str], too_long: Callable[[], str]) -> Iterator[None]:
+    """Cancels a job whose workers are elsewhere when the process is interrupted.
+
+    Args:
+        cancel: cancels it and says so, or why it goes on; an empty text where nothing runs.
+        too_long: says what is to be said where that takes too long.
+    """
+    job = cancel, too_long
+    _jobs.append(job)
+    try:
+        yield
+    finally:
+        if _ending.is_set():
+            # The pipeline has failed because its job was cancelled, which is no news.
+            threading.Event().wait()
+        _jobs.remove(job)
 
 
 def end_on_signals(spell: Callable[[str], str] = str) -> None:
@@ -80,15 +102,18 @@ def _wait(woken: socket.socket, wakes: socket.socket, spell: Callable[[str], str
 
 
 def _end(number: signal.Signals, spell: Callable[[str], str]) -> None:
+    _ending.set()
     # Beam tells at length of workers that are gone, and they of the Ctrl-C that they got too.
     stderr = os.dup(2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    # A job server may be one of the processes that end.
+    of_jobs = [_in_time(cancel, _CANCEL_PATIENCE, too_long) for cancel, too_long in list(_jobs)]
     for process in descendants(os.getpid()):
         with suppress(OSError):
             os.kill(process, signal.SIGKILL)
-    line = _WORDS[number]
-    if says := _hint_in_time(spell):
-        line = f"{line}; {says}"
+    hints = [_in_time(what, _PATIENCE) for what in _hints[-1:]]
+    said = [text for text in (*of_jobs, *map(spell, hints)) if text]
+    line = "; ".join([_WORDS[number], *said])
     with suppress(OSError):
         os.write(stderr, f"pfn-kg: {line}\n".encode())
     for folder in list(_temporary):
@@ -96,18 +121,15 @@ def _end(number: signal.Signals, spell: Callable[[str], str]) -> None:
     os._exit(128 + number)
 
 
-def _hint_in_time(spell: Callable[[str], str]) -> str:
+def _in_time(
+    ask: Callable[[], str], patience: float, otherwise: Callable[[], str] = lambda: ""
+) -> str:
+    """What a function says on one line, or another one if that takes too long."""
     said: list[str] = []
-
-    def ask() -> None:
-        for what in reversed(_hints):
-            said.append(spell(" ".join(what().split())))
-            return
-
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=lambda: said.append(ask()), daemon=True)
     thread.start()
-    thread.join(_PATIENCE)
-    return said[0] if said else ""
+    thread.join(patience)
+    return " ".join((said[0] if said else otherwise()).split())
 
 
 def descendants(process: int) -> list[int]:

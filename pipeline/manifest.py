@@ -2,6 +2,7 @@
 
 | version | differs in |
 | --- | --- |
+| 4 | `chunks` and `removed` name lists in files of their own (`pfn_kg.pipeline.manifest_lists`) |
 | 3 | `graph` names the snapshot that is current |
 | 2 | `removed` and each chunk's `generation` are always there |
 | 1 | both may be absent; the first folders have no `run_id` and no `version` either |
@@ -17,18 +18,27 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
+from pfn_kg.pipeline.manifest_lists import ChunkList, ChunkRecord, RemovedList
+from pfn_kg.pipeline.manifest_parts import (
+    BuildRecord,
+    Configuration,
+    ExtractionRecord,
+    InputFile,
+    LoadRecord,
+    ModelRecord,
+    Part,
+)
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import first_reason
 from pfn_kg.transforms.plumbing.files import join, read_if_there, replace
 
 if TYPE_CHECKING:
-    from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
-    from pfn_kg.transforms.extraction.columns import ChunkFile
+    import apache_beam as beam
 
 #: Version of the manifest's fields.
-MANIFEST_VERSION = 3
+MANIFEST_VERSION = 4
 
 #: The path of a graph whose tables lie directly in the output folder, as up to version 2.
 HERE = "."
@@ -36,138 +46,6 @@ HERE = "."
 _PACKAGES = ("pfn-kg", "apache-beam", "torch", "transformers", "pyarrow", "pyoxigraph")
 
 RunState = Literal["extracting", "extracted", "building", "done", "failed"]
-
-
-class Part(BaseModel):
-    """A part of a manifest; keys that this version does not know are kept as they are."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
-
-
-class InputFile(Part):
-    """A file of the corpus, as it was when it was read last.
-
-    Attributes:
-        path: where it is.
-        size: in bytes.
-        version: time of its last change, or checksum.
-        rows: of its footer.
-        error: why it could not be read, if it could not.
-    """
-
-    path: str
-    size: int
-    version: str
-    rows: int
-    error: str | None = None
-
-
-class ChunkRecord(Part):
-    """An extraction file; what was counted in it stands beside these.
-
-    Attributes:
-        name: of the file, without its suffix.
-        generation: how many runs had added to the folder before it was written.
-        model_hash: of the model that wrote it; None is the manifest's model.
-    """
-
-    name: str
-    generation: int = 0
-    model_hash: str | None = None
-
-
-class ModelRecord(Part):
-    """The model of the extractions.
-
-    Attributes:
-        name: what workers load: a folder, or the name of a shipped model.
-        hash: of configuration, weights and tokenizer.
-        entity_threshold: lambda_e of the model (eq. 13).
-        relation_threshold: lambda_r of the model (eq. 13).
-        calibration: as in `PFNConfig.calibration`.
-    """
-
-    name: str | None = None
-    hash: str = ""
-    entity_threshold: float = 0.5
-    relation_threshold: float = 0.5
-    calibration: dict[str, Any] | None = None
-
-
-class Configuration(Part):
-    """The options of the extraction by the names of their fields; most of them are only kept.
-
-    Attributes:
-        language: of the corpus.
-        token_budget: of a batch.
-        entity_floor: from which score on mentions were kept.
-        relation_floor: from which score on head triples were kept.
-    """
-
-    language: str | None = None
-    token_budget: int | None = None
-    entity_floor: float = 0.0
-    relation_floor: float = 0.0
-
-    def recorded(self) -> dict[str, Any]:
-        """All options that were recorded, by name."""
-        return self.model_dump(mode="json", exclude_unset=True)
-
-
-class ExtractionRecord(Part):
-    """What came out of the extraction.
-
-    Attributes:
-        seconds: that it took.
-        counts: of rows, sentences, mentions and so on.
-        resumed_rows: rows that an earlier run had finished.
-        sentences_per_second: of those that this run read.
-        documents_per_second: likewise.
-        unchanged_rows: of an update, rows whose document the graph had already.
-    """
-
-    seconds: float = 0.0
-    counts: dict[str, int] = {}
-    resumed_rows: int = 0
-    sentences_per_second: float = 0.0
-    documents_per_second: float = 0.0
-    unchanged_rows: int | None = None
-
-
-class BuildRecord(Part):
-    """How the graph was built last, and what came out.
-
-    Attributes:
-        options: as `pfn_kg.pipeline.build_phase.recorded_options` reads them.
-        seconds: that it took.
-        counts: of rows by table, of what rules did and so on.
-    """
-
-    options: dict[str, Any] = {}
-    seconds: float = 0.0
-    counts: dict[str, int] = {}
-
-
-class LoadRecord(Part):
-    """How the graph was loaded into Neo4j under one name.
-
-    Attributes:
-        uri: of the server.
-        database: None is the user's home database.
-        version: of the graph that was loaded.
-        options: that decided what was loaded.
-        counts: of what was loaded.
-        seconds: that it took.
-        versions: of the packages.
-    """
-
-    uri: str
-    database: str | None = None
-    version: str
-    options: dict[str, Any] = {}
-    counts: dict[str, int] = {}
-    seconds: float = 0.0
-    versions: dict[str, str] = {}
 
 
 class Manifest(Part):
@@ -182,8 +60,8 @@ class Manifest(Part):
         configuration: options of the extraction.
         model: of the extractions.
         versions: of the packages.
-        chunks: the extraction files in order; None until the extraction is finished.
-        removed: ids of removed documents, each with the last generation that it is removed from.
+        chunks: the list of the extraction files; None until the extraction is finished.
+        removed: the list of removed documents; None if there are none.
         extract: what came out of the extraction.
         graph: path of the current snapshot, from the output folder; None if no graph is
             finished.
@@ -197,13 +75,13 @@ class Manifest(Part):
     inputs: tuple[InputFile, ...] = ()
     configuration: Configuration = Configuration()
     model: ModelRecord = ModelRecord()
-    versions: dict[str, str] = {}
-    chunks: tuple[ChunkRecord, ...] | None = None
-    removed: dict[str, int] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
+    chunks: ChunkList | None = None
+    removed: RemovedList | None = None
     extract: ExtractionRecord | None = None
     graph: str | None = None
     build: BuildRecord | None = None
-    loads: dict[str, LoadRecord] = {}
+    loads: dict[str, LoadRecord] = Field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], source_name: str = "manifest") -> Manifest:
@@ -230,7 +108,39 @@ class Manifest(Part):
     @property
     def last_generation(self) -> int:
         """How many runs have added to the first one."""
-        return max((chunk.generation for chunk in self.chunks or ()), default=0)
+        return 0 if self.chunks is None else self.chunks.last_generation
+
+    @property
+    def lists(self) -> tuple[ChunkList | RemovedList, ...]:
+        """The lists that it names."""
+        return tuple(list_ for list_ in (self.chunks, self.removed) if list_ is not None)
+
+    def listed_chunks(self, directory: str) -> tuple[ChunkRecord, ...]:
+        """The chunks of the output folder; for the machine that starts a job, not for workers."""
+        return () if self.chunks is None else self.chunks.chunks(directory)
+
+    def read_lists(
+        self, pipeline: beam.Pipeline, directory: str
+    ) -> tuple[beam.PCollection, beam.PCollection | None]:
+        """The lists as collections of a pipeline.
+
+        Args:
+            pipeline: that reads them.
+            directory: the output folder, in which each list must have its file.
+
+        Returns:
+            A collection of `ChunkFile`, and what
+            `pfn_kg.transforms.documents.removed_documents.FindRemoved` gives for it; None if no
+            document was removed.
+        """
+        from pfn_kg.transforms.documents.groups import group_count
+
+        assert self.chunks is not None  # or nothing is extracted
+        chunks = pipeline | "Chunks" >> self.chunks.reader(directory, self.model.hash)
+        if self.removed is None:
+            return chunks, None
+        finder = self.removed.finder(directory, group_count(self.chunks.count))
+        return chunks, chunks | "FindRemoved" >> finder
 
     def changed(self, **fields: Any) -> Manifest:
         """The manifest with other values of some fields."""
@@ -257,12 +167,12 @@ class ExportManifest(Part):
     export: str
     state: Literal["deleting", "moving", "done"] = "moving"
     attempt: str | None = None
-    source: dict[str, str | None] = {}
-    options: dict[str, Any] = {}
-    filters: dict[str, Any] = {}
-    counts: dict[str, int] = {}
+    source: dict[str, str | None] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)
+    filters: dict[str, Any] = Field(default_factory=dict)
+    counts: dict[str, int] = Field(default_factory=dict)
     seconds: float = 0.0
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
 
     def changed(self, **fields: Any) -> ExportManifest:
         """The manifest with other values of some fields."""
@@ -280,16 +190,36 @@ def _check_version(data: Mapping[str, Any], source_name: str) -> None:
         )
 
 
+class _InlineLists(Part):
+    """The lists, as they stood in the manifest up to version 3; counts stood beside the name."""
+
+    chunks: tuple[ChunkRecord, ...] | None = None
+    removed: dict[str, int] | None = None
+
+    @field_validator("chunks", mode="before")
+    @classmethod
+    def _with_counts(cls, chunks: Any) -> Any:
+        own = ChunkRecord.model_fields
+        if not isinstance(chunks, list):
+            return chunks
+        return [
+            {name: value for name, value in chunk.items() if name in own}
+            | {"counts": {name: value for name, value in chunk.items() if name not in own}}
+            if isinstance(chunk, dict)
+            else chunk
+            for chunk in chunks
+        ]
+
+
 def _migrated(data: Mapping[str, Any]) -> dict[str, Any]:
     """A manifest of an older version as one of the newest."""
     data = dict(data)
-    if data.get("version", 1) == 1:
-        data["removed"] = data.get("removed") or {}
-        if isinstance(data.get("chunks"), list):
-            data["chunks"] = [
-                {"generation": 0, **chunk} if isinstance(chunk, dict) else chunk
-                for chunk in data["chunks"]
-            ]
+    if data.get("version", 1) <= 3:
+        lists = _InlineLists.model_validate(
+            {name: data.get(name) for name in _InlineLists.model_fields}
+        )
+        data["chunks"] = None if lists.chunks is None else ChunkList.of(lists.chunks)
+        data["removed"] = RemovedList.of(lists.removed or {})
     is_whole = data.get("build") is not None and data.get("state") in ("done", "extracted")
     if data.get("version", 1) <= 2 and is_whole:
         # In any other state the last build may have been killed while it moved its files.
@@ -356,23 +286,10 @@ def read_extracted(directory: str) -> Manifest:
     return manifest
 
 
-def chunk_files(folder: ExtractionFolder, manifest: Manifest) -> list[ChunkFile]:
-    """The files of the chunks that a manifest lists, in its order."""
-    from pfn_kg.transforms.extraction.columns import ChunkFile
-
-    return [
-        ChunkFile(
-            index,
-            folder.file(chunk.name),
-            chunk.model_hash or manifest.model.hash,
-            chunk.generation,
-        )
-        for index, chunk in enumerate(manifest.chunks or ())
-    ]
-
-
 def write_manifest(directory: str, manifest: Manifest | ExportManifest) -> None:
-    """Writes the manifest; a reader finds the old one or the new one."""
+    """Writes the manifest, after its lists; a reader finds the old one or the new one."""
+    for list_ in manifest.lists if isinstance(manifest, Manifest) else ():
+        list_.save(directory)
     data = {"version": manifest.version, **manifest.model_dump(mode="json", exclude_unset=True)}
     text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     replace(manifest_path(directory), text.encode())

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from pfn_kg.pipeline.locks import hold_manifest
 from pfn_kg.pipeline.manifest import Manifest, find_manifest, manifest_path, write_manifest
+from pfn_kg.pipeline.manifest_lists import delete_other_lists
+from pfn_kg.pipeline.snapshots import is_link_behind, switch_link
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.transforms.plumbing.files import delete_partial
+
+_logger = logging.getLogger(__name__)
 
 # What belongs to the graph, and not to the extractions.
 _OF_GRAPH = ("graph", "build", "loads")
@@ -23,33 +28,70 @@ def update_manifest(
         command: what writes, for the message that others get.
         change: gives the new manifest; what it raises leaves the old one.
 
+    The link `DIR/graph` follows the manifest while nobody else writes it.
+
     Returns:
         The manifest, as it was written.
 
     Raises:
         ConfigurationError: if there is no manifest, or it can't be read.
     """
-    with hold_manifest(directory, command):
-        manifest = find_manifest(directory)
+
+    def of_what_is_there(manifest: Manifest | None) -> Manifest:
         if manifest is None:
             raise ConfigurationError(f"{manifest_path(directory)}: not there any more")
-        changed = change(manifest)
-        if changed != manifest:
-            write_manifest(directory, changed)
-    return changed
+        return change(manifest)
+
+    return put_manifest(directory, command, of_what_is_there)
 
 
-def delete_partial_manifests(directory: str, command: str) -> None:
-    """Deletes what killed commands left of files directly in an output folder.
+def put_manifest(
+    directory: str, command: str, make: Callable[[Manifest | None], Manifest]
+) -> Manifest:
+    """As `update_manifest`, also where there is no manifest yet."""
+    with hold_manifest(directory, command):
+        manifest = find_manifest(directory)
+        made = make(manifest)
+        # Lists of an older version get files of their own.
+        if made != manifest or any(list_.rows is not None for list_ in made.lists):
+            write_manifest(directory, made)
+        if made.graph is not None:
+            switch_link(directory, made.graph)
+    return made
 
-    Nobody writes the manifest meanwhile, so no file is deleted that is about to get its name.
+
+def mend_link(directory: str, command: str) -> None:
+    """Makes the link `DIR/graph` lead to the graph that the manifest names.
+
+    A command that is killed right after it has written the manifest leaves the link behind: at
+    the whole graph of before. Where the folder can't be written the link stays as it is.
 
     Args:
         directory: the output folder.
+        command: what mends, for the message that others get.
+    """
+    manifest = find_manifest(directory)
+    if manifest is None or not is_link_behind(directory, manifest):
+        return
+    try:
+        update_manifest(directory, command, lambda now: now)
+    except (ConfigurationError, OSError) as error:
+        _logger.debug("%s: the link stays: %s", directory, error)
+
+
+def clean_manifest(directory: str, command: str) -> None:
+    """Deletes what killed commands left of manifests and lists, and lists of former manifests.
+
+    Nobody writes the manifest meanwhile, so no file is deleted that is about to be named.
+
+    Args:
+        directory: the output folder, which the caller holds.
         command: what deletes, for the message that others get.
     """
     with hold_manifest(directory, command):
         delete_partial(directory)
+        manifest = find_manifest(directory)
+        delete_other_lists(directory, () if manifest is None else manifest.lists)
 
 
 def carried(manifest: Manifest, last: Manifest | None) -> Manifest:

@@ -5,30 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
-from pfn_kg.pipeline.local.runner import local_pipeline
 from pfn_kg.schemas.errors import ConfigurationError
 
 # DirectRunner is a switch that may fetch a binary; a local run shall not.
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _LOCAL = {None, "FnApiRunner", LOCAL_RUNNER}
-
-
-def new_pipeline(arguments: Sequence[str]) -> beam.Pipeline:
-    """A pipeline with Beam's options; without any, this process runs it by `LocalRunner`.
-
-    Args:
-        arguments: such as `--runner=FlinkRunner`. With options, but without a runner among them,
-            Beam's FnApiRunner runs it.
-
-    Raises:
-        ConfigurationError: as `pipeline_options` does.
-    """
-    options = pipeline_options(arguments)
-    return beam.Pipeline(options=options) if arguments else local_pipeline(options)
 
 
 def is_local_run(arguments: Sequence[str]) -> bool:

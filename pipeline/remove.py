@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfn_kg.pipeline.locks import hold
-from pfn_kg.pipeline.manifest import chunk_files, read_extracted
+from pfn_kg.pipeline.manifest import read_extracted
+from pfn_kg.pipeline.manifest_lists import RemovedList
 from pfn_kg.pipeline.manifest_updates import update_manifest
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
-from pfn_kg.transforms.plumbing.files import absolute, join
+from pfn_kg.transforms.plumbing.files import absolute
 
 _SHOWN = 5
 
@@ -48,7 +48,8 @@ def _remove(directory: str, ids: Collection[str]) -> int:
     # Of each id the last generation that speaks of it.
     known: dict[str, int] = {}
     with ThreadPoolExecutor(16) as pool:
-        files = chunk_files(ExtractionFolder(join(directory, "extractions")), manifest)
+        assert manifest.chunks is not None  # as it is extracted
+        files = manifest.chunks.files(directory, manifest.model.hash)
         for file, found in zip(files, pool.map(lambda f: _found(f, wanted), files), strict=True):
             for id_ in found:
                 known[id_] = max(file.generation, known.get(id_, 0))
@@ -56,10 +57,10 @@ def _remove(directory: str, ids: Collection[str]) -> int:
         shown = ", ".join(map(repr, unknown[:_SHOWN]))
         more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
         raise ConfigurationError(f"{directory} has no document {shown}{more}", field="documents")
-    before = manifest.removed
+    before = {} if manifest.removed is None else manifest.removed.documents(directory)
     new = {id_ for id_, last in known.items() if before.get(id_, -1) < last}
     if new:
-        removed = dict(sorted((before | dict.fromkeys(new, manifest.last_generation)).items()))
+        removed = RemovedList.of(before | dict.fromkeys(new, manifest.last_generation))
         update_manifest(
             directory,
             "remove",

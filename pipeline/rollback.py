@@ -10,7 +10,6 @@ from pfn_kg.pipeline.snapshots import (
     as_current,
     current_record,
     read_record,
-    switch_link,
 )
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.transforms.plumbing.files import absolute
@@ -42,7 +41,6 @@ def rollback(directory: str, *, take_over: bool = False) -> SnapshotRecord:
             return as_current(manifest, found[-1])
 
         update_manifest(directory, "rollback", go_back)
-        switch_link(directory, found[-1].path)
     return found[-1]
 
 

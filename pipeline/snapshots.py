@@ -25,7 +25,8 @@ from pydantic import Field, ValidationError
 
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary, list_files
 from pfn_kg.pipeline.locks import OWNER_FILE, is_abandoned
-from pfn_kg.pipeline.manifest import HERE, BuildRecord, Manifest, Part
+from pfn_kg.pipeline.manifest import HERE, Manifest
+from pfn_kg.pipeline.manifest_parts import BuildRecord, Part
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import first_reason
 from pfn_kg.transforms.plumbing.files import (
@@ -70,7 +71,7 @@ class SnapshotRecord(Part):
         path: of the snapshot, from the output folder.
         previous: path of the snapshot that was current before; None for the first one.
         made: when it was finished, in UTC (ISO 8601).
-        extraction: hash of the names of the chunks and of the removed documents.
+        extraction: hash of the lists of chunks and of removed documents.
         build: how it was built, and what came out.
         versions: of the packages.
     """
@@ -102,10 +103,9 @@ def place_of(directory: str, path: str) -> str:
 
 def extraction_digest(manifest: Manifest) -> str:
     """A hash of what a build reads: the chunks in their order, and the removed documents."""
-    spelt = json.dumps(
-        [[chunk.name for chunk in manifest.chunks or ()], manifest.removed], sort_keys=True
-    )
-    return blake2b(spelt.encode(), digest_size=16).hexdigest()
+    return blake2b(
+        json.dumps([list_.digest for list_ in manifest.lists]).encode(), digest_size=16
+    ).hexdigest()
 
 
 def write_record(directory: str, record: SnapshotRecord) -> None:
@@ -212,6 +212,9 @@ def current_record(directory: str, manifest: Manifest) -> SnapshotRecord | None:
 def switch_link(directory: str, path: str) -> None:
     """Makes the link `DIR/graph` lead to a snapshot, in one step.
 
+    The caller holds the manifest, which names the snapshot. So the link never goes back to an
+    older one, and whoever finds it behind the manifest knows that its command was killed.
+
     A copy of a snapshot in the place of the link, as programs that follow links make it, is
     deleted. Does nothing on file systems without links, and where something else has that name.
     """
@@ -220,6 +223,9 @@ def switch_link(directory: str, path: str) -> None:
     link = local_path(directory) / LINK
     new = link.with_name(f".{LINK}-{uuid.uuid4().hex}")
     try:
+        for left in link.parent.glob(f".{LINK}-*"):
+            if left.is_symlink():  # of a command that was killed right here
+                left.unlink()
         if link.is_symlink():
             if os.readlink(link) == path:
                 return
@@ -233,6 +239,14 @@ def switch_link(directory: str, path: str) -> None:
     except OSError as error:
         _logger.debug("%s: no link: %s", link, error)
         new.unlink(missing_ok=True)
+
+
+def is_link_behind(directory: str, manifest: Manifest) -> bool:
+    """Whether the link `DIR/graph` leads to another snapshot than the manifest names."""
+    if not is_local(directory) or manifest.graph in (None, HERE):
+        return False
+    link = local_path(directory) / LINK
+    return link.is_symlink() and os.readlink(link) != manifest.graph
 
 
 def history(directory: str, path: str | None) -> Iterator[str]:

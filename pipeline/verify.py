@@ -8,19 +8,23 @@ from pathlib import Path
 
 from pfn_kg.pipeline.findings import Findings
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
+from pfn_kg.pipeline.manifest import find_manifest
+from pfn_kg.pipeline.manifest_updates import mend_link
 from pfn_kg.pipeline.snapshots import LINK, RECORD_FILE
 from pfn_kg.pipeline.spill import Spill
 from pfn_kg.pipeline.verify_files import find_wrong_counts, find_wrong_files, tables_of
 from pfn_kg.pipeline.verify_rdf import check_rdf
 from pfn_kg.pipeline.verify_tables import check_joins, check_rows
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.transforms.plumbing.files import is_local, local_path
+from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
+from pfn_kg.transforms.plumbing.files import absolute, is_local, join, list_folder, local_path
 from pfn_kg.transforms.tables.parts import TablePart, count_rows, find_parts
 
 
 def verify(directory: str) -> list[str]:
     """Checks the current graph of an output folder.
 
+    - The lists that the manifest names are whole, and each chunk has its file of extractions.
     - The files are those that the build wrote, by size and, where recorded, by hash.
     - Each table has as many rows as the manifest counts, is sorted, and has the documented columns.
     - Texts are as long as their offsets say; subject and object lie in the evidence and are
@@ -41,6 +45,7 @@ def verify(directory: str) -> list[str]:
     Raises:
         ConfigurationError: if there is no finished graph.
     """
+    mend_link(absolute(directory), "verify")
     run = read_finished(directory)
     findings = Findings()
     _check_records(run, findings)
@@ -68,7 +73,7 @@ _BIG = ("mentions", "triples", "relations", "entities")
 
 
 def _check_records(run: FinishedRun, findings: Findings) -> None:
-    """The manifest, the snapshot and the link agree."""
+    """The manifest, its lists, the snapshot and the link agree."""
     if run.manifest.build != run.build:
         findings.add("manifest with another record of the build", run.snapshot.path)
     if is_local(run.directory):
@@ -77,3 +82,22 @@ def _check_records(run: FinishedRun, findings: Findings) -> None:
             findings.add("link to another graph", f"{link} to {os.readlink(link)}")
         elif (link / RECORD_FILE).is_file() and not link.is_symlink():
             findings.add("copy of a graph in the place of the link", str(link))
+    for list_ in run.manifest.lists:
+        try:
+            list_.read(run.directory)
+        except ConfigurationError as error:
+            now = find_manifest(run.directory)
+            if now is not None and now.lists == run.manifest.lists:  # or another one replaced it
+                findings.add("list that is not whole", str(error))
+            return
+    _check_chunks(run, findings)
+
+
+def _check_chunks(run: FinishedRun, findings: Findings) -> None:
+    """Each chunk has its file."""
+    chunks = run.manifest.listed_chunks(run.directory)
+    folder = ExtractionFolder(join(run.directory, "extractions"))
+    there = {metadata.path for metadata in list_folder(folder.path, "*.parquet")}
+    for chunk in chunks:
+        if folder.file(chunk.name) not in there:
+            findings.add("missing file of extractions", folder.file(chunk.name))

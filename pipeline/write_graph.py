@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.locks import OWNER_FILE
-from pfn_kg.pipeline.options import new_pipeline
+from pfn_kg.pipeline.running import running
 from pfn_kg.schemas.load_options import Filters
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.sinks.interface import RejectedRow, Rows, Sink, Written
@@ -222,7 +222,7 @@ def run_sink(
     written = [table for stage in sink.stages for table in stage]
     parts = run.parts(tables_read(written, filters))
     make_folder(folder)
-    with new_pipeline(pipeline_args) as pipeline:
+    with running(pipeline_args) as pipeline:
         _ = (
             pipeline
             | "Parts" >> beam.Create(parts, reshuffle=True)

@@ -79,7 +79,21 @@ class TextOptions(ModelOptions):
     )
 
 
-class ExtractOptions(TextOptions):
+class ScannedTextOptions(TextOptions):
+    """As `TextOptions`, for texts that may be scanned.
+
+    Attributes:
+        dehyphenate: whether words that the end of a line cuts in two are read as one.
+    """
+
+    dehyphenate: bool = option(
+        False,
+        "read words that a hyphen at the end of a line cuts in two as one, as in scanned texts",
+        group=MODEL,
+    )
+
+
+class ExtractOptions(ScannedTextOptions):
     """What the extract phase reads, by which model, and where it writes.
 
     Attributes:
@@ -91,7 +105,6 @@ class ExtractOptions(TextOptions):
         metadata_columns: columns that travel to documents/.
         chunk_documents: documents in a chunk at most.
         max_characters: longer documents are rejected.
-        dehyphenate: whether words that the end of a line cuts in two are read as one.
         entity_floor: mentions below this score are not kept.
         relation_floor: head triples below this score are not kept.
         resume: whether to go on with the run in the output folder.
@@ -133,11 +146,6 @@ class ExtractOptions(TextOptions):
         group=CORPUS,
         metavar="N",
         ge=1,
-    )
-    dehyphenate: bool = option(
-        False,
-        "read words that a hyphen at the end of a line cuts in two as one, as in scanned texts",
-        group=CORPUS,
     )
     entity_floor: float = option(
         DEFAULT_FLOOR, "keep mentions from this score on", group=MODEL, metavar="P", ge=0, le=1

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from helpers.eager import eager
 from helpers.examples import examples
 from helpers.extraction_folders import Doc, row
+from pfn_kg.pipeline.manifest_lists import RemovedList
 from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, with_counters
 from pfn_kg.transforms.documents.changed_rows import ChangedRuns, document_version
@@ -53,7 +54,19 @@ def wanted_rows(folder, live, corpus, removed=None):
         path = folder / f"chunk{begin}.parquet"
         pq.write_table(pa.Table.from_pylist(rows, with_counters(EXTRACTION_SCHEMA, {})), path)
         chunks.append(ChunkFile(begin // 2, str(path), "m"))
-    changed = eager(ChangedRuns(chunks, removed or {}), list(enumerate(runs_of(folder, corpus))))
+    listed = RemovedList.of(removed or {})
+    if listed is not None:
+        listed.save(str(folder))
+
+    def changed_runs(inputs):
+        live = inputs["live"]
+        gone = None
+        if listed is not None:
+            gone = live | "FindRemoved" >> listed.finder(str(folder), 3)
+        return inputs["runs"] | ChangedRuns(live, gone)
+
+    runs = list(enumerate(runs_of(folder, corpus)))
+    changed = eager(changed_runs, {"live": chunks, "runs": runs})
     assert all(run.wanted for run in changed)
     return sorted(row for run in changed for row in run.wanted)
 

@@ -1,6 +1,5 @@
 """Which row of equal document ids is the document, and why the others are left out."""
 
-import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -10,8 +9,9 @@ from hypothesis import strategies as st
 from helpers.eager import eager
 from helpers.examples import examples
 from helpers.extraction_folders import Doc, row
+from pfn_kg.pipeline.manifest_lists import RemovedList
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, with_counters
-from pfn_kg.transforms.documents.deduplicate import FindLosers, ProjectDocuments
+from pfn_kg.transforms.documents.deduplicate import Deduplicate
 from pfn_kg.transforms.extraction.columns import ChunkFile
 
 pytestmark = pytest.mark.quick
@@ -33,21 +33,23 @@ def chunks(folder, rows):
 
 def losers(folder, rows, removed=None, groups=3):
     """Of each row that is left out (chunk, row): the reason and the place of the winner."""
-    found = eager(
-        lambda files: (
-            files
-            | beam.ParDo(ProjectDocuments(removed or {}, groups))
-            | beam.GroupByKey()
-            | beam.ParDo(FindLosers()).with_outputs(FindLosers.COUNTS, main="losers")
-        ),
-        chunks(folder, rows),
-    )
+    listed = RemovedList.of(removed or {})
+    if listed is not None:
+        listed.save(str(folder))
+
+    def deduplicated(files):
+        gone = None
+        if listed is not None:
+            gone = files | "FindRemoved" >> listed.finder(str(folder), groups)
+        return files | Deduplicate(groups, gone)
+
+    found = eager(deduplicated, chunks(folder, rows))
     left_out = {
         (chunk, loser.row): (loser.reason, loser.winner_file, loser.winner_row)
         for chunk, of_chunk in found["losers"]
         for loser in of_chunk
     }
-    documents = sum(counts["documents"] for counts in found[FindLosers.COUNTS])
+    documents = sum(counts["documents"] for counts in found["sizes"])
     return left_out, documents
 
 
@@ -69,8 +71,10 @@ def test_what_a_later_run_says_replaces_what_was(tmp_path):
     ]
     assert losers(tmp_path, rows) == ({(0, 0): ("replaced", "b.parquet", 5)}, 2)
     # What was removed up to the generation 1 is no document, whatever its row says.
-    assert losers(tmp_path, rows, {"d": 1}) == ({}, 1)
-    assert losers(tmp_path, rows, {"d": 0}) == ({}, 2)
+    of_both = {(chunk, 0): ("removed", "", -1) for chunk in (0, 1)}
+    assert losers(tmp_path, rows, {"d": 1}) == (of_both, 1)
+    assert losers(tmp_path, rows, {"d": 0}) == ({(0, 0): ("removed", "", -1)}, 2)
+    assert losers(tmp_path, rows, {"x": 9}) == losers(tmp_path, rows)
 
 
 ROWS = st.lists(
@@ -88,17 +92,23 @@ ROWS = st.lists(
 )
 
 
+# Ids with the last generation that they are removed from; one is no document.
+REMOVED = st.dictionaries(st.sampled_from("pqx"), st.integers(0, 2), max_size=2)
+
+
 @examples(15)
-@given(ROWS, st.sampled_from([1, 4]))
-def test_one_row_a_document_is_left(tmp_path_factory, drawn, groups):
+@given(ROWS, st.sampled_from([1, 4]), REMOVED)
+def test_one_row_a_document_is_left(tmp_path_factory, drawn, groups, removed):
     by_generation = [[r[1:] for r in drawn if r[0] == g] for g in range(3)]
     rows = list(enumerate(by_generation))
-    left_out, documents = losers(tmp_path_factory.mktemp("chunks"), rows, groups=groups)
-    ranked = {}
+    left_out, documents = losers(tmp_path_factory.mktemp("chunks"), rows, removed, groups)
+    ranked, expected = {}, {}
     for generation, of_chunk in rows:
         for number, (id_, text, file, place) in enumerate(of_chunk):
+            if generation <= removed.get(id_, -1):
+                expected[generation, number] = ("removed", "", -1)
+                continue
             ranked.setdefault(id_, []).append((-generation, file, place, text, number))
-    expected = {}
     for same in ranked.values():
         same.sort()
         (best, file, place, text, _), *others = same

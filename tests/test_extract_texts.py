@@ -69,6 +69,21 @@ def test_a_record_is_what_the_extractor_says(tmp_path, tiny_model, tiny_extracto
     assert triples > 5
 
 
+def test_words_that_the_end_of_a_line_cuts(tmp_path, tiny_model, tiny_extractor):
+    texts = [TEXTS[0], "She met Ada Love-\nlace in Lon-\ndon. She works for NATO."]
+    transform = ExtractTexts(
+        tiny_model, dehyphenate=True, batch_characters=1, device="cpu", **THRESHOLDS
+    )
+    records = extracted(list(enumerate(texts)), tmp_path, transform)
+    for record, text in zip(records, texts, strict=True):
+        (alone,) = tiny_extractor.extract_documents([text], dehyphenate=True, **THRESHOLDS)
+        assert {k: record[k] for k in ("sentences", "mentions", "triples")} == alone.to_dict()
+        assert record["text"] == text
+        assert all(text[m["begin"] : m["end"]] == m["text"] for m in record["mentions"])
+    assert any("-\n" in m["text"] for m in records[1]["mentions"])
+    assert records[1]["sentences"][0]["end"] == texts[1].index(" She works")
+
+
 @pytest.mark.parametrize("batch_characters", [150, 700, 200_000])
 def test_batches_change_nothing(tmp_path, tiny_model, tiny_extractor, batch_characters):
     pairs = [(i, text) for i, text in enumerate(TEXTS)]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.beam_runners import job_server, job_states
 from helpers.corpora import ROOT, TEXTS, extract, process, run, write_corpus
 from helpers.extraction_folders import DOCS, write_folder
 from helpers.output_folders import files, read_manifest
@@ -76,6 +77,27 @@ def test_a_run_that_is_ended(tmp_path, tiny_model, monkeypatch, number, code, wo
     assert bool(children) == (beam == PROCESSES)
     time.sleep(0.2)
     assert [child for child in children if is_running(child)] == []
+
+
+def test_a_job_elsewhere_is_cancelled(tmp_path, tiny_model):
+    corpus = write_corpus(tmp_path / "a.parquet", TEXTS * 400)
+    output = tmp_path / "out"
+    options = ("--chunk-documents", "1")
+    with job_server() as (beam, address):
+        running = process(
+            "extract", corpus, "--output", output, "--model", tiny_model, *options, "--", *beam
+        )
+        wait_for(running, lambda: list(output.glob("extractions/*.parquet")))
+        assert job_states(address) == ["RUNNING"]
+        said, seconds, _ = end(running, signal.SIGINT)
+        assert running.returncode == 130
+        assert seconds < 3
+        assert re.fullmatch(
+            r"pfn-kg: interrupted; the job \S+ of PortableRunner is cancelled; what is extracted "
+            rf"stays \({output}/extractions\); go on by the same command and --resume",
+            said.splitlines()[-1],
+        ), said
+        assert job_states(address) == ["CANCELLED"]
 
 
 def test_what_is_left_is_gone_on_with(tmp_path, tiny_model):

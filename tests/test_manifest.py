@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from helpers.extraction_folders import DOCS, write_folder
@@ -39,18 +40,26 @@ def read(data):
 def test_version_1_is_read_and_written_as_the_newest(tmp_path):
     manifest = read(VERSION_1)
     assert manifest.version == MANIFEST_VERSION
-    assert manifest.removed == {}
-    assert [chunk.generation for chunk in manifest.chunks] == [0, 2]
+    assert manifest.removed is None
+    assert [chunk.generation for chunk in manifest.listed_chunks("nowhere")] == [0, 2]
     assert manifest.last_generation == 2
     assert manifest.configuration.language == "de"
     assert (manifest.configuration.entity_floor, manifest.configuration.relation_floor) == (0.2, 0)
     write_manifest(str(tmp_path), manifest)
     written = json.loads((tmp_path / "manifest.json").read_text())
-    chunks = [{"generation": 0, **VERSION_1["chunks"][0]}, VERSION_1["chunks"][1]]
-    # Its tables lie directly in the folder.
-    new = {"version": MANIFEST_VERSION, "removed": {}, "chunks": chunks, "graph": "."}
-    assert written == VERSION_1 | new
-    assert find_manifest(str(tmp_path)) == manifest
+    # Its tables lie directly in the folder; the list of its chunks has a file of its own.
+    [file] = (tmp_path / "lists").iterdir()
+    chunks = {"path": f"lists/{file.name}", "count": 2, "last_generation": 2}
+    assert chunks.items() < written["chunks"].items()
+    new = {"version": MANIFEST_VERSION, "removed": None, "graph": "."}
+    assert written == VERSION_1 | new | {"chunks": written["chunks"]}
+    assert pq.read_table(file).to_pylist() == [
+        {"name": "c", "generation": 0, "model_hash": None, "counts": [("documents", 3)]},
+        {"name": "d", "generation": 2, "model_hash": "x", "counts": []},
+    ]
+    found = find_manifest(str(tmp_path))
+    assert found.listed_chunks(str(tmp_path)) == manifest.listed_chunks("nowhere")
+    assert found.changed(chunks=None) == manifest.changed(chunks=None)
 
 
 def test_keys_that_are_not_known_are_kept(tmp_path):

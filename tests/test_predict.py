@@ -34,6 +34,23 @@ def test_json(tiny_model, tiny_extractor, capsys):
         assert (ours["subject"], ours["relation"], ours["object"]) == theirs[:3]
 
 
+def test_words_that_the_end_of_a_line_cuts(tiny_model, capsys):
+    whole = "She met Ada Lovelace in London."
+    cut = whole.replace("London", "Lon-\ndon")
+    found = []
+    for text, options in ((whole, []), (cut, ["--dehyphenate"]), (whole, ["--dehyphenate"])):
+        assert main(["predict", "--model", str(tiny_model), "--json", *options, text]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[2] == found[0]
+    assert found[1]["sentences"] == [{"begin": 0, "end": len(cut)}]
+    assert [m["text"] for m in found[1]["mentions"]] == [
+        m["text"].replace("London", "Lon-\ndon") for m in found[0]["mentions"]
+    ]
+    assert any("Lon-\ndon" in m["text"] for m in found[1]["mentions"])
+    assert all(cut[m["begin"] : m["end"]] == m["text"] for m in found[1]["mentions"])
+    assert found[1]["triples"] == found[0]["triples"]
+
+
 def test_standard_input_for_people(tiny_model, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(TEXT.encode()), "ascii"))
     assert main(["predict", "--model", str(tiny_model), "-"]) == 0

@@ -13,6 +13,7 @@ from helpers.output_folders import (
     files,
     graph_files,
     graph_folder,
+    inline_lists,
     read_manifest,
     table_rows,
     write_manifest,
@@ -70,7 +71,7 @@ def test_each_build_has_a_folder_and_the_last_ones_stay(folder):
     assert builds(folder) == [current(folder)]
     assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
     assert {path.name for path in folder.iterdir()} == {
-        *("builds", "extractions", "graph", "label_schema.yaml", "manifest.json")
+        *("builds", "extractions", "graph", "label_schema.yaml", "lists", "manifest.json")
     }
 
 
@@ -196,6 +197,7 @@ def to_old_layout(folder):
             path.rename(folder / path.name)
     shutil.rmtree(folder / "builds")
     (folder / "graph").unlink()
+    inline_lists(folder)
     manifest = read_manifest(folder) | {"version": 2}
     del manifest["graph"]
     write_manifest(folder, manifest)
@@ -224,10 +226,11 @@ def test_an_old_layout_is_read_and_becomes_the_new_one(old, tmp_path, capsys):
     refused.write_bytes(b"x")
     # The options of the last build, its alias table among them, are those of the next.
     assert main(["remove", str(old), "--documents", "d"]) == 0
-    assert read_manifest(old)["version"] == 3
+    assert read_manifest(old)["version"] == 4
     assert table_rows(old, "redirects") == redirects
     assert {path.name for path in old.iterdir()} == {
-        *("builds", "extractions", "graph", "label_schema.yaml", "manifest.json", "rejected")
+        *("builds", "extractions", "graph", "label_schema.yaml", "lists", "manifest.json"),
+        "rejected",
     }
     assert refused.exists()
     assert verify(str(old)) == []
@@ -280,7 +283,7 @@ def test_the_version_is_that_of_the_snapshot(folder):
     version = read_finished(str(folder)).version()
     remove_documents(str(folder), ["a"])
     assert read_finished(str(folder)).version() == version
-    write_manifest(folder, read_manifest(folder) | {"removed": {}, "state": "extracted"})
+    write_manifest(folder, read_manifest(folder) | {"removed": None, "state": "extracted"})
     # The same graph again has the same version, however many are kept.
     run_build(str(folder), BuildOptions(keep_builds=3))
     assert read_finished(str(folder)).version() == version

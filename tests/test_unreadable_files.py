@@ -1,11 +1,15 @@
 """A file that can't be read is an error; only one that is not there counts as absent."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 from apache_beam.io.filesystem import BeamIOError
 
-from helpers.corpora import TEXTS, run, write_corpus
+from helpers.corpora import ROOT, TEXTS, run, write_corpus
 from helpers.extraction_folders import DOCS, write_folder
 from helpers.memory_file_system import UNREADABLE, upload
 from helpers.output_folders import files
@@ -139,3 +143,33 @@ def test_a_claim_that_cannot_be_read(tmp_path, memory, capsys):
     assert main(["build", "memory://b/run", "--no-rdf"]) == 2
     assert f"{claim} can't be read" in capsys.readouterr().err
     assert claim in memory
+
+
+def test_a_folder_that_can_not_be_listed(tmp_path):
+    """Also for root, without the capabilities by which it may read everything."""
+    corpus = tmp_path / "corpus"
+    write_corpus(corpus / "a.parquet", TEXTS[:1])
+    write_corpus(corpus / "closed" / "b.parquet", TEXTS[1:2])
+    command = [sys.executable, "-m", "pfn_kg", "run", str(corpus), "--output", str(tmp_path / "o")]
+    if os.geteuid() == 0:
+        if not shutil.which("setpriv"):
+            pytest.skip("no setpriv to run without root's rights")
+        command = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", *command]
+    (corpus / "closed").chmod(0)
+    try:
+        done = subprocess.run(
+            [*command, "--dry-run"],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        (corpus / "closed").chmod(0o700)
+    assert done.returncode == 2
+    said = done.stderr.strip().splitlines()[-1]
+    assert said == (
+        f"pfn-kg: CORPUS {corpus}: can't be listed: {corpus}/closed can't be listed: "
+        "Permission denied"
+    )
+    assert not (tmp_path / "o").exists()

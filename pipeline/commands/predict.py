@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pfn_kg.pipeline.arguments import Call
 from pfn_kg.schemas.build_options import ThresholdOptions
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.extract_options import ModelOptions, TextOptions
+from pfn_kg.schemas.extract_options import ModelOptions, ScannedTextOptions
 from pfn_kg.schemas.options import Options, Texts, option
 from pfn_kg.schemas.records import DocumentExtraction
 
@@ -25,7 +25,7 @@ class PredictOptions(Options):
     as_json: bool = option(False, "print one JSON object a text", name="json", group="Answer")
 
 
-OPTIONS: tuple[type[Options], ...] = (PredictOptions, TextOptions, ThresholdOptions)
+OPTIONS: tuple[type[Options], ...] = (PredictOptions, ScannedTextOptions, ThresholdOptions)
 
 
 def load_extractor(options: ModelOptions) -> Extractor:
@@ -47,12 +47,17 @@ def load_extractor(options: ModelOptions) -> Extractor:
 
 def main(call: Call) -> int:
     """Runs the command."""
-    args, model, accepted = call.of(PredictOptions), call.of(TextOptions), call.of(ThresholdOptions)
+    args, model, accepted = (
+        call.of(PredictOptions),
+        call.of(ScannedTextOptions),
+        call.of(ThresholdOptions),
+    )
     texts = [_read(text) for text in args.text]
     extractor = load_extractor(model)
     extractions = extractor.extract_documents(
         texts,
         language=model.language,
+        dehyphenate=model.dehyphenate,
         entity_threshold=accepted.entity_threshold,
         relation_threshold=accepted.relation_threshold,
         head_policy=accepted.head_policy,

@@ -4,12 +4,15 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import grpc
 import pytest
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from helpers.ports import free_port
 
@@ -18,6 +21,41 @@ def prism_options() -> list[str] | None:
     """Options of Beam for the Prism that PFN_KG_PRISM names; None where it names none."""
     binary = os.environ.get("PFN_KG_PRISM")
     return ["--runner=PrismRunner", f"--prism_location={binary}"] if binary else None
+
+
+@contextmanager
+def job_server() -> Iterator[tuple[list[str], str]]:
+    """Beam's own job server, in a process of its own.
+
+    Gives the options of Beam for it, with workers in the process that starts the job, and its
+    address.
+    """
+    port = free_port()
+    module = "apache_beam.runners.portability.local_job_service_main"
+    server = subprocess.Popen([sys.executable, "-m", module, "--port", str(port)])
+    address = f"localhost:{port}"
+    try:
+        for _ in range(600):
+            assert server.poll() is None
+            with socket.socket() as probe:
+                if probe.connect_ex(("localhost", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield (
+            ["--runner=PortableRunner", f"--job_endpoint={address}", "--environment_type=LOOPBACK"],
+            address,
+        )
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def job_states(address: str) -> list[str]:
+    """The states of all jobs of a job server."""
+    with grpc.insecure_channel(address) as channel:
+        stub = beam_job_api_pb2_grpc.JobServiceStub(channel)
+        jobs = stub.GetJobs(beam_job_api_pb2.GetJobsRequest()).job_info
+    return [beam_job_api_pb2.JobState.Enum.Name(job.state) for job in jobs]
 
 
 @contextmanager

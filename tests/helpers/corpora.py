@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from helpers.output_folders import read_manifest
+from helpers.output_folders import listed_chunks
 from pfn_kg.pipeline.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -72,7 +72,7 @@ def process(*arguments: object) -> subprocess.Popen[str]:
 def extracted(output: Path) -> list[dict[str, Any]]:
     """The rows of all extraction files, in the order of the manifest's chunks."""
     rows: list[dict[str, Any]] = []
-    for chunk in read_manifest(output)["chunks"]:
+    for chunk in listed_chunks(output):
         rows += pq.read_table(output / "extractions" / f"{chunk['name']}.parquet").to_pylist()
     return rows
 

@@ -1,6 +1,7 @@
 """Readers of an output folder: its manifest, the rows of its tables and the bytes of its files."""
 
 import json
+import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,27 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
 def write_manifest(folder: str | Path, content: dict[str, Any]) -> None:
     """Replaces the manifest of a folder."""
     (Path(folder) / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def listed_chunks(folder: str | Path) -> list[dict[str, Any]]:
+    """The chunks of a run in order, each with what was counted in it."""
+    listed = pq.read_table(Path(folder) / read_manifest(folder)["chunks"]["path"]).to_pylist()
+    return [chunk | {"counts": dict(chunk["counts"])} for chunk in listed]
+
+
+def inline_lists(folder: str | Path) -> None:
+    """Puts the lists into the manifest, as up to its version 3."""
+    manifest = read_manifest(folder)
+    chunks = listed_chunks(folder)
+    removed = manifest.get("removed")
+    rows = pq.read_table(Path(folder) / removed["path"]).to_pylist() if removed else []
+    manifest |= {
+        "version": 3,
+        "chunks": [chunk.pop("counts") | chunk for chunk in chunks],
+        "removed": {row["document_id"]: row["generation"] for row in rows},
+    }
+    shutil.rmtree(Path(folder) / "lists")
+    write_manifest(folder, manifest)
 
 
 def graph_folder(folder: str | Path) -> Path:
@@ -64,7 +86,7 @@ def files(folder: str | Path, below: str = "", but: Collection[str] = ()) -> dic
 
 def graph_files(folder: str | Path) -> dict[str, bytes]:
     """The bytes of everything that a build wrote: all files but those of the extract phase."""
-    return files(folder, but=("extractions",))
+    return files(folder, but=("extractions", "lists"))
 
 
 def all_files(folder: str | Path) -> dict[str, bytes]:

@@ -16,14 +16,14 @@ read is new unless it was rejected at that place for the same reason before.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from pfn_kg.transforms.documents.deduplicate import Removed, group_of, place_key, removed_rows
+from pfn_kg.transforms.documents.groups import group_of, place_key
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
 from pfn_kg.transforms.plumbing.files import replace as replace_file
 from pfn_kg.transforms.plumbing.ids import spell
@@ -75,25 +75,24 @@ class ChangedRuns(beam.PTransform):
     """From runs to the runs that have something new, with the rows that are wanted.
 
     Args:
-        chunks: of the graph that is compared with.
-        removed: the documents that were removed from it.
+        chunks: a collection of `ChunkFile`, those of the graph that is compared with.
+        removed: the rows of documents that were removed from it, by chunk, from
+            `pfn_kg.transforms.documents.removed_documents.FindRemoved`; None if none were.
 
     Returns:
         A `ChunkRun` with `wanted` for each run of which a row is wanted.
     """
 
-    def __init__(self, chunks: Sequence[ChunkFile], removed: Removed):
+    def __init__(self, chunks: beam.PCollection, removed: beam.PCollection | None = None):
         super().__init__()
         self._chunks = chunks
         self._removed = removed
 
     def expand(self, runs: beam.PCollection) -> beam.PCollection:
         """Applies the transform to a collection of (number, `ChunkRun`)."""
-        live = (
-            runs.pipeline
-            | "LiveChunks" >> beam.Create(self._chunks, reshuffle=True)
-            | "LiveRows"
-            >> beam.FlatMap(_live_rows, self._removed).with_output_types(tuple[int, Any])
+        beside = () if self._removed is None else (beam.pvalue.AsMultiMap(self._removed),)
+        live = self._chunks | "LiveRows" >> beam.FlatMap(_live_rows, *beside).with_output_types(
+            tuple[int, Any]
         )
         read = (
             runs
@@ -139,12 +138,14 @@ def _write_names(names: list[str], path: str) -> None:
     replace_file(path, json.dumps(sorted(names)).encode())
 
 
-def _live_rows(chunk: ChunkFile, removed: Removed) -> Iterator[tuple[int, list[LiveRow]]]:
+def _live_rows(
+    chunk: ChunkFile, removed: Mapping[int, Iterable[list[int]]] | None = None
+) -> Iterator[tuple[int, list[LiveRow]]]:
     table = read_columns(chunk.path, [*_COLUMNS, "rejected.list.element.error"])
-    gone = removed_rows(table["document_id"], chunk.generation, removed)
+    gone = set() if removed is None else {r for rows in removed[chunk.number] for r in rows}
     groups: dict[int, list[LiveRow]] = {}
-    for row, is_gone in zip(table.to_pylist(), gone.tolist(), strict=True):
-        if is_gone:
+    for position, row in enumerate(table.to_pylist()):
+        if position in gone:
             continue
         file, number, digest = row["source_file"], row["source_row"], row["content_hash"]
         version = document_version(

@@ -9,7 +9,6 @@ read and shuffled, and only the losers travel on.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -18,12 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pfn_kg.transforms.documents.groups import group_of, place_key
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
 from pfn_kg.transforms.plumbing.shards import decode, split
-
-# So many chunks a group: enough to keep groups small, and not so few that what a chunk gives
-# each of them is next to nothing. The result does not depend on it.
-_CHUNKS = 64
 
 # What a projected row stands for: a document; a row of the source that was rejected as
 # a whole; or a row of the source that a later run could read.
@@ -31,22 +27,9 @@ _DOCUMENT, _REJECTED, _READ = 0, 1, 2
 _SIZES = ("sentences", "mentions", "head_triples")
 
 
-def group_count(chunks: int) -> int:
-    """In how many groups the documents of so many chunks meet."""
-    return 1 + chunks // _CHUNKS
-
-
-def group_of(key: str, groups: int) -> int:
-    """The group in which rows of one key meet."""
-    return zlib.crc32(key.encode()) % groups
-
-
 #: Why a row is left out: the same text once more, another text, a later run says
 #: otherwise, or the document was removed.
 Reason: TypeAlias = Literal["duplicate", "conflict", "replaced", "removed"]
-
-#: The generation up to which what was said of a document is removed, by document id.
-Removed: TypeAlias = Mapping[str, int]
 
 
 class Loser(NamedTuple):
@@ -56,19 +39,6 @@ class Loser(NamedTuple):
     reason: Reason
     winner_file: str = ""
     winner_row: int = -1
-
-
-def removed_rows(document_ids: pa.ChunkedArray, generation: int, removed: Removed) -> np.ndarray:
-    """Which rows of a chunk are of removed documents, as a mask."""
-    gone = [id_ for id_, last in removed.items() if generation <= last]
-    if not gone:
-        return np.zeros(len(document_ids), dtype=bool)
-    return pc.is_in(document_ids, value_set=pa.array(gone, pa.string())).to_numpy()
-
-
-def place_key(source_file: str, source_row: int) -> str:
-    """What stands for the document id where a row of the source itself is meant."""
-    return f"{source_row} {source_file}"
 
 
 class Deduplicated(NamedTuple):
@@ -88,47 +58,66 @@ class Deduplicate(beam.PTransform):
     """From `ChunkFile` to `Deduplicated`: one row of the extractions a document id.
 
     Args:
-        removed: the documents that are left out.
-        groups: the number of groups in which documents meet, from `group_count`.
+        groups: the number of groups in which documents meet, from
+            `pfn_kg.transforms.documents.groups.group_count`.
+        removed: the rows of removed documents by chunk, from
+            `pfn_kg.transforms.documents.removed_documents.FindRemoved`; None if none are.
     """
 
-    def __init__(self, removed: Removed, groups: int):
+    def __init__(self, groups: int, removed: beam.PCollection | None = None):
         super().__init__()
         self._removed = removed
         self._groups = groups
 
     def expand(self, chunks: beam.PCollection) -> Deduplicated:
         """Applies the transform."""
+        removed = self._removed
+        beside = () if removed is None else (beam.pvalue.AsMultiMap(removed),)
         tagged = (
             chunks
             | "ProjectDocuments"
-            >> beam.ParDo(ProjectDocuments(self._removed, self._groups)).with_output_types(
+            >> beam.ParDo(ProjectDocuments(self._groups), *beside).with_output_types(
                 tuple[int, bytes]
             )
             | "GroupByDocumentId" >> beam.GroupByKey()
             | "FindLosers"
             >> beam.ParDo(FindLosers()).with_outputs(FindLosers.COUNTS, main="losers")
         )
-        return Deduplicated(tagged["losers"], tagged[FindLosers.COUNTS])
+        losers = tagged["losers"]
+        if removed is not None:
+            losers = (
+                losers,
+                removed | "RemovedLosers" >> beam.MapTuple(_removed_losers),
+            ) | "AllLosers" >> beam.Flatten()
+        return Deduplicated(losers, tagged[FindLosers.COUNTS])
+
+
+def _removed_losers(chunk: int, rows: list[int]) -> tuple[int, list[Loser]]:
+    return chunk, [Loser(row, "removed") for row in rows]
 
 
 class ProjectDocuments(beam.DoFn):
     """Reads what identifies the documents of a chunk, grouped by hash of the id.
 
     Args:
-        removed: the documents that are left out.
-        groups: as `group_count` says.
+        groups: as `pfn_kg.transforms.documents.groups.group_count` says.
 
     Yields:
         `(group, Arrow IPC bytes)`.
     """
 
-    def __init__(self, removed: Removed, groups: int):
-        self._removed = removed
+    def __init__(self, groups: int):
         self._groups = groups
 
-    def process(self, chunk: ChunkFile) -> Iterator[tuple[int, bytes]]:
-        """Reads one chunk."""
+    def process(
+        self, chunk: ChunkFile, removed: Mapping[int, Iterable[list[int]]] | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """Reads one chunk.
+
+        Args:
+            chunk: the file.
+            removed: side input: by number of the chunk, rows that are left out.
+        """
         table = read_columns(
             chunk.path,
             [
@@ -154,9 +143,10 @@ class ProjectDocuments(beam.DoFn):
             columns[name] = pc.fill_null(pc.list_value_length(table[name]), 0)
         columns["stands_for"] = pa.array([_DOCUMENT] * len(table), pa.int8())
         projected = pa.table(columns)
-        if self._removed:
-            gone = removed_rows(projected["document_id"], chunk.generation, self._removed)
-            projected = projected.filter(pa.array(~gone))
+        gone = [] if removed is None else [row for rows in removed[chunk.number] for row in rows]
+        if gone:
+            left = pc.invert(pc.is_in(projected["row"], value_set=pa.array(gone, pa.int64())))
+            projected = projected.filter(left)
         # Without a content hash the row was rejected before its text was read.
         is_read = pc.is_valid(projected["content_hash"])
         places = _places(projected.filter(pc.invert(is_read)), _REJECTED)

@@ -93,6 +93,8 @@ class ExtractTexts(beam.PTransform):
         model: a folder on any file system that Beam knows, the name of a shipped model or of
             one on the Hugging Face hub; the shipped default model if None.
         language: ISO 639-1 code of the texts' language, for the sentence splitter.
+        dehyphenate: whether words that a hyphen at the end of a line cuts in two are read as one,
+            as in scanned texts; offsets and texts stay those of the text as it is.
         entity_threshold: lambda_e of eq. 13; the model's own by default.
         relation_threshold: lambda_r of eq. 13; the model's own by default.
         head_policy: which of several mentions that begin at one head take part in a triple:
@@ -118,6 +120,7 @@ class ExtractTexts(beam.PTransform):
         model: str | PathLike[str] | None = None,
         *,
         language: str = "en",
+        dehyphenate: bool = False,
         entity_threshold: float | None = None,
         relation_threshold: float | None = None,
         head_policy: HeadPolicy = "all",
@@ -147,6 +150,7 @@ class ExtractTexts(beam.PTransform):
         self._thresholds = located.thresholds(entity_threshold, relation_threshold)
         self._head_policy = head_policy
         self._language = language
+        self._dehyphenate = dehyphenate
         self._batch_characters = batch_characters
         entity_floor, relation_floor = self._thresholds
         self._handler = PFNModelHandler(
@@ -170,7 +174,7 @@ class ExtractTexts(beam.PTransform):
                 max_batch_size=self._batch_characters,
                 element_size_fn=_characters,
             )
-            | "SplitSentences" >> beam.FlatMap(_split, self._language)
+            | "SplitSentences" >> beam.FlatMap(_split, self._language, self._dehyphenate)
             | "PFN" >> RunInference(self._handler)
             | "Resolve"
             >> beam.FlatMap(_records, self._thresholds, self._head_policy).with_output_types(
@@ -221,11 +225,11 @@ def _characters(document: Document) -> int:
     return max(_LEAST_CHARACTERS, len(document.text or ""))
 
 
-def _split(documents: list[Document], language: str) -> Iterator[SplitChunk]:
+def _split(documents: list[Document], language: str, dehyphenate: bool) -> Iterator[SplitChunk]:
     # BatchElements gives an empty batch where the first element of a bundle is too large.
     if documents:
         chunk = Chunk("", "", 0, len(documents), documents)
-        yield split_chunk(chunk, language)
+        yield split_chunk(chunk, language, dehyphenate)
 
 
 def _records(
@@ -233,12 +237,17 @@ def _records(
 ) -> Iterator[ExtractedText]:
     split = cast(SplitChunk, result.example)
     found = iter(cast("Sequence[DocumentHeads]", result.inference))
-    for document, sentences in zip(split.chunk.documents, split.sentences, strict=True):
+    for document, read, joined in zip(
+        split.chunk.documents, split.sentences, split.joined, strict=True
+    ):
+        sentences = read if joined is None else joined.original_sentences(read)
         errors = list(document.rejected)
         mentions: list[Mention] = []
         triples: list[Triple] = []
         if document.text is not None:
             heads = next(found)
+            if joined is not None:
+                heads = joined.original_heads(heads, document.text)
             for place, error in sorted(heads.errors.items()):
                 sentence = sentences[place]
                 payload = document.text[sentence.begin : sentence.end][:_PAYLOAD]

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-import numpy as np
 import pyarrow as pa
 from apache_beam.utils.windowed_value import WindowedValue
 
 from pfn_kg.schemas.extraction import JOINED_WORDS, read_counters, with_all_columns
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.shuffled_rows import CHUNK_NAME_SCHEMA, Move
-from pfn_kg.transforms.documents.deduplicate import Loser, Removed, removed_rows
+from pfn_kg.transforms.documents.deduplicate import Loser
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
 from pfn_kg.transforms.facts.chunk_rows import NAME_COLUMNS, names_of_chunk, rows_of_chunk
 from pfn_kg.transforms.facts.fact_options import FactOptions
@@ -47,7 +46,6 @@ class MakeRows(beam.PTransform):
     Args:
         label_schema: of the graph.
         options: thresholds and policies.
-        removed: the documents that are left out.
         rules: the rules of the whole graph.
         losers: side input: by number of the chunk, the rows that are left out.
         plan: side input: the number of files of each table.
@@ -59,14 +57,13 @@ class MakeRows(beam.PTransform):
         label_schema: LabelSchema,
         options: FactOptions,
         *,
-        removed: Removed,
         rules: GraphRules,
         losers: beam.pvalue.AsMultiMap,
         plan: beam.pvalue.AsSingleton,
         moves: beam.pvalue.AsMultiMap | None = None,
     ):
         super().__init__()
-        self._read = _RowsOfChunk(label_schema, options, removed=removed, graph_rules=rules)
+        self._read = _RowsOfChunk(label_schema, options, graph_rules=rules)
         self._beside = (losers, plan) if moves is None else (losers, plan, moves)
 
     def expand(self, chunks: beam.PCollection) -> GraphRows:
@@ -92,7 +89,6 @@ class MakeNames(beam.PTransform):
     Args:
         label_schema: of the graph.
         options: thresholds and policies.
-        removed: the documents that are left out.
         losers: side input: by number of the chunk, the rows that are left out.
         plan: side input: the number of files of each table.
     """
@@ -102,12 +98,11 @@ class MakeNames(beam.PTransform):
         label_schema: LabelSchema,
         options: FactOptions,
         *,
-        removed: Removed,
         losers: beam.pvalue.AsMultiMap,
         plan: beam.pvalue.AsSingleton,
     ):
         super().__init__()
-        self._read = _NamesOfChunk(label_schema, options, removed)
+        self._read = _NamesOfChunk(label_schema, options)
         self._beside = (losers, plan)
 
     def expand(self, chunks: beam.PCollection) -> beam.PCollection:
@@ -127,10 +122,9 @@ class _ReadChunk(beam.DoFn):
     A subclass's `_cut` turns the held rows into elements.
     """
 
-    def __init__(self, label_schema: LabelSchema, options: FactOptions, removed: Removed):
+    def __init__(self, label_schema: LabelSchema, options: FactOptions):
         self._label_schema = label_schema
         self._options = options
-        self._removed = removed
 
     def _read(
         self,
@@ -143,8 +137,6 @@ class _ReadChunk(beam.DoFn):
         dehyphenate = counters.get(JOINED_WORDS, 0) > 0
         rows = with_all_columns(rows)
         of_chunk = [loser for group in losers[chunk.number] for loser in group]
-        removed = removed_rows(rows["document_id"], chunk.generation, self._removed)
-        of_chunk += [Loser(row, "removed") for row in np.flatnonzero(removed).tolist()]
         return rows, of_chunk, dehyphenate
 
     def start_bundle(self) -> None:
@@ -199,15 +191,8 @@ class _RowsOfChunk(_ReadChunk):
 
     COUNTS, MOVED, RULED = "counts", "moved", "ruled"
 
-    def __init__(
-        self,
-        label_schema: LabelSchema,
-        options: FactOptions,
-        *,
-        removed: Removed,
-        graph_rules: GraphRules,
-    ):
-        super().__init__(label_schema, options, removed)
+    def __init__(self, label_schema: LabelSchema, options: FactOptions, *, graph_rules: GraphRules):
+        super().__init__(label_schema, options)
         self._graph_rules = graph_rules
 
     def process(

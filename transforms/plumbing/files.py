@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import glob
 import logging
+import math
 import os
 import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
@@ -35,6 +36,9 @@ _SCHEME = re.compile(r"\s*([a-zA-Z][-a-zA-Z0-9+.]*)://")
 
 #: Ends the names of files that are not finished; nothing ever reads them.
 PARTIAL_SUFFIX = ".partial"
+# Ends the name of a file that is about to take the place of another one, where a file system can't
+# do that in one step; until then, readers take it for the file.
+_SUCCESSOR_SUFFIX = ".new"
 
 
 class _LocalFile(NamedTuple):
@@ -137,6 +141,15 @@ def read_if_there(path: str) -> bytes | None:
     Raises:
         OSError: if the file can't be read; one line that names it.
     """
+    # `replace` may be between two of its steps, and done with both when the second name is tried.
+    names = [path] if is_local(path) else [path, path + _SUCCESSOR_SUFFIX, path]
+    for name in names:
+        if (data := _read_if_there(name)) is not None:
+            return data
+    return None
+
+
+def _read_if_there(path: str) -> bytes | None:
     try:
         return read_bytes(path)
     except Exception as error:
@@ -217,9 +230,12 @@ def list_folder(folder: str, pattern: str = "**") -> list[FileMetadata]:
     Args:
         folder: its path, taken literally.
         pattern: which of its files; `*` is any part of a name, `**` of a path below the folder.
+
+    Raises:
+        OSError: if a folder can't be listed, for instance for want of rights; names it.
     """
-    if is_local(folder) and not _CHARACTER_SETS.search(pattern):
-        return _list_local(folder, pattern)
+    if is_local(folder):
+        return cast("list[FileMetadata]", sorted(_local_files(folder, pattern)))
     # Beam lists by patterns alone and can't quote their characters: where one is part of a name,
     # any character matches, and what lies elsewhere is left out afterwards.
     anything = join(_SPECIAL.sub("?", folder), pattern)
@@ -229,21 +245,39 @@ def list_folder(folder: str, pattern: str = "**") -> list[FileMetadata]:
     return sorted(inside, key=lambda metadata: metadata.path)
 
 
-def _list_local(folder: str, pattern: str) -> list[FileMetadata]:
-    begin = join(folder, "")
-    spelt = re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
-    is_wanted = re.compile(spelt, re.DOTALL)
-    found = []
-    for parent, folders, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(parent, name)
-            if is_wanted.fullmatch(path.removeprefix(begin)):
-                with suppress(OSError):  # it may disappear meanwhile
-                    state = os.stat(path)
-                    found.append(_LocalFile(path, state.st_size, state.st_mtime))
-        if "/" not in pattern and "**" not in pattern:
+def _expression(pattern: str) -> str:
+    """The regular expression of a pattern, as Beam reads it."""
+    if _CHARACTER_SETS.search(pattern):
+        from apache_beam.io.filesystem import FileSystem
+
+        return FileSystem.translate_pattern(pattern)
+    return re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
+
+
+def _local_files(folder: str, pattern: str) -> Iterator[_LocalFile]:
+    """The files of a local folder; Beam's own listing leaves out what may not be listed."""
+    wanted = re.compile(_expression(pattern), re.DOTALL)
+    levels = math.inf if "**" in pattern else pattern.count("/")
+
+    def refuse(error: OSError) -> None:
+        if not _says_not_found(error):  # it may have been deleted meanwhile
+            raise OSError(f"{error.filename} can't be listed: {_reason(error)}") from None
+
+    top = local_path(folder)
+    for root, folders, names in os.walk(top, onerror=refuse):
+        below = Path(root).relative_to(top).parts
+        if len(below) >= levels:
             folders.clear()
-    return cast("list[FileMetadata]", sorted(found))
+        for name in names:
+            if not wanted.fullmatch("/".join((*below, name))):
+                continue
+            path = join(folder, *below, name)
+            try:
+                stat = local_path(path).stat()
+            except OSError as error:
+                refuse(error)
+            else:
+                yield _LocalFile(path, stat.st_size, stat.st_mtime)
 
 
 def rename(sources: Sequence[str], targets: Sequence[str]) -> None:
@@ -252,7 +286,7 @@ def rename(sources: Sequence[str], targets: Sequence[str]) -> None:
         _beam().rename(list(sources), list(targets))
         return
     for source, target in zip(sources, targets, strict=True):
-        local_path(source).rename(local_path(target))
+        local_path(source).replace(local_path(target))
 
 
 def delete(path: str) -> None:
@@ -294,15 +328,30 @@ def write_once(path: str, data: bytes) -> None:
 
 
 def replace(path: str, data: bytes) -> None:
-    """Writes a file so that a reader finds the old content or the new, not a part."""
+    """Writes a file so that a reader finds the old content or the new, not a part.
+
+    Where a file system can't rename onto a file that is there, the new file stands beside the old
+    one before that is deleted, and `read_if_there` finds it.
+    """
     partial = f"{path}.{uuid.uuid4().hex}{PARTIAL_SUFFIX}"
     _write(partial, data)
+    if is_local(path):
+        rename([partial], [path])
+        return
+    successor = path + _SUCCESSOR_SUFFIX
+    if exists(successor):  # of a command that was killed between two steps
+        if exists(path):
+            delete(successor)
+        else:
+            rename([successor], [path])
     try:
         rename([partial], [path])
     except OSError:
-        # Some file systems don't rename onto a file that is there.
+        if not (exists(path) and exists(partial)):
+            raise
+        rename([partial], [successor])
         delete(path)
-        rename([partial], [path])
+        rename([successor], [path])
 
 
 def _write(path: str, data: bytes) -> None:

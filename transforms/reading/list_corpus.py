@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote
 
-from apache_beam.io.filesystem import BeamIOError, FileMetadata
+from apache_beam.io.filesystem import FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.schemas.errors import ConfigurationError
@@ -38,7 +38,7 @@ def list_corpus(names: Iterable[str]) -> list[FileMetadata]:
             matched = _files_of(name)
         except ConfigurationError:
             raise
-        except (BeamIOError, OSError, ValueError) as error:
+        except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise ConfigurationError(f"CORPUS {name}: can't be listed: {reason}") from None
         for metadata in sorted(matched, key=lambda m: m.path):
@@ -97,7 +97,7 @@ def _matched(name: str, path: str) -> list[FileMetadata]:
     # Hidden files are read where the pattern itself names them.
     asked = any(part.startswith(("_", ".")) for part in pattern.split("/"))
     files = []
-    for metadata in list_folder(begin, pattern):
+    for metadata in list_folder(begin or "/", pattern):
         parts = metadata.path[len(begin) :].strip("/").split("/")
         if not asked and any(part.startswith(("_", ".")) for part in parts):
             continue

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import BeamIOError, FileMetadata
+from apache_beam.io.filesystem import FileMetadata
 
 from pfn_kg.schemas.choices import CHUNK_CHARACTERS
 from pfn_kg.schemas.errors import ConfigurationError
@@ -118,7 +118,7 @@ def _read_footer(metadata: FileMetadata) -> _Footer:
         with open_raw(metadata.path) as file:
             footer = pq.ParquetFile(file)
             return _Footer(*place, footer.metadata, footer.schema_arrow)
-    except (pa.ArrowException, OSError, BeamIOError) as error:
+    except (pa.ArrowException, OSError) as error:
         return _Footer(*place, error=" ".join(str(error).split()) or type(error).__name__)
 
 

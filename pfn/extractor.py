@@ -14,22 +14,26 @@ from transformers.utils import logging
 
 from pfn_kg.pfn.checkpoint import check_window_tokens, find_model
 from pfn_kg.pfn.checksums import check_checksums
+from pfn_kg.pfn.inference.collection import collection_paused
+from pfn_kg.pfn.inference.head_columns import HeadColumns
 from pfn_kg.pfn.inference.head_reader import HeadReader
 from pfn_kg.pfn.inference.inputs import InputEncoder
+from pfn_kg.pfn.inference.resolved_heads import resolved_records
 from pfn_kg.pfn.inference.sentences import split_sentences
 from pfn_kg.pfn.inference.token_budget import default_token_budget
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.model.packed_linear import pack_linears
-from pfn_kg.pfn.resolution import HeadPolicy, resolve_heads
-from pfn_kg.schemas.choices import DEFAULT_FLOOR, Precision
+from pfn_kg.schemas.choices import DEFAULT_FLOOR, HeadPolicy, Precision
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.records import (
     DocumentExtraction,
     DocumentHeads,
     Extraction,
     HeadExtraction,
+    Mention,
     Sentence,
+    Triple,
 )
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -130,24 +134,16 @@ class Extractor:
         Returns:
             One extraction a text, in order; offsets are those of the text.
         """
-        entity, relation = self.thresholds(entity_threshold, relation_threshold)
-        extractions = []
-        for heads in self.predict_heads(
-            texts, token_budget=token_budget, entity_floor=entity, relation_floor=relation
-        ):
-            if isinstance(heads, Exception):
-                raise heads
-            extractions.append(
-                Extraction(
-                    *resolve_heads(
-                        heads,
-                        entity_threshold=entity,
-                        relation_threshold=relation,
-                        head_policy=head_policy,
-                    )
-                )
-            )
-        return extractions
+        whole = [[Sentence(0, 0, len(text))] for text in texts]
+        found = self._resolved(
+            texts,
+            whole,
+            thresholds=self.thresholds(entity_threshold, relation_threshold),
+            head_policy=head_policy,
+            token_budget=token_budget,
+            window_tokens=0,
+        )
+        return [Extraction(*resolved) for resolved in found]
 
     def extract_documents(
         self,
@@ -174,25 +170,51 @@ class Extractor:
         Returns:
             One extraction a document; offsets are those of the document.
         """
-        entity, relation = self.thresholds(entity_threshold, relation_threshold)
         split = [split_sentences(text, language) for text in texts]
-        documents = []
-        read = self.predict_documents(
+        found = self._resolved(
             texts,
             split,
+            thresholds=self.thresholds(entity_threshold, relation_threshold),
+            head_policy=head_policy,
             token_budget=token_budget,
-            entity_floor=entity,
-            relation_floor=relation,
             window_tokens=window_tokens,
         )
-        for sentences, heads in zip(split, read, strict=True):
-            for error in heads.errors.values():
+        return [
+            DocumentExtraction(sentences, *resolved)
+            for sentences, resolved in zip(split, found, strict=True)
+        ]
+
+    def _resolved(
+        self,
+        texts: Sequence[str],
+        sentences: Sequence[Sequence[Sentence]],
+        *,
+        thresholds: tuple[float, float],
+        head_policy: HeadPolicy,
+        token_budget: int | None,
+        window_tokens: int | None,
+    ) -> list[tuple[list[Mention], list[Triple]]]:
+        """Mentions and triples of each text; raises what one can't be read for."""
+        entity, relation = thresholds
+        columns = self.predict_columns(
+            texts,
+            sentences,
+            entity_floor=entity,
+            relation_floor=relation,
+            token_budget=token_budget,
+            window_tokens=window_tokens,
+        )
+        for text in sorted(columns.errors):
+            for error in columns.errors[text].values():
                 raise error
-            resolved = resolve_heads(
-                heads, entity_threshold=entity, relation_threshold=relation, head_policy=head_policy
+        with collection_paused():
+            return resolved_records(
+                columns,
+                texts,
+                entity_threshold=entity,
+                relation_threshold=relation,
+                head_policy=head_policy,
             )
-            documents.append(DocumentExtraction(sentences, *resolved))
-        return documents
 
     def predict_documents(
         self,
@@ -204,13 +226,39 @@ class Extractor:
         token_budget: int | None = None,
         window_tokens: int | None = None,
     ) -> list[DocumentHeads]:
+        """As `predict_columns`, as records.
+
+        Returns:
+            One result a document, in order; what could not be read stands in its `errors`.
+        """
+        columns = self.predict_columns(
+            texts,
+            sentences,
+            entity_floor=entity_floor,
+            relation_floor=relation_floor,
+            token_budget=token_budget,
+            window_tokens=window_tokens,
+        )
+        with collection_paused():
+            return columns.records(texts)
+
+    def predict_columns(
+        self,
+        texts: Sequence[str],
+        sentences: Sequence[Sequence[Sentence]],
+        *,
+        entity_floor: float = DEFAULT_FLOOR,
+        relation_floor: float = DEFAULT_FLOOR,
+        token_budget: int | None = None,
+        window_tokens: int | None = None,
+    ) -> HeadColumns:
         """Reads the sentences of documents and keeps all that scores at least the floors.
 
         May be called from several threads; they take turns.
 
         Args:
             texts: any texts.
-            sentences: those of each text, in order.
+            sentences: those of each text, in order, none overlapping another.
             token_budget: most pieces in one batch, padding included.
             entity_floor: least score of a mention.
             relation_floor: least score of a head triple.
@@ -218,7 +266,7 @@ class Extractor:
                 0 reads each sentence by itself. The model's own by default.
 
         Returns:
-            One result a document, in order; what could not be read stands in its `errors`.
+            What the model says of all documents; what could not be read stands in `errors`.
 
         Raises:
             ConfigurationError: if the encoder can't read such windows.

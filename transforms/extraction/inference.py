@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, cast
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult, RunInference
 
-from pfn_kg.schemas.records import DocumentHeads
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.extraction.chunk_table import extraction_table
 from pfn_kg.transforms.extraction.split_chunks import ReadChunks, SplitChunk, split_chunk
@@ -27,6 +26,7 @@ from pfn_kg.transforms.plumbing.files import is_local, local_copy
 
 if TYPE_CHECKING:
     from pfn_kg.pfn.extractor import Extractor, Precision
+    from pfn_kg.pfn.inference.head_columns import HeadColumns
 
 
 class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
@@ -39,7 +39,7 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         entity_floor: least score of a mention.
         relation_floor: least score of a head triple.
         token_budget: most word pieces in one batch; what the device reads well if None.
-        window_tokens: see `Extractor.predict_documents`.
+        window_tokens: see `Extractor.predict_columns`.
     """
 
     def __init__(
@@ -89,12 +89,12 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
             inference_args: none are known.
 
         Returns:
-            For each chunk the `DocumentHeads` of each document that can be read.
+            For each chunk the `HeadColumns` of the documents that can be read.
         """
         return [
             PredictionResult(
                 chunk,
-                model.predict_documents(
+                model.predict_columns(
                     *chunk.read(),
                     token_budget=self._token_budget,
                     entity_floor=self._floors[0],
@@ -131,8 +131,7 @@ class WriteChunk(beam.DoFn):
     def process(self, result: PredictionResult) -> Iterator[str]:
         """Writes one chunk."""
         split = cast(SplitChunk, result.example)
-        heads = cast("Sequence[DocumentHeads]", result.inference)
-        table, counters = extraction_table(split, heads)
+        table, counters = extraction_table(split, cast("HeadColumns", result.inference))
         ExtractionFolder(self._folder).write(split.chunk, table, counters)
         yield split.chunk.name
 

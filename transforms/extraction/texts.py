@@ -10,17 +10,19 @@ This transform applies eq. 13 at once and no rule of the label schema.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import PredictionResult, RunInference
 
-from pfn_kg.pfn.resolution import HEAD_POLICIES, HeadPolicy, resolve_heads
+from pfn_kg.pfn.inference.head_columns import HeadColumns
+from pfn_kg.pfn.inference.resolved_heads import resolved_records
+from pfn_kg.pfn.resolution import HEAD_POLICIES, HeadPolicy
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extraction import Rejection
-from pfn_kg.schemas.records import DocumentExtraction, DocumentHeads, Mention, Sentence, Triple
+from pfn_kg.schemas.records import DocumentExtraction, Mention, Sentence, Triple
 from pfn_kg.transforms.extraction.inference import PFNModelHandler
 from pfn_kg.transforms.extraction.models import locate_model
 from pfn_kg.transforms.extraction.split_chunks import SplitChunk, split_chunk
@@ -232,24 +234,29 @@ def _records(
     result: PredictionResult, thresholds: tuple[float, float], head_policy: HeadPolicy
 ) -> Iterator[ExtractedText]:
     split = cast(SplitChunk, result.example)
-    found = iter(cast("Sequence[DocumentHeads]", result.inference))
+    columns = cast(HeadColumns, result.inference)
+    entity_threshold, relation_threshold = thresholds
+    resolved = iter(
+        resolved_records(
+            columns,
+            split.read()[0],
+            entity_threshold=entity_threshold,
+            relation_threshold=relation_threshold,
+            head_policy=head_policy,
+        )
+    )
+    number = 0
     for document, sentences in zip(split.chunk.documents, split.sentences, strict=True):
         errors = list(document.rejected)
         mentions: list[Mention] = []
         triples: list[Triple] = []
         if document.text is not None:
-            heads = next(found)
-            for place, error in sorted(heads.errors.items()):
+            mentions, triples = next(resolved)
+            for place, error in sorted(columns.errors.get(number, {}).items()):
                 sentence = sentences[place]
                 payload = document.text[sentence.begin : sentence.end][:_PAYLOAD]
                 errors.append(Rejection("extract", sentence.index, one_line(error), payload))
-            entity_threshold, relation_threshold = thresholds
-            mentions, triples = resolve_heads(
-                heads,
-                entity_threshold=entity_threshold,
-                relation_threshold=relation_threshold,
-                head_policy=head_policy,
-            )
+            number += 1
         yield ExtractedText(
             document.document_id,
             document.title,

@@ -163,6 +163,7 @@ def read_documents(texts: list[str], model: str | None, rounds: int) -> None:
                 report(stages, totals[-1][1], sentences)
                 middle = statistics.median(total for total, _ in totals)
                 print(f"  {'median':24}{1e6 * middle / sentences:8.2f}", flush=True)
+        stages.unwatch()
 
 
 def extract_phase(corpus: Path, folder: Path, model: str | None) -> dict[str, Any]:

@@ -179,9 +179,11 @@ class Stages:
         self.clock = clock
         self.seconds: dict[str, float] = defaultdict(float)
         self._inner = [0.0]
+        self._watched: list[tuple[Any, str, Any]] = []
 
     def watch(self, owner: Any, name: str, stage: str) -> None:
         function = getattr(owner, name)
+        self._watched.append((owner, name, function))
 
         @wraps(function)
         def timed(*args: Any, **kwargs: Any) -> Any:
@@ -189,6 +191,11 @@ class Stages:
             return self._steps(stage, found) if hasattr(found, "__next__") else found
 
         setattr(owner, name, timed)
+
+    def unwatch(self) -> None:
+        """Leaves the functions as they were."""
+        while self._watched:
+            setattr(*self._watched.pop())
 
     def _steps(self, stage: str, iterator: Any) -> Any:
         end = object()

@@ -18,6 +18,7 @@ from pfn_kg.pfn.inference.collection import collection_paused
 from pfn_kg.pfn.inference.head_columns import HeadColumns
 from pfn_kg.pfn.inference.head_reader import HeadReader
 from pfn_kg.pfn.inference.inputs import InputEncoder
+from pfn_kg.pfn.inference.precision import default_precision
 from pfn_kg.pfn.inference.resolved_heads import resolved_records
 from pfn_kg.pfn.inference.sentences import split_sentences
 from pfn_kg.pfn.inference.token_budget import default_token_budget
@@ -74,8 +75,9 @@ class Extractor:
                 the shipped default model if None.
             device: `auto` (a GPU if there is one), or a device of PyTorch such as `cpu` or
                 `cuda:1`.
-            precision: of the text encoder: `fp32`, `fp16`, `bf16`, or `auto`: fp32 on a CPU,
-                fp16 on a GPU. What is above it, which decides by thresholds, is always fp32.
+            precision: of the text encoder: `fp32`, `fp16`, `bf16`, or `auto`: fp16 on a GPU, bf16
+                on a CPU that multiplies it (AVX512-BF16, AMX), fp32 on another. What is above
+                the encoder, which decides by thresholds, is always fp32.
 
         Raises:
             ConfigurationError: if there is no such model, device or precision, or a file of the
@@ -89,7 +91,7 @@ class Extractor:
         place = find_device(device)
         check_checksums(folder)
         if precision == "auto":
-            precision = "fp32" if place.type == "cpu" else "fp16"
+            precision = default_precision(place.type)
         try:
             with _no_progress_bar():
                 model = PFNModel.from_pretrained(folder, dtype=torch.float32)

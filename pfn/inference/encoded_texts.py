@@ -155,7 +155,7 @@ class Windows(NamedTuple):
         return Windows(*(column[chosen] for column in self))
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many there are."""
         return len(self.begin)
 

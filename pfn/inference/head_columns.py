@@ -88,8 +88,10 @@ class HeadColumns(NamedTuple):
     def of(cls, documents: Sequence[DocumentHeads]) -> HeadColumns:
         """The columns of records; either all of them have tail triples or none."""
         types = sorted({m.type for d in documents for m in d.mentions})
-        tables = [[d.head_triples for d in documents], [d.tail_triples for d in documents]]
-        relations = sorted({t.relation for table in tables for of in table for t in of or ()})
+        has_tails = bool(documents) and documents[0].tail_triples is not None
+        heads = [d.head_triples for d in documents]
+        tails = [d.tail_triples or [] for d in documents]
+        relations = sorted({t.relation for of_text in heads + tails for t in of_text})
 
         def columns(records: list[Any], widths: int) -> tuple[list[np.ndarray], np.ndarray]:
             rows = [record for of_text in records for record in of_text]
@@ -109,7 +111,6 @@ class HeadColumns(NamedTuple):
 
         (begin, end, _, type_, score), bounds = columns([d.mentions for d in documents], 5)
         codes = np.searchsorted(types, type_) if len(type_) else type_.astype(int)
-        has_tails = bool(documents) and documents[0].tail_triples is not None
         return cls(
             tuple(types),
             tuple(relations),
@@ -120,8 +121,8 @@ class HeadColumns(NamedTuple):
                 codes,
                 score.astype(np.float32),
             ),
-            triples(tables[0]),
-            triples(tables[1]) if has_tails else None,
+            triples(heads),
+            triples(tails) if has_tails else None,
             np.array([d.windows for d in documents], np.int64),
             np.array([d.cut_sentences for d in documents], np.int64),
             np.array([d.long_mentions for d in documents], np.int64),
@@ -141,8 +142,8 @@ class HeadColumns(NamedTuple):
             tails = list(self._triple_records(self.tail_triples))
         counts = (self.windows, self.cut_sentences, self.long_mentions)
         return [
-            DocumentHeads(*of_text, windows, cut, self.errors.get(number, {}), long)
-            for number, (*of_text, windows, cut, long) in enumerate(
+            DocumentHeads(m, h, t, windows, cut, self.errors.get(number, {}), long)
+            for number, (m, h, t, windows, cut, long) in enumerate(
                 zip(mentions, heads, tails, *(c.tolist() for c in counts), strict=True)
             )
         ]

@@ -15,7 +15,7 @@ from pfn_kg.pfn.inference.encoded_texts import EncodedSentences, Windows
 from pfn_kg.pfn.inference.head_columns import HeadColumns
 from pfn_kg.pfn.inference.inputs import InputEncoder
 from pfn_kg.pfn.inference.parallel_batches import read_batches
-from pfn_kg.pfn.inference.ranges import bounds_of
+from pfn_kg.pfn.inference.ranges import bounds_of, ranges
 from pfn_kg.pfn.inference.text_words import TextWords, head_columns
 from pfn_kg.pfn.inference.windows import join_sentences
 from pfn_kg.pfn.model.modeling import PFNModel
@@ -92,7 +92,7 @@ class HeadReader:
         windows = windows.take(np.argsort(-lengths, kind="stable"))
         lengths = -np.sort(-lengths) + self._inputs.special_pieces
         batches, begin = [], 0
-        while begin < windows.count:
+        while begin < windows.size:
             size = max(1, self._budget // int(lengths[begin]))
             batches.append(windows.take(slice(begin, begin + size)))
             begin += size
@@ -136,10 +136,9 @@ class HeadReader:
         begin, end = np.array(spans, np.int64).reshape(-1, 2).T
         # A window for each span, or so many as a long sentence has.
         repeats = np.where(end - begin == 1, counts[filled[begin]], 1)
-        place = np.repeat(first_window[begin], repeats)
-        place += np.arange(len(place)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+        chosen = ranges(first_window[begin], repeats)
         last = np.repeat(filled[end - 1], repeats)
-        windows = alone.take(place)
+        windows = alone.take(chosen)
         several = windows.first != last
         return windows._replace(
             last=last, end=np.where(several, encoded.bounds[last + 1], windows.end)
@@ -160,8 +159,8 @@ class HeadReader:
         except Exception as error:
             if self._model.device.type == "cuda":
                 torch.cuda.empty_cache()
-            if windows.count > 1:
-                middle = windows.count // 2
+            if windows.size > 1:
+                middle = windows.size // 2
                 self._read_batch(windows.take(slice(middle)))
                 self._read_batch(windows.take(slice(middle, None)))
                 return
@@ -170,7 +169,7 @@ class HeadReader:
                 self._errors.setdefault(first, error)
                 return
             alone, _ = inputs.cut(self._encoded, np.arange(first, last + 1))
-            for number in range(alone.count):
+            for number in range(alone.size):
                 self._read_batch(alone.take(slice(number, number + 1)))
             return
         self._decoded.append(decoded)

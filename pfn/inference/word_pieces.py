@@ -52,6 +52,8 @@ class WordPieces:
         kept: see `KEPT`.
     """
 
+    _known: _Known
+
     def __init__(self, tokenizer: PreTrainedTokenizerBase, most: int, kept: int = KEPT):
         self._tokenizer = tokenizer
         self._most = most
@@ -74,7 +76,7 @@ class WordPieces:
         self.__dict__.update(state)
         self._lock = threading.Lock()
 
-    def of(self, words: Sequence[str], bounds: Sequence[int]) -> PiecesOfWords:
+    def of(self, words: Sequence[str], bounds: Sequence[int] | np.ndarray) -> PiecesOfWords:
         """The pieces of the words of texts.
 
         Args:
@@ -88,14 +90,15 @@ class WordPieces:
             return PiecesOfWords(*found, shapes)
         with self._lock:
             numbers = self._numbers_of(words)
-            counts = self._counts[numbers]
-            pieces = self._pieces[ranges(self._begins[numbers], counts)]
-            return PiecesOfWords(counts, pieces, self._shapes[numbers])
+            known = self._known
+            counts = known.counts[numbers]
+            pieces = known.pieces[ranges(known.begins[numbers], counts)]
+            return PiecesOfWords(counts, pieces, known.shapes[numbers])
 
     def _numbers_of(self, words: Sequence[str]) -> np.ndarray:
         if self._size > self._kept:
             self._forget()
-        numbers, known = self._numbers, len(self._counts)
+        numbers, known = self._numbers, len(self._known.counts)
         found = np.fromiter(map(numbers.__getitem__, words), np.int64, len(words))
         if len(numbers) > known:
             try:
@@ -112,18 +115,20 @@ class WordPieces:
     def _learn(self, words: list[str]) -> None:
         runs = [words[begin : begin + _RUN] for begin in range(0, len(words), _RUN)]
         counts, pieces = self._tokenise(runs)
-        begins = len(self._pieces) + np.cumsum(counts) - counts
-        shapes = np.fromiter(map(word_shape, words), np.int64, len(words))
         self._size += sum(map(len, words)) + len(pieces) + _WORD * len(words)
-        self._begins = np.concatenate((self._begins, begins))
-        self._shapes = np.concatenate((self._shapes, shapes))
-        self._pieces = np.concatenate((self._pieces, pieces))
-        self._counts = np.concatenate((self._counts, counts))
+        new = _Known(
+            len(self._known.pieces) + np.cumsum(counts) - counts,
+            counts,
+            np.fromiter(map(word_shape, words), np.int64, len(words)),
+            pieces,
+        )
+        self._known = _Known(*map(np.concatenate, zip(self._known, new, strict=True)))
 
     def _forget(self) -> None:
         self._numbers = _Numbers()
         self._size = 0
-        self._begins, self._counts, self._shapes, self._pieces = np.zeros((4, 0), np.int64)
+        none = np.zeros(0, np.int64)
+        self._known = _Known(none, none, none, none)
 
     def _tokenise(self, texts: Sequence[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
         """The number of pieces of each word of some texts, and the pieces, as far as they count."""
@@ -151,6 +156,18 @@ class WordPieces:
             pieces = pieces[number < self._most]
             counts = np.minimum(counts, self._most)
         return counts, pieces
+
+
+class _Known(NamedTuple):
+    """Words by their numbers: where their pieces begin, how many they are, and their shapes.
+
+    `pieces` has those of all words.
+    """
+
+    begins: np.ndarray
+    counts: np.ndarray
+    shapes: np.ndarray
+    pieces: np.ndarray
 
 
 class _Numbers(dict[str, int]):

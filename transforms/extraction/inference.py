@@ -35,7 +35,8 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
     Args:
         model: folder on any file system that Beam knows, or name of a shipped model.
         device: see `Extractor.from_pretrained`.
-        precision: see `Extractor.from_pretrained`.
+        precision: of the text encoder: `fp32`, `fp16`, `bf16`, or `auto`: fp32 on a CPU, fp16 on
+            a GPU, whatever the worker's processor.
         entity_floor: least score of a mention.
         relation_floor: least score of a head triple.
         token_budget: most word pieces in one batch; what the device reads well if None.
@@ -66,11 +67,15 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         Raises:
             RuntimeError: if it can't be loaded; names the model.
         """
-        from pfn_kg.pfn.extractor import Extractor
+        from pfn_kg.pfn.extractor import Extractor, find_device
+        from pfn_kg.pfn.inference.precision import common_precision
 
+        precision = self._precision
+        if precision == "auto":
+            precision = common_precision(find_device(self._device).type)
         folder: str | Path = self._model if is_local(self._model) else local_copy(self._model)
         try:
-            return Extractor.from_pretrained(folder, device=self._device, precision=self._precision)
+            return Extractor.from_pretrained(folder, device=self._device, precision=precision)
         except Exception as error:
             # On a worker it is too late for an error of configuration.
             raise RuntimeError(f"model {self._model}: {one_line(error)}") from error

@@ -106,7 +106,8 @@ class ExtractTexts(beam.PTransform):
         batch_characters: characters of a batch of texts; a longer text is a batch of its own.
         device: `auto` (a GPU if the worker has one), or a device of PyTorch.
         precision: of the text encoder: `fp32`, `fp16`, `bf16`, or `auto`: fp32 on a CPU, fp16
-            on a GPU.
+            on a GPU. Where all workers' processors multiply bf16 (AVX512-BF16, AMX), `bf16` is
+            half as fast again.
 
     Raises:
         ConfigurationError: if there is no such model, or if an option is wrong.

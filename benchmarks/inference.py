@@ -149,8 +149,8 @@ def stages(extractor: Extractor, timer: Timer) -> Iterator[dict[str, float]]:
 
             stack.enter_context(mock.patch.object(owner, name, timed))
 
-        watch(extractor.inputs, "encode", "tokenise")
-        watch(extractor.inputs, "collate", "tokenise")
+        watch(extractor.inputs, "encode_sentences", "tokenise")
+        watch(extractor.inputs, "batch", "tokenise")
         watch(model.encoder, "forward", "encoder")
         watch(model.partition_filter, "forward", "recurrence")
         watch(model.ner, "project", "global representations")
@@ -158,8 +158,9 @@ def stages(extractor: Extractor, timer: Timer) -> Iterator[dict[str, float]]:
         watch(model.ner, "cells", "NER table")
         watch(model.re, "cells", "pruned relations")
         watch(decoding, "accept", "_accept")
-        watch(head_reader.HeadReader, "_heads", "decode")
-        watch(extractor_module, "resolve_heads", "resolve")
+        watch(head_reader, "word_cells", "decode")
+        watch(head_reader, "head_columns", "decode")
+        watch(extractor_module, "resolved_records", "resolve")
         yield taken
     # Sigmoids, comparison and places of the accepted cells.
     taken["decode"] += taken.pop("_accept") - taken["NER table"] - taken["pruned relations"]

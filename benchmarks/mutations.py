@@ -41,7 +41,7 @@ FOLDERS = ("pfn", "pipeline", "schemas", "sinks", "transforms")
 TESTS: dict[str, str] = {
     "pfn": "extractor decoding predict checkpoint",
     "pfn/model": "partition_filter task_units variants batch_invariance packed_linear official",
-    "pfn/inference": "extractor inputs windows window_reading batch_invariance decoding",
+    "pfn/inference": "flat_reading extractor inputs windows window_reading decoding",
     "pfn/training": "training window_training distillation mention_replacement length_sampler",
     "pfn/readers": "readers training",
     "pfn/evaluation": "evaluation analyses robustness evaluate_graph window_training",

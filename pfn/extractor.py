@@ -14,23 +14,28 @@ from transformers.utils import logging
 
 from pfn_kg.pfn.checkpoint import check_window_tokens, find_model
 from pfn_kg.pfn.checksums import check_checksums
-from pfn_kg.pfn.inference.cut_words import JoinedText, join_cut_words
+from pfn_kg.pfn.inference.collection import collection_paused
+from pfn_kg.pfn.inference.cut_words import JoinedText, join_cut_words, original_columns
+from pfn_kg.pfn.inference.head_columns import HeadColumns
 from pfn_kg.pfn.inference.head_reader import HeadReader
 from pfn_kg.pfn.inference.inputs import InputEncoder
+from pfn_kg.pfn.inference.precision import default_precision
+from pfn_kg.pfn.inference.resolved_heads import resolved_records
 from pfn_kg.pfn.inference.sentences import split_sentences
 from pfn_kg.pfn.inference.token_budget import default_token_budget
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.model.packed_linear import pack_linears
-from pfn_kg.pfn.resolution import HeadPolicy, resolve_heads
-from pfn_kg.schemas.choices import DEFAULT_FLOOR, Precision
+from pfn_kg.schemas.choices import DEFAULT_FLOOR, HeadPolicy, Precision
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.records import (
     DocumentExtraction,
     DocumentHeads,
     Extraction,
     HeadExtraction,
+    Mention,
     Sentence,
+    Triple,
 )
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -71,8 +76,9 @@ class Extractor:
                 the shipped default model if None.
             device: `auto` (a GPU if there is one), or a device of PyTorch such as `cpu` or
                 `cuda:1`.
-            precision: of the text encoder: `fp32`, `fp16`, `bf16`, or `auto`: fp32 on a CPU,
-                fp16 on a GPU. What is above it, which decides by thresholds, is always fp32.
+            precision: of the text encoder: `fp32`, `fp16`, `bf16`, or `auto`: fp16 on a GPU, bf16
+                on a CPU that multiplies it (AVX512-BF16, AMX), fp32 on another. What is above
+                the encoder, which decides by thresholds, is always fp32.
 
         Raises:
             ConfigurationError: if there is no such model, device or precision, or a file of the
@@ -86,7 +92,7 @@ class Extractor:
         place = find_device(device)
         check_checksums(folder)
         if precision == "auto":
-            precision = "fp32" if place.type == "cpu" else "fp16"
+            precision = default_precision(place.type)
         try:
             with _no_progress_bar():
                 model = PFNModel.from_pretrained(folder, dtype=torch.float32)
@@ -131,24 +137,16 @@ class Extractor:
         Returns:
             One extraction a text, in order; offsets are those of the text.
         """
-        entity, relation = self.thresholds(entity_threshold, relation_threshold)
-        extractions = []
-        for heads in self.predict_heads(
-            texts, token_budget=token_budget, entity_floor=entity, relation_floor=relation
-        ):
-            if isinstance(heads, Exception):
-                raise heads
-            extractions.append(
-                Extraction(
-                    *resolve_heads(
-                        heads,
-                        entity_threshold=entity,
-                        relation_threshold=relation,
-                        head_policy=head_policy,
-                    )
-                )
-            )
-        return extractions
+        whole = [[Sentence(0, 0, len(text))] for text in texts]
+        found = self._resolved(
+            texts,
+            whole,
+            thresholds=self.thresholds(entity_threshold, relation_threshold),
+            head_policy=head_policy,
+            token_budget=token_budget,
+            window_tokens=0,
+        )
+        return [Extraction(*resolved) for resolved in found]
 
     def extract_documents(
         self,
@@ -177,31 +175,63 @@ class Extractor:
         Returns:
             One extraction a document; offsets are those of the document.
         """
-        entity, relation = self.thresholds(entity_threshold, relation_threshold)
-        joined = [
-            join_cut_words(text) if dehyphenate else JoinedText(text, [], []) for text in texts
+        joined = [join_cut_words(text) if dehyphenate else None for text in texts]
+        split = [
+            split_sentences(text if whole is None else whole.text, language)
+            for text, whole in zip(texts, joined, strict=True)
         ]
-        split = [split_sentences(text.text, language) for text in joined]
-        documents = []
-        read = self.predict_documents(
-            [text.text for text in joined],
+        found = self._resolved(
+            texts,
             split,
+            thresholds=self.thresholds(entity_threshold, relation_threshold),
+            head_policy=head_policy,
             token_budget=token_budget,
+            window_tokens=window_tokens,
+            joined=joined,
+        )
+        return [
+            DocumentExtraction(
+                sentences if whole is None else whole.original_sentences(sentences), *resolved
+            )
+            for sentences, whole, resolved in zip(split, joined, found, strict=True)
+        ]
+
+    def _resolved(
+        self,
+        texts: Sequence[str],
+        sentences: Sequence[Sequence[Sentence]],
+        *,
+        thresholds: tuple[float, float],
+        head_policy: HeadPolicy,
+        token_budget: int | None,
+        window_tokens: int | None,
+        joined: Sequence[JoinedText | None] | None = None,
+    ) -> list[tuple[list[Mention], list[Triple]]]:
+        """Mentions and triples of each text; raises what one can't be read for.
+
+        The sentences are those of the joined texts, where a text's cut words are joined.
+        """
+        entity, relation = thresholds
+        joined = joined or [None] * len(texts)
+        columns = self.predict_columns(
+            [t if whole is None else whole.text for t, whole in zip(texts, joined, strict=True)],
+            sentences,
             entity_floor=entity,
             relation_floor=relation,
+            token_budget=token_budget,
             window_tokens=window_tokens,
         )
-        for text, whole, sentences, heads in zip(texts, joined, split, read, strict=True):
-            for error in heads.errors.values():
+        for text in sorted(columns.errors):
+            for error in columns.errors[text].values():
                 raise error
-            if whole.places:
-                sentences = whole.original_sentences(sentences)
-                heads = whole.original_heads(heads, text)
-            resolved = resolve_heads(
-                heads, entity_threshold=entity, relation_threshold=relation, head_policy=head_policy
+        with collection_paused():
+            return resolved_records(
+                original_columns(columns, joined),
+                texts,
+                entity_threshold=entity,
+                relation_threshold=relation,
+                head_policy=head_policy,
             )
-            documents.append(DocumentExtraction(sentences, *resolved))
-        return documents
 
     def predict_documents(
         self,
@@ -213,13 +243,39 @@ class Extractor:
         token_budget: int | None = None,
         window_tokens: int | None = None,
     ) -> list[DocumentHeads]:
+        """As `predict_columns`, as records.
+
+        Returns:
+            One result a document, in order; what could not be read stands in its `errors`.
+        """
+        columns = self.predict_columns(
+            texts,
+            sentences,
+            entity_floor=entity_floor,
+            relation_floor=relation_floor,
+            token_budget=token_budget,
+            window_tokens=window_tokens,
+        )
+        with collection_paused():
+            return columns.records(texts)
+
+    def predict_columns(
+        self,
+        texts: Sequence[str],
+        sentences: Sequence[Sequence[Sentence]],
+        *,
+        entity_floor: float = DEFAULT_FLOOR,
+        relation_floor: float = DEFAULT_FLOOR,
+        token_budget: int | None = None,
+        window_tokens: int | None = None,
+    ) -> HeadColumns:
         """Reads the sentences of documents and keeps all that scores at least the floors.
 
         May be called from several threads; they take turns.
 
         Args:
             texts: any texts.
-            sentences: those of each text, in order.
+            sentences: those of each text, in order, none overlapping another.
             token_budget: most pieces in one batch, padding included.
             entity_floor: least score of a mention.
             relation_floor: least score of a head triple.
@@ -227,7 +283,7 @@ class Extractor:
                 0 reads each sentence by itself. The model's own by default.
 
         Returns:
-            One result a document, in order; what could not be read stands in its `errors`.
+            What the model says of all documents; what could not be read stands in `errors`.
 
         Raises:
             ConfigurationError: if the encoder can't read such windows.

@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -14,14 +14,12 @@ import apache_beam as beam
 
 from pfn_kg.pfn.checkpoint import (
     SHIPPED,
-    check_window_tokens,
     find_model,
     model_hash,
     read_config,
     read_label_schema,
 )
 from pfn_kg.pfn.checksums import check_checksums
-from pfn_kg.pfn.inference.token_budget import default_token_budget
 from pfn_kg.pipeline.finished_chunks import Watcher, check_finished, finished_by_run
 from pfn_kg.pipeline.folders import check_writable
 from pfn_kg.pipeline.interruption import hint
@@ -46,6 +44,7 @@ from pfn_kg.pipeline.manifest_updates import (
 )
 from pfn_kg.pipeline.options import is_local_run, pipeline_options
 from pfn_kg.pipeline.progress import Progress
+from pfn_kg.pipeline.reading_defaults import with_reading_defaults
 from pfn_kg.pipeline.running import running
 from pfn_kg.pipeline.snapshots import extraction_digest
 from pfn_kg.schemas.assemble import validate
@@ -97,8 +96,14 @@ class PreparedExtraction(NamedTuple):
     added_to: Manifest | None = None
 
 
-def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
+def prepare_extraction(
+    options: ExtractOptions, pipeline_args: Sequence[str] = ()
+) -> PreparedExtraction:
     """Validates everything and makes the plan; writes nothing.
+
+    Args:
+        options: of the command.
+        pipeline_args: Beam's own options; without a runner, FnApiRunner.
 
     Raises:
         ConfigurationError: if an option, the model, the corpus or the output is wrong.
@@ -132,12 +137,14 @@ def prepare_extraction(options: ExtractOptions) -> PreparedExtraction:
         # A shipped model has the same name on every worker, but not the same folder.
         shipped = folder.parent == SHIPPED
         model = folder.name if shipped else str(folder.absolute())
-    if options.token_budget is None:
-        recorded = manifest.configuration.token_budget if manifest is not None else None
-        options = options.changed(token_budget=recorded or _token_budget(options.device))
+    options = with_reading_defaults(
+        options,
+        config=config,
+        recorded={} if manifest is None else manifest.configuration.recorded(),
+        is_local=is_local_run(pipeline_args),
+    )
     options = options.changed(
         output=output,
-        window_tokens=_window_tokens(config, options.window_tokens),
         entity_floor=min(options.entity_floor, thresholds[0]),
         relation_floor=min(options.relation_floor, thresholds[1]),
     )
@@ -186,22 +193,6 @@ def _as_recorded(options: ExtractOptions, manifest: Manifest) -> ExtractOptions:
                 field=name,
             )
     return options
-
-
-def _window_tokens(config: Mapping[str, Any], given: int | None) -> int:
-    # As the extractor has it, without loading one.
-    own = config.get("window_tokens", 0) if given is None else given
-    most = (config.get("encoder") or {}).get("max_position_embeddings")
-    return check_window_tokens(int(own), most)
-
-
-def _token_budget(device: str) -> int:
-    # Fixed before the run, whatever machine reads: part of what the results depend on.
-    if device == "auto":
-        from pfn_kg.pfn.extractor import find_device
-
-        device = find_device(device).type
-    return default_token_budget(device)
 
 
 def _check_resumable(options: ExtractOptions, hash_: str, manifest: Manifest) -> None:

@@ -46,7 +46,7 @@ class ModelOptions(Options):
     )
     precision: Precision = option(
         "auto",
-        "of the text encoder; auto: fp32 on a CPU, fp16 on a GPU",
+        "of the text encoder; auto: fp16 on a GPU, bf16 on a CPU that multiplies it, or fp32",
         group=MODEL,
     )
     token_budget: int | None = option(

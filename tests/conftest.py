@@ -18,6 +18,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Each of several workers has a core, not all of them.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# The precision `auto` is fp32 on any processor then, in the processes that tests start too.
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
+
 DATA = Path(__file__).parent / "data"
 
 

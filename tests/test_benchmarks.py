@@ -48,6 +48,17 @@ def test_clusters(capsys, monkeypatch, documents):
     assert re.search(r"microseconds of cpu a sentence: [\d.]+, with the defaults [\d.]+", said)
 
 
+def test_host(capsys, monkeypatch, tiny_model):
+    said = printed(
+        capsys, monkeypatch, "host", "--documents", 5, "--model", tiny_model, "--rounds", 1,
+        "--copies", 2,
+    )  # fmt: skip
+    # The outputs in the model's place are as dense as they are said to be.
+    assert "5 documents, 40 sentences: 3.00 mentions and 13.00 triples" in said
+    assert len(re.findall(r"^  all +-?[\d.]+$", said, re.MULTILINE)) == 5
+    assert re.search(r"^  write extractions +-?[\d.]+$", said, re.MULTILINE)
+
+
 def test_inference(capsys, monkeypatch, documents, tiny_model):
     said = printed(
         capsys, monkeypatch, "inference", "--model", tiny_model, "--data", documents,

@@ -11,7 +11,8 @@ from helpers.corpora import extract, run, write_corpus
 from helpers.extraction_folders import Doc, write_folder
 from helpers.output_folders import read_manifest, table_rows
 from helpers.texts import TEXT
-from pfn_kg.pfn.inference.cut_words import join_cut_words
+from pfn_kg.pfn.inference.cut_words import join_cut_words, original_columns
+from pfn_kg.pfn.inference.head_columns import HeadColumns
 from pfn_kg.pfn.inference.sentences import split_sentences
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
@@ -85,7 +86,9 @@ def test_what_the_model_says_is_placed_in_the_text(text, data):
         0,
         {},
     )
-    found = joined.original_heads(heads, text)
+    columns = original_columns(HeadColumns.of([heads, heads]), [joined, None])
+    found, unmoved = columns.records([text, joined.text])
+    assert unmoved == HeadColumns.of([heads]).records([joined.text])[0]
     for (begin, end), mention, head, tail in zip(
         spans, found.mentions, found.head_triples, found.tail_triples, strict=True
     ):

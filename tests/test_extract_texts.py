@@ -12,6 +12,7 @@ from helpers.corpora import ROOT, TEXTS
 from helpers.memory_file_system import upload
 from helpers.output_folders import files
 from pfn_kg import ConfigurationError, ExtractedText, ExtractTexts, Mention, Sentence
+from pfn_kg.pfn.inference.head_columns import HeadColumns
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.options import pipeline_options
 from pfn_kg.schemas.records import DocumentHeads, HeadTriple
@@ -135,16 +136,16 @@ def test_a_sentence_that_cannot_be_read(tiny_extractor):
     sentences = [Sentence(0, 0, 16), Sentence(1, 17, 29)]
     heads = DocumentHeads(
         [Mention(0, 3, "Ada", "PER", 0.9), Mention(9, 15, "London", "LOC", 0.8)],
-        [HeadTriple(0, "knows", 9, 0.7), HeadTriple(9, "knows", 0, 0.4)],
+        [HeadTriple(0, "knows", 9, 0.75), HeadTriple(9, "knows", 0, 0.4)],
         None,
         1,
         0,
         {1: ValueError("poison\nhere")},
     )
     split = SplitChunk(Chunk("", "", 0, 2, [refused, document]), [[], sentences], [None, None])
-    other, record = _records(PredictionResult(split, [heads]), (0.5, 0.5), "all")
+    other, record = _records(PredictionResult(split, HeadColumns.of([heads])), (0.5, 0.5), "all")
     assert other == ExtractedText("b", None, None, [], [], [], [])
-    assert record.triples == [(0, "knows", 1, 0.7)]
+    assert record.triples == [(0, "knows", 1, 0.75)]
     (error,) = record.errors
     assert error == ("extract", 1, "ValueError: poison here", "Poison here.")
 

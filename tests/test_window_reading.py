@@ -243,18 +243,18 @@ def test_a_window_that_fails_is_read_sentence_by_sentence(tiny_model):
     from pfn_kg.pfn.extractor import Extractor
 
     extractor = Extractor.from_pretrained(tiny_model, device="cpu")
-    collate = extractor.inputs.collate
+    project = extractor.model.project
 
-    def no_windows(windows, device=None):
-        if any(window.sentences for window in windows):
+    def no_windows(**batch):
+        if "sentence_ids" in batch:
             raise MemoryError("too much")
-        return collate(windows, device)
+        return project(**batch)
 
     sentences = split_sentences(TEXT)
     (expected,) = extractor.predict_documents(
         [TEXT], [sentences], entity_floor=0.1, relation_floor=0.1, window_tokens=0
     )
-    extractor.inputs.collate = no_windows
+    extractor.model.project = no_windows
     (found,) = extractor.predict_documents(
         [TEXT], [sentences], entity_floor=0.1, relation_floor=0.1, window_tokens=60
     )

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from pfn_kg.schemas.records import DocumentHeads, HeadTriple, Sentence
+import numpy as np
+
+from pfn_kg.pfn.inference.head_columns import HeadColumns, TripleColumns
+from pfn_kg.schemas.records import Sentence
 
 # A hyphen between a letter and a line that goes on with a letter or a digit.
 _CUT = re.compile(r"(?<=[^\W\d_])([-\u2010\u00ad])[ \t]*\r?\n[ \t]*(?=([^\W_]))")
@@ -44,28 +47,48 @@ class JoinedText(NamedTuple):
         """Sentences with their offsets in the text as it was; none may be empty."""
         return [Sentence(s.index, self.begin(s.begin), self.end(s.end)) for s in sentences]
 
-    def original_heads(self, heads: DocumentHeads, text: str) -> DocumentHeads:
-        """What the model said, with offsets in the text as it was.
+    def begins(self, offsets: np.ndarray) -> np.ndarray:
+        """As `begin`, of many offsets."""
+        removed = np.array([0, *self.removed], np.int64)
+        return offsets + removed[np.searchsorted(self.places, offsets, "right")]
 
-        Args:
-            heads: what it said of the text with whole words.
-            text: as it was.
-        """
-        mentions = []
-        for mention in heads.mentions:
-            begin, end = self.begin(mention.begin), self.end(mention.end)
-            mentions.append(mention._replace(begin=begin, end=end, text=text[begin:end]))
+    def ends(self, offsets: np.ndarray) -> np.ndarray:
+        """As `end`, of many offsets."""
+        return self.begins(offsets - 1) + 1
 
-        tails = heads.tail_triples
-        return heads._replace(
-            mentions=mentions,
-            head_triples=_moved(heads.head_triples, self.begin),
-            tail_triples=None if tails is None else _moved(tails, self.end),
+
+def original_columns(columns: HeadColumns, joined: Sequence[JoinedText | None]) -> HeadColumns:
+    """What the model said of texts with whole words, with offsets in the texts as they were.
+
+    Args:
+        columns: what it said of them.
+        joined: of each text how its words were made whole; None where it was read as it is.
+    """
+    if all(text is None for text in joined):
+        return columns
+
+    def moved(offsets: np.ndarray, bounds: np.ndarray, is_end: bool) -> np.ndarray:
+        offsets = offsets.copy()
+        for number, text in enumerate(joined):
+            if text is not None:
+                part = slice(bounds[number], bounds[number + 1])
+                offsets[part] = (text.ends if is_end else text.begins)(offsets[part])
+        return offsets
+
+    def triples(of: TripleColumns, is_end: bool) -> TripleColumns:
+        return of._replace(
+            subject=moved(of.subject, of.bounds, is_end), object=moved(of.object, of.bounds, is_end)
         )
 
-
-def _moved(triples: Sequence[HeadTriple], place: Callable[[int], int]) -> list[HeadTriple]:
-    return [t._replace(subject=place(t.subject), object=place(t.object)) for t in triples]
+    mentions, tails = columns.mentions, columns.tail_triples
+    return columns._replace(
+        mentions=mentions._replace(
+            begin=moved(mentions.begin, mentions.bounds, False),
+            end=moved(mentions.end, mentions.bounds, True),
+        ),
+        head_triples=triples(columns.head_triples, False),
+        tail_triples=None if tails is None else triples(tails, True),
+    )
 
 
 def join_cut_words(text: str) -> JoinedText:

@@ -7,42 +7,66 @@ entity inside another, at most one of the two is right.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
+
+import numpy as np
 
 from pfn_kg.schemas.records import HeadTriple, Mention
 
 
-def flat_mentions(mentions: Sequence[Mention]) -> list[Mention]:
-    """The mentions that overlap none with a better score which stays.
+def flat_spans(
+    begin: np.ndarray, end: np.ndarray, type_: np.ndarray, score: np.ndarray
+) -> np.ndarray:
+    """The spans that overlap none with a better score which stays.
 
-    Whether a mention stays depends on better ones alone: those that reach a threshold are the
+    Whether a span stays depends on better ones alone: those that reach a threshold are the
     same, whether the others are there or not.
 
     Args:
-        mentions: of one text; of equal scores the longer one stays, then the first by place and
-            type.
+        begin: of each span, (spans,); those of several texts must not overlap.
+        end: one past its last place, behind its begin, (spans,).
+        type_: a number that is ordered like its type's name, (spans,).
+        score: of equal ones the longer span stays, then the first by place and type, (spans,).
 
     Returns:
-        Those that stay, in their order.
+        Which ones stay, as a mask.
     """
-    order = sorted(
-        range(len(mentions)),
-        key=lambda i: (-mentions[i].score, mentions[i].begin - mentions[i].end, mentions[i]),
-    )
-    # Ends of those that stay, and their begins in the same order: none overlap, so both rise.
-    begins: list[int] = []
-    ends: list[int] = []
-    stay = []
-    for index in order:
-        mention = mentions[index]
-        # If it overlaps any, then the first of those that end behind its begin.
-        after = bisect_right(ends, mention.begin)
-        if after == len(ends) or begins[after] >= mention.end:
-            begins.insert(after, mention.begin)
-            ends.insert(after, mention.end)
-            stay.append(index)
-    return [mentions[index] for index in sorted(stay)]
+    stays = np.zeros(len(begin), bool)
+    left = np.lexsort((end, begin))
+    while len(left):
+        # Runs of spans each of which overlaps one before it.
+        first, until = begin[left], np.maximum.accumulate(end[left])
+        is_new = np.ones(len(left), bool)
+        is_new[1:] = first[1:] >= until[:-1]
+        starts = np.flatnonzero(is_new)
+        sizes = np.diff(starts, append=len(left))
+        single = sizes == 1
+        stays[left[starts[single]]] = True
+        if single.all():
+            break
+        run = np.repeat(np.arange(len(starts)), sizes)
+        is_left = ~single[run]
+        left, run = left[is_left], run[is_left]
+        # The best of a run stays, whatever its other spans are; and what overlaps it goes.
+        order = np.lexsort(
+            (type_[left], end[left], begin[left], begin[left] - end[left], -score[left], run)
+        )
+        best = np.zeros(len(starts), np.int64)
+        best[run[order][::-1]] = left[order][::-1]
+        stays[best[np.flatnonzero(~single)]] = True
+        of = best[run]
+        left = left[(end[left] <= begin[of]) | (begin[left] >= end[of])]
+    return stays
+
+
+def flat_mentions(mentions: Sequence[Mention]) -> list[Mention]:
+    """As `flat_spans`, of the mentions of one text; those that stay, in their order."""
+    if not mentions:
+        return []
+    begin, end, _, types, score = zip(*mentions, strict=True)
+    numbers = np.unique(np.array(types), return_inverse=True)[1]
+    stays = flat_spans(np.array(begin), np.array(end), numbers, np.array(score))
+    return [m for m, stay in zip(mentions, stays.tolist(), strict=True) if stay]
 
 
 def between(triples: Sequence[HeadTriple], places: set[int]) -> list[HeadTriple]:

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any
 
+import numpy as np
 import torch
 
-from pfn_kg.pfn.inference.decoding import Decoded, decode
-from pfn_kg.pfn.inference.flat_entities import between, flat_mentions
-from pfn_kg.pfn.inference.inputs import InputEncoder, Window
+from pfn_kg.pfn.inference.accepted_cells import DecodedWords, word_cells
+from pfn_kg.pfn.inference.decoding import decode
+from pfn_kg.pfn.inference.encoded_texts import EncodedSentences, Windows
+from pfn_kg.pfn.inference.head_columns import HeadColumns
+from pfn_kg.pfn.inference.inputs import InputEncoder
 from pfn_kg.pfn.inference.parallel_batches import read_batches
+from pfn_kg.pfn.inference.ranges import bounds_of, ranges
+from pfn_kg.pfn.inference.text_words import TextWords, head_columns
 from pfn_kg.pfn.inference.windows import join_sentences
 from pfn_kg.pfn.model.modeling import PFNModel
-from pfn_kg.schemas.records import DocumentHeads, HeadTriple, Mention, Sentence
+from pfn_kg.schemas.records import Sentence
 
 #: Characters of a mention at most. Full names of law cases and of papers are shorter.
 MENTION_CHARACTERS = 400
 
-
-class _Job(NamedTuple):
-    """A window of a text: sentences `first` to `last`, or a part of one."""
-
-    text: int
-    first: int
-    last: int
-    window: Window
-
-
-class _Part(NamedTuple):
-    """What the model says of a window, offsets those of the text."""
-
-    mentions: list[Mention]
-    head_triples: list[HeadTriple]
-    tail_triples: list[HeadTriple]
+_NONE = np.zeros(0, np.int64)
 
 
 class HeadReader:
@@ -63,14 +54,13 @@ class HeadReader:
         self._budget = token_budget
         self._floors = (entity_floor, relation_floor)
         self._window_tokens = min(window_tokens, inputs.longest)
-        self._parts: dict[int, list[_Part]] = {}
-        self._errors: dict[int, dict[int, Exception]] = {}
-        #: Of each text and sentence its windows; more than one if it is long.
-        self._encoded: list[list[list[Window]]] = []
+        self._decoded: list[DecodedWords] = []
+        #: First sentences of the windows that were read.
+        self._read: list[np.ndarray] = []
+        #: Of each sentence that could not be read, counted over all texts, why.
+        self._errors: dict[int, Exception] = {}
 
-    def read(
-        self, texts: Sequence[str], sentences: Sequence[Sequence[Sentence]]
-    ) -> list[DocumentHeads]:
+    def read(self, texts: Sequence[str], sentences: Sequence[Sequence[Sentence]]) -> HeadColumns:
         """Reads texts.
 
         Windows are sorted by length and cut into batches of `count x longest <= budget`. A
@@ -79,194 +69,143 @@ class HeadReader:
 
         Args:
             texts: any texts.
-            sentences: those of each text, in order.
+            sentences: those of each text, in order, none overlapping another.
 
         Returns:
-            One result a text, in order, offsets those of the text.
+            What the model says of each text, offsets those of the text.
         """
-        self._texts, self._sentences = texts, sentences
-        self._encoded = self._encode()
-        jobs = [job for text in range(len(texts)) for job in self._jobs(text)]
-        # Ties by place: the same texts make the same batches.
-        jobs.sort(key=lambda job: -len(job.window.pieces))
-        batches, begin = [], 0
-        while begin < len(jobs):
-            size = max(1, self._budget // len(jobs[begin].window.pieces))
-            batches.append(jobs[begin : begin + size])
-            begin += size
-        read_batches(self._read, batches, self._model.device)
-        documents = []
-        for text in range(len(texts)):
-            parts = self._parts.get(text, [])
-            merged, heads, tails = _merge(parts)
-            mentions = [m for m in merged if m.end - m.begin <= MENTION_CHARACTERS]
-            long_mentions = len(merged) - len(mentions)
-            if self._model.config.flat_entities:
-                mentions = flat_mentions(mentions)
-                heads = between(heads, {m.begin for m in mentions})
-                tails = between(tails, {m.end for m in mentions})
-            documents.append(
-                DocumentHeads(
-                    mentions,
-                    heads,
-                    None if self._model.re_tail is None else tails,
-                    max(len(parts), 1),
-                    sum(len(windows) > 1 for windows in self._encoded[text]),
-                    self._errors.get(text, {}),
-                    long_mentions,
-                )
-            )
-        return documents
-
-    def _encode(self) -> list[list[list[Window]]]:
-        flat = [
-            text[s.begin : s.end]
-            for text, sentences in zip(self._texts, self._sentences, strict=True)
-            for s in sentences
+        spelt = [
+            text[begin:end]
+            for text, of_text in zip(texts, sentences, strict=True)
+            for _, begin, end in of_text
         ]
-        places = [(t, s) for t, of_text in enumerate(self._sentences) for s in range(len(of_text))]
-        try:
-            encoded = self._inputs.encode(flat)
-        except Exception:
-            encoded = []
-            for (text, sentence), spelt in zip(places, flat, strict=True):
-                try:
-                    encoded.append(self._inputs.encode([spelt])[0])
-                except Exception as error:
-                    encoded.append([])
-                    self._errors.setdefault(text, {})[sentence] = error
-        by_text: list[list[list[Window]]] = [[] for _ in self._texts]
-        for (text, _), windows in zip(places, encoded, strict=True):
-            by_text[text].append(windows)
-        return by_text
+        #: Where each text's sentences begin among all, and where the last ones end.
+        self._of_texts = bounds_of(np.fromiter(map(len, sentences), np.int64, len(texts)))
+        #: Where each sentence begins in its text.
+        self._begins = np.fromiter((s[1] for of in sentences for s in of), np.int64, len(spelt))
+        self._encoded = self._encode(spelt, 0)
+        alone, counts = self._inputs.cut(self._encoded)
+        windows = self._joined(alone, counts) if self._window_tokens else alone
+        first_piece = self._encoded.first_piece
+        lengths = first_piece[windows.end] - first_piece[windows.begin]
+        # Ties by place: the same texts make the same batches.
+        windows = windows.take(np.argsort(-lengths, kind="stable"))
+        lengths = -np.sort(-lengths) + self._inputs.special_pieces
+        batches, begin = [], 0
+        while begin < windows.size:
+            size = max(1, self._budget // int(lengths[begin]))
+            batches.append(windows.take(slice(begin, begin + size)))
+            begin += size
+        read_batches(self._read_batch, batches, self._model.device)
+        return self._columns(counts)
 
-    def _jobs(self, text: int) -> list[_Job]:
-        encoded = self._encoded[text]
-        if not self._window_tokens:
-            return [job for sentence in range(len(encoded)) for job in self._alone(text, sentence)]
+    def _encode(self, sentences: list[str], first: int) -> EncodedSentences:
+        """Encodes sentences; those that fail have no words, and an error."""
+        try:
+            return self._inputs.encode_sentences(sentences)
+        except Exception as error:
+            if len(sentences) == 1:
+                self._errors[first] = error
+                return EncodedSentences.without_words(1)
+            middle = len(sentences) // 2
+            parts = (sentences[:middle], first), (sentences[middle:], first + middle)
+            return EncodedSentences.concatenated([self._encode(*part) for part in parts])
+
+    def _joined(self, alone: Windows, counts: np.ndarray) -> Windows:
+        """The windows of several sentences, and those of sentences that stand alone.
+
+        Args:
+            alone: the windows of each sentence by itself.
+            counts: how many each sentence has.
+        """
+        encoded = self._encoded
         # A sentence without a word is passed over: its neighbours are neighbours.
-        filled = [sentence for sentence, windows in enumerate(encoded) if windows]
-        lengths = [len(encoded[s][0].pieces) if len(encoded[s]) == 1 else None for s in filled]
-        jobs = []
+        filled = np.flatnonzero(counts)
+        first_window = (np.cumsum(counts) - counts)[filled]
+        pieces = (encoded.counts[filled] + self._inputs.special_pieces).tolist()
+        lengths: list[int | None] = pieces
+        for place in np.flatnonzero(counts[filled] > 1).tolist():
+            lengths[place] = None
         shared = self._model.config.shared_sentences
-        for begin, end in join_sentences(lengths, self._window_tokens, shared):
-            if end - begin == 1:
-                jobs += self._alone(text, filled[begin])
-                continue
-            joined = self._inputs.join(
-                [encoded[s][0] for s in filled[begin:end]],
-                [self._sentences[text][s].begin for s in filled[begin:end]],
-            )
-            jobs.append(_Job(text, filled[begin], filled[end - 1], joined))
-        return jobs
+        bounds = np.searchsorted(filled, self._of_texts).tolist()
+        spans = [
+            (first + begin, first + end)
+            for first, last in pairwise(bounds)
+            for begin, end in join_sentences(lengths[first:last], self._window_tokens, shared)
+        ]
+        begin, end = np.array(spans, np.int64).reshape(-1, 2).T
+        # A window for each span, or so many as a long sentence has.
+        repeats = np.where(end - begin == 1, counts[filled[begin]], 1)
+        chosen = ranges(first_window[begin], repeats)
+        last = np.repeat(filled[end - 1], repeats)
+        windows = alone.take(chosen)
+        several = windows.first != last
+        return windows._replace(
+            last=last, end=np.where(several, encoded.bounds[last + 1], windows.end)
+        )
 
-    def _alone(self, text: int, sentence: int) -> list[_Job]:
-        begin = self._sentences[text][sentence].begin
-        windows = self._encoded[text][sentence]
-        if begin:
-            windows = [
-                w._replace(words=[(b + begin, e + begin) for b, e in w.words]) for w in windows
-            ]
-        return [_Job(text, sentence, sentence, window) for window in windows]
-
-    def _read(self, jobs: list[_Job]) -> None:
+    def _read_batch(self, windows: Windows) -> None:
+        inputs = self._inputs
         try:
-            batch = self._inputs.collate([job.window for job in jobs], self._model.device)
+            batch = inputs.batch(self._encoded, windows, self._model.device)
             entity, relation = self._floors
-            decoded = decode(self._model, batch, entity_floor=entity, relation_floor=relation)
-            parts = self._heads(decoded, jobs)
+            decoded = word_cells(
+                decode(self._model, batch, entity_floor=entity, relation_floor=relation),
+                self._encoded,
+                windows,
+                special_before=inputs.special_before,
+                word_positions=self._model.config.positions == "words",
+            )
         except Exception as error:
             if self._model.device.type == "cuda":
                 torch.cuda.empty_cache()
-            if len(jobs) > 1:
-                middle = len(jobs) // 2
-                self._read(jobs[:middle])
-                self._read(jobs[middle:])
+            if windows.size > 1:
+                middle = windows.size // 2
+                self._read_batch(windows.take(slice(middle)))
+                self._read_batch(windows.take(slice(middle, None)))
                 return
-            (job,) = jobs
-            if job.first == job.last:
-                self._errors.setdefault(job.text, {})[job.first] = error
+            first, last = int(windows.first[0]), int(windows.last[0])
+            if first == last:
+                self._errors.setdefault(first, error)
                 return
-            for sentence in range(job.first, job.last + 1):
-                for alone in self._alone(job.text, sentence):
-                    self._read([alone])
+            alone, _ = inputs.cut(self._encoded, np.arange(first, last + 1))
+            for number in range(alone.size):
+                self._read_batch(alone.take(slice(number, number + 1)))
             return
-        for job, part in zip(jobs, parts, strict=True):
-            self._parts.setdefault(job.text, []).append(part)
+        self._decoded.append(decoded)
+        self._read.append(windows.first)
 
-    def _heads(self, decoded: Decoded, jobs: list[_Job]) -> list[_Part]:
+    def _columns(self, window_counts: np.ndarray) -> HeadColumns:
+        """What was read of all texts.
+
+        Args:
+            window_counts: how many windows each sentence has by itself.
+        """
+        texts = len(self._of_texts) - 1
+        errors: dict[int, dict[int, Exception]] = {}
+        for sentence, error in self._errors.items():
+            text = int(self._text_of(sentence))
+            errors.setdefault(text, {})[sentence - int(self._of_texts[text])] = error
+
+        def by_text(of_sentences: np.ndarray) -> np.ndarray:
+            return np.bincount(self._text_of(of_sentences), minlength=texts)
+
         config = self._model.config
-        types, relations = config.entity_types, config.relation_types
-        parts = [_Part([], [], []) for _ in jobs]
-        words = [
-            dict(zip(self._inputs.rows(job.window), job.window.words, strict=True)) for job in jobs
-        ]
-        for (place, first, last, type_), score in zip(
-            decoded.entities.places.tolist(), decoded.entities.scores.tolist(), strict=True
-        ):
-            # Where positions are pieces, a row may be a special token or inside a word.
-            if first not in words[place] or last not in words[place]:
-                continue
-            job = jobs[place]
-            if _is_cut(job.window, words[place][first], words[place][last]):
-                continue
-            begin, end = words[place][first][0], words[place][last][1]
-            text = self._texts[job.text][begin:end]
-            parts[place].mentions.append(Mention(begin, end, text, types[type_], score))
-        for cells, end, triples_of in (
-            (decoded.triples, 0, [part.head_triples for part in parts]),
-            (decoded.tails, 1, [part.tail_triples for part in parts]),
-        ):
-            if cells is None:
-                continue
-            for (place, subject, object_, relation), score in zip(
-                cells.places.tolist(), cells.scores.tolist(), strict=True
-            ):
-                if subject in words[place] and object_ in words[place]:
-                    triples_of[place].append(
-                        HeadTriple(
-                            words[place][subject][end],
-                            relations[relation],
-                            words[place][object_][end],
-                            score,
-                        )
-                    )
-        return parts
+        words = TextWords.of(self._encoded, self._begins, self._of_texts)
+        return head_columns(
+            self._decoded,
+            words,
+            entity_types=config.entity_types,
+            relation_types=config.relation_types,
+            flat=config.flat_entities,
+            has_tails=self._model.re_tail is not None,
+            most_characters=MENTION_CHARACTERS,
+        )._replace(
+            windows=np.maximum(by_text(np.concatenate([_NONE, *self._read])), 1),
+            cut_sentences=by_text(np.flatnonzero(window_counts > 1)),
+            errors=errors,
+        )
 
-
-def _is_cut(window: Window, first: tuple[int, int], last: tuple[int, int]) -> bool:
-    """Whether a mention touches a cut edge: the neighbouring window sees it whole."""
-    if window.continues_before and first == window.words[0]:
-        return True
-    return window.continues_after and last == window.words[-1]
-
-
-def _merge(parts: list[_Part]) -> _Part:
-    """Merges what the windows of one text say, which may overlap; the best score stays."""
-    if len(parts) == 1:
-        ((mentions, heads, tails),) = parts
-        mentions.sort(key=lambda m: (m.begin, m.end, m.type))
-        for triples in (heads, tails):
-            triples.sort(key=lambda t: (t.subject, t.object, t.relation))
-        return parts[0]
-    best: dict[tuple, Mention] = {}
-    for part in parts:
-        for mention in part.mentions:
-            key = (mention.begin, mention.end, mention.type)
-            if key not in best or best[key].score < mention.score:
-                best[key] = mention
-    return _Part(
-        [best[key] for key in sorted(best)],
-        _best_triples([part.head_triples for part in parts]),
-        _best_triples([part.tail_triples for part in parts]),
-    )
-
-
-def _best_triples(parts: list[list[HeadTriple]]) -> list[HeadTriple]:
-    best: dict[tuple, HeadTriple] = {}
-    for part in parts:
-        for triple in part:
-            key = (triple.subject, triple.object, triple.relation)
-            if key not in best or best[key].score < triple.score:
-                best[key] = triple
-    return [best[key] for key in sorted(best)]
+    def _text_of(self, sentences: Any) -> Any:
+        """The text of sentences, counted over all texts."""
+        return np.searchsorted(self._of_texts, sentences, "right") - 1

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from pfn_kg.pfn.inference.segmentation import segment
-from pfn_kg.pfn.inference.windows import cut_windows
+from pfn_kg.pfn.inference.batches import FlatWindows, SpecialPieces, batch_tensors
+from pfn_kg.pfn.inference.encoded_texts import EncodedSentences, Windows, sentence_windows
+from pfn_kg.pfn.inference.ranges import bounds_of
+from pfn_kg.pfn.inference.word_pieces import WordPieces
 from pfn_kg.pfn.model.configuration import PFNConfig
-from pfn_kg.pfn.model.word_shape import word_shape
 
 # No name has more pieces; what has, is an address or a broken file.
 WORD_PIECES = 64
@@ -63,9 +65,11 @@ class InputEncoder:
             if tokenizer.sep_token_id is not None
             else (tokenizer.eos_token_id)
         )
-        self._prefix = [] if first is None else [first]
-        self._suffix = [] if last is None else [last]
-        self._pad = tokenizer.pad_token_id or 0
+        self._special = SpecialPieces(
+            () if first is None else (first,),
+            () if last is None else (last,),
+            tokenizer.pad_token_id or 0,
+        )
         limit = getattr(config.encoder, "max_position_embeddings", None) or config.window_pieces
         # RoBERTa and its kin lose the positions up to the padding's.
         padding = getattr(config.encoder, "pad_token_id", None) or 0
@@ -74,11 +78,17 @@ class InputEncoder:
         limit = self.longest - self.special_pieces
         self._window = max(1, min(config.window_pieces, limit))
         self._overlap = min(config.window_overlap, self._window // 2)
+        self._word_pieces = WordPieces(tokenizer, min(WORD_PIECES, self._window))
 
     @property
     def special_pieces(self) -> int:
         """How many pieces of a window are no word's."""
-        return len(self._prefix) + len(self._suffix)
+        return len(self._special.before) + len(self._special.after)
+
+    @property
+    def special_before(self) -> int:
+        """How many of them stand before the words."""
+        return len(self._special.before)
 
     def encode(
         self, texts: Sequence[str], words: Sequence[list[tuple[int, int]]] | None = None
@@ -94,53 +104,41 @@ class InputEncoder:
             The windows of each text, in order: one, more if it is long, none if no word of
             it has a piece.
         """
-        if words is None:
-            words = [segment(text, self.config.segmentation) for text in texts]
-        spelt = [[t[b:e] for b, e in spans] for t, spans in zip(texts, words, strict=True)]
-        filled = [i for i, pieces in enumerate(spelt) if pieces]
-        windows: list[list[Window]] = [[] for _ in texts]
-        if not filled:
-            return windows
-        encodings = self.tokenizer(
-            [spelt[i] for i in filled],
-            is_split_into_words=True,
-            add_special_tokens=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )
-        for number, index in enumerate(filled):
-            of_word: dict[int, list[int]] = {}
-            for word, piece in zip(
-                encodings.word_ids(number), encodings["input_ids"][number], strict=True
-            ):
-                of_word.setdefault(word, []).append(piece)
-            windows[index] = self._windows(words[index], spelt[index], of_word)
-        return windows
-
-    def _windows(
-        self, words: list[tuple[int, int]], spelt: list[str], of_word: dict[int, list[int]]
-    ) -> list[Window]:
-        kept = list(of_word)
-        pieces = [of_word[w][: min(WORD_PIECES, self._window)] for w in kept]
+        encoded = self.encode_sentences(texts, words)
+        cut, counts = self.cut(encoded)
+        first_piece = encoded.first_piece
+        spans = list(zip(encoded.begin.tolist(), encoded.end.tolist(), strict=True))
+        pieces, shapes = encoded.pieces.tolist(), encoded.shapes.tolist()
+        before, after = list(self._special.before), list(self._special.after)
         windows = []
-        for begin, end in cut_windows([len(p) for p in pieces], self._window, self._overlap):
-            ids, firsts, shapes = [*self._prefix], [], [0] * len(self._prefix)
-            for place in range(begin, end):
-                firsts.append(len(ids))
-                ids += pieces[place]
-                shapes += [word_shape(spelt[kept[place]])] * len(pieces[place])
+        for begin, end, _, _, goes_before, goes_after in zip(
+            *(column.tolist() for column in cut), strict=True
+        ):
+            first, last = int(first_piece[begin]), int(first_piece[end])
             windows.append(
                 Window(
-                    [words[w] for w in kept[begin:end]],
-                    ids + self._suffix,
-                    firsts,
-                    shapes + [0] * len(self._suffix),
-                    begin > 0,
-                    end < len(kept),
+                    spans[begin:end],
+                    [*before, *pieces[first:last], *after],
+                    (first_piece[begin:end] - (first - len(before))).tolist(),
+                    [0] * len(before) + shapes[first:last] + [0] * len(after),
+                    goes_before,
+                    goes_after,
                 )
             )
-        return windows
+        bounds = bounds_of(counts).tolist()
+        return [windows[b:e] for b, e in pairwise(bounds)]
+
+    def encode_sentences(
+        self, texts: Sequence[str], words: Sequence[list[tuple[int, int]]] | None = None
+    ) -> EncodedSentences:
+        """As `encode`, in flat arrays and not yet cut into windows."""
+        return EncodedSentences.of(texts, self._word_pieces, self.config.segmentation, words)
+
+    def cut(
+        self, encoded: EncodedSentences, sentences: np.ndarray | None = None
+    ) -> tuple[Windows, np.ndarray]:
+        """The windows of sentences that are read by themselves; as `sentence_windows`."""
+        return sentence_windows(encoded, self._window, self._overlap, sentences)
 
     def join(self, sentences: Sequence[Window], begins: Sequence[int]) -> Window:
         """One window of whole sentences that stand one after the other.
@@ -152,8 +150,8 @@ class InputEncoder:
         Returns:
             The window; the offsets of its words are those of the text.
         """
-        before, after = len(self._prefix), len(self._suffix)
-        joined = Window([], [*self._prefix], [], [0] * before, False, False, [])
+        before, after = len(self._special.before), len(self._special.after)
+        joined = Window([], [*self._special.before], [], [0] * before, False, False, [])
         for number, (sentence, begin) in enumerate(zip(sentences, begins, strict=True)):
             shift = len(joined.pieces) - before
             joined.words.extend((b + begin, e + begin) for b, e in sentence.words)
@@ -163,19 +161,19 @@ class InputEncoder:
             joined.shapes.extend(sentence.shapes[before:end])
             if joined.sentences is not None:
                 joined.sentences.extend([number] * len(sentence.words))
-        joined.pieces.extend(self._suffix)
+        joined.pieces.extend(self._special.after)
         joined.shapes.extend([0] * after)
         return joined if len(sentences) > 1 else joined._replace(sentences=None)
 
     def crop(self, window: Window, begin: int, end: int) -> Window:
         """The part of a window of one sentence that holds words `begin` to `end`, as a text."""
-        before, after = len(self._prefix), len(self._suffix)
+        before, after = len(self._special.before), len(self._special.after)
         pieces = len(window.pieces) - after
         first = window.first_pieces[begin]
         last = window.first_pieces[end] if end < len(window.words) else pieces
         return Window(
             window.words[begin:end],
-            [*self._prefix, *window.pieces[first:last], *self._suffix],
+            [*self._special.before, *window.pieces[first:last], *self._special.after],
             [piece - first + before for piece in window.first_pieces[begin:end]],
             [0] * before + window.shapes[first:last] + [0] * after,
             False,
@@ -191,7 +189,7 @@ class InputEncoder:
             window: any window.
             rate: which part of the words is hidden, drawn by torch's generator.
         """
-        ends = [*window.first_pieces[1:], len(window.pieces) - len(self._suffix)]
+        ends = [*window.first_pieces[1:], len(window.pieces) - len(self._special.after)]
         pieces = list(window.pieces)
         for word in (torch.rand(len(ends)) < rate).nonzero().flatten().tolist():
             for place in range(window.first_pieces[word], ends[word]):
@@ -211,43 +209,63 @@ class InputEncoder:
             windows: at least one.
             device: where the tensors go.
         """
-        longest = max(len(w.pieces) for w in windows)
-        ids = [w.pieces + [self._pad] * (longest - len(w.pieces)) for w in windows]
-        mask = [[1] * len(w.pieces) + [0] * (longest - len(w.pieces)) for w in windows]
-        if self.config.positions == "words":
-            positions = [w.first_pieces for w in windows]
-        else:
-            positions = [list(range(len(w.pieces))) for w in windows]
-        length = max(map(len, positions))
-        batch = {
-            "input_ids": torch.tensor(ids),
-            "attention_mask": torch.tensor(mask),
-            "position_index": torch.tensor([p + [0] * (length - len(p)) for p in positions]),
-            "position_mask": torch.tensor(
-                [[True] * len(p) + [False] * (length - len(p)) for p in positions]
+        before, special = len(self._special.before), self.special_pieces
+        piece_counts = np.array([len(w.pieces) for w in windows]) - special
+        word_counts = np.array([len(w.words) for w in windows])
+        first_piece = np.cumsum(piece_counts) - piece_counts
+
+        def inner(of_windows: list[list[int]]) -> np.ndarray:
+            parts = (
+                part[before : before + n]
+                for part, n in zip(of_windows, piece_counts.tolist(), strict=True)
+            )
+            return np.fromiter(chain.from_iterable(parts), np.int64, int(piece_counts.sum()))
+
+        words = np.fromiter(
+            chain.from_iterable(w.first_pieces for w in windows), np.int64, int(word_counts.sum())
+        )
+        words += np.repeat(first_piece - before, word_counts)
+        numbers = chain.from_iterable(w.sentences or [0] * len(w.words) for w in windows)
+        return self._tensors(
+            FlatWindows(
+                inner([w.pieces for w in windows]),
+                inner([w.shapes for w in windows]),
+                words,
+                np.fromiter(numbers, np.int64, len(words)),
+                np.cumsum(word_counts) - word_counts,
+                word_counts,
+                first_piece,
+                piece_counts,
+                any(w.sentences for w in windows),
             ),
-        }
-        if any(w.sentences for w in windows):
-            batch["sentence_ids"] = torch.tensor(
-                [_of_positions(w, p, length) for w, p in zip(windows, positions, strict=True)]
-            )
-        if self.config.word_shapes:
-            batch["shape_ids"] = torch.tensor(
-                [w.shapes + [0] * (longest - len(w.shapes)) for w in windows]
-            )
-        if device is None:
-            return batch
-        return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+            device,
+        )
 
+    def batch(
+        self, encoded: EncodedSentences, windows: Windows, device: Any = None
+    ) -> dict[str, Tensor]:
+        """As `collate`, for windows of encoded sentences."""
+        first_piece = encoded.first_piece[windows.begin]
+        return self._tensors(
+            FlatWindows(
+                encoded.pieces,
+                encoded.shapes,
+                encoded.first_piece,
+                encoded.filled_before,
+                windows.begin,
+                windows.end - windows.begin,
+                first_piece,
+                encoded.first_piece[windows.end] - first_piece,
+                bool((windows.first != windows.last).any()),
+            ),
+            device,
+        )
 
-def _of_positions(window: Window, positions: list[int], length: int) -> list[int]:
-    """The sentence of each position, 0 at padding; a special token is of the nearest sentence."""
-    if window.sentences is None:
-        return [0] * length
-    numbers = window.sentences
-    if len(positions) != len(window.words):
-        words = [0] * len(positions)
-        for first in window.first_pieces[1:]:
-            words[first] = 1
-        numbers = [window.sentences[word] for word in accumulate(words)]
-    return numbers + [0] * (length - len(numbers))
+    def _tensors(self, windows: FlatWindows, device: Any) -> dict[str, Tensor]:
+        return batch_tensors(
+            windows,
+            self._special,
+            word_positions=self.config.positions == "words",
+            word_shapes=self.config.word_shapes,
+            device=device,
+        )

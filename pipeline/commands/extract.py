@@ -141,7 +141,7 @@ def main(call: Call) -> int:
     from pfn_kg.pipeline.options import pipeline_options
 
     pipeline_options(call.beam)
-    prepared = prepare_extraction(options)
+    prepared = prepare_extraction(options, call.beam)
     if call.of(PlaceOptions).dry_run:
         print_plan(prepared, call.beam)
         return 0

@@ -45,7 +45,7 @@ def main(call: Call) -> int:
     from pfn_kg.pipeline.options import pipeline_options
 
     pipeline_options(call.beam)
-    prepared = prepare_extraction(options)
+    prepared = prepare_extraction(options, call.beam)
     check_aliases(prepared.options.output, build_opts, prepared.label_schema)
     if place.dry_run:
         print_plan(prepared, call.beam, build=build_opts, neo4j=target)

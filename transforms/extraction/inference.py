@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, cast
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult, RunInference
 
-from pfn_kg.schemas.records import DocumentHeads
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.extraction.chunk_table import extraction_table
 from pfn_kg.transforms.extraction.split_chunks import ReadChunks, SplitChunk, split_chunk
@@ -27,6 +26,7 @@ from pfn_kg.transforms.plumbing.files import is_local, local_copy
 
 if TYPE_CHECKING:
     from pfn_kg.pfn.extractor import Extractor, Precision
+    from pfn_kg.pfn.inference.head_columns import HeadColumns
 
 
 class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
@@ -35,11 +35,12 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
     Args:
         model: folder on any file system that Beam knows, or name of a shipped model.
         device: see `Extractor.from_pretrained`.
-        precision: see `Extractor.from_pretrained`.
+        precision: of the text encoder: `fp32`, `fp16`, `bf16`, or `auto`: fp32 on a CPU, fp16 on
+            a GPU, whatever the worker's processor.
         entity_floor: least score of a mention.
         relation_floor: least score of a head triple.
         token_budget: most word pieces in one batch; what the device reads well if None.
-        window_tokens: see `Extractor.predict_documents`.
+        window_tokens: see `Extractor.predict_columns`.
     """
 
     def __init__(
@@ -66,11 +67,15 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         Raises:
             RuntimeError: if it can't be loaded; names the model.
         """
-        from pfn_kg.pfn.extractor import Extractor
+        from pfn_kg.pfn.extractor import Extractor, find_device
+        from pfn_kg.pfn.inference.precision import common_precision
 
+        precision = self._precision
+        if precision == "auto":
+            precision = common_precision(find_device(self._device).type)
         folder: str | Path = self._model if is_local(self._model) else local_copy(self._model)
         try:
-            return Extractor.from_pretrained(folder, device=self._device, precision=self._precision)
+            return Extractor.from_pretrained(folder, device=self._device, precision=precision)
         except Exception as error:
             # On a worker it is too late for an error of configuration.
             raise RuntimeError(f"model {self._model}: {one_line(error)}") from error
@@ -89,12 +94,12 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
             inference_args: none are known.
 
         Returns:
-            For each chunk the `DocumentHeads` of each document that can be read.
+            For each chunk the `HeadColumns` of the documents that can be read.
         """
         return [
             PredictionResult(
                 chunk,
-                model.predict_documents(
+                model.predict_columns(
                     *chunk.read(),
                     token_budget=self._token_budget,
                     entity_floor=self._floors[0],
@@ -131,8 +136,7 @@ class WriteChunk(beam.DoFn):
     def process(self, result: PredictionResult) -> Iterator[str]:
         """Writes one chunk."""
         split = cast(SplitChunk, result.example)
-        heads = cast("Sequence[DocumentHeads]", result.inference)
-        table, counters = extraction_table(split, heads)
+        table, counters = extraction_table(split, cast("HeadColumns", result.inference))
         ExtractionFolder(self._folder).write(split.chunk, table, counters)
         yield split.chunk.name
 

@@ -1,0 +1,85 @@
+"""The precision `auto`: by the processor for one machine, and the same on all of many."""
+
+import pytest
+import torch
+
+from helpers.corpora import extract, write_corpus
+from helpers.output_folders import read_manifest
+from pfn_kg.pfn.extractor import Extractor
+from pfn_kg.pfn.inference import precision
+from pfn_kg.pipeline.cli import main
+from pfn_kg.pipeline.extract_phase import prepare_extraction
+from pfn_kg.schemas.extract_options import ExtractOptions
+from pfn_kg.transforms.extraction.inference import PFNModelHandler
+
+HAS_BF16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+@pytest.fixture
+def asked_anew():
+    precision.multiplies_bf16.cache_clear()
+    yield
+    precision.multiplies_bf16.cache_clear()
+
+
+@pytest.fixture(params=[False, True], ids=["fp32", "bf16"])
+def processor(request, monkeypatch):
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda: request.param)
+    return "bf16" if request.param else "fp32"
+
+
+@pytest.mark.parametrize("most", ["AVX512_CORE", "avx2", "DEFAULT", None])
+def test_the_processor_is_asked(monkeypatch, asked_anew, most):
+    if most is None:
+        monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
+    else:
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
+    assert precision.multiplies_bf16() == (HAS_BF16 and most in ("DEFAULT", None))
+
+
+def test_by_device(processor):
+    assert precision.default_precision("cpu") == processor
+    assert precision.default_precision("cuda") == "fp16"
+    assert precision.common_precision("cpu") == "fp32"
+
+
+def test_an_extractor_takes_what_its_machine_has(tiny_model, processor):
+    model = Extractor.from_pretrained(tiny_model, device="cpu").model
+    expected = {"fp32": torch.float32, "bf16": torch.bfloat16}[processor]
+    assert {p.dtype for p in model.encoder.parameters()} == {expected}
+    assert {p.dtype for p in model.ner.parameters()} == {torch.float32}
+
+
+def test_workers_take_the_same(tiny_model, processor):
+    floors = {"entity_floor": 0.1, "relation_floor": 0.1, "token_budget": None}
+    handler = PFNModelHandler(str(tiny_model), device="cpu", precision="auto", **floors)
+    assert handler.load_model().model.encoder.dtype == torch.float32
+
+
+def test_who_goes_on_reads_at_the_same(tmp_path, tiny_model, monkeypatch, capsys):
+    corpus = write_corpus(tmp_path / "a.parquet")
+
+    def plan(output, *beam, **options):
+        given = {"corpus": [str(corpus)], "output": str(output), "model": str(tiny_model)}
+        return prepare_extraction(ExtractOptions(**given, device="cpu", **options), beam)
+
+    def by(which):
+        monkeypatch.setattr(precision, "multiplies_bf16", lambda: which)
+
+    by(True)
+    assert extract(corpus, tmp_path / "out", tiny_model, "--device", "cpu") == 0
+    assert read_manifest(tmp_path / "out")["configuration"]["precision"] == "bf16"
+    by(False)
+    assert plan(tmp_path / "new").options.precision == "fp32"
+    # Another machine goes on as the first one began.
+    for how in ({"resume": True}, {"into": True}):
+        assert plan(tmp_path / "out", **how).options.precision == "bf16"
+    names = {run.chunk_name(0) for run in plan(tmp_path / "new").plan.runs}
+    by(True)
+    assert plan(tmp_path / "new").options.precision == "bf16"
+    assert names.isdisjoint(run.chunk_name(0) for run in plan(tmp_path / "new").plan.runs)
+    # Of other machines' processors nothing is known.
+    assert plan(tmp_path / "new", "--runner=FlinkRunner").options.precision == "auto"
+    again = ["extract", str(corpus), "--model", str(tiny_model), "--device", "cpu", "--resume"]
+    assert main([*again, "--output", str(tmp_path / "out"), "--precision", "fp32"]) == 2
+    assert "--precision: 'fp32', but the run in" in capsys.readouterr().err

@@ -232,18 +232,6 @@ def test_a_password_file_that_all_may_read(tmp_path, caplog):
         assert all(str(file) in line and "hunter22" not in line for line in said)
 
 
-@pytest.mark.parametrize(
-    ("call", "name"),
-    [
-        (["build", "DIR", "--corrections=x"], "--corrections"),
-        (["remove", "DIR", "--documents", "x", "--corrections", "x"], "--corrections"),
-    ],
-)
-def test_options_that_are_not_built(capsys, call, name):
-    assert main(call) == 2
-    assert capsys.readouterr().err == f"pfn-kg: {name}: this option is not built yet\n"
-
-
 def test_what_is_not_installed(capsys):
     said = how_to_install("matplotlib", "plots")
     assert said.startswith("matplotlib is not installed; install it by `pip install 'matplotlib>=")

@@ -10,6 +10,7 @@ from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA
 from pfn_kg.schemas.rules import NameRules, Rules
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.transforms.corrections.corrected_tables import TableCorrections
+from pfn_kg.transforms.corrections.evidence import decode_evidence
 from pfn_kg.transforms.corrections.outcomes import outcomes
 from pfn_kg.transforms.corrections.plan import CorrectionOptions, CorrectionPlan, plan_corrections
 from pfn_kg.transforms.facts.chunk_rows import rows_of_chunk
@@ -25,6 +26,7 @@ class CorrectedGraph(NamedTuple):
     tables: dict[str, list[dict]]
     plan: CorrectionPlan
     outcomes: list[dict]
+    evidence: list[dict]
 
     def facts(self):
         """The facts by names: (subject, relation, object)."""
@@ -71,7 +73,7 @@ def corrected_graph(
         for name, table in made.tables.items():
             parts.setdefault(name, []).append(table)
         applied.update(made.applied)
-        judged += [] if made.judged is None else [encode(made.judged)]
+        judged += [] if made.judged is None else [tuple(map(encode, made.judged))]
     correct = TableCorrections(plan, applied)
     tables = {}
     for name, some in parts.items():
@@ -87,8 +89,9 @@ def corrected_graph(
         elif name == "relations":
             table = correct.relations(table, 0, 1)
         tables[name] = table.to_pylist()
-    became = outcomes(corrections, plan, applied, judged).to_pylist()
-    return CorrectedGraph(tables, plan, became)
+    became = outcomes(corrections, plan, applied, [s for s, _ in judged]).to_pylist()
+    evidence = decode_evidence(e for _, e in judged).to_pylist()
+    return CorrectedGraph(tables, plan, became, evidence)
 
 
 __all__ = ["CorrectedGraph", "FactOptions", "NameRules", "Rules", "corrected_graph"]

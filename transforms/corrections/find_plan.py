@@ -9,6 +9,7 @@ corrections --------------------------------------------------------------------
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -19,6 +20,7 @@ from pfn_kg.schemas.corrections import AnyCorrection, parse_correction
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import NameRules, Rules
 from pfn_kg.schemas.shuffled_rows import CHUNK_NAME_SCHEMA, Move
+from pfn_kg.transforms.corrections.evidence import decode_evidence
 from pfn_kg.transforms.corrections.outcomes import outcomes
 from pfn_kg.transforms.corrections.plan import (
     CorrectionOptions,
@@ -36,6 +38,8 @@ REFERENCES = -1
 
 #: What became of each correction, beside the graph.
 OUTCOMES_FILE = "correction_outcomes.parquet"
+#: The texts that corrections judge, likewise.
+EVIDENCE_FILE = "correction_evidence.parquet"
 
 
 class CorrectionFile(NamedTuple):
@@ -135,23 +139,23 @@ def write_outcomes(
     applied: Mapping[tuple[int, int], int],
     file: CorrectionFile,
     plan: CorrectionPlan,
-    judged: Iterable[bytes],
+    judged: Iterable[tuple[bytes, bytes]],
     folder: str,
 ) -> dict[str, int]:
-    """Writes what became of corrections; returns how many of them are applied.
+    """Writes what became of corrections and what they judge; returns how many are applied.
 
     Args:
         applied: by row and side what each concerns, from all chunks.
         file: the corrections.
         plan: what they come to.
-        judged: support of judgements as Arrow IPC bytes, from all chunks.
+        judged: support and evidence of judgements, each as Arrow IPC bytes, from all chunks.
         folder: of the graph.
     """
-    from io import BytesIO
-
-    rows = outcomes(file.read().corrections, plan, applied, judged)
-    data = BytesIO()
-    pq.write_table(rows, data, compression="zstd")
-    replace(join(folder, OUTCOMES_FILE), data.getvalue())
+    support, evidence = zip(*judged, strict=True) if (judged := list(judged)) else ((), ())
+    rows = outcomes(file.read().corrections, plan, applied, support)
+    for name, table in ((OUTCOMES_FILE, rows), (EVIDENCE_FILE, decode_evidence(evidence))):
+        data = BytesIO()
+        pq.write_table(table.combine_chunks(), data, compression="zstd")
+        replace(join(folder, name), data.getvalue())
     is_applied = rows["is_applied"].to_pylist()
     return {"corrections": len(rows), "corrections_applied": sum(is_applied)}

@@ -20,9 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.schemas.shuffled_rows import ID_TYPE, SUPPORT_SCHEMA
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
-from pfn_kg.transforms.corrections.outcomes import judgement_id
 from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.documents.deduplicate import Loser
 from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments
@@ -31,6 +29,7 @@ from pfn_kg.transforms.facts.corrected_triples import TripleCorrections
 from pfn_kg.transforms.facts.document_rules import DocumentRules, Spans, TripleColumns
 from pfn_kg.transforms.facts.entity_rows import moved_rows, name_rows
 from pfn_kg.transforms.facts.fact_options import FactOptions
+from pfn_kg.transforms.facts.judged_rows import Judged, judged_rows
 from pfn_kg.transforms.facts.nearest import is_nearest
 from pfn_kg.transforms.facts.resolved_chunk import Labels, resolved_chunk
 from pfn_kg.transforms.facts.triple_rows import triple_rows
@@ -54,15 +53,14 @@ class ChunkRows(NamedTuple):
             `pfn_kg.schemas.shuffled_rows.MOVED_SCHEMA`.
         applied: how many mentions and triples each correction concerns, as in
             `pfn_kg.transforms.facts.corrected_mentions.correct_mentions`.
-        judged: what the model said of facts that corrections judge, before these: as in
-            SUPPORT_SCHEMA, with the ids of judgements in the place of relations; None if nothing.
+        judged: what corrections judge; None if nothing.
     """
 
     tables: dict[str, pa.Table]
     counts: Counter[str]
     moved: pa.Table
     applied: Counter[tuple[int, int]]
-    judged: pa.Table | None
+    judged: Judged | None
 
 
 def rows_of_chunk(
@@ -125,18 +123,16 @@ def rows_of_chunk(
         counts=counts,
         correct=correct,
     )
-    judged: list[pa.Table] = []
+    judged = None
     if correct is not None:
-        for row, of_row in correct.judged(triples):
-            support = triple_rows(
-                documents,
-                mentions,
-                of_row,
-                relation_names=labels.relations,
-                calibration=options.fact_calibration,
-            )[1]
-            ids = pa.array([judgement_id(row)] * len(support), ID_TYPE)
-            judged.append(support.set_column(0, SUPPORT_SCHEMA.field("relation_id"), ids))
+        judged = judged_rows(
+            documents,
+            mentions,
+            triples,
+            correct=correct,
+            relation_names=labels.relations,
+            calibration=options.fact_calibration,
+        )
         triples = correct.apply(triples, mentions.applied)
     counts["triples"] = len(triples.subjects)
     tables["mentions"] = mentions.table
@@ -153,7 +149,7 @@ def rows_of_chunk(
         counts,
         moved_rows(mentions),
         applied=mentions.applied,
-        judged=pa.concat_tables(judged) if judged else None,
+        judged=judged,
     )
 
 

@@ -53,8 +53,8 @@ class TripleCorrections:
         """Which triples say facts that hold by a correction, as a mask."""
         return self._says(triples, self._plan.facts.protected)
 
-    def judged(self, triples: TripleColumns) -> Iterator[tuple[int, TripleColumns]]:
-        """For each correction that judges the model, the triples that it judges."""
+    def judged(self, triples: TripleColumns) -> Iterator[tuple[int, TripleColumns, bool]]:
+        """For each correction that judges the model, the triples, and whether they are right."""
         judgements = self._plan.facts.judgements
         chosen: dict[int, list[int]] = {}
         for position, triple in self._spoken_of(triples):
@@ -63,7 +63,27 @@ class TripleCorrections:
                 if verdict.row in judgements and verdict.scope.covers(scope):
                     chosen.setdefault(verdict.row, []).append(position)
         for row, positions in sorted(chosen.items()):
-            yield row, triples.at(np.array(positions, dtype=np.int64))
+            yield row, triples.at(np.array(positions, dtype=np.int64)), judgements[row].is_right
+
+    def added(self, triples: TripleColumns) -> Iterator[tuple[int, TripleColumns, bool]]:
+        """For each correction that names mentions, the triple between them, which is right.
+
+        A correction that changes a fact says so of all its triples.
+
+        Args:
+            triples: gives the types of the columns.
+        """
+        known = set(zip(*(c.tolist() for c in triples[:3]), strict=True))
+        for row, triple in self._named_mentions():
+            if triple not in known:
+                yield row, self._as_columns([triple], triples), True
+        changed: dict[int, list[_Triple]] = {}
+        for _, triple in self._spoken_of(triples):
+            after, holds, rows = self._follow(triple)
+            if holds and after != triple:
+                changed.setdefault(rows[-1], []).append(after)
+        for row, of_row in sorted(changed.items()):
+            yield row, self._as_columns(of_row, triples), True
 
     def apply(self, triples: TripleColumns, applied: Counter[tuple[int, int]]) -> TripleColumns:
         """Drops, changes and marks triples, and adds evidence that people name.
@@ -111,28 +131,37 @@ class TripleCorrections:
         self, triples: TripleColumns, applied: Counter[tuple[int, int]]
     ) -> TripleColumns:
         """Adds triples between the mentions that people name for facts that hold."""
-        rows = {id_: row for row, id_ in enumerate(self._document_ids)}
-        added: list[_Triple] = []
-        for row, fact, scope in self._plan.facts.assertions:
-            if scope.document_id not in rows:
-                continue
-            applied[row, 0] += 1
-            ends = self._mentions_at(rows[scope.document_id], scope.offsets, fact)
-            if ends is not None:
-                added.append(_Triple(ends[0], self._codes[fact[1]], ends[1]))
+        live = set(self._document_ids)
+        for row, _, scope in self._plan.facts.assertions:
+            if scope.document_id in live:
+                applied[row, 0] += 1
         known = set(zip(*(c.tolist() for c in triples[:3]), strict=True))
-        added = [triple for triple in dict.fromkeys(added) if triple not in known]
+        named = dict.fromkeys(triple for _, triple in self._named_mentions())
+        added = [triple for triple in named if triple not in known]
         if not added:
             return triples
-        new = np.array(added, dtype=np.int64).reshape(-1, 3)
-        more = TripleColumns(
+        more = self._as_columns(added, triples)
+        return TripleColumns(*(np.concatenate(pair) for pair in zip(triples, more, strict=True)))
+
+    def _named_mentions(self) -> Iterator[tuple[int, _Triple]]:
+        """By row, the triples between mentions that people name for facts that hold."""
+        rows = {id_: row for row, id_ in enumerate(self._document_ids)}
+        for row, fact, scope in self._plan.facts.assertions:
+            if scope.document_id in rows:
+                ends = self._mentions_at(rows[scope.document_id], scope.offsets, fact)
+                if ends is not None:
+                    yield row, _Triple(ends[0], self._codes[fact[1]], ends[1])
+
+    def _as_columns(self, triples: Sequence[_Triple], like: TripleColumns) -> TripleColumns:
+        """Triples of which a person is sure."""
+        new = np.array(triples, dtype=np.int64).reshape(-1, 3)
+        return TripleColumns(
             new[:, 0],
             new[:, 1],
             new[:, 2],
-            np.ones(len(new), dtype=triples.scores.dtype),
-            np.full(len(new), _CORRECTED, dtype=triples.flags.dtype),
+            np.ones(len(new), dtype=like.scores.dtype),
+            np.full(len(new), _CORRECTED, dtype=like.flags.dtype),
         )
-        return TripleColumns(*(np.concatenate(pair) for pair in zip(triples, more, strict=True)))
 
     def _mentions_at(self, row: int, offsets: Offsets | None, fact: Fact) -> tuple[int, int] | None:
         """The mentions of a fact's ends at a place; None where the model has none there."""

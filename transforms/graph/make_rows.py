@@ -35,8 +35,8 @@ class GraphRows(NamedTuple):
         ruled: the rows that `pfn_kg.transforms.facts.graph_rules.FindVerdicts` reads.
         counts: a dictionary for each chunk.
         applied: what corrections concern, a dictionary for some chunks.
-        judged: support of what corrections judge as Arrow IPC bytes; both as in
-            `pfn_kg.transforms.facts.chunk_rows.ChunkRows`.
+        judged: support and evidence of what corrections judge, each as Arrow IPC bytes; both as
+            in `pfn_kg.transforms.facts.chunk_rows.ChunkRows`.
     """
 
     rows: beam.PCollection
@@ -249,7 +249,7 @@ class _RowsOfChunk(_ReadChunk):
         if made.applied:
             yield beam.pvalue.TaggedOutput(self.APPLIED, dict(made.applied))
         if made.judged is not None:
-            yield beam.pvalue.TaggedOutput(self.JUDGED, encode(made.judged))
+            yield beam.pvalue.TaggedOutput(self.JUDGED, tuple(map(encode, made.judged)))
         for vote in own_votes(made.moved, plan["entities"]):
             yield beam.pvalue.TaggedOutput(self.MOVED, vote)
         yield beam.pvalue.TaggedOutput(self.COUNTS, dict(made.counts))

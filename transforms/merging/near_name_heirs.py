@@ -142,8 +142,8 @@ class _Cluster(beam.DoFn):
 
     COUNTS = "counts"
 
-    def __init__(self, apart: Mapping[bytes, frozenset[bytes]]):
-        self._apart = apart
+    def __init__(self, apart: Mapping[bytes, frozenset[bytes]] | None = None):
+        self._apart = apart or {}
 
     def process(self, group: tuple[int, Iterable[bytes]], plan: Mapping[str, int]) -> Iterator[Any]:
         components: dict[bytes, dict[Move, Pair]] = {}

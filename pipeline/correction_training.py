@@ -83,34 +83,30 @@ def lessons_of(evidence: pa.Table, label_schema: LabelSchema) -> Lessons:
     counts: Counter[str] = Counter()
     pairs: dict[tuple[str, frozenset[_Place]], list[dict[str, Any]]] = {}
     for row in evidence.sort_by("row").to_pylist():
-        places = [
+        ends = [
             _Place(row[f"{end}_begin"], row[f"{end}_end"], row[f"{end}_type"])
             for end in ("subject", "object")
         ]
-        pairs.setdefault((row["document_id"], frozenset(places)), []).append(row | {"at": places})
+        pairs.setdefault((row["document_id"], frozenset(ends)), []).append(row | {"at": ends})
     records = []
-    for (document_id, _), rows in sorted(pairs.items(), key=lambda pair: _order(pair[1])):
+    for (document_id, places), rows in sorted(pairs.items(), key=lambda pair: _order(pair[1])):
         words = _words(rows[0])
-        spans = {place: _span(place, words, rows[0]["evidence_begin"]) for place in rows[0]["at"]}
-        if None in spans.values():
+        spans: dict[_Place, tuple[int, int, int]] = {}
+        for place in sorted(places):
+            span = _span(place, words, rows[0]["evidence_begin"])
+            if span is not None:
+                spans[place] = span
+        if len(spans) < len(places):
             counts["left_out"] += len(rows)
             continue
-        order = sorted(spans)
         facts = _facts(rows, symmetric)
         counts.update("right" if is_right else "wrong" for is_right in facts.values())
         records.append(
             {
                 "title": document_id,
                 "sents": [[word for word, _, _ in sentence] for sentence in words],
-                "vertexSet": [[_mention(spans[place], place.type)] for place in order],
-                "labels": sorted(
-                    (
-                        {"h": order.index(subject), "t": order.index(object_), "r": relation}
-                        for (subject, relation, object_), is_right in facts.items()
-                        if is_right
-                    ),
-                    key=lambda label: (label["h"], label["t"], label["r"]),
-                ),
+                "vertexSet": [[_mention(span, place.type)] for place, span in spans.items()],
+                "labels": _labels(facts, list(spans)),
                 "annotated_entity_types": [],
                 "annotated_relations": sorted({relation for _, relation, _ in facts}),
                 "annotated_pairs": "mentions",
@@ -135,6 +131,18 @@ def _facts(
         if row["relation"] in symmetric:
             facts[object_, row["relation"], subject] = row["is_right"]
     return facts
+
+
+def _labels(
+    facts: dict[tuple[_Place, str, _Place], bool], places: list[_Place]
+) -> list[dict[str, Any]]:
+    """The facts that hold, by the positions of their ends."""
+    held = [
+        (places.index(subject), places.index(object_), relation)
+        for (subject, relation, object_), is_right in facts.items()
+        if is_right
+    ]
+    return [dict(zip("htr", fact, strict=True)) for fact in sorted(held)]
 
 
 def _words(row: dict[str, Any]) -> list[list[tuple[str, int, int]]]:

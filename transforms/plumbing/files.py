@@ -90,9 +90,14 @@ def join(folder: str, *parts: str) -> str:
     return os.path.join(folder, *parts) if is_local(folder) else _beam().join(folder, *parts)
 
 
+def folder_and_name(path: str) -> tuple[str, str]:
+    """The folder of a path on any file system, and its last part."""
+    return os.path.split(path) if is_local(path) else _beam().split(path)
+
+
 def name_of(path: str) -> str:
     """The last part of a path on any file system."""
-    return os.path.basename(path) if is_local(path) else _beam().split(path)[1]
+    return folder_and_name(path)[1]
 
 
 def open_raw(path: str) -> BinaryIO:

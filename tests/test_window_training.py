@@ -70,6 +70,9 @@ def test_it_learns_facts_across_sentences(trained, data, capsys):
     found = evaluate_reading(extractor, reading)
     assert found["fact"]["f1"] == 1
     assert found["fact"]["support"] == 5
+    inside, across = (found["fact_evidence"][place] for place in ("inside", "across"))
+    assert (inside["facts"], across["facts"]) == (3, 2)
+    assert inside["precision"] == across["precision"] == 1
     assert found["entity"]["f1"] == 1
     (text,) = annotated_texts(reading)
     (extraction,) = extractor.extract_documents([text.text])

@@ -13,7 +13,7 @@ from pfn_kg.pipeline.commands.extract import (
 )
 from pfn_kg.pipeline.commands.neo4j import load_and_report
 from pfn_kg.pipeline.interruption import hint
-from pfn_kg.schemas.build_options import BuildOptions, ThresholdOptions, is_language_tag
+from pfn_kg.schemas.build_options import BuildOptions, PolicyOptions, is_language_tag
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.schemas.load_options import LoadOptions
@@ -91,11 +91,6 @@ def _check_label_language(options: ExtractOptions, build: BuildOptions) -> None:
         )
 
 
-def with_floors(options: ExtractOptions, build: ThresholdOptions) -> ExtractOptions:
+def with_floors(options: ExtractOptions, build: PolicyOptions) -> ExtractOptions:
     """The options of the extraction such that it keeps all that the build asks for."""
-    floors = {}
-    for name in ("entity", "relation"):
-        threshold = getattr(build, f"{name}_threshold")
-        if threshold is not None and threshold < getattr(options, f"{name}_floor"):
-            floors[f"{name}_floor"] = threshold
-    return options.changed(**floors)
+    return options.changed(**build.lower_floors(options.entity_floor, options.relation_floor))

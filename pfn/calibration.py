@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 MARGIN = 1e-7
 
 
+# A calibration that moves scores less than this, from the lowest to the highest of training's
+# data, says nothing by them.
+_LEAST_SLOPE = 0.01
+
+
 class Calibration(NamedTuple):
     """How scores become probabilities.
 
@@ -43,6 +48,11 @@ class Calibration(NamedTuple):
     low: float = 1.0
     high: float = 1.0
     bias: float = 0.0
+
+    @property
+    def ranks(self) -> bool:
+        """Whether a better score is more probable; without, all scores become about one."""
+        return self.low + self.high >= _LEAST_SLOPE
 
     def probability(self, logits: Tensor, shift: Tensor | None = None) -> Tensor:
         """The probabilities of logits, in single precision.

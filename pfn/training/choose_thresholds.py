@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from pfn_kg.pfn.calibration import Calibration
 from pfn_kg.pfn.evaluation.documents import (
@@ -12,15 +16,20 @@ from pfn_kg.pfn.evaluation.documents import (
     tune_relation_threshold,
 )
 from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
-from pfn_kg.pfn.evaluation.predictions import predict_reading
+from pfn_kg.pfn.evaluation.predictions import Predictions, predict_reading
 from pfn_kg.pfn.evaluation.scores import THRESHOLD_GRID, Judged, judge, tune_thresholds
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.readers import Reading
 from pfn_kg.pfn.training.calibration_fit import fit_calibration, fit_relation_calibration
+from pfn_kg.pfn.training.clear_threshold import clear_threshold
 from pfn_kg.pfn.training.options import TrainingOptions
 from pfn_kg.pfn.training.partial_annotation import by_annotation
 from pfn_kg.schemas.choices import DEFAULT_FLOOR
+
+_logger = logging.getLogger(__name__)
+
+_NOT_CALIBRATED = "scores of %s are not calibrated: on dev, a better score is not more often right"
 
 # Calibration looks at what scores at least this; below it nearly all is wrong.
 _CALIBRATION_FLOOR = 0.02
@@ -48,6 +57,7 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
             if read.texts
             else tune_thresholds(read.sentences, gold)
         )
+        _clear_of_ties(config, read)
     if not options.calibrate:
         return
     judged = (
@@ -72,6 +82,7 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
             if read.texts
             else tune_thresholds(read.sentences, gold, entity_grid=[config.entity_threshold])[1]
         )
+        _clear_of_ties(config, read)
     if read.texts:
         # Facts down to the floor of extraction files: a lower threshold has its facts calibrated.
         floors = config.entity_threshold, min(config.relation_threshold, DEFAULT_FLOOR)
@@ -79,11 +90,16 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
             read.documents, read.texts, thresholds=floors, calibration=Calibration()
         )
         if 0 < sum(right) < len(right):
-            calibration["fact"] = fit_calibration(of_facts, right)._asdict()
+            fitted = fit_calibration(of_facts, right)
+            if fitted.ranks:
+                calibration["fact"] = fitted._asdict()
 
 
 def _calibrate(config: PFNConfig, judged: Judged) -> dict[str, Any]:
     """Calibrates a model by judged predictions, and moves its thresholds to the new scores.
+
+    Where scores do not rank, calibration would make them all one, and a threshold would accept
+    everything or nothing. Such a table stays as it is.
 
     Returns:
         The calibration, which the configuration holds too.
@@ -91,13 +107,42 @@ def _calibrate(config: PFNConfig, judged: Judged) -> dict[str, Any]:
     calibration: dict[str, Any] = {}
     if 0 < sum(judged.mentions.right) < len(judged.mentions.right):
         fitted = fit_calibration(*judged.mentions)
-        calibration["entity"] = fitted._asdict()
-        # The accepted mentions stay the same.
-        config.entity_threshold = round(fitted.of_score(config.entity_threshold), 4)
+        if fitted.ranks:
+            calibration["entity"] = fitted._asdict()
+            config.entity_threshold = _moved(
+                config.entity_threshold, judged.mentions.scores, fitted
+            )
+        else:
+            _logger.warning(_NOT_CALIBRATED, "mentions")
     if 0 < sum(judged.triples.right) < len(judged.triples.right):
         of_triples = fit_relation_calibration(judged.triples)
-        calibration["relation"] = of_triples.as_dict()
-        threshold = of_triples.table.of_score(config.relation_threshold)
-        config.relation_threshold = round(threshold, 4)
+        if of_triples.table.ranks:
+            calibration["relation"] = of_triples.as_dict()
+            config.relation_threshold = _moved(
+                config.relation_threshold, judged.triples.scores, of_triples.table
+            )
+        else:
+            _logger.warning(_NOT_CALIBRATED, "triples")
     config.calibration = calibration or None
     return calibration
+
+
+def _moved(threshold: float, scores: Sequence[float], calibration: Calibration) -> float:
+    """The threshold that accepts the same items by their calibrated scores."""
+    before = np.array(scores)
+    after = calibration.of_scores(before)
+    return clear_threshold(
+        calibration.of_score(threshold), after[before >= threshold], after[before < threshold]
+    )
+
+
+def _clear_of_ties(config: PFNConfig, read: Predictions) -> None:
+    """Moves thresholds off the scores that were found, without another decision."""
+    found = read.documents or read.sentences
+    mentions = np.array([m.score for heads in found for m in heads.mentions])
+    triples = np.array([t.score for heads in found for t in heads.head_triples])
+    for name, scores in (("entity_threshold", mentions), ("relation_threshold", triples)):
+        threshold = getattr(config, name)
+        is_accepted = scores >= threshold
+        cleared = clear_threshold(threshold, scores[is_accepted], scores[~is_accepted])
+        setattr(config, name, cleared)

@@ -91,6 +91,16 @@ class Calibration(NamedTuple):
         """As `of_scores`, of one."""
         return float(self.of_scores(np.array(score)))
 
+    def score_of(self, probability: float) -> float:
+        """The score without this calibration that comes to a probability, or the nearest one."""
+        if self == Calibration():
+            return probability
+        low, high = MARGIN, 1 - MARGIN
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.of_score(middle) < probability else (low, middle)
+        return high
+
 
 def calibration_of(configuration: Mapping[str, Any] | None, table: str) -> Calibration:
     """The calibration of a table, as in `PFNConfig.calibration`.

@@ -13,6 +13,7 @@ import numpy as np
 
 from pfn_kg.pfn.calibration import Calibration, calibration_of, reliability
 from pfn_kg.pfn.evaluation.annotated_texts import AnnotatedText, facts_inside, said_facts
+from pfn_kg.pfn.evaluation.bounded_decoding import bounded_floors
 from pfn_kg.pfn.evaluation.fact_evidence import by_evidence
 from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
 from pfn_kg.pfn.evaluation.predictions import Predictions, predict_reading
@@ -88,15 +89,21 @@ def score_reading(
 def evaluate_reading(extractor: Extractor, reading: Reading) -> dict[str, Any]:
     """Reads annotated sentences and scores what was found, at the model's own thresholds.
 
+    Of a model that accepts almost everything only the best of its output is scored
+    (`pfn_kg.pfn.evaluation.bounded_decoding`).
+
     Returns:
         As `score_reading`.
     """
     entity, relation = extractor.thresholds(None, None)
-    predictions = predict_reading(
+    floors = bounded_floors(
         extractor,
         reading,
-        entity_floor=min(entity, DEFAULT_FLOOR),
-        relation_floor=min(relation, DEFAULT_FLOOR),
+        entity=min(entity, DEFAULT_FLOOR),
+        relation=min(relation, DEFAULT_FLOOR),
+    )
+    predictions = predict_reading(
+        extractor, reading, entity_floor=floors.entity, relation_floor=floors.relation
     )
     return score_reading(
         predictions,

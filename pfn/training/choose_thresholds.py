@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pfn_kg.pfn.calibration import Calibration
+from pfn_kg.pfn.evaluation.bounded_decoding import bounded_floors
 from pfn_kg.pfn.evaluation.documents import (
     judge_documents,
     judge_facts,
@@ -49,7 +50,10 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
         return
     dev, partial = by_annotation(dev) if dev.documents else (dev, Reading())
     floor = _CALIBRATION_FLOOR if options.calibrate else min(THRESHOLD_GRID)
-    read = predict_reading(extractor, dev, entity_floor=floor, relation_floor=floor)
+    floors = bounded_floors(extractor, dev, entity=floor, relation=floor)
+    read = predict_reading(
+        extractor, dev, entity_floor=floors.entity, relation_floor=floors.relation
+    )
     gold = [gold_sentence(sentence) for sentence in dev]
     if options.tune_thresholds:
         config.entity_threshold, config.relation_threshold = (
@@ -57,6 +61,10 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
             if read.texts
             else tune_thresholds(read.sentences, gold)
         )
+        if floors.raised:
+            # Lower ones accept almost everything.
+            config.entity_threshold = max(config.entity_threshold, floors.entity)
+            config.relation_threshold = max(config.relation_threshold, floors.relation)
         _clear_of_ties(config, read)
     if not options.calibrate:
         return
@@ -66,7 +74,9 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
         else judge(read.sentences, gold, config.entity_threshold)
     )
     if partial.documents and read.texts:
-        more = predict_reading(extractor, partial, entity_floor=floor, relation_floor=floor)
+        more = predict_reading(
+            extractor, partial, entity_floor=floors.entity, relation_floor=floors.relation
+        )
         judged.triples.extend(
             judge_documents(more.documents, more.texts, config.entity_threshold).triples
         )
@@ -74,8 +84,15 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
     if "relation" not in calibration:
         return
     # Calibration by relation changes the order of triples: the threshold is chosen once more.
-    entity_floor = min(config.entity_threshold, DEFAULT_FLOOR)
-    read = predict_reading(extractor, dev, entity_floor=entity_floor, relation_floor=DEFAULT_FLOOR)
+    floors = bounded_floors(
+        extractor,
+        dev,
+        entity=min(config.entity_threshold, DEFAULT_FLOOR),
+        relation=DEFAULT_FLOOR,
+    )
+    read = predict_reading(
+        extractor, dev, entity_floor=floors.entity, relation_floor=floors.relation
+    )
     if options.tune_thresholds:
         config.relation_threshold = (
             tune_relation_threshold(read.documents, read.texts, config.entity_threshold)
@@ -85,9 +102,9 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
         _clear_of_ties(config, read)
     if read.texts:
         # Facts down to the floor of extraction files: a lower threshold has its facts calibrated.
-        floors = config.entity_threshold, min(config.relation_threshold, DEFAULT_FLOOR)
+        lowest = config.entity_threshold, min(config.relation_threshold, DEFAULT_FLOOR)
         of_facts, right = judge_facts(
-            read.documents, read.texts, thresholds=floors, calibration=Calibration()
+            read.documents, read.texts, thresholds=lowest, calibration=Calibration()
         )
         if 0 < sum(right) < len(right):
             fitted = fit_calibration(of_facts, right)

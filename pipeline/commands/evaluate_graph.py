@@ -77,6 +77,7 @@ def main(call: Call) -> int:
 
         check_plots_folder(args.plots)
     from pfn_kg.pfn.readers.docred import read_docred_documents
+    from pfn_kg.pfn.readers.relation_ids import documents_with_names, names_of_ids
 
     gold = read_docred_documents(args.gold)[: args.limit]
     if not gold:
@@ -96,6 +97,7 @@ def main(call: Call) -> int:
         extracted |= options.lower_floors(DEFAULT_FLOOR, DEFAULT_FLOOR)
         prepared = prepare_evaluation(gold, directory, extracted)
         check_aliases(prepared.options.output, build, prepared.label_schema)
+        gold = documents_with_names(gold, names_of_ids(prepared.label_schema))
         scores = evaluate_graph(gold, prepared, build, call.beam)
     if args.plots:
         from pfn_kg.pfn.evaluation.plots import write_reliability

@@ -143,11 +143,18 @@ class PFNModel(PreTrainedModel):
             self.ner.project(features.entity, features.shared, position_mask),
             self.re.project(features.relation, features.shared, position_mask),
             position_mask,
-            None
-            if self.re_tail is None
-            else self.re_tail.project(features.relation, features.shared, position_mask),
+            self._project_tails(features, position_mask),
             sentence_ids,
         )
+
+    def _project_tails(self, features: PartitionFeatures, mask: Tensor) -> UnitFeatures | None:
+        """What the tail table is filled from, if there is one."""
+        if self.re_tail is None:
+            return None
+        if self.config.tail_features == "shared" and features.shared is not None:
+            # PFN-nested: the shared partition knows where entities end and how they relate.
+            return self.re_tail.project(features.shared, features.relation, mask)
+        return self.re_tail.project(features.relation, features.shared, mask)
 
     def _encode(
         self, input_ids: Tensor, attention_mask: Tensor, shape_ids: Tensor | None

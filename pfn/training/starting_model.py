@@ -55,6 +55,7 @@ def build_model(
         entity_types=[t.name for t in schema.entity_types],
         relation_types=[r.name for r in schema.relations],
         label_schema=schema.to_dict(),
+        tail_features="shared",
         **{name: getattr(options, name) for name in ARCHITECTURE},
     )
     model = PFNModel(config)

@@ -179,7 +179,7 @@ def main(call: Call) -> int:
             file=sys.stderr,
         )
     else:
-        listed = None
+        listed: list[list[tuple[Any, str, Any]]] | None = None
         if args.overlap_counts == "published":
             listed = reading.listed or [list(g.triples) for g in gold]
         scores["analyses"] = analyse(predictions.sentences, gold, listed=listed, **options)

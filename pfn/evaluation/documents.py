@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from pfn_kg.pfn.calibration import Calibration, calibration_of, reliability
+from pfn_kg.pfn.evaluation.analyses import in_triple
 from pfn_kg.pfn.evaluation.annotated_texts import AnnotatedText, facts_inside, said_facts
 from pfn_kg.pfn.evaluation.bounded_decoding import bounded_floors
 from pfn_kg.pfn.evaluation.fact_evidence import by_evidence
 from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
 from pfn_kg.pfn.evaluation.predictions import Predictions, predict_reading
-from pfn_kg.pfn.evaluation.scores import THRESHOLD_GRID, Counts, Judged, judge, score
+from pfn_kg.pfn.evaluation.scores import THRESHOLD_GRID, Counts, Judged, judge, resolved, score
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.readers.records import Reading
 from pfn_kg.pfn.resolution import HeadPolicy, resolve_heads
@@ -43,9 +44,10 @@ def score_reading(
 
     Returns:
         As `pfn_kg.pfn.evaluation.scores.score` (of documents that are annotated in part only
-        `entity`), with `fact` and `fact_evidence`, and with `calibration`: of `entity`
-        and `triple` the `error` and the `bins` of `pfn_kg.pfn.calibration.reliability`, over all
-        that scores at least the floors, and of `fact` over the facts that are said.
+        `entity`), with `in_triple` (`pfn_kg.pfn.evaluation.analyses.in_triple`), of documents with
+        `fact` and `fact_evidence`, and with `calibration`: of `entity` and `triple` the `error`
+        and the `bins` of `pfn_kg.pfn.calibration.reliability`, over all that scores at least the
+        floors, and of `fact` over the facts that are said.
     """
     gold = [gold_sentence(sentence) for sentence in reading]
     results: dict[str, Any] = {}
@@ -56,6 +58,18 @@ def score_reading(
             entity_threshold=entity_threshold,
             relation_threshold=relation_threshold,
             head_policy=head_policy,
+        )
+        results["in_triple"] = in_triple(
+            [
+                resolved(
+                    prediction,
+                    entity_threshold=entity_threshold,
+                    relation_threshold=relation_threshold,
+                    head_policy=head_policy,
+                )
+                for prediction in predictions.sentences
+            ],
+            gold,
         )
     if predictions.texts:
         judged = judge_documents(predictions.documents, predictions.texts, entity_threshold)

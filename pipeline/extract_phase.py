@@ -349,6 +349,7 @@ def _extract(
             handler,
             language=options.language,
             dehyphenate=options.dehyphenate,
+            check_language=options.check_language,
             sign=sign,
         )
     seconds = time.monotonic() - started

@@ -92,6 +92,7 @@ class ExtractOptions(TextOptions):
         chunk_documents: documents in a chunk at most.
         max_characters: longer documents are rejected.
         dehyphenate: whether words that the end of a line cuts in two are read as one.
+        check_language: whether to count documents in another language than `language`.
         entity_floor: mentions below this score are not kept.
         relation_floor: head triples below this score are not kept.
         resume: whether to go on with the run in the output folder.
@@ -139,6 +140,12 @@ class ExtractOptions(TextOptions):
         "read words that a hyphen at the end of a line cuts in two as one, as in scanned texts",
         group=CORPUS,
     )
+    check_language: bool = option(
+        False,
+        "count documents that are not in `language`, and say so",
+        group=MODEL,
+        negatable=True,
+    )
     entity_floor: float = option(
         DEFAULT_FLOOR, "keep mentions from this score on", group=MODEL, metavar="P", ge=0, le=1
     )
@@ -175,9 +182,10 @@ class ExtractOptions(TextOptions):
 
     def what_extractions_depend_on(self) -> dict[str, Any]:
         """The options that change what a chunk's file holds, model and place aside."""
-        return self.model_dump(
-            mode="json", exclude={"corpus", "output", "model", "device", "resume", "into"}
-        )
+        place = {"corpus", "output", "model", "device", "resume", "into"}
+        # Without the check a file holds what it held before there was one.
+        unchecked = set() if self.check_language else {"check_language"}
+        return self.model_dump(mode="json", exclude=place | unchecked)
 
 
 #: What an update takes from the run that it adds to, unless it is given.
@@ -193,6 +201,7 @@ RECORDED_OPTIONS = (
     "chunk_documents",
     "max_characters",
     "dehyphenate",
+    "check_language",
     "entity_floor",
     "relation_floor",
 )

@@ -9,6 +9,7 @@ from pfn_kg.pipeline.commands.extract import (
     extract_options,
     print_plan,
     rejected_code,
+    say_other_languages,
     unchanged_rows,
 )
 from pfn_kg.pipeline.commands.neo4j import load_and_report
@@ -58,6 +59,7 @@ def main(call: Call) -> int:
         manifest = run_extraction(prepared, call.beam)
         with hint(lambda: f"the extractions stay; build the graph by `pfn-kg build {output}`"):
             counts = run_build(output, build_opts, call.beam)
+    say_other_languages(manifest)
     extraction = manifest.extraction
     rejected = counts.get("rejected", 0)
     read = ""

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pfn_kg.pfn.inference.sentences import unread_parts
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, JOINED_WORDS, Rejection
 from pfn_kg.schemas.records import DocumentHeads, HeadTriple, Mention, Sentence
+from pfn_kg.transforms.extraction.language_check import OTHER_LANGUAGE
 from pfn_kg.transforms.extraction.split_chunks import PAYLOAD_CHARACTERS, SplitChunk
 from pfn_kg.transforms.plumbing.error_lines import one_line
 from pfn_kg.transforms.reading.chunks import Document
@@ -66,6 +67,9 @@ def extraction_table(
     counters["mentions"] += len(items.mentions.rows)
     counters["head_triples"] += len(items.head_triples.rows)
     counters["rejected"] += sum(map(len, items.rejected))
+    for language in split.other_languages:
+        counters[OTHER_LANGUAGE] += 1
+        counters[f"{OTHER_LANGUAGE}.{language}"] += 1
     columns: dict[str, Any] = {
         name: [getattr(document, name) for document in documents] for name in _DOCUMENT_COLUMNS
     }

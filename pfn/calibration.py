@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 MARGIN = 1e-7
 
 
+# A calibration that moves scores less than this, from the lowest to the highest of training's
+# data, says nothing by them.
+_LEAST_SLOPE = 0.01
+
+
 class Calibration(NamedTuple):
     """How scores become probabilities.
 
@@ -43,6 +48,11 @@ class Calibration(NamedTuple):
     low: float = 1.0
     high: float = 1.0
     bias: float = 0.0
+
+    @property
+    def ranks(self) -> bool:
+        """Whether a better score is more probable; without, all scores become about one."""
+        return self.low + self.high >= _LEAST_SLOPE
 
     def probability(self, logits: Tensor, shift: Tensor | None = None) -> Tensor:
         """The probabilities of logits, in single precision.
@@ -80,6 +90,16 @@ class Calibration(NamedTuple):
     def of_score(self, score: float) -> float:
         """As `of_scores`, of one."""
         return float(self.of_scores(np.array(score)))
+
+    def score_of(self, probability: float) -> float:
+        """The score without this calibration that comes to a probability, or the nearest one."""
+        if self == Calibration():
+            return probability
+        low, high = MARGIN, 1 - MARGIN
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.of_score(middle) < probability else (low, middle)
+        return high
 
 
 def calibration_of(configuration: Mapping[str, Any] | None, table: str) -> Calibration:

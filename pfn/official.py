@@ -1,4 +1,4 @@
-"""Checkpoints of the official PFN code (github.com/Coopercoppers/PFN) become ours.
+"""Checkpoints of the official PFN code (github.com/Coopercoppers/PFN) become ours, nested ones too.
 
 Ours follows the paper's order of names in every concatenation, the official code
 another one, so columns of weights move. Nothing else changes, and neither do scores.
@@ -20,7 +20,9 @@ from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 
-_UNITS = {"ner": ("n", "hid2tag"), "re": ("r", "hid2rel")}
+# Of each unit its name there, that of its pooling layer and that of its last layer.
+_UNITS = {"ner": ("ner", "n", "hid2tag"), "re": ("re", "r", "hid2rel")}
+_NESTED_UNITS = _UNITS | {"re": ("re_head", "r", "hid2rel"), "re_tail": ("re_tail", "r", "hid2rel")}
 
 
 def convert_state_dict(official: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -28,7 +30,7 @@ def convert_state_dict(official: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Args:
         official: names as in the official code: `bert.*`, `feature_extractor.unit.*`,
-            `ner.*`, `re.*`.
+            `ner.*`, `re.*`; in place of the last, PFN-nested has `re_head.*` and `re_tail.*`.
 
     Raises:
         KeyError: if a weight is missing.
@@ -44,14 +46,19 @@ def convert_state_dict(official: Mapping[str, Tensor]) -> dict[str, Tensor]:
     relation, entity, shared = official[cell + "transform.weight"].chunk(3, 1)
     converted["partition_filter.cell_transform.weight"] = torch.cat((entity, relation, shared), 1)
     converted["partition_filter.cell_transform.bias"] = official[cell + "transform.bias"]
-    for unit, (pool, label) in _UNITS.items():
-        shared, task = official[f"{unit}.{pool}.weight"].chunk(2, 1)
+    for unit, (name, pool, label) in (_NESTED_UNITS if _is_nested(official) else _UNITS).items():
+        # The tail unit takes shared features for the task's, there as here.
+        shared, task = official[f"{name}.{pool}.weight"].chunk(2, 1)
         converted[f"{unit}.global_representation.linear.weight"] = torch.cat((task, shared), 1)
-        converted[f"{unit}.global_representation.linear.bias"] = official[f"{unit}.{pool}.bias"]
+        converted[f"{unit}.global_representation.linear.bias"] = official[f"{name}.{pool}.bias"]
         for ours, theirs in (("pair", "hid2hid"), ("layer_norm", "ln"), ("label", label)):
             for kind in ("weight", "bias"):
-                converted[f"{unit}.{ours}.{kind}"] = official[f"{unit}.{theirs}.{kind}"]
+                converted[f"{unit}.{ours}.{kind}"] = official[f"{name}.{theirs}.{kind}"]
     return converted
+
+
+def _is_nested(official: Mapping[str, Tensor]) -> bool:
+    return any(name.startswith("re_tail.") for name in official)
 
 
 def read_labels(path: Path, field: str) -> list[str]:
@@ -122,6 +129,8 @@ def import_checkpoint(
         positions="pieces",
         entity_gate="mirrored",
         word_shapes=False,
+        tail_table="re_tail.label.weight" in weights,
+        tail_features="shared",
         # The official code cuts a sentence after 128 words; ours reads on in windows.
         window_pieces=128,
         window_overlap=32,

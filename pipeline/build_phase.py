@@ -354,6 +354,11 @@ def _fact_options(manifest: Manifest, options: BuildOptions) -> FactOptions:
     return FactOptions(
         entity_threshold=_threshold(manifest, options, "entity"),
         relation_threshold=_threshold(manifest, options, "relation"),
+        across_threshold=(
+            None
+            if options.across_threshold is None
+            else _checked(manifest, options.across_threshold, "across", kept="relation")
+        ),
         head_policy=options.head_policy,
         constraint_policy=options.constraint_policy,
         sentences=options.sentences,
@@ -365,12 +370,17 @@ def _fact_options(manifest: Manifest, options: BuildOptions) -> FactOptions:
 
 def _threshold(manifest: Manifest, options: BuildOptions, kind: str) -> float:
     """The threshold that was given, else the model's; never below what extractions hold."""
-    field = f"{kind}_threshold"
-    given, floor = getattr(options, field), getattr(manifest.configuration, f"{kind}_floor")
-    threshold: float = getattr(manifest.model, field) if given is None else given
+    given = getattr(options, f"{kind}_threshold")
+    threshold: float = getattr(manifest.model, f"{kind}_threshold") if given is None else given
+    return _checked(manifest, threshold, kind, kept=kind)
+
+
+def _checked(manifest: Manifest, threshold: float, kind: str, *, kept: str) -> float:
+    """A threshold, unless extractions kept fewer scores than it would accept."""
+    floor = getattr(manifest.configuration, f"{kept}_floor")
     if threshold < floor:
         raise ConfigurationError(
             f"{threshold} is below {floor}, from which on scores were kept by the extraction",
-            field=field,
+            field=f"{kind}_threshold",
         )
     return threshold

@@ -331,6 +331,7 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
             handler,
             language=options.language,
             dehyphenate=options.dehyphenate,
+            check_language=options.check_language,
             sign=sign,
         )
     seconds = time.monotonic() - started

@@ -21,6 +21,7 @@ _CORPUS = "gold.parquet"
 _MENTIONS = ("document_id", "begin", "end", "type", "entity_id")
 _TRIPLES = (
     *("document_id", "relation", "relation_id", "subject_entity_id", "object_entity_id"),
+    "evidence_sentences",
     *("subject_begin", "subject_end", "object_begin", "object_end"),
 )
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from pfn_kg.pfn.calibration import reliability
 from pfn_kg.pfn.evaluation.annotated_texts import Argument, Fact, fact_between
+from pfn_kg.pfn.evaluation.fact_evidence import by_evidence
 from pfn_kg.pfn.evaluation.scores import Counts, f1_of
 from pfn_kg.pfn.readers.docred import GoldDocument
 
@@ -65,7 +66,9 @@ def score_graph(gold: Mapping[str, GoldDocument], graph: Mapping[str, GraphDocum
         `b_cubed` and `pairwise` in it) and `fact`, each with precision, recall, f1 and
         support; `per_relation`, the same for the facts of each relation; `calibration`, how
         reliable the confidence of the graph's relations is (`error` and `bins` of
-        `pfn_kg.pfn.calibration.reliability`, each relation once a document); and `loss_by_stage`,
+        `pfn_kg.pfn.calibration.reliability`, each relation once a document); `fact_evidence`, facts
+        inside a sentence and across sentences (`pfn_kg.pfn.evaluation.fact_evidence`); and
+        `loss_by_stage`,
         for each of `LOSSES` how many gold facts are missing for that
         reason and their share of all that are.
     """
@@ -73,6 +76,7 @@ def score_graph(gold: Mapping[str, GoldDocument], graph: Mapping[str, GraphDocum
     b_cubed, pairwise = _Sums(), _Sums()
     losses: Counter[str] = Counter()
     confidences: list[float] = []
+    inside: list[bool] = []
     right: list[bool] = []
     for id_, document in gold.items():
         extracted = graph.get(id_, GraphDocument([], []))
@@ -81,15 +85,16 @@ def score_graph(gold: Mapping[str, GoldDocument], graph: Mapping[str, GraphDocum
             {(m.begin, m.end, m.type) for cluster in document.clusters for m in cluster},
             2,
         )
-        said = _graph_clusters(extracted)
+        found = _graph_clusters(extracted)
         meant = [frozenset((m.begin, m.end) for m in c) for c in document.clusters]
-        clusters.add({(c, 0) for c in said}, {(c, 0) for c in meant}, 1)
-        b_cubed.add(*_b_cubed(said, meant))
-        pairwise.add(*_pairwise(said, meant))
+        clusters.add({(c, 0) for c in found}, {(c, 0) for c in meant}, 1)
+        b_cubed.add(*_b_cubed(found, meant))
+        pairwise.add(*_pairwise(found, meant))
         stated = _facts(document, extracted)
         facts.add(set(stated), set(document.facts), 1)
         losses.update(_losses(document, extracted, set(stated)))
-        confidences += stated.values()
+        confidences += (said.confidence for said in stated.values())
+        inside += (said.inside for said in stated.values())
         right += [fact in document.facts for fact in stated]
     missing = losses.total()
     return {
@@ -97,6 +102,7 @@ def score_graph(gold: Mapping[str, GoldDocument], graph: Mapping[str, GraphDocum
         "entity_cluster": clusters.scores()
         | {"b_cubed": b_cubed.scores(), "pairwise": pairwise.scores()},
         "fact": facts.scores(),
+        "fact_evidence": by_evidence(inside, right),
         "loss_by_stage": {
             name: {"facts": losses[name], "share": losses[name] / missing if missing else 0.0}
             for name in LOSSES
@@ -164,14 +170,25 @@ def _pairwise(
     return (right, right), (len(ours), len(theirs))
 
 
-def _facts(document: GoldDocument, extracted: GraphDocument) -> dict[Fact, float]:
-    """What the graph says, between gold entities where it can be told which, and how surely."""
+class _Stated(NamedTuple):
+    """How the graph states a fact: how surely, and whether one sentence does so."""
+
+    confidence: float
+    inside: bool
+
+
+def _facts(document: GoldDocument, extracted: GraphDocument) -> dict[Fact, _Stated]:
+    """What the graph says, between gold entities where it can be told which."""
     of_place = _entities_at(document)
-    said: dict[Fact, float] = {}
+    said: dict[Fact, _Stated] = {}
     for row in extracted.triples:
         subjects, objects = (_stands_for(row, end, of_place) for end in ("subject", "object"))
         fact = fact_between(subjects, row["relation"], objects, document.facts)
-        said[fact] = max(said.get(fact, 0.0), row["confidence"])
+        before = said.get(fact, _Stated(0.0, False))
+        said[fact] = _Stated(
+            max(before.confidence, row["confidence"]),
+            before.inside or row["evidence_sentences"] == 1,
+        )
     return said
 
 

@@ -102,6 +102,8 @@ class PolicyOptions(ThresholdOptions):
     """How extractions become a graph.
 
     Attributes:
+        across_threshold: triples across sentences from this score on; None is the threshold of
+            all triples.
         label_schema: in place of the one in the folder.
         constraint_policy: what becomes of triples between types that the label schema does
             not give their relation.
@@ -114,6 +116,15 @@ class PolicyOptions(ThresholdOptions):
         fuzzy: how alike names are that are of one entity; None compares none.
     """
 
+    across_threshold: float | None = option(
+        None,
+        "accept triples whose arguments stand in two sentences from this score on",
+        group=THRESHOLDS,
+        metavar="P",
+        default_text="as all triples",
+        ge=0,
+        le=1,
+    )
     label_schema: LabelSchema | None = option(
         None,
         "label schema (YAML) in place of the model's",
@@ -155,6 +166,24 @@ class PolicyOptions(ThresholdOptions):
         unset="none",
     )
     fuzzy: NearNameOptions | None = None
+
+    def lower_floors(self, entity: float, relation: float) -> dict[str, float]:
+        """The floors that an extraction must have for these thresholds, where its own are higher.
+
+        Args:
+            entity: floor of mentions that the extraction would have.
+            relation: floor of head triples that it would have.
+
+        Returns:
+            `entity_floor` and `relation_floor`, where they change.
+        """
+        floors = {}
+        if self.entity_threshold is not None and self.entity_threshold < entity:
+            floors["entity_floor"] = self.entity_threshold
+        given = [t for t in (self.relation_threshold, self.across_threshold) if t is not None]
+        if given and min(given) < relation:
+            floors["relation_floor"] = min(given)
+        return floors
 
     @field_validator("base_iri")
     @classmethod

@@ -105,6 +105,7 @@ class ExtractOptions(ScannedTextOptions):
         metadata_columns: columns that travel to documents/.
         chunk_documents: documents in a chunk at most.
         max_characters: longer documents are rejected.
+        check_language: whether to count documents in another language than `language`.
         entity_floor: mentions below this score are not kept.
         relation_floor: head triples below this score are not kept.
         resume: whether to go on with the run in the output folder.
@@ -147,6 +148,12 @@ class ExtractOptions(ScannedTextOptions):
         metavar="N",
         ge=1,
     )
+    check_language: bool = option(
+        False,
+        "count documents that are not in `language`, and say so",
+        group=MODEL,
+        negatable=True,
+    )
     entity_floor: float = option(
         DEFAULT_FLOOR, "keep mentions from this score on", group=MODEL, metavar="P", ge=0, le=1
     )
@@ -183,9 +190,10 @@ class ExtractOptions(ScannedTextOptions):
 
     def what_extractions_depend_on(self) -> dict[str, Any]:
         """The options that change what a chunk's file holds, model and place aside."""
-        return self.model_dump(
-            mode="json", exclude={"corpus", "output", "model", "device", "resume", "into"}
-        )
+        place = {"corpus", "output", "model", "device", "resume", "into"}
+        # Without the check a file holds what it held before there was one.
+        unchecked = set() if self.check_language else {"check_language"}
+        return self.model_dump(mode="json", exclude=place | unchecked)
 
 
 #: What an update takes from the run that it adds to, unless it is given.
@@ -201,6 +209,7 @@ RECORDED_OPTIONS = (
     "chunk_documents",
     "max_characters",
     "dehyphenate",
+    "check_language",
     "entity_floor",
     "relation_floor",
 )

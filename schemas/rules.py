@@ -41,6 +41,13 @@ class Rules(Options):
         name="inverse_policy",
         group=RULES,
     )
+    across: ConstraintPolicy = option(
+        "flag",
+        "triples across sentences whose subject has another object inside a sentence, of "
+        "relations with one object",
+        name="across_policy",
+        group=RULES,
+    )
     max_objects: ConstraintPolicy = option(
         "flag",
         "relations beyond the best max_objects of a subject",

@@ -52,6 +52,7 @@ TABLE_SCHEMAS: dict[str, pa.Schema] = {
             "evidence_begin": pa.int32(),
             "evidence_end": pa.int32(),
             "evidence_text": pa.string(),
+            "evidence_sentences": pa.int32(),  # 1: both arguments stand in one sentence
             "subject_mention_id": pa.string(),
             "relation": pa.string(),
             "object_mention_id": pa.string(),

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from pfn_kg.pfn.evaluation.analyses import analyse, in_triple, patterns
+from pfn_kg.pfn.evaluation.analyses import analyse, in_triple, patterns, published_patterns
 from pfn_kg.pfn.evaluation.gold_spans import GoldSentence
 from pfn_kg.pfn.evaluation.paper_results import beside_paper, table_1
 from pfn_kg.pfn.evaluation.plots import write_plots
@@ -46,6 +46,34 @@ def gold(entities, triples=()):
 )
 def test_patterns(triples, expected):
     assert patterns(triples) == expected
+
+
+@pytest.mark.parametrize(
+    ("triples", "expected"),
+    [
+        ([("A", "r", "B")], ["normal"]),
+        ([("A", "r", "B"), ("C", "r", "D")], ["normal"]),
+        # Listed twice, and an entity that is subject and object.
+        ([("A", "r", "B"), ("A", "r", "B")], ["epo"]),
+        ([("A", "r", "A")], ["seo"]),
+        ([("A", "r", "B"), ("A", "r", "B"), ("A", "r", "C")], ["epo", "seo"]),
+        ([("A", "r", "B"), ("B", "s", "A")], ["seo"]),
+    ],
+)
+def test_patterns_as_the_literature_counts(triples, expected):
+    assert published_patterns(triples) == expected
+
+
+def test_sentences_grouped_by_listed_triples():
+    sentences = [gold([A, B], [(A, "r", B)]), gold([A])]
+    listed = [[("a", "r", "b")] * 2, []]
+    predictions = [found([A, B], [(A, "r", B)]), found([A])]
+    analyses = analyse(predictions, sentences, listed=listed, **THRESHOLDS)
+    assert analyses["overlap"]["epo"]["sentences"] == 1
+    assert analyses["overlap"]["normal"]["sentences"] == 0
+    assert analyses["triples_per_sentence"]["2"]["sentences"] == 1
+    # Scores are of distinct triples.
+    assert analyses["triples_per_sentence"]["2"]["support"] == 1
 
 
 def test_triples_by_pattern_and_by_number():
@@ -214,7 +242,7 @@ def test_without_matplotlib(evaluation, capsys, monkeypatch, tmp_path):
     [
         (["--paper", "ace"], "--paper: 'ace' is not one of nyt, webnlg, ade"),
         (["--plots", __file__], f"--plots: {__file__} is no folder"),
-        (["--robustness", "one.json"], "--robustness: takes two files, ORIGINAL TRANSFORMED"),
+        (["--robustness", "one.json"], "--robustness: takes pairs of files, ORIGINAL TRANSFORMED"),
         (["--robustness", "a", "b"], "--data: not together with files of --robustness"),
         (["--robustness", "--paper", "ade"], "--robustness: goes without --plots and --paper"),
         (["--overlapping-entities", "x"], "--overlapping-entities: 'x' is not one of keep, drop"),

@@ -69,6 +69,13 @@ def test_a_temperature_of_older_checkpoints():
     assert calibration_of(None, "fact") == calibration_of({}, "fact") == Calibration()
 
 
+@given(st.floats(0.1, 3), st.floats(0.1, 3), st.floats(-2, 2), st.floats(0.05, 0.95))
+def test_the_score_of_a_probability(low, high, bias, score):
+    calibration = Calibration(low, high, bias)
+    assert calibration.score_of(calibration.of_score(score)) == pytest.approx(score, abs=1e-4)
+    assert Calibration().score_of(score) == score
+
+
 def test_reliability():
     found = reliability([0.85, 0.95, 0.15, 1.0], [True, False, False, True])
     assert found.bins == [(0.15, 0.0, 1), (0.85, 1.0, 1), (0.975, 0.5, 2)]

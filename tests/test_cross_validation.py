@@ -130,7 +130,10 @@ def arguments(tmp_path):
 
 def test_the_command(arguments, tmp_path, capsys):
     assert main([*arguments, "--fold", "2"]) == 0
-    assert capsys.readouterr().out.splitlines()[1] == "1 of 2 folds"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "1 of 2 folds"
+    # One fold is no row of the paper's table.
+    assert not any(line.startswith("this training") for line in lines)
     # What is finished is not trained again.
     written = (tmp_path / "out" / "fold-02" / "metrics.json").stat().st_mtime_ns
     assert main([*arguments, "--resume"]) == 0
@@ -173,6 +176,8 @@ def test_wrong_options(arguments, capsys, options, message):
 
 def test_folds_need_data(capsys):
     command = ["train", "--format", "spert", "--encoder", "e", "--output", "o"]
+    assert main(["train", "--data", "x"]) == 2
+    assert "these are missing: --folds, --format, --output" in capsys.readouterr().err
     assert main([*command, "--folds", "2"]) == 2
     assert "--data: is missing" in capsys.readouterr().err
     assert main([*command, "--train", "a", "--dev", "b", "--fold", "1"]) == 2

@@ -45,6 +45,7 @@ def graph_document(clusters, triples, confidence=0.5):
                 "object_begin": object_,
                 "object_end": object_ + 2,
                 "confidence": confidence,
+                "evidence_sentences": 1 + ((subject >= 10) != (object_ >= 10)),
             }
             for subject, relation, object_ in triples
         ],
@@ -90,6 +91,9 @@ def test_figures_by_hand():
     assert found["per_relation"]["r"]["support"] == 2
     assert found["per_relation"]["t"]["precision"] == 0
     assert losses(found) == {"wrong_relation": 1, "beyond_sentence": 1}
+    # The triples between the mentions at 0 or 6 and at 3 stand in one sentence.
+    assert found["fact_evidence"]["inside"]["facts"] == 3
+    assert found["fact_evidence"]["inside"]["precision"] == pytest.approx(1 / 3)
     # One of three facts is right, and each was said with 0.5.
     assert found["calibration"]["bins"] == [(0.5, pytest.approx(1 / 3), 3)]
     assert found["calibration"]["error"] == pytest.approx(1 / 6)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pfn_kg.pfn.evaluation.analyses import published_patterns
 from pfn_kg.pfn.readers import FORMATS, read
 from pfn_kg.pfn.readers.records import without_overlaps
 from pfn_kg.pfn.training.cross_validation import read_folds, split_fold
@@ -112,6 +113,17 @@ def test_counts_of_table_5(name):
     types = {type_ for split in splits for s in split for *_, type_ in s.entities}
     relations = {relation for split in splits for s in split for _, relation, _ in s.triples}
     assert (tuple(map(len, splits)), len(types), len(relations)) == TABLE_5[name]
+
+
+@needs_data
+def test_overlap_in_webnlg_as_published():
+    """The counts of Figure 3 and Figure 4 in the literature, such as CasRel's."""
+    path = Path(os.environ["PFN_KG_DATASETS"]) / "webnlg_partial" / "test_triples.json"
+    listed = read(path, "triple-list").listed
+    counts = Counter(pattern for triples in listed for pattern in published_patterns(triples))
+    assert counts == {"normal": 246, "seo": 457, "epo": 26}
+    numbers = Counter(min(5, len(triples)) for triples in listed)
+    assert numbers == {1: 266, 2: 171, 3: 131, 4: 90, 5: 45}
 
 
 @needs_data

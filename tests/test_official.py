@@ -103,6 +103,55 @@ def test_padding_does_not_leak_into_scores_as_it_does_in_the_official_code(model
     assert leaked > 0.01
 
 
+def test_a_nested_checkpoint(tmp_path):
+    """The tail unit relates shared features, and pools them with relation features."""
+    official = torch.load(OFFICIAL / "official_state_dict.pt", weights_only=True)
+    generator = torch.Generator().manual_seed(3)
+    nested = {}
+    for name, weight in official.items():
+        if name.startswith("re."):
+            nested[name.replace("re.", "re_head.", 1)] = weight
+            nested[name.replace("re.", "re_tail.", 1)] = torch.randn(
+                weight.shape, generator=generator
+            )
+        else:
+            nested[name] = weight
+    torch.save(nested, tmp_path / "nested.pt")
+    model = import_checkpoint(
+        tmp_path / "nested.pt",
+        OFFICIAL / "encoder",
+        entity_types=list(CASE["ner2idx"]),
+        relation_types=list(CASE["rel2idx"]),
+    )
+    assert model.config.tail_table
+    with torch.no_grad():
+        tables = model(**inputs(0))
+        close(tables.relation_table.sigmoid(), VECTORS["single0_relation_table"])
+        relation = torch.tensor(VECTORS["single0_h_re"])
+        shared = torch.tensor(VECTORS["single0_h_share"])
+        linear = torch.nn.functional.linear
+
+        def layer(name, values):
+            return linear(values, nested[f"re_tail.{name}.weight"], nested[f"re_tail.{name}.bias"])
+
+        whole = layer("r", torch.cat((relation, shared), -1)).tanh().max(0).values
+        length = len(shared)
+        pairs = torch.cat(
+            (
+                shared[:, None].expand(-1, length, -1),
+                shared[None].expand(length, -1, -1),
+                whole.expand(length, length, -1),
+            ),
+            -1,
+        )
+        norm = nested["re_tail.ln.weight"], nested["re_tail.ln.bias"]
+        hidden = torch.nn.functional.layer_norm(
+            layer("hid2hid", pairs), norm[0].shape, norm[0], norm[1]
+        )
+        scores = layer("hid2rel", torch.nn.functional.elu(hidden)).sigmoid()
+        close(tables.tail_table.sigmoid(), scores)
+
+
 def test_a_pickle_is_not_loaded(tmp_path):
     import pickle
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -100,12 +101,27 @@ def test_concatenation_keeps_all(data):
         assert said == [(words(p, p.entities[s]), r) for p in parts for s, r, _ in p.triples]
 
 
+AMBIGUOUS = reading(
+    ("Washington met Bell", [(0, 1, "PER"), (2, 3, "PER")], [(0, "met", 1)]),
+    ("Washington and London", [(0, 1, "LOC"), (2, 3, "LOC")], []),
+    ("Anna Bell , Jordan", [(0, 2, "PER"), (3, 4, "LOC")], []),
+    ("Jordan and Acme", [(0, 1, "PER"), (2, 3, "ORG")], []),
+)
+
+
 def test_cross_category():
-    lexicon = Lexicon(DATA)
-    for before, after in zip(*transform("CrossCategory", DATA), strict=True):
+    """A name that bears the gold type here and another elsewhere, as in TextFlint."""
+    lexicon = Lexicon(AMBIGUOUS)
+    pair = transform("CrossCategory", AMBIGUOUS)
+    assert len(pair.original) == 4
+    for before, after in zip(*pair, strict=True):
         for old, new in zip(before.entities, after.entities, strict=True):
-            assert lexicon.types[tuple(words(after, new))] != {old[2]}
-    assert not transform("CrossCategory", reading(("a b", [(0, 1, "A")], []))).original
+            name = tuple(words(after, new))
+            assert new[2] in lexicon.types[name]
+            # No organisation has a name that another type has.
+            assert len(lexicon.types[name]) == (1 if old[2] == "ORG" else 2)
+    # Names of one type each change nothing.
+    assert not transform("CrossCategory", DATA).original
 
 
 def test_swap_longer():
@@ -142,6 +158,40 @@ def test_typos_are_one_slip():
                     assert sorted(a) == sorted(b)
 
 
+def test_numbers_dates_and_capitals_stay_what_they_are():
+    rng = random.Random(7)
+    lexicon = Lexicon(AMBIGUOUS)
+    for _ in range(50):
+        month, day, comma, year = lexicon.unknown(rng, ["June", "30", ",", "1990"], "TIME")
+        assert (month, comma) == ("June", ",")
+        assert 13 <= int(day) <= 28
+        assert 1000 <= int(year) <= 2099
+        (decade,) = lexicon.unknown(rng, ["1990s"], "TIME")
+        assert decade.endswith("s")
+        assert decade[:4].isdigit()
+        (amount,) = lexicon.unknown(rng, ["12,500"], "NUM")
+        assert amount[-4] == ","
+        assert 1 <= int(lexicon.unknown(rng, ["May", "05"], "TIME")[1]) <= 12
+        shout, low = lexicon.unknown(rng, ["NATO", "forces"], "ORG")
+        assert shout.isupper()
+        assert low.islower()
+    assert lexicon.unknown(rng, ["Monday"], "TIME") is None
+
+
+def test_typos_stay_in_the_script_and_spare_the_first_letter():
+    mixed = reading(
+        ("Zürich , 日本東京 and Москва", [(0, 1, "L"), (2, 3, "L"), (4, 5, "L")], []),
+    )
+    rng = random.Random(3)
+    lexicon = Lexicon(mixed)
+    for name, letters in (("Zürich", "LATIN"), ("日本東京", "CJK"), ("Москва", "CYRILLIC")):
+        slips = {lexicon.typo(rng, [name], "L")[0] for _ in range(200)}
+        assert len(slips) > 10
+        for slip in slips:
+            assert slip[0] == name[0]
+            assert {unicodedata.name(c).split()[0].partition("-")[0] for c in slip} == {letters}
+
+
 def test_another_seed_is_another_text():
     texts = {tuple(s.text for s in transform("OOV", DATA, seed).transformed) for seed in range(4)}
     assert len(texts) == 4
@@ -154,6 +204,7 @@ def test_unknown_name():
 
 def test_before_and_after(tiny_extractor):
     pairs = {name: transform(name, DATA) for name in TRANSFORMATIONS}
+    pairs["CrossCategory"] = transform("CrossCategory", AMBIGUOUS)
     found = robustness(tiny_extractor, pairs)
     assert list(found) == [*TRANSFORMATIONS, "average"]
     rows = [found[name]["entity"] for name in TRANSFORMATIONS]
@@ -187,16 +238,52 @@ def test_the_command(tiny_model, tmp_path, capsys):
     assert main([*command, "--data", str(tmp_path / "data.json"), "--robustness"]) == 0
     table = capsys.readouterr().out.splitlines()
     assert table[0].split()[-4:] == ["before", "after", "decline", "sentences"]
-    assert [line.split()[0] for line in table[1:]] == [*TRANSFORMATIONS, "average"]
+    # No name of the data has two types.
+    changes = [name for name in TRANSFORMATIONS if name != "CrossCategory"]
+    assert [line.split()[0] for line in table[1:]] == [*changes, "average"]
     files = [str(tmp_path / f"{name}.json") for name in ("original", "transformed")]
     assert main([*command, "--json", "--robustness", *files]) == 0
     ours = json.loads(capsys.readouterr().out)
-    assert ours["files"]["entity"]["decline"] == ours["average"]["entity"]["decline"]
+    assert ours["transformed"]["entity"]["decline"] == ours["average"]["entity"]["decline"]
     # The same pair made here or read from files gives the same row.
-    assert f"{100 * ours['files']['entity']['after']:.1f}" == table[5].split()[2]
+    assert f"{100 * ours['transformed']['entity']['after']:.1f}" == table[4].split()[2]
     (tmp_path / "none.json").write_text(spert([DATA[2]]))
     assert main([*command, "--data", str(tmp_path / "none.json"), "--robustness"]) == 2
     assert "has nothing to change" in capsys.readouterr().err
+
+
+def dygie(sentences, **fields):
+    """One document of DyGIE's format that is named by other fields than `doc_key`."""
+    ner, start = [], 0
+    for sentence in sentences:
+        ner.append([[start + b, start + e - 1, type_] for b, e, type_ in sentence.entities])
+        start += len(sentence.tokens)
+    tokens = [sentence.tokens for sentence in sentences]
+    return json.dumps({**fields, "sentences": tokens, "ner": ner, "relations": [[] for _ in ner]})
+
+
+def test_several_pairs_of_textflint_files_are_one_table(tiny_model, tmp_path, capsys):
+    files = []
+    for name in ("SwapLonger", "OOV", "OOV"):
+        folder = tmp_path / str(len(files))
+        folder.mkdir()
+        pair = transform(name, DATA, len(files))
+        for kind, sentences in zip(("ori", "trans"), pair, strict=True):
+            path = folder / f"{kind}_{name}.json"
+            path.write_text(dygie(sentences, sample_id=3))
+            files.append(str(path))
+    command = ["evaluate", "--model", str(tiny_model), "--format", "dygie"]
+    assert main([*command, "--robustness", *files, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert list(rows) == ["trans_SwapLonger", "trans_OOV", "trans_OOV 2", "average"]
+    declines = [row["entity"]["decline"] for row in rows.values()]
+    assert declines[3] == pytest.approx(sum(declines[:3]) / 3)
+    assert main([*command, "--robustness", *files[:3]]) == 2
+    assert "takes pairs of files" in capsys.readouterr().err
+    unnamed = tmp_path / "unnamed.json"
+    unnamed.write_text(dygie(DATA))
+    assert main([*command, "--data", str(unnamed)]) == 2
+    assert "record 1: field doc_key: is missing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("word", ["ab", "AA", "bell", "Zürich"])
@@ -207,11 +294,11 @@ def test_all_slips_are_made(word):
     lexicon = Lexicon(reading((f"{letters} .", [(0, 1, "T")], [])))
     swapped = {
         word[:i] + word[i + 1] + word[i] + word[i + 2 :]
-        for i in range(len(word) - 1)
+        for i in range(1, len(word) - 1)
         if word[i] != word[i + 1]
     }
-    deleted = {word[:i] + word[i + 1 :] for i in range(len(word))}
-    added = {word[:i] + x + word[i:] for i in range(len(word) + 1) for x in letters}
+    deleted = {word[:i] + word[i + 1 :] for i in range(1, len(word))}
+    added = {word[:i] + x + word[i:] for i in range(1, len(word)) for x in letters}
     made = [lexicon.typo(rng, ["1", word, "."], "T") for _ in range(60)]
     assert all((first, last) == ("1", ".") for first, _, last in made)
     slips = {slip for _, slip, _ in made}

@@ -287,6 +287,7 @@ def test_variants_are_options(data, tmp_path):
     changes |= {"encoding": "sequential", "layers": 2, "decoding": "selective"}
     assert main(["train", *options(data, output, **changes), *flags]) == 0
     config = Extractor.from_pretrained(output, device="cpu").config
+    assert config.tail_features == "shared"
     assert (config.encoding, config.layers, config.decoding) == ("sequential", 2, "selective")
     assert (config.bidirectional, config.tail_table, config.global_representation) == (
         True,

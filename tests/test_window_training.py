@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from helpers.examples import examples
 from helpers.training_data import DOCUMENT, options
 from pfn_kg import Extractor
+from pfn_kg.pfn.calibration import Calibration
 from pfn_kg.pfn.evaluation.annotated_texts import annotated_texts
 from pfn_kg.pfn.evaluation.documents import evaluate_reading
 from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
@@ -70,6 +71,9 @@ def test_it_learns_facts_across_sentences(trained, data, capsys):
     found = evaluate_reading(extractor, reading)
     assert found["fact"]["f1"] == 1
     assert found["fact"]["support"] == 5
+    inside, across = (found["fact_evidence"][place] for place in ("inside", "across"))
+    assert (inside["facts"], across["facts"]) == (3, 2)
+    assert inside["precision"] == across["precision"] == 1
     assert found["entity"]["f1"] == 1
     (text,) = annotated_texts(reading)
     (extraction,) = extractor.extract_documents([text.text])
@@ -132,12 +136,45 @@ def test_wrong_starts(trained, data, tmp_path, capsys, changes, message):
     assert message in capsys.readouterr().err
 
 
-def test_other_labels_are_no_start(trained, tmp_path, capsys):
-    path = tmp_path / "long.json"
-    path.write_text(json.dumps([long_document(3)]))
+def test_other_labels_get_new_last_layers(trained, tmp_path, caplog):
+    document = json.loads(json.dumps(ACROSS))
+    for fact in document["labels"]:
+        fact["r"] = {"born_in": "birthplace"}.get(fact["r"], fact["r"])
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps([document]))
     more = {"epochs": 0, "start-from": trained / "model", "window-tokens": 60}
-    assert main(["train", *options(path, tmp_path / "on", **more)]) == 2
-    assert "lacks 'after', which the data has" in capsys.readouterr().err
+    arguments = options(path, tmp_path / "on", **more)
+    assert main(["train", *arguments, "--no-tune-thresholds", "--no-calibrate"]) == 0
+    assert "has other labels: 1 of" in caplog.text
+    assert "learnt anew, such as birthplace" in caplog.text
+    ours = Extractor.from_pretrained(tmp_path / "on" / "model", device="cpu")
+    theirs = Extractor.from_pretrained(trained / "model", device="cpu")
+    assert ours.config.entity_threshold == ours.config.relation_threshold == 0.5
+    state = ours.model.state_dict()
+    relations = ours.config.relation_types, theirs.config.relation_types
+    assert set(relations[0]) - set(relations[1]) == {"birthplace"}
+    for name, weight in theirs.model.state_dict().items():
+        if not name.startswith("re.label."):
+            assert weight.equal(state[name]), name
+            continue
+        for row, relation in enumerate(relations[0]):
+            is_same = relation in relations[1] and weight[relations[1].index(relation)].equal(
+                state[name][row]
+            )
+            assert is_same == (relation != "birthplace"), name
+
+
+def test_thresholds_of_a_start_are_of_scores_without_calibration(trained, data, tmp_path):
+    theirs = Extractor.from_pretrained(trained / "model", device="cpu")
+    theirs.config.entity_threshold = 0.3
+    theirs.config.calibration = {"entity": Calibration(0.8, 0.6, -1)._asdict()}
+    save_checkpoint(theirs, tmp_path / "calibrated")
+    more = {"epochs": 0, "start-from": tmp_path / "calibrated", "window-tokens": 60}
+    arguments = options(data, tmp_path / "on", **more)
+    assert main(["train", *arguments, "--no-tune-thresholds", "--no-calibrate"]) == 0
+    ours = Extractor.from_pretrained(tmp_path / "on" / "model", device="cpu").config
+    assert ours.calibration is None
+    assert Calibration(0.8, 0.6, -1).of_score(ours.entity_threshold) == pytest.approx(0.3, abs=1e-3)
 
 
 def test_windows_need_documents(tmp_path, capsys):

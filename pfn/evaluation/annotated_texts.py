@@ -112,6 +112,18 @@ def said_facts(
     return best
 
 
+def facts_inside(
+    document: AnnotatedText, mentions: Sequence[Mention], triples: Sequence[Triple]
+) -> set[Fact]:
+    """The facts that a triple says whose arguments stand in one sentence."""
+    pairs = ((mentions[t.subject], t.relation, mentions[t.object]) for t in triples)
+    return {
+        fact_said(document, subject, relation, object_)
+        for subject, relation, object_ in pairs
+        if document.sentence_of(subject) == document.sentence_of(object_)
+    }
+
+
 def fact_said(document: AnnotatedText, subject: Mention, relation: str, object_: Mention) -> Fact:
     """The fact that is said of two mentions."""
 

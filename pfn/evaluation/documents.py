@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from pfn_kg.pfn.calibration import Calibration, calibration_of, reliability
-from pfn_kg.pfn.evaluation.annotated_texts import (
-    AnnotatedText,
-    said_facts,
-)
+from pfn_kg.pfn.evaluation.analyses import in_triple
+from pfn_kg.pfn.evaluation.annotated_texts import AnnotatedText, facts_inside, said_facts
+from pfn_kg.pfn.evaluation.bounded_decoding import bounded_floors
+from pfn_kg.pfn.evaluation.fact_evidence import by_evidence
 from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
 from pfn_kg.pfn.evaluation.predictions import Predictions, predict_reading
-from pfn_kg.pfn.evaluation.scores import THRESHOLD_GRID, Counts, Judged, judge, score
+from pfn_kg.pfn.evaluation.scores import THRESHOLD_GRID, Counts, Judged, judge, resolved, score
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.readers.records import Reading
 from pfn_kg.pfn.resolution import HeadPolicy, resolve_heads
@@ -44,9 +44,10 @@ def score_reading(
 
     Returns:
         As `pfn_kg.pfn.evaluation.scores.score` (of documents that are annotated in part only
-        `entity`), with `fact`, and with `calibration`: of `entity`
-        and `triple` the `error` and the `bins` of `pfn_kg.pfn.calibration.reliability`, over all
-        that scores at least the floors, and of `fact` over the facts that are said.
+        `entity`), with `in_triple` (`pfn_kg.pfn.evaluation.analyses.in_triple`), of documents with
+        `fact` and `fact_evidence`, and with `calibration`: of `entity` and `triple` the `error`
+        and the `bins` of `pfn_kg.pfn.calibration.reliability`, over all that scores at least the
+        floors, and of `fact` over the facts that are said.
     """
     gold = [gold_sentence(sentence) for sentence in reading]
     results: dict[str, Any] = {}
@@ -57,6 +58,18 @@ def score_reading(
             entity_threshold=entity_threshold,
             relation_threshold=relation_threshold,
             head_policy=head_policy,
+        )
+        results["in_triple"] = in_triple(
+            [
+                resolved(
+                    prediction,
+                    entity_threshold=entity_threshold,
+                    relation_threshold=relation_threshold,
+                    head_policy=head_policy,
+                )
+                for prediction in predictions.sentences
+            ],
+            gold,
         )
     if predictions.texts:
         judged = judge_documents(predictions.documents, predictions.texts, entity_threshold)
@@ -69,6 +82,7 @@ def score_reading(
         )
         results.setdefault("entity", scores["entity"])
         results["fact"] = scores["fact"]
+        results["fact_evidence"] = scores["fact_evidence"]
     else:
         judged = judge(predictions.sentences, gold, entity_threshold)
     judgements = {"entity": judged.mentions[:2], "triple": judged.triples[:2]}
@@ -89,15 +103,21 @@ def score_reading(
 def evaluate_reading(extractor: Extractor, reading: Reading) -> dict[str, Any]:
     """Reads annotated sentences and scores what was found, at the model's own thresholds.
 
+    Of a model that accepts almost everything only the best of its output is scored
+    (`pfn_kg.pfn.evaluation.bounded_decoding`).
+
     Returns:
         As `score_reading`.
     """
     entity, relation = extractor.thresholds(None, None)
-    predictions = predict_reading(
+    floors = bounded_floors(
         extractor,
         reading,
-        entity_floor=min(entity, DEFAULT_FLOOR),
-        relation_floor=min(relation, DEFAULT_FLOOR),
+        entity=min(entity, DEFAULT_FLOOR),
+        relation=min(relation, DEFAULT_FLOOR),
+    )
+    predictions = predict_reading(
+        extractor, reading, entity_floor=floors.entity, relation_floor=floors.relation
     )
     return score_reading(
         predictions,
@@ -121,9 +141,12 @@ def score_documents(
     Predictions of which a document's annotation does not say are left out.
 
     Returns:
-        `entity` (strict, micro-averaged) and `fact`, each precision, recall, f1 and support.
+        `entity` (strict, micro-averaged) and `fact`, each precision, recall, f1 and support, and
+        `fact_evidence`: see `pfn_kg.pfn.evaluation.fact_evidence.by_evidence`.
     """
     entity, fact = Counts(), Counts()
+    inside: list[bool] = []
+    right: list[bool] = []
     for heads, document in zip(predictions, documents, strict=True):
         mentions, triples = resolve_heads(
             heads,
@@ -133,9 +156,16 @@ def score_documents(
         )
         known = {(m.begin, m.end, m.type) for m in mentions if document.is_mention(m) is not None}
         entity.add(known, document.entities, 2)
-        said = said_facts(document, mentions, triples)
-        fact.add(set(filter(document.is_known, said)), document.facts, 1)
-    return {"entity": entity.scores(), "fact": fact.scores()}
+        said = set(filter(document.is_known, said_facts(document, mentions, triples)))
+        fact.add(said, document.facts, 1)
+        in_sentences = facts_inside(document, mentions, triples)
+        inside += (f in in_sentences for f in said)
+        right += (f in document.facts for f in said)
+    return {
+        "entity": entity.scores(),
+        "fact": fact.scores(),
+        "fact_evidence": by_evidence(inside, right),
+    }
 
 
 def judge_documents(

@@ -1,4 +1,4 @@
-"""Table 1 of the paper, and our figures beside it."""
+"""The tables of the paper, and our figures beside Table 1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 from pfn_kg.schemas.errors import ConfigurationError
 
-_TABLE = Path(__file__).parent / "data" / "table_1.yaml"
+_DATA = Path(__file__).parent / "data"
 
 
 @lru_cache(maxsize=1)
@@ -20,7 +20,14 @@ def table_1() -> dict[str, dict[str, Any]]:
 
     A row has `method`, `encoder`, `ner` and `re`: F1 in percent, None where there is none.
     """
-    return yaml.safe_load(_TABLE.read_text(encoding="utf-8"))
+    return yaml.safe_load((_DATA / "table_1.yaml").read_text(encoding="utf-8"))
+
+
+def paper_table(number: int) -> list[dict[str, Any]]:
+    """The rows of Table 2, 3, 4 or 5; scores are in percent, None where there is none."""
+    tables = yaml.safe_load((_DATA / "tables.yaml").read_text(encoding="utf-8"))
+    rows: list[dict[str, Any]] = tables[f"table_{number}"]
+    return rows
 
 
 def find_data_set(name: str) -> dict[str, Any]:

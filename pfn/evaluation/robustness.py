@@ -1,13 +1,15 @@
 """Robustness of entity recognition against changed input (section 6.2, Table 4, appendix D).
 
-Five transformations of any typed data set. They are functions of the data, the seed and a
-sentence's place: the same call gives the same text on every machine. What replaces an
-entity comes out of the data itself, so that no list of names is needed and any language
-will do; an entity that overlaps another one is left as it is.
+Five transformations of any typed data set, constructed as TextFlint (Wang et al., ACL 2021) does.
+They are functions of the data, the seed and a sentence's place: the same call gives the same text
+on every machine. What replaces an entity comes out of the data itself, so that no list of names is
+needed and any language will do; an entity that overlaps another one is left as it is.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
@@ -22,6 +24,15 @@ from pfn_kg.pfn.readers.records import AnnotatedSentence, Reading
 _Replace = Callable[[Random, list[str], str], list[str] | None]
 # A made-up name is tried so often before the entity is left as it is.
 _TRIES = 50
+_DIGITS = re.compile(r"\d+")
+# Not from `calendar`, whose names depend on the machine's language.
+_CALENDAR = frozenset(
+    (
+        *("january", "february", "march", "april", "may", "june", "july", "august"),
+        *("september", "october", "november", "december"),
+        *("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+    )
+)
 
 
 class Pair(NamedTuple):
@@ -51,7 +62,11 @@ class Lexicon:
                 names[type_].add(tokens)
                 self.types[tokens].add(type_)
         self.by_type = {type_: sorted(entities) for type_, entities in sorted(names.items())}
-        self._letters = sorted({c for e in self.types for token in e for c in token if c.isalpha()})
+        letters = {c for e in self.types for token in e for c in token if c.isalpha()}
+        #: The letters of names by their script.
+        self._letters: dict[str, list[str]] = defaultdict(list)
+        for letter in sorted(letters):
+            self._letters[_script(letter)].append(letter)
         # Which characters follow which in the words of entities; None is a word's border.
         self._follows: dict[str | None, list[str | None]] = defaultdict(list)
         for entity in sorted(self.types):
@@ -59,12 +74,11 @@ class Lexicon:
                 for before, after in zip((None, *token), (*token, None), strict=True):
                     self._follows[before].append(after)
 
-    def of_another_type(self, random: Random, tokens: list[str], type_: str) -> list[str] | None:
-        """CrossCategory: an entity that the data gives another type."""
-        others = [name for name in self.by_type if name != type_]
-        if not others:
-            return None
-        return list(random.choice(self.by_type[random.choice(others)]))
+    def of_several_types(self, random: Random, tokens: list[str], type_: str) -> list[str] | None:
+        """CrossCategory: a name that the data gives this type and another one elsewhere."""
+        names = [name for name in self.by_type[type_] if len(self.types[name]) > 1]
+        others = [name for name in names if list(name) != tokens]
+        return list(random.choice(others)) if others else None
 
     def longer(self, random: Random, tokens: list[str], type_: str) -> list[str] | None:
         """SwapLonger: an entity of the same type with more words."""
@@ -72,19 +86,37 @@ class Lexicon:
         return list(random.choice(longer)) if longer else None
 
     def unknown(self, random: Random, tokens: list[str], type_: str) -> list[str] | None:
-        """OOV: as many made-up words, which look like the data's names and are not in it."""
-        if not self._follows:
+        """OOV: made-up words, which look like the data's names and are not in it.
+
+        The kind of the name stays: of a number or a date with digits only the digits change, names
+        of months and weekdays stay, and a made-up word is written in capitals where its model is.
+        """
+        if any(any(map(str.isdigit, token)) for token in tokens):
+            return self._other_digits(random, tokens)
+        kept = [token.casefold() in _CALENDAR for token in tokens]
+        if all(kept) or not self._follows:
             return None
         words = []
-        for _ in tokens:
+        for token, stays in zip(tokens, kept, strict=True):
+            if stays or not _is_word(token):
+                words.append(token)
+                continue
             for _ in range(_TRIES):
-                word = self._word(random)
+                word = _cased_as(self._word(random), token)
                 if 3 <= len(word) <= 16 and word.casefold() not in self.words:
                     break
             else:
                 return None
             words.append(word)
         return words
+
+    def _other_digits(self, random: Random, tokens: list[str]) -> list[str] | None:
+        """The tokens with other numbers of as many digits, such that the data has no such name."""
+        for _ in range(_TRIES):
+            made = [_DIGITS.sub(lambda m: _other_number(random, m[0]), token) for token in tokens]
+            if tuple(made) not in self.types:
+                return made
+        return None
 
     def _word(self, random: Random) -> str:
         word: list[str] = []
@@ -96,23 +128,28 @@ class Lexicon:
         return "".join(word)
 
     def typo(self, random: Random, tokens: list[str], type_: str) -> list[str] | None:
-        """EntTypos: in one word two neighbours change places, or a character goes or comes."""
+        """EntTypos: in one word two neighbours change places, or a character goes or comes.
+
+        The first character stays, and one that comes is of the script of its neighbour.
+        """
         candidates = [i for i, token in enumerate(tokens) if len(token) > 1 and _is_word(token)]
-        if not candidates or not self._letters:
+        if not candidates:
             return None
         index = random.choice(candidates)
         token = tokens[index]
-        swaps = [i for i in range(len(token) - 1) if token[i] != token[i + 1]]
-        kind = random.choice(["swap", "delete", "add"] if swaps else ["delete", "add"])
+        swaps = [i for i in range(1, len(token) - 1) if token[i] != token[i + 1]]
+        at = random.randrange(1, len(token))
+        letters = self._letters.get(_script(token[at - 1]), [])
+        kind = random.choice(
+            [*(["swap"] if swaps else []), "delete", *(["add"] if letters else [])]
+        )
         if kind == "swap":
             at = random.choice(swaps)
             token = token[:at] + token[at + 1] + token[at] + token[at + 2 :]
         elif kind == "delete":
-            at = random.randrange(len(token))
             token = token[:at] + token[at + 1 :]
         else:
-            at = random.randrange(len(token) + 1)
-            token = token[:at] + random.choice(self._letters) + token[at:]
+            token = token[:at] + random.choice(letters) + token[at:]
         return [*tokens[:index], token, *tokens[index + 1 :]]
 
 
@@ -121,9 +158,37 @@ def _is_word(token: str) -> bool:
     return any(map(str.isalpha, token)) and not any(map(str.isdigit, token))
 
 
+def _script(character: str) -> str:
+    """The script of a letter, as the first word of its Unicode name; a mark has that of none."""
+    return unicodedata.name(character, "").partition(" ")[0]
+
+
+def _cased_as(word: str, model: str) -> str:
+    """A word in small letters, in capitals or with one, as another is written."""
+    if model.isupper() and len(model) > 1:
+        return word.upper()
+    if model[:1].isupper():
+        return word[:1].upper() + word[1:].lower()
+    return word.lower() if model.islower() else word
+
+
+def _other_number(random: Random, digits: str) -> str:
+    """Another number with as many digits; a day, a month, an hour or a year stays one."""
+    if not digits.isascii():
+        return digits
+    value, width = int(digits), len(digits)
+    if width <= 2 and 1 <= value <= 12:
+        return str(random.randint(1, 12)).zfill(width if digits[0] == "0" else 1)
+    if width <= 2 and value <= 31:
+        return str(random.randint(13, 28))
+    if width == 4 and 1000 <= value < 2100:
+        return str(random.randint(1000, 2099))
+    return digits[0] + "".join(random.choice("0123456789") for _ in digits[1:])
+
+
 #: The entity swaps of appendix D, by name; ConcatSent is no swap.
 _SWAPS: dict[str, Callable[[Lexicon], _Replace]] = {
-    "CrossCategory": lambda lexicon: lexicon.of_another_type,
+    "CrossCategory": lambda lexicon: lexicon.of_several_types,
     "EntTypos": lambda lexicon: lexicon.typo,
     "OOV": lambda lexicon: lexicon.unknown,
     "SwapLonger": lambda lexicon: lexicon.longer,

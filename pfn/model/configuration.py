@@ -42,6 +42,10 @@ class PFNConfig(PreTrainedConfig):
         tail_table: whether a third table marks the last words of subject and object; a
             triple then keeps only pairs of entities whose tails fire, so that it can tell
             entities with one head apart.
+        tail_features: the features of the tail table's pairs: `shared`, with relation features in
+            the global representation, as in PFN-nested; or `relation`, as in the RE unit, of which
+            there are checkpoints. Encodings without a shared partition have relation features
+            alone.
         layer_norm: whether the task units normalise before ELU, as the official code does.
         dropout: rate on the encoder's output and inside the task units.
         dropconnect: rate of the weights dropped from hidden state to gates.
@@ -90,6 +94,7 @@ class PFNConfig(PreTrainedConfig):
     chunk_size: int | None = None
     decoding: Literal["universal", "selective"] = "universal"
     tail_table: bool = False
+    tail_features: Literal["relation", "shared"] = "relation"
     layer_norm: bool = True
     dropout: float = 0.1
     dropconnect: float = 0.1

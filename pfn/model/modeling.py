@@ -76,6 +76,8 @@ class PFNModel(PreTrainedModel):
     #: In training the type of the encoder's products, by autocast; its weights and all that is
     #: above it are as they are.
     encoder_autocast: torch.dtype | None = None
+    #: Of L_re in the loss (eq. 12); with 0 it is not computed.
+    relation_weight: float = 1.0
     _supports_sdpa = True
     _supports_flash_attn = True
     supports_gradient_checkpointing = True
@@ -143,11 +145,18 @@ class PFNModel(PreTrainedModel):
             self.ner.project(features.entity, features.shared, position_mask),
             self.re.project(features.relation, features.shared, position_mask),
             position_mask,
-            None
-            if self.re_tail is None
-            else self.re_tail.project(features.relation, features.shared, position_mask),
+            self._project_tails(features, position_mask),
             sentence_ids,
         )
+
+    def _project_tails(self, features: PartitionFeatures, mask: Tensor) -> UnitFeatures | None:
+        """What the tail table is filled from, if there is one."""
+        if self.re_tail is None:
+            return None
+        if self.config.tail_features == "shared" and features.shared is not None:
+            # PFN-nested: the shared partition knows where entities end and how they relate.
+            return self.re_tail.project(features.shared, features.relation, mask)
+        return self.re_tail.project(features.relation, features.shared, mask)
 
     def _encode(
         self, input_ids: Tensor, attention_mask: Tensor, shape_ids: Tensor | None
@@ -258,11 +267,13 @@ class PFNModel(PreTrainedModel):
         """
         mask, sentence_ids = read.mask, read.sentence_ids
         selective = self.config.decoding == "selective"
-        units = self._relation_units(read)
+        weight = self.relation_weight
+        units = self._relation_units(read) if weight else []
+        related = related if weight else []
         if sentence_ids is None and not selective and _blocks_pay(read.re.task):
             loss = self.ner.table_loss(read.ner, mask, entity_labels, triangle=True)
             for (unit, features), labels in zip(units, related, strict=True):
-                loss = loss + unit.table_loss(features, mask, labels, triangle=False)
+                loss = loss + weight * unit.table_loss(features, mask, labels, triangle=False)
             return loss / mask.shape[1]
         shape = (*mask.shape, mask.shape[1])
         cells = upper_triangle(mask, sentence_ids)
@@ -281,7 +292,7 @@ class PFNModel(PreTrainedModel):
             chosen = pairs.nonzero(as_tuple=True)
             gold = _gold(labels, (*shape, len(self.config.relation_types)))[chosen]
             counts = _counted(labels, gold.shape, chosen, mask.shape)
-            loss = loss + table_loss(unit.cells(features, *chosen), gold, counts)
+            loss = loss + weight * table_loss(unit.cells(features, *chosen), gold, counts)
         # The padded length; in windows that of the longest sentence.
         return loss / (mask.shape[1] if sentence_ids is None else inside.sum(2).max())
 

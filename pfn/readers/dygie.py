@@ -17,7 +17,9 @@ _Pair = Annotated[tuple[int, int, int, int, str], Field(strict=False)]
 
 
 class _Document(StrictRecord):
-    doc_key: str | int
+    doc_key: str | int | None = None
+    # In place of it in the files of TextFlint, which the paper's Table 4 is of.
+    sample_id: str | int | None = None
     sentences: list[list[str]]
     ner: list[list[_Span]]
     relations: list[list[_Pair]]
@@ -25,6 +27,8 @@ class _Document(StrictRecord):
 
 def read_dygie(path: str | Path) -> Reading:
     """Reads a DyGIE file: token offsets count through the document, ends are inclusive.
+
+    A document is named by `doc_key`, or by `sample_id` in files of TextFlint.
 
     Args:
         path: a file with one JSON object a line.
@@ -38,6 +42,9 @@ def read_dygie(path: str | Path) -> Reading:
     """
     reading = Reading()
     for place, document in read_records(path, _Document):
+        name = document.sample_id if document.doc_key is None else document.doc_key
+        if name is None:
+            raise ConfigurationError(f"{place}: field doc_key: is missing")
         for field in ("ner", "relations"):
             if len(getattr(document, field)) != len(document.sentences):
                 raise ConfigurationError(
@@ -64,6 +71,6 @@ def read_dygie(path: str | Path) -> Reading:
                     reading.skipped["relation between spans that are no mentions"] += 1
                     continue
                 triples.extend((s, relation, o) for s in subjects for o in objects)
-            reading.add(str(document.doc_key), index, tokens, entities, triples)
+            reading.add(str(name), index, tokens, entities, triples)
             start += len(tokens)
     return reading

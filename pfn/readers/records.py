@@ -78,12 +78,15 @@ class Reading(list[AnnotatedSentence]):
     Attributes:
         skipped: what the file says and a sentence can't hold, counted by reason.
         documents: the documents, where the format has entities and facts of whole documents.
+        listed: of each sentence the triples as the file lists them, by the words of their
+            arguments, where the format may list one twice; otherwise empty.
     """
 
     def __init__(self, sentences: Iterable[AnnotatedSentence] = ()) -> None:
         super().__init__(sentences)
         self.skipped: Counter[str] = Counter()
         self.documents: list[AnnotatedDocument] = []
+        self.listed: list[list[tuple[str, str, str]]] = []
 
     @property
     def is_partial(self) -> bool:
@@ -96,6 +99,7 @@ class Reading(list[AnnotatedSentence]):
             return self
         first = Reading(self[:limit])
         first.skipped = self.skipped
+        first.listed = self.listed[:limit]
         for document in self.documents:
             if document.begin >= limit:
                 break

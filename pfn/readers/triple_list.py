@@ -34,7 +34,8 @@ def read_triple_list(path: str | Path) -> Reading:
 
     Returns:
         One sentence a record; the document's id is the record's number, from 0. A triple
-        with an argument that the text does not have is counted as skipped.
+        with an argument that the text does not have is counted as skipped. `listed` has the
+        triples of each record as the file gives them, repeated ones too.
 
     Raises:
         ConfigurationError: if the file is wrong; names file, record and field.
@@ -43,6 +44,7 @@ def read_triple_list(path: str | Path) -> Reading:
     for number, (_, sentence) in enumerate(read_records(path, _Sentence)):
         words = list(re.finditer(r"\S+", sentence.text))
         tokens = [word.group() for word in words]
+        reading.listed.append(sentence.triple_list)
         entities: list[GoldEntity] = []
         triples: list[GoldTriple] = []
         for subject, relation, object_ in sentence.triple_list:

@@ -88,12 +88,15 @@ def summarise(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     Returns:
         `mean` and `deviation` (of the sample; 0 for one fold), each with `entity`, `triple`,
-        and both again under `macro` and `official`: precision, recall and f1.
+        and both again under `macro` and `official`: precision, recall and f1; and under
+        `in_triple` these of the groups of Table 3, with their `ratio` where they have one.
     """
 
-    def over(kinds: Sequence[str]) -> tuple[dict[str, float], dict[str, float]]:
+    def over(
+        kinds: Sequence[str], metrics: Sequence[str] = ("precision", "recall", "f1")
+    ) -> tuple[dict[str, float], dict[str, float]]:
         mean, deviation = {}, {}
-        for metric in ("precision", "recall", "f1"):
+        for metric in metrics:
             values = []
             for fold in folds:
                 value: Any = fold
@@ -110,6 +113,12 @@ def summarise(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for average in ("macro", "official"):
             for name, scores in zip(("mean", "deviation"), over((average, kind)), strict=True):
                 summary[name].setdefault(average, {})[kind] = scores
+    for group, of_group in folds[0].get("in_triple", {}).items():
+        metrics = [metric for metric in of_group if metric != "support"]
+        for name, scores in zip(
+            ("mean", "deviation"), over(("in_triple", group), metrics), strict=True
+        ):
+            summary[name].setdefault("in_triple", {})[group] = scores
     return summary
 
 

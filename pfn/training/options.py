@@ -102,6 +102,13 @@ class TrainingOptions(Options):
         group="Architecture",
         negatable=True,
     )
+    relation_weight: float = option(
+        1.0,
+        "weight of the loss of relations; 0: entities alone are learnt",
+        group="Optimisation",
+        metavar="X",
+        ge=0,
+    )
     dropout: float = option(
         0.1,
         "rate on the encoder's output and in the task units",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 from pathlib import Path
 
 import torch
@@ -12,6 +14,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from pfn_kg.pfn.calibration import calibration_of
 from pfn_kg.pfn.checkpoint import find_model
 from pfn_kg.pfn.checksums import check_checksums
 from pfn_kg.pfn.model.configuration import PFNConfig
@@ -20,6 +23,8 @@ from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.training.options import ARCHITECTURE, FREE, TrainingOptions
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
+
+_logger = logging.getLogger(__name__)
 
 
 def build_model(
@@ -50,6 +55,7 @@ def build_model(
         entity_types=[t.name for t in schema.entity_types],
         relation_types=[r.name for r in schema.relations],
         label_schema=schema.to_dict(),
+        tail_features="shared",
         **{name: getattr(options, name) for name in ARCHITECTURE},
     )
     model = PFNModel(config)
@@ -69,20 +75,23 @@ def start_model(
             between, the mean of their weights. Where those come from one model and were trained
             apart, it is mostly better than any of them (Wortsman et al., ICML 2022, "Model
             soups").
-        schema: the labels; must be those of the model.
+        schema: the labels. Those that the model lacks get new last layers.
         options: hyper-parameters.
 
     Raises:
-        ConfigurationError: if there is no such model, or it has other labels or another
-            architecture.
+        ConfigurationError: if there is no such model, it has another architecture, or several
+            models have different labels.
     """
-    models = [_start_model(name, schema, options) for name in names.split(",")]
+    models = [_start_model(name, options) for name in names.split(",")]
     model = models[0]
     if len(models) > 1:
+        labels = [(list(m.config.entity_types), list(m.config.relation_types)) for m in models]
+        if labels[1:] != labels[:-1]:
+            raise ConfigurationError(f"{names} have not the same labels", field="start_from")
         states = [other.state_dict() for other in models]
         mean = {name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]}
         model.load_state_dict(mean)
-    return model, AutoTokenizer.from_pretrained(first_folder(names))
+    return _with_labels(model, schema, names), AutoTokenizer.from_pretrained(first_folder(names))
 
 
 def first_folder(names: str) -> Path:
@@ -90,15 +99,11 @@ def first_folder(names: str) -> Path:
     return find_model(names.partition(",")[0], field="start_from")
 
 
-def _start_model(name: str, schema: LabelSchema, options: TrainingOptions) -> PFNModel:
+def _start_model(name: str, options: TrainingOptions) -> PFNModel:
+    """A trained model with its own labels, and thresholds for scores without calibration."""
     folder = find_model(name, field="start_from")
     check_checksums(folder)
     config = PFNConfig.from_pretrained(folder)
-    labels = [t.name for t in schema.entity_types], [r.name for r in schema.relations]
-    if labels != (list(config.entity_types), list(config.relation_types)):
-        raise ConfigurationError(
-            f"{name} has other types or relations than `train`", field="start_from"
-        )
     for option in ARCHITECTURE:
         if option not in FREE and getattr(config, option) != getattr(options, option):
             raise ConfigurationError(
@@ -106,6 +111,50 @@ def _start_model(name: str, schema: LabelSchema, options: TrainingOptions) -> PF
                 field="start_from",
             )
         setattr(config, option, getattr(options, option))
-    config.label_schema = schema.to_dict()
+    # Training changes what scores mean. Thresholds are of calibrated ones.
+    for table in ("entity", "relation"):
+        threshold = f"{table}_threshold"
+        calibration = calibration_of(config.calibration, table)
+        setattr(config, threshold, round(calibration.score_of(getattr(config, threshold)), 4))
     config.calibration = None
     return PFNModel.from_pretrained(folder, config=config, dtype=torch.float32)
+
+
+def _with_labels(model: PFNModel, schema: LabelSchema, name: str) -> PFNModel:
+    """The model for the labels of a schema.
+
+    What it knows of labels that both have stays. The last layers of others are new; the text
+    encoder and all that is below those layers stay.
+    """
+    types, relations = [t.name for t in schema.entity_types], [r.name for r in schema.relations]
+    old = model.config
+    if (types, relations) == (list(old.entity_types), list(old.relation_types)):
+        old.label_schema = schema.to_dict()
+        return model
+    config = copy.deepcopy(old)
+    config.entity_types, config.relation_types = types, relations
+    config.label_schema = schema.to_dict()
+    config.entity_threshold = config.relation_threshold = 0.5
+    new = PFNModel(config)
+    state = new.state_dict()
+    known = {"ner": list(old.entity_types), "re": list(old.relation_types)}
+    known["re_tail"] = known["re"]
+    wanted = {"ner": types, "re": relations, "re_tail": relations}
+    for key, weight in model.state_dict().items():
+        unit, _, part = key.partition(".")
+        if not part.startswith("label."):
+            state[key] = weight
+            continue
+        for row, label in enumerate(wanted[unit]):
+            if label in known[unit]:
+                state[key][row] = weight[known[unit].index(label)]
+    new.load_state_dict(state)
+    fresh = [n for u in ("ner", "re") for n in wanted[u] if n not in known[u]]
+    _logger.warning(
+        "%s has other labels: %d of %d types and relations are learnt anew%s",
+        name,
+        len(fresh),
+        len(types) + len(relations),
+        f", such as {fresh[0]}" if fresh else "",
+    )
+    return new

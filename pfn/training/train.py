@@ -13,6 +13,7 @@ import torch
 from transformers import EarlyStoppingCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
+from pfn_kg.pfn.evaluation.bounded_decoding import bounded_floors
 from pfn_kg.pfn.evaluation.documents import evaluate_reading, score_documents
 from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
 from pfn_kg.pfn.evaluation.predictions import predict_reading
@@ -57,8 +58,8 @@ def train(
         encoder: a folder, an installed package or a name on the hub.
         output: folder of the training's checkpoints (`output/checkpoints`).
         options: hyper-parameters.
-        schema: label schema; None takes the one of the model that training starts from, or
-            derives one from the training data.
+        schema: label schema; None takes the one of the model that training starts from, if it
+            has all labels of the training data, or derives one from the data.
         resume: whether to go on from the last checkpoint there.
         start_from: a model whose weights are the first ones, in place of the encoder's, or
             several models (`pfn_kg.pfn.training.starting_model.start_model`).
@@ -99,7 +100,9 @@ def train(
         checkpoints,
         dataset=dataset,
         average=average,
-        evaluate_model=_dev_evaluation(extractor, whole_dev, average),
+        evaluate_model=_dev_evaluation(
+            extractor, whole_dev, average, with_relations=options.relation_weight > 0
+        ),
     )
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     if last and not resume:
@@ -154,17 +157,19 @@ def _starting_extractor(
     start_from: str | None,
 ) -> Extractor:
     """An extractor around the model that training starts with."""
+    documents = train_data.documents if options.window_tokens else ()
     if start_from and schema is None:
         known = PFNConfig.from_pretrained(first_folder(start_from)).label_schema
-        schema = LabelSchema.from_dict(known) if known else None
-    schema = derive_label_schema(
-        train_data, schema, train_data.documents if options.window_tokens else ()
-    )
+        of_data = derive_label_schema(train_data, None, documents)
+        if known and _has_labels(LabelSchema.from_dict(known), of_data):
+            schema = LabelSchema.from_dict(known)
+    schema = derive_label_schema(train_data, schema, documents)
     model, tokenizer = (
         start_model(start_from, schema, options)
         if start_from
         else build_model(encoder, schema, options)
     )
+    model.relation_weight = options.relation_weight
     if options.precision == "bf16":
         model.encoder_autocast = torch.bfloat16
     extractor = Extractor(model, tokenizer)
@@ -174,6 +179,13 @@ def _starting_extractor(
             f"the tokenizer of {encoder} has no mask token", field="word_dropout"
         )
     return extractor
+
+
+def _has_labels(schema: LabelSchema, other: LabelSchema) -> bool:
+    """Whether a schema has all types and relations of another."""
+    return {t.name for t in other.entity_types} <= {t.name for t in schema.entity_types} and {
+        r.name for r in other.relations
+    } <= {r.name for r in schema.relations}
 
 
 def _dataset(
@@ -212,9 +224,15 @@ def _dataset(
 
 
 def _dev_evaluation(
-    extractor: Extractor, dev_data: Reading, average: WeightAverage | None
+    extractor: Extractor,
+    dev_data: Reading,
+    average: WeightAverage | None,
+    *,
+    with_relations: bool = True,
 ) -> Callable[[], tuple[float, float]]:
     """A function that measures entity F1, and that of triples or facts, on dev.
+
+    Without relations, that of the others is about 0, and the best epoch is that of entities.
 
     It measures the averaged weights where there is an average, which are those that are kept.
     """
@@ -222,7 +240,13 @@ def _dev_evaluation(
 
     def evaluate() -> tuple[float, float]:
         entity, relation = extractor.thresholds(None, None)
-        read = predict_reading(extractor, dev_data, entity_floor=entity, relation_floor=relation)
+        if not with_relations:
+            relation = 1.0
+        # The first epochs' models accept almost everything.
+        floors = bounded_floors(extractor, dev_data, entity=entity, relation=relation)
+        read = predict_reading(
+            extractor, dev_data, entity_floor=floors.entity, relation_floor=floors.relation
+        )
         if read.texts:
             scores = score_documents(
                 read.documents, read.texts, entity_threshold=entity, relation_threshold=relation

@@ -25,6 +25,8 @@ def as_text(scores: Mapping[str, Any]) -> str:
             "",
         )
     ]
+    if "fact_evidence" in scores:
+        parts.append(evidence_as_text(scores["fact_evidence"]))
     errors = (f"{name} {of['error']:.3f}" for name, of in scores["calibration"].items())
     parts.append(f"expected calibration error: {', '.join(errors)}")
     if "analyses" not in scores:
@@ -103,4 +105,19 @@ def robustness_as_text(scores: Mapping[str, Any]) -> str:
         cells = [f"{100 * entity[k]:.1f}" if k in entity else "" for k in ("before", "after")]
         cells += [f"{100 * entity['decline']:.1f}", str(row.get("sentences", ""))]
         lines.append(f"{name:24}" + "".join(f"{cell:>10}" for cell in cells).rstrip())
+    return "\n".join(lines)
+
+
+def evidence_as_text(groups: Mapping[str, Mapping[str, Any]]) -> str:
+    """The number and the precision of facts by the place of their evidence, in percent.
+
+    Args:
+        groups: what `pfn_kg.pfn.evaluation.fact_evidence.by_evidence` returns.
+    """
+    lines = [f"{'facts by evidence':24}{'precision':>10}{'share':>10}{'facts':>10}"]
+    names = {"inside": "inside a sentence", "across": "across sentences"}
+    lines += [
+        f"{names[place]:24}{100 * of['precision']:10.2f}{100 * of['share']:10.2f}{of['facts']:10}"
+        for place, of in groups.items()
+    ]
     return "\n".join(lines)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -14,6 +16,7 @@ from pfn_kg.schemas.build_options import ThresholdOptions
 from pfn_kg.schemas.choices import DEFAULT_FLOOR, DataFormat
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import ModelOptions
+from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.options import Options, Texts, option
 
 if TYPE_CHECKING:
@@ -34,6 +37,12 @@ class EvaluateOptions(Options):
         "drop: leave out sentences with entities that overlap, as the paper does for ADE",
         group=_DATA,
     )
+    overlap_counts: Literal["distinct", "published"] = option(
+        "distinct",
+        "sentences of Figures 3 and 4 by their distinct triples, or as the literature counts: a "
+        "triple that is listed twice counts twice, and an entity may overlap itself",
+        group=_FIGURES,
+    )
     limit: int | None = option(
         None, "the first N sentences only", group=_DATA, metavar="N", default_text="all", ge=1
     )
@@ -49,8 +58,8 @@ class EvaluateOptions(Options):
     )
     robustness: Texts | None = option(
         None,
-        "entities before and after the changes of the paper's Table 4, made of `data`; or of two "
-        "files, ORIGINAL TRANSFORMED",
+        "entities before and after the changes of the paper's Table 4, made of `data`; or of "
+        "pairs of files, ORIGINAL TRANSFORMED ...",
         group=_FIGURES,
         metavar="FILE",
         many=True,
@@ -77,9 +86,9 @@ def main(call: Call) -> int:
     from pfn_kg.pfn.readers import read
 
     files = args.robustness or ()
-    if len(files) not in (0, 2):
+    if len(files) % 2:
         raise ConfigurationError(
-            "takes two files, ORIGINAL TRANSFORMED, or none", field="robustness"
+            "takes pairs of files, ORIGINAL TRANSFORMED, or none", field="robustness"
         )
     if files and args.data:
         raise ConfigurationError("not together with files of `robustness`", field="data")
@@ -119,9 +128,13 @@ def main(call: Call) -> int:
     from pfn_kg.pfn.evaluation.documents import score_reading
     from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
     from pfn_kg.pfn.evaluation.predictions import predict_reading
+    from pfn_kg.pfn.readers.relation_ids import names_of_ids, with_names
 
-    gold = [gold_sentence(sentence) for sentence in reading]
     config = extractor.config
+    if config.label_schema:
+        names = names_of_ids(LabelSchema.from_dict(config.label_schema))
+        reading = with_names(reading, names)
+    gold = [gold_sentence(sentence) for sentence in reading]
     labels = {type_ for g in gold for _, _, type_ in g.entities} - set(config.entity_types)
     labels |= {relation for g in gold for _, relation, _ in g.triples} - set(config.relation_types)
     entity_threshold, relation_threshold = extractor.thresholds(
@@ -166,7 +179,10 @@ def main(call: Call) -> int:
             file=sys.stderr,
         )
     else:
-        scores["analyses"] = analyse(predictions.sentences, gold, **options)
+        listed: list[list[tuple[Any, str, Any]]] | None = None
+        if args.overlap_counts == "published":
+            listed = reading.listed or [list(g.triples) for g in gold]
+        scores["analyses"] = analyse(predictions.sentences, gold, listed=listed, **options)
     if labels:
         print(
             f"pfn-kg: the model can't say {len(labels)} labels of {args.data}, such as "
@@ -202,7 +218,9 @@ def _robustness(
 
     pairs: dict[str, Pair] = {}
     if files:
-        pairs["files"] = Pair(*files)
+        paths = args.robustness or ()
+        for number in range(0, len(files), 2):
+            pairs[_pair_name(paths[number + 1], pairs)] = Pair(*files[number : number + 2])
     else:
         assert args.data is not None  # or there are files
         data = sentences_of(args.data, "data")
@@ -225,3 +243,10 @@ def _robustness(
     )
     print(json.dumps(scores, ensure_ascii=False) if args.as_json else robustness_as_text(scores))
     return 0
+
+
+def _pair_name(path: str, taken: Container[str]) -> str:
+    """A row's name: that of the transformed file, numbered where several are called so."""
+    name = Path(path).stem
+    numbers = (f"{name} {number}" for number in itertools.count(2))
+    return next(n for n in itertools.chain([name], numbers) if n not in taken)

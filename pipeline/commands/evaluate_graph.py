@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pfn_kg.pipeline.arguments import Call, WorkerOptions
+from pfn_kg.pipeline.commands.analyses import evidence_as_text
 from pfn_kg.pipeline.commands.build import policies
 from pfn_kg.pipeline.interruption import deleted_on_exit
 from pfn_kg.schemas.build_options import BuildOptions, PolicyOptions
@@ -76,6 +77,7 @@ def main(call: Call) -> int:
 
         check_plots_folder(args.plots)
     from pfn_kg.pfn.readers.docred import read_docred_documents
+    from pfn_kg.pfn.readers.relation_ids import documents_with_names, names_of_ids
 
     gold = read_docred_documents(args.gold)[: args.limit]
     if not gold:
@@ -92,12 +94,10 @@ def main(call: Call) -> int:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="pfn-kg-"))
             stack.enter_context(deleted_on_exit(directory))
         extracted: dict[str, Any] = {name: getattr(model, name) for name in model.model_fields_set}
-        for name in ("entity", "relation"):
-            threshold = getattr(options, f"{name}_threshold")
-            if threshold is not None and threshold < DEFAULT_FLOOR:
-                extracted[f"{name}_floor"] = threshold
+        extracted |= options.lower_floors(DEFAULT_FLOOR, DEFAULT_FLOOR)
         prepared = prepare_evaluation(gold, directory, extracted)
         check_aliases(prepared.options.output, build, prepared.label_schema)
+        gold = documents_with_names(gold, names_of_ids(prepared.label_schema))
         scores = evaluate_graph(gold, prepared, build, call.beam)
     if args.plots:
         from pfn_kg.pfn.evaluation.plots import write_reliability
@@ -127,6 +127,7 @@ def as_text(scores: dict[str, Any]) -> str:
     ):
         figures = "".join(f"{100 * row[m]:10.2f}" for m in ("precision", "recall", "f1"))
         lines.append(f"{name:24}{figures}{row['support']:10}")
+    lines += ["", evidence_as_text(scores["fact_evidence"])]
     lines += [
         "",
         f"calibration error of the confidence of facts: {scores['calibration']['error']:.3f}",

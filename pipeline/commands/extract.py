@@ -13,12 +13,16 @@ from pfn_kg.schemas.assemble import printable
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.schemas.options import Options, option
+from pfn_kg.transforms.extraction.language_check import OTHER_LANGUAGE, check_language_option
 
 if TYPE_CHECKING:
     from pfn_kg.pipeline.extract_phase import PreparedExtraction
     from pfn_kg.pipeline.manifest import Manifest
 
 TAKES_BEAM_OPTIONS = True
+
+# Languages that the line about other languages names.
+_SHOWN_LANGUAGES = 5
 
 # Options of Beam whose values are not printed, such as --s3_secret_access_key. The environment of
 # workers and the settings of a cluster may hold anything.
@@ -70,10 +74,14 @@ def extract_options(call: Call) -> ExtractOptions:
         raise ConfigurationError("`into` goes on where it stopped without it", field="resume")
     if not given.get("output") and not place.into:
         raise ConfigurationError("name the output folder", field="output")
-    if not place.into:
-        return call.of(ExtractOptions)
-    options = Call(call.command, given | {"output": place.into}).of(ExtractOptions)
-    return options.changed(into=True)
+    if place.into:
+        given_too = Call(call.command, given | {"output": place.into})
+        options = given_too.of(ExtractOptions).changed(into=True)
+    else:
+        options = call.of(ExtractOptions)
+    if options.check_language:
+        check_language_option(options.language)
+    return options
 
 
 def print_plan(prepared: PreparedExtraction, beam: Sequence[str], **others: Options | None) -> None:
@@ -118,6 +126,26 @@ def without_secrets(beam: Sequence[str]) -> list[str]:
     return shown
 
 
+def say_other_languages(manifest: Manifest) -> None:
+    """Says on standard error how many documents are not in the expected language."""
+    counts = manifest.extraction.counts
+    if not counts.get(OTHER_LANGUAGE):
+        return
+    languages = {
+        name.removeprefix(f"{OTHER_LANGUAGE}."): count
+        for name, count in counts.items()
+        if name.startswith(f"{OTHER_LANGUAGE}.")
+    }
+    most = sorted(languages, key=lambda name: (-languages[name], name))
+    named = ", ".join(f"{languages[name]} in {name}" for name in most[:_SHOWN_LANGUAGES])
+    more = " ..." if len(most) > _SHOWN_LANGUAGES else ""
+    print(
+        f"pfn-kg: {counts[OTHER_LANGUAGE]} of {counts.get('documents', 0)} documents are not in "
+        f"{manifest.configuration.language} ({named}{more}): do not trust their facts",
+        file=sys.stderr,
+    )
+
+
 def unchanged_rows(manifest: Manifest) -> str:
     """What a line of results says of an update, after the number of documents that it read."""
     unchanged = manifest.extraction.unchanged_rows
@@ -149,6 +177,7 @@ def main(call: Call) -> int:
     check_device(prepared.options.device, call.beam)
     with hold(prepared.options.output, "extract", take_over=call.of(LockOptions).take_over):
         manifest = run_extraction(prepared, call.beam)
+    say_other_languages(manifest)
     extraction = manifest.extraction
     counts = extraction.counts
     print(

@@ -23,6 +23,13 @@ class PredictOptions(Options):
 
     text: Texts = option(..., "a text; - reads standard input", metavar="TEXT", positional="+")
     as_json: bool = option(False, "print one JSON object a text", name="json", group="Answer")
+    plot_partitions: str | None = option(
+        None,
+        "draw the gates and partitions of the partition filter over the text, read as one "
+        "sentence: PNG, SVG or PDF",
+        group="Answer",
+        metavar="FILE",
+    )
 
 
 OPTIONS: tuple[type[Options], ...] = (PredictOptions, ScannedTextOptions, ThresholdOptions)
@@ -53,6 +60,12 @@ def main(call: Call) -> int:
         call.of(ThresholdOptions),
     )
     texts = [_read(text) for text in args.text]
+    if args.plot_partitions:
+        from pfn_kg.pfn.evaluation.partition_plot import check_partition_plot
+
+        check_partition_plot(args.plot_partitions)
+        if len(texts) > 1:
+            raise ConfigurationError("draws one text, not several", field="plot_partitions")
     extractor = load_extractor(model)
     extractions = extractor.extract_documents(
         texts,
@@ -71,6 +84,13 @@ def main(call: Call) -> int:
             if number:
                 print()
             print(as_text(extraction))
+    if args.plot_partitions:
+        from pfn_kg.pfn.evaluation.partition_plot import sizes_as_text, write_partitions
+        from pfn_kg.pfn.evaluation.partitions import read_partitions
+
+        partitions = read_partitions(extractor, texts[0])
+        write_partitions(partitions, args.plot_partitions)
+        print(f"{args.plot_partitions}: {sizes_as_text(partitions)}", file=sys.stderr)
     return 0
 
 

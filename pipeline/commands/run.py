@@ -14,11 +14,12 @@ from pfn_kg.pipeline.commands.extract import (
     extract_options,
     print_plan,
     rejected_code,
+    say_other_languages,
     unchanged_rows,
 )
 from pfn_kg.pipeline.commands.neo4j import load_and_report
 from pfn_kg.pipeline.interruption import hint
-from pfn_kg.schemas.build_options import BuildOptions, ThresholdOptions, is_language_tag
+from pfn_kg.schemas.build_options import BuildOptions, PolicyOptions, is_language_tag
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.schemas.load_options import LoadOptions
@@ -63,6 +64,7 @@ def main(call: Call) -> int:
         manifest = run_extraction(prepared, call.beam)
         with hint(lambda: f"the extractions stay; build the graph by `pfn-kg build {output}`"):
             counts = run_build(output, build_opts, call.beam)
+    say_other_languages(manifest)
     extraction = manifest.extraction
     rejected = counts.get("rejected", 0)
     read = ""
@@ -98,11 +100,6 @@ def _check_label_language(options: ExtractOptions, build: BuildOptions) -> None:
         )
 
 
-def with_floors(options: ExtractOptions, build: ThresholdOptions) -> ExtractOptions:
+def with_floors(options: ExtractOptions, build: PolicyOptions) -> ExtractOptions:
     """The options of the extraction such that it keeps all that the build asks for."""
-    floors = {}
-    for name in ("entity", "relation"):
-        threshold = getattr(build, f"{name}_threshold")
-        if threshold is not None and threshold < getattr(options, f"{name}_floor"):
-            floors[f"{name}_floor"] = threshold
-    return options.changed(**floors)
+    return options.changed(**build.lower_floors(options.entity_floor, options.relation_floor))

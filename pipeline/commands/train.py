@@ -10,137 +10,21 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from pydantic import BeforeValidator
+from typing import TYPE_CHECKING, Any
 
 from pfn_kg.pfn.training.options import TrainingOptions
 from pfn_kg.pipeline.arguments import Call, ConfigOptions
-from pfn_kg.schemas.choices import DataFormat
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.installation import how_to_install
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.schemas.options import Options, option
+from pfn_kg.schemas.options import Options
+from pfn_kg.schemas.train_options import FILES, TrainOptions
 
 if TYPE_CHECKING:
     from pfn_kg.pfn.readers import Reading
 
-_DATA = "Data"
-_MODEL = "Model and encoder"
-_CARD = "Model card"
-
-# Files; those of a relative path lie in --data-folder.
-_FILES = ("train", "dev", "test", "data", "unlabelled")
-
-# In YAML a number is a number.
-_NumberOrFile = Annotated[
-    str, BeforeValidator(lambda value: str(value) if type(value) is int else value)
-]
-
-
-class TrainOptions(Options):
-    """What is trained on what, and what the model card says of it."""
-
-    train: str | None = option(None, "training sentences", group=_DATA, metavar="FILE", common=True)
-    dev: str | None = option(
-        None, "sentences that choose the best epoch", group=_DATA, metavar="FILE", common=True
-    )
-    test: str | None = option(
-        None, "sentences to score the result on", group=_DATA, metavar="FILE", common=True
-    )
-    format: DataFormat = option(..., "format of these files", group=_DATA, common=True)
-    data: str | None = option(
-        None, "all sentences, for cross-validation", group=_DATA, metavar="FILE"
-    )
-    folds: _NumberOrFile | None = option(
-        None,
-        "with `data`: so many folds by document, or a JSON file of them; 15 % of a fold's "
-        "training sentences are its dev",
-        group=_DATA,
-        metavar="N_OR_FILE",
-    )
-    fold: _NumberOrFile | None = option(
-        None, "with `folds`: the K-th alone, from 1", group=_DATA, metavar="K", default_text="all"
-    )
-    data_folder: str | None = option(
-        None, "where these files lie if their path is relative", group=_DATA, metavar="DIR"
-    )
-    overlapping_entities: Literal["keep", "drop"] = option(
-        "keep",
-        "drop: leave out sentences with entities that overlap, as the paper does for ADE",
-        group=_DATA,
-    )
-    unlabelled: str | None = option(
-        None,
-        "texts without annotation to learn from as well, labelled by `teacher`: Parquet with a "
-        "column text",
-        group=_DATA,
-        metavar="FILE",
-    )
-    teacher: str | None = option(
-        None,
-        "with `unlabelled`: models that label these texts, by the mean of what they say",
-        group=_DATA,
-        metavar="MODEL[,MODEL]",
-    )
-    paper: str | None = option(
-        None,
-        "print the paper's Table 1 beside: nyt, webnlg, ade, ace05, ace04 or scierc",
-        group=_DATA,
-        metavar="DATA_SET",
-    )
-    encoder: str = option(
-        ...,
-        "folder, installed package or name on the hub",
-        group=_MODEL,
-        metavar="NAME_OR_DIR",
-        common=True,
-    )
-    output: str = option(..., "DIR/model is the model", group=_MODEL, metavar="DIR", common=True)
-    label_schema: str | None = option(
-        None,
-        "label schema (YAML)",
-        name="schema",
-        group=_MODEL,
-        metavar="FILE",
-        common=True,
-        default_text="from the data",
-    )
-    start_from: str | None = option(
-        None,
-        "a model to go on from; `encoder` names its encoder, its weights are these; of several "
-        "models the mean of their weights",
-        group=_MODEL,
-        metavar="MODEL[,MODEL]",
-        common=True,
-    )
-    resume: bool = option(False, "go on with the training in `output`", group=_MODEL, common=True)
-    half_precision: bool = option(
-        False, "store weights as 16 bit floats", group=_MODEL, negatable=True
-    )
-    name: str | None = option(
-        None, "of the model", group=_CARD, metavar="NAME", default_text="the name of `output`"
-    )
-    data_description: str | None = option(None, "what the data is", group=_CARD, metavar="TEXT")
-    attribution: str | None = option(
-        None, "what the licence of the data asks for", group=_CARD, metavar="TEXT"
-    )
-    licence: str | None = option(
-        None, "of the model, such as cc-by-sa-4.0", group=_CARD, metavar="NAME"
-    )
-    limits: str | None = option(None, "what it is bad at, as Markdown", group=_CARD, metavar="TEXT")
-    language: str = option("en", "of the texts", group=_CARD, metavar="CODE")
-
-    def file(self, name: str) -> str | None:
-        """The file of an option; a relative path lies in the data folder."""
-        path: str | None = getattr(self, name)
-        if path is None or self.data_folder is None or path.isdecimal():
-            return path
-        return str(Path(self.data_folder, path))
-
-
 OPTIONS: tuple[type[Options], ...] = (TrainOptions, TrainingOptions, ConfigOptions)
-USAGE = "--train FILE --dev FILE --format FORMAT --encoder NAME_OR_DIR --output DIR [options]"
+USAGE = "--train FILE --format FORMAT --output DIR [--dev FILE] [options]"
 
 
 def main(call: Call) -> int:
@@ -148,7 +32,7 @@ def main(call: Call) -> int:
     given, options = read_options(call)
     if importlib.util.find_spec("accelerate") is None:
         raise ConfigurationError(how_to_install("accelerate", "train"))
-    for name in (*_FILES, "label_schema"):
+    for name in (*FILES, "label_schema"):
         path = getattr(given, name)
         if path and not Path(path).is_file():
             field = "schema" if name == "label_schema" else name
@@ -171,6 +55,15 @@ def main(call: Call) -> int:
     for name, sentences in splits.items():
         if not sentences:
             raise ConfigurationError(f"{getattr(given, name)} has no sentence", field=name)
+    if "dev" not in splits:
+        from pfn_kg.pfn.training.split_dev import split_dev
+
+        splits["train"], splits["dev"] = split_dev(splits["train"], options.seed)
+        print(
+            f"pfn-kg: no --dev: {len(splits['dev'])} sentences of {given.train} choose the best "
+            f"epoch and the thresholds, {len(splits['train'])} are trained on",
+            file=sys.stderr,
+        )
     output = Path(given.output)
     figures = _train(given, options, splits, output)
     for split, scores in figures.items():
@@ -235,11 +128,14 @@ def _cross_validate(given: TrainOptions, options: TrainingOptions) -> int:
         json.dumps({"folds": results} | summary, indent=1, ensure_ascii=False) + "\n",
         encoding="utf-8",
     )
-    if len(results) < len(folds):
+    is_complete = len(results) == len(folds)
+    if not is_complete:
         print(f"{len(results)} of {len(folds)} folds")
     _print_scores("mean", summary["mean"])
     _print_scores("macro mean", summary["mean"]["macro"])
-    _print_paper(given, summary["mean"])
+    # The paper's rows are means over all folds.
+    if is_complete:
+        _print_paper(given, summary["mean"])
     print(output / "results.json")
     return 0
 
@@ -280,8 +176,11 @@ def _train(
     from pfn_kg.pfn.readers.unlabelled import read_texts
     from pfn_kg.pfn.training.model_card import model_card
     from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
+    from pfn_kg.pfn.training.split_dev import too_few
     from pfn_kg.pfn.training.train import train
 
+    for line in too_few(splits["train"].first(options.limit)):
+        print(f"pfn-kg: {line}", file=sys.stderr)
     schema = None
     if given.label_schema:
         text = Path(given.label_schema).read_text(encoding="utf-8")
@@ -363,10 +262,12 @@ def read_options(call: Call) -> tuple[TrainOptions, TrainingOptions]:
     """
     given = call.given
     crossed = given.get("data") or given.get("folds")
-    needed = ("format", "encoder", "output", *(("data", "folds") if crossed else ("train", "dev")))
-    for name in needed:
-        if not given.get(name):
-            raise ConfigurationError("is missing", field=name)
+    needed = (*(("data", "folds") if crossed else ("train",)), "format", "output")
+    missing = [name for name in needed if not given.get(name)]
+    if len(missing) == 1:
+        raise ConfigurationError("is missing", field=missing[0])
+    if missing:
+        raise ConfigurationError(f"these are missing: {', '.join(f'`{n}`' for n in missing)}")
     for name in ("train", "dev", "test") if crossed else ("fold",):
         if given.get(name):
             with_ = "`data` and `folds` are" if crossed else "`folds` is not"
@@ -375,5 +276,5 @@ def read_options(call: Call) -> tuple[TrainOptions, TrainingOptions]:
         if given.get(name) and not given.get(other):
             raise ConfigurationError(f"is missing; `{name}` needs it", field=other)
     options = call.of(TrainOptions)
-    files = {name: options.file(name) for name in (*_FILES, "folds")}
+    files = {name: options.file(name) for name in (*FILES, "folds")}
     return options.changed(**files), call.of(TrainingOptions)

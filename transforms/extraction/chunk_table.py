@@ -16,6 +16,7 @@ from pfn_kg.pfn.inference.ranges import bounds_of
 from pfn_kg.pfn.inference.sentences import unread_parts
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, JOINED_WORDS, Rejection
 from pfn_kg.schemas.records import Sentence
+from pfn_kg.transforms.extraction.language_check import OTHER_LANGUAGE
 from pfn_kg.transforms.extraction.split_chunks import PAYLOAD_CHARACTERS, SplitChunk
 from pfn_kg.transforms.plumbing.error_lines import one_line
 from pfn_kg.transforms.reading.chunks import Document
@@ -79,6 +80,9 @@ def _count(split: SplitChunk, found: HeadColumns, read: np.ndarray) -> Counter[s
         counters["characters"] += len(text)
         for begin, end in unread_parts(text if joined is None else joined.text):
             counters["unread_characters"] += end - begin
+    for language in split.other_languages:
+        counters[OTHER_LANGUAGE] += 1
+        counters[f"{OTHER_LANGUAGE}.{language}"] += 1
     return counters
 
 

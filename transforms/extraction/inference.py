@@ -149,6 +149,7 @@ class ExtractChunks(beam.PTransform):
         handler: the model's.
         language: of the texts, for the sentence splitter.
         dehyphenate: whether words that the end of a line cuts in two are read as one.
+        check_language: whether to count documents in other languages.
         sign: by which workers know the folder, as in `ExtractionFolder.put_sign`; None if they
             needn't.
 
@@ -163,10 +164,12 @@ class ExtractChunks(beam.PTransform):
         *,
         language: str = "en",
         dehyphenate: bool = False,
+        check_language: bool = False,
         sign: str | None = None,
     ):
         super().__init__()
         self._dehyphenate = dehyphenate
+        self._check_language = check_language
         self._sign = sign
         self._folder = folder
         self._handler = handler
@@ -178,7 +181,8 @@ class ExtractChunks(beam.PTransform):
             runs
             | "Reshuffle" >> beam.Reshuffle()
             | "ReadChunks" >> beam.ParDo(ReadChunks(self._folder, self._sign))
-            | "SplitSentences" >> beam.Map(split_chunk, self._language, self._dehyphenate)
+            | "SplitSentences"
+            >> beam.Map(split_chunk, self._language, self._dehyphenate, self._check_language)
             | "PFN" >> RunInference(self._handler)
             | "WriteChunks" >> beam.ParDo(WriteChunk(self._folder))
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -12,6 +12,7 @@ from pfn_kg.pfn.inference.sentences import split_sentences
 from pfn_kg.schemas.extraction import Rejection
 from pfn_kg.schemas.records import Sentence
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
+from pfn_kg.transforms.extraction.language_check import other_language
 from pfn_kg.transforms.plumbing.error_lines import one_line
 from pfn_kg.transforms.reading.chunks import Chunk, ChunkRun, Document, read_chunks
 
@@ -28,11 +29,14 @@ class SplitChunk(NamedTuple):
             no text.
         joined: of each document that is read with whole words in the place of cut ones; None
             where a document is read as it is.
+        other_languages: of each document that is clearly in another language than expected, if
+            that was looked at.
     """
 
     chunk: Chunk
     sentences: list[list[Sentence]]
     joined: list[JoinedText | None]
+    other_languages: Sequence[str] = ()
 
     def read(self) -> tuple[list[str], list[list[Sentence]]]:
         """The texts that can be read, in order, and the sentences of each."""
@@ -69,15 +73,19 @@ class ReadChunks(beam.DoFn):
         yield from read_chunks(run, ExtractionFolder(self._folder).next_row)
 
 
-def split_chunk(chunk: Chunk, language: str, dehyphenate: bool = False) -> SplitChunk:
+def split_chunk(
+    chunk: Chunk, language: str, dehyphenate: bool = False, check_language: bool = False
+) -> SplitChunk:
     """Splits the documents of a chunk into sentences; rejects a document that can't be split.
 
     Args:
         chunk: the documents.
         language: code of their language.
         dehyphenate: whether words that the end of a line cuts in two are read as one.
+        check_language: whether to look for documents in other languages.
     """
-    split = SplitChunk(chunk, [], [])
+    others: list[str] = []
+    split = SplitChunk(chunk, [], [], others)
     for document in chunk.documents:
         sentences: list[Sentence] = []
         joined: JoinedText | None = None
@@ -87,6 +95,8 @@ def split_chunk(chunk: Chunk, language: str, dehyphenate: bool = False) -> Split
                 if dehyphenate and (found := join_cut_words(text)).places:
                     joined, text = found, found.text
                 sentences = split_sentences(text, language)
+                if check_language and (other := other_language(text, language)):
+                    others.append(other)
             except Exception as error:
                 _reject(document, error)
         split.sentences.append(sentences)

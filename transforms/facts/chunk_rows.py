@@ -23,10 +23,11 @@ from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.documents.deduplicate import Loser
+from pfn_kg.transforms.facts.across_sentences import is_rival_across
 from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments
 from pfn_kg.transforms.facts.chunk_mentions import ChunkMentions, chunk_mentions
 from pfn_kg.transforms.facts.corrected_triples import TripleCorrections
-from pfn_kg.transforms.facts.document_rules import DocumentRules, Spans, TripleColumns
+from pfn_kg.transforms.facts.document_rules import DocumentRules, Spans, TripleColumns, decide
 from pfn_kg.transforms.facts.entity_rows import moved_rows, name_rows
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.facts.judged_rows import Judged, judged_rows
@@ -254,7 +255,31 @@ def _apply_rules(
         ruled = TripleColumns(*(np.concatenate(pair) for pair in zip(ruled, spared, strict=True)))
     if options.rules.evidence == "nearest":
         ruled = _nearest(ruled, mentions, relations=len(labels.relations), counts=counts)
-    return ruled
+    if options.rules.across == "keep":
+        return ruled
+    has_one_object = [label_schema.relation(name).max_objects == 1 for name in labels.relations]
+    against = _rivals_across(ruled, mentions, np.array(has_one_object, dtype=bool))
+    if correct is not None:
+        against &= ~correct.protected(ruled)
+    return decide(
+        ruled, "across_rival", policy=options.rules.across, against=against, counts=counts
+    )
+
+
+def _rivals_across(
+    triples: TripleColumns, mentions: ChunkMentions, has_one_object: np.ndarray
+) -> np.ndarray:
+    """The triples across sentences that a triple of another object in one sentence beats."""
+    subjects, objects = triples.subjects, triples.objects
+    entities = max(len(mentions.entities), 1)
+    said_of = mentions.columns.rows[subjects] * max(len(has_one_object), 1) + triples.relations
+    sentences = mentions.columns.sentences
+    return is_rival_across(
+        said_of * entities + mentions.entity_numbers[subjects],
+        mentions.entity_numbers[objects],
+        across=sentences[subjects] != sentences[objects],
+        concerned=has_one_object[triples.relations],
+    )
 
 
 def _nearest(

@@ -27,6 +27,7 @@ RULES = (
     "overlapping_arguments",
     "symmetric",
     "inverse",
+    "across_rival",
     "corrected",
 )
 _BITS = {name: 1 << bit for bit, name in enumerate(RULES)}
@@ -118,6 +119,8 @@ class DocumentRules:
     ) -> TripleColumns:
         """Applies the rules: flipping first, then the others in the order of `RULES`.
 
+        `across_rival` is not among them: it looks at the evidence that is left.
+
         Args:
             triples: the triples after resolution.
             mentions: the mentions that the triples point to.
@@ -136,7 +139,7 @@ class DocumentRules:
             ("self_loop", self._rules.self_loops, _self_loops),
             ("overlapping_arguments", self._rules.overlaps, _overlaps),
         ):
-            triples = _decide(
+            triples = decide(
                 triples, name, policy=policy, against=against(triples, mentions), counts=counts
             )
         symmetric = self._symmetric[triples.relations]
@@ -248,7 +251,7 @@ def _overlaps(triples: TripleColumns, mentions: Spans) -> np.ndarray:
     )
 
 
-def _decide(
+def decide(
     triples: TripleColumns,
     name: str,
     *,
@@ -256,6 +259,15 @@ def _decide(
     against: np.ndarray,
     counts: Counter[str],
 ) -> TripleColumns:
+    """Does with some triples as the policy of a rule says, and counts them.
+
+    Args:
+        triples: all of them.
+        name: of the rule.
+        policy: of the rule.
+        against: whether the rule is against each.
+        counts: receives their number.
+    """
     counts[f"violations.{name}"] = int(against.sum())
     if policy == "drop":
         return triples.at(~against)

@@ -16,6 +16,7 @@ class FactOptions(NamedTuple):
     Attributes:
         entity_threshold: lowest score of an accepted mention, in [0, 1].
         relation_threshold: lowest score of an accepted head triple, in [0, 1].
+        across_threshold: the same for pairs across sentences; None is `relation_threshold`.
         head_policy: which of the mentions that begin at one head take part, as in
             `pfn_kg.pfn.resolution.resolve`.
         constraint_policy: the treatment of triples between types that the label schema does not
@@ -29,6 +30,7 @@ class FactOptions(NamedTuple):
 
     entity_threshold: float
     relation_threshold: float
+    across_threshold: float | None = None
     head_policy: HeadPolicy = "all"
     constraint_policy: ConstraintPolicy = "flag"
     sentences: bool = False

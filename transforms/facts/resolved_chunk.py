@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from pfn_kg.pfn.resolution import TailColumns, resolve_columns
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.transforms.facts.across_sentences import heads_across, tails_across
 from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments, integers
 from pfn_kg.transforms.facts.document_rules import TripleColumns
 from pfn_kg.transforms.facts.fact_options import FactOptions
@@ -78,6 +79,19 @@ class HeadTripleColumns(NamedTuple):
     objects: np.ndarray
     scores: np.ndarray
 
+    def accepted(self, across: np.ndarray, *, inside_from: float, across_from: float) -> Self:
+        """Those that reach their threshold.
+
+        Args:
+            across: whether each stands in two sentences.
+            inside_from: threshold of those in one sentence.
+            across_from: threshold of the others.
+        """
+        # In the scores' precision, as a plain number is compared: 0.7 reaches 0.7.
+        thresholds = np.where(across, across_from, inside_from).astype(self.scores.dtype)
+        kept = self.scores >= thresholds
+        return type(self)(*(column[kept] for column in self))
+
 
 class ResolvedChunk(NamedTuple):
     """Accepted mentions, and triples between positions among them."""
@@ -102,6 +116,21 @@ def resolved_chunk(
     heads, unknown_heads = _read_triples(documents, "head_triples", labels.relations)
     counts["mentions_of_unknown_type"] = unknown_mentions
     counts["head_triples_of_unknown_relation"] = unknown_heads
+    tails = _read_tails(documents, labels.relations)
+    threshold, across = options.relation_threshold, options.across_threshold
+    if across is not None:
+        heads = heads.accepted(
+            heads_across(documents, heads.subjects, heads.objects),
+            inside_from=threshold,
+            across_from=across,
+        )
+        if tails is not None:
+            tails = tails.accepted(
+                tails_across(documents, tails.subjects, tails.objects),
+                inside_from=threshold,
+                across_from=across,
+            )
+        threshold = min(threshold, across)
     resolved = resolve_columns(
         heads=mentions.rows << 32 | mentions.begins,
         ends=mentions.rows << 32 | mentions.ends,
@@ -112,9 +141,9 @@ def resolved_chunk(
         object_heads=heads.objects,
         triple_scores=heads.scores,
         entity_threshold=options.entity_threshold,
-        relation_threshold=options.relation_threshold,
+        relation_threshold=threshold,
         head_policy=options.head_policy,
-        tails=_read_tails(documents, labels.relations),
+        tails=None if tails is None else TailColumns(*tails),
     )
     counts["unresolved_head_triples"] = resolved.unresolved
     counts["triples_without_tails"] = resolved.without_tails
@@ -166,12 +195,12 @@ def _read_triples(
     return triples, len(codes) - len(known)
 
 
-def _read_tails(documents: ChunkDocuments, relations: list[str]) -> TailColumns | None:
+def _read_tails(documents: ChunkDocuments, relations: list[str]) -> HeadTripleColumns | None:
     """The tail triples of the chunk, or None if its model has no tail table."""
     if documents.rows["tail_triples"].null_count == len(documents.rows):
         return None
     tails, _ = _read_triples(documents, "tail_triples", relations)
-    return TailColumns(*tails)
+    return tails
 
 
 def _codes(names: pa.Array, known: list[str]) -> np.ndarray:

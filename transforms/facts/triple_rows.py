@@ -35,11 +35,13 @@ class Evidence(NamedTuple):
         begins: offset of its begin in the document.
         ends: offset of its end.
         texts: its text.
+        sentences: how many sentences it has; 1 where both arguments stand in one.
     """
 
     begins: np.ndarray
     ends: np.ndarray
     texts: list[str]
+    sentences: np.ndarray
 
 
 class ChunkRelations(NamedTuple):
@@ -121,7 +123,8 @@ def _evidence(
     in_object = mentions.columns.sentences[triples.objects]
     begins = documents.sentence_begins[first + np.minimum(in_subject, in_object)]
     ends = documents.sentence_ends[first + np.maximum(in_subject, in_object)]
-    return Evidence(begins, ends, documents.spans(rows.tolist(), begins.tolist(), ends.tolist()))
+    texts = documents.spans(rows.tolist(), begins.tolist(), ends.tolist())
+    return Evidence(begins, ends, texts, np.abs(in_subject - in_object) + 1)
 
 
 def _triple_ids(
@@ -191,6 +194,7 @@ def _table(
         "evidence_begin": pa.array(evidence.begins, pa.int32()),
         "evidence_end": pa.array(evidence.ends, pa.int32()),
         "evidence_text": pa.array(evidence.texts, pa.string()),
+        "evidence_sentences": pa.array(evidence.sentences, pa.int32()),
         "relation": names.take(pa.array(triples.relations)),
         "score": pa.array(triples.scores, pa.float32()),
         "flags": flag_lists(triples.flags),

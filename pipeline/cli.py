@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate-graph": ("evaluate_graph", "score the whole pipeline on annotated documents"),
     "import-checkpoint": ("import_checkpoint", "turn an official PFN checkpoint into one of ours"),
     "load": ("load", "load the graph of a run into Neo4j"),
-    "export": ("export", "write the graph of a run as RDF, or as files for Neo4j's importer"),
+    "export": ("export", "write the graph of a run as RDF, GraphML, GEXF, CSV or other files"),
     "query": ("query", "ask the RDF of a run in SPARQL"),
     "verify": ("verify", "check that a graph holds what its documentation promises"),
     "rollback": ("rollback", "go back to the graph before the last build"),

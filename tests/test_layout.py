@@ -26,7 +26,7 @@ TABLES = {"transforms.tables"} | PLUMBING
 FACTS = {"transforms.documents", "transforms.facts"} | NAMES | CORPUS | TABLES
 MERGING = {"transforms.merging"} | FACTS
 TRANSFORMS = {"transforms.graph"} | MERGING
-SINKS = {"sinks", "sinks.rdf", "sinks.neo4j"}
+SINKS = {"sinks", "sinks.rdf", "sinks.neo4j", "sinks.exchange"}
 MAY_IMPORT = {
     "schemas": set(),
     "pfn.calibration": SCHEMAS,
@@ -51,6 +51,7 @@ MAY_IMPORT = {
     "sinks": SCHEMAS,
     "sinks.rdf": SCHEMAS | {"sinks"},
     "sinks.neo4j": SCHEMAS | {"sinks"},
+    "sinks.exchange": SCHEMAS | {"sinks"},
     "pipeline": SCHEMAS | FACE | {"pfn.evaluation", "pfn.training"} | TRANSFORMS | SINKS,
     "pipeline.commands": SCHEMAS
     | FACE

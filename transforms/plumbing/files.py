@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -59,13 +59,16 @@ def open_raw(path: str) -> BinaryIO:
     return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
+def read_pieces(path: str) -> Iterator[bytes]:
+    """The content of a file, piece by piece."""
+    with open_raw(path) as file:
+        while piece := file.read(1 << 24):
+            yield piece
+
+
 def read_bytes(path: str) -> bytes:
     """The whole content of a file."""
-    with open_raw(path) as file:
-        parts = []
-        while part := file.read(1 << 24):
-            parts.append(part)
-        return b"".join(parts)
+    return b"".join(read_pieces(path))
 
 
 def exists(path: str) -> bool:
@@ -200,7 +203,7 @@ def write_once(path: str, data: bytes) -> None:
     A destination that exists is success: whoever wrote it wrote the same.
     """
     partial = f"{path}.{uuid.uuid4().hex}{PARTIAL_SUFFIX}"
-    _write(partial, data)
+    _write(partial, [data])
     try:
         if FileSystems.exists(path):
             delete(partial)
@@ -213,8 +216,13 @@ def write_once(path: str, data: bytes) -> None:
 
 def replace(path: str, data: bytes) -> None:
     """Writes a file so that a reader finds the old content or the new, not a part."""
+    replace_by_pieces(path, [data])
+
+
+def replace_by_pieces(path: str, pieces: Iterable[bytes]) -> None:
+    """As `replace`, for content that comes in pieces and need not fit into memory."""
     partial = f"{path}.{uuid.uuid4().hex}{PARTIAL_SUFFIX}"
-    _write(partial, data)
+    _write(partial, pieces)
     try:
         FileSystems.rename([partial], [path])
     except BeamIOError:
@@ -223,10 +231,11 @@ def replace(path: str, data: bytes) -> None:
         FileSystems.rename([partial], [path])
 
 
-def _write(path: str, data: bytes) -> None:
+def _write(path: str, pieces: Iterable[bytes]) -> None:
     try:
         with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            file.write(data)
+            for piece in pieces:
+                file.write(piece)
     except BaseException:
         # A full disk is not made fuller; where it can't be deleted, the next run does it.
         with suppress(BeamIOError, OSError):

@@ -32,6 +32,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "load": ("load", "load the graph of a run into Neo4j"),
     "export": ("export", "write the graph of a run as RDF, GraphML, GEXF, CSV or other files"),
     "query": ("query", "ask the RDF of a run in SPARQL"),
+    "show": ("show", "show the facts of an entity with their best sentences"),
+    "status": ("status", "tell the state of an output folder, and what is left to do"),
+    "diff": ("diff", "tell what is new, gone or changed between two graphs"),
     "verify": ("verify", "check that a graph holds what its documentation promises"),
     "rollback": ("rollback", "go back to the graph before the last build"),
     "schema": ("schema", "print the label schema of a model or a run as YAML"),
@@ -43,9 +46,6 @@ _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 #: Commands of the interface that are not built yet.
 NOT_BUILT = (
     "view",
-    "show",
-    "status",
-    "diff",
     "corrections",
     "ingest",
     "retry",

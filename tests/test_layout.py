@@ -53,12 +53,14 @@ MAY_IMPORT = {
     "sinks.neo4j": SCHEMAS | {"sinks"},
     "sinks.exchange": SCHEMAS | {"sinks"},
     "pipeline": SCHEMAS | FACE | {"pfn.evaluation", "pfn.training"} | TRANSFORMS | SINKS,
+    "pipeline.inspect": SCHEMAS | TRANSFORMS | {"pipeline", "pfn"},
+    "pipeline.ingest": SCHEMAS | PLUMBING | {"transforms.reading", "pipeline", "pfn.inference"},
     "pipeline.commands": SCHEMAS
     | FACE
     | {"pfn.evaluation", "pfn.training"}
     | TRANSFORMS
     | SINKS
-    | {"pipeline"},
+    | {"pipeline", "pipeline.inspect", "pipeline.ingest"},
 }
 MAY_IMPORT["pfn_kg"] = set(MAY_IMPORT)
 FOLDERS = sorted({room.split(".")[0] for room in MAY_IMPORT})

@@ -20,6 +20,7 @@ from pfn_kg.schemas.errors import ConfigurationError
 
 #: Command: module in `pfn_kg.pipeline.commands`, and what it does.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "ingest": ("ingest", "make a corpus of JSON lines, CSV, text, Markdown, HTML or PDF files"),
     "run": ("run", "extract a corpus, then build the graph"),
     "extract": ("extract", "run the model over a corpus, chunk by chunk"),
     "build": ("build", "build the graph from extractions, without the model"),
@@ -47,7 +48,6 @@ _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 NOT_BUILT = (
     "view",
     "corrections",
-    "ingest",
     "retry",
     "report",
 )

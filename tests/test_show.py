@@ -12,7 +12,7 @@ from helpers.output_folders import table_rows
 from helpers.terminals import Terminal
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
-from pfn_kg.pipeline.inspect.pages import page_of
+from pfn_kg.pipeline.pages import page_of
 
 PAGED = "Ada Lovelace was born in London.\n\nAda Lovelace was \x1b[2Jborn in Paris."
 MORE = [

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pfn_kg.pipeline.entity_names import SHOWN_NAMES, close_names, places_of_name
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.graph import Graph
-from pfn_kg.pipeline.inspect.pages import page_of
+from pfn_kg.pipeline.pages import page_of
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.transforms.tables.parts import read_part
 

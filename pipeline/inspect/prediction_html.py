@@ -18,16 +18,16 @@ _STYLE = """\
 :root { color-scheme: light dark; font: 1rem/2 system-ui, sans-serif; }
 body { max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }
 .text { white-space: pre-wrap; overflow-wrap: anywhere; }
-mark { --ground: 90%; color: inherit; background: hsl(var(--hue) 70% var(--ground));
-  padding: .15em .3em; border-radius: .3em; unicode-bidi: isolate; }
+mark { color: inherit; padding: .15em .3em; border-radius: .3em; unicode-bidi: isolate; }
 mark b { font-size: .7em; margin-inline-start: .4em; letter-spacing: .03em; }
 table { border-collapse: collapse; line-height: 1.4; }
 th, td { text-align: start; padding: .25rem .75rem .25rem 0; vertical-align: top; }
 th { font-weight: 600; border-bottom: 1px solid; }
 td.score { font-variant-numeric: tabular-nums; }
 section + section { border-top: 1px solid; margin-top: 2rem; }
-@media (prefers-color-scheme: dark) { mark { --ground: 28%; } }
 """
+# Lightness of the ground of mentions, in per cent.
+_LIGHT, _DARK = 90, 28
 
 
 def prediction_page(
@@ -51,7 +51,7 @@ def prediction_page(
             '<meta http-equiv="Content-Security-Policy" '
             "content=\"default-src 'none'; style-src 'unsafe-inline'\"/>",
             "<title>Mentions and triples</title>",
-            f"<style>\n{_STYLE}</style>",
+            f"<style>\n{_STYLE}{_colours(found)}</style>",
             "</head>",
             "<body>",
             *sections,
@@ -59,6 +59,24 @@ def prediction_page(
             "</html>\n",
         ]
     )
+
+
+def _colours(found: Sequence[DocumentExtraction]) -> str:
+    """The colours of the types that occur, on light and on dark ground."""
+    numbers = sorted({hue_of(m.type, _HUES) for one in found for m in one.mentions})
+
+    def rules(lightness: int) -> str:
+        return " ".join(f".{_class(n)} {{ background: {_hsl(n, lightness)}; }}" for n in numbers)
+
+    return f"{rules(_LIGHT)}\n@media (prefers-color-scheme: dark) {{ {rules(_DARK)} }}\n"
+
+
+def _class(number: int) -> str:
+    return f"hue{number}"
+
+
+def _hsl(number: int, lightness: int) -> str:
+    return f"hsl({number * 360 // _HUES} 70% {lightness}%)"
 
 
 def _section(text: str, found: DocumentExtraction) -> str:
@@ -87,9 +105,9 @@ def _marked(text: str, mentions: Sequence[Mention]) -> Iterator[str]:
 
 
 def _opening(mention: Mention) -> str:
-    hue = hue_of(mention.type, _HUES) * 360 // _HUES
+    colour = _class(hue_of(mention.type, _HUES))
     title = f"{_safe(mention.type)}, score {mention.score:.2f}"
-    return f'<mark style="--hue: {hue}" title="{title}">'
+    return f'<mark class="{colour}" title="{title}">'
 
 
 def _closing(mention: Mention, at: int) -> str:

@@ -13,13 +13,25 @@ from helpers.terminals import Terminal
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.inspect.prediction_html import prediction_page
 from pfn_kg.pipeline.inspect.prediction_text import prediction_lines
-from pfn_kg.pipeline.inspect.segments import segments
+from pfn_kg.pipeline.inspect.segments import hues_of, segments
 from pfn_kg.schemas.characters import xml_text
 from pfn_kg.schemas.records import DocumentExtraction, Mention, Sentence, Triple
 
 pytestmark = pytest.mark.quick
 
 TEXT = 'The University of <b>"Oslo" & Co</b> lies\nin Norway.\x1b[2J'
+
+
+@given(st.sets(st.text(max_size=5), max_size=12))
+def test_types_have_colours_of_their_own(types):
+    hues = hues_of(types, 12)
+    assert set(hues) == types
+    assert len(set(hues.values())) == len(types)
+    assert set(hues.values()) <= set(range(12))
+
+
+def test_more_types_than_colours():
+    assert len(hues_of(map(str, range(9)), 6)) == 9
 
 
 def found_in(text, *spans, triples=()):

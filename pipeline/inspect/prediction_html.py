@@ -6,14 +6,14 @@ written from right to left stays within its mention.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-from pfn_kg.pipeline.inspect.segments import hue_of, segments
+from pfn_kg.pipeline.inspect.segments import hues_of, segments
 from pfn_kg.schemas.characters import xml_text
 from pfn_kg.schemas.records import DocumentExtraction, Mention
 
-_HUES = 24
+_HUES = 12
 _STYLE = """\
 :root { color-scheme: light dark; font: 1rem/2 system-ui, sans-serif; }
 body { max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }
@@ -40,7 +40,8 @@ def prediction_page(
         found: in each of them.
         language: of the texts.
     """
-    sections = [_section(*pair) for pair in zip(texts, found, strict=True)]
+    hues = hues_of((m.type for one in found for m in one.mentions), _HUES)
+    sections = [_section(*pair, hues) for pair in zip(texts, found, strict=True)]
     return "\n".join(
         [
             "<!DOCTYPE html>",
@@ -51,7 +52,7 @@ def prediction_page(
             '<meta http-equiv="Content-Security-Policy" '
             "content=\"default-src 'none'; style-src 'unsafe-inline'\"/>",
             "<title>Mentions and triples</title>",
-            f"<style>\n{_STYLE}{_colours(found)}</style>",
+            f"<style>\n{_STYLE}{_colours(hues)}</style>",
             "</head>",
             "<body>",
             *sections,
@@ -61,9 +62,9 @@ def prediction_page(
     )
 
 
-def _colours(found: Sequence[DocumentExtraction]) -> str:
+def _colours(hues: Mapping[str, int]) -> str:
     """The colours of the types that occur, on light and on dark ground."""
-    numbers = sorted({hue_of(m.type, _HUES) for one in found for m in one.mentions})
+    numbers = sorted(set(hues.values()))
 
     def rules(lightness: int) -> str:
         return " ".join(f".{_class(n)} {{ background: {_hsl(n, lightness)}; }}" for n in numbers)
@@ -79,12 +80,12 @@ def _hsl(number: int, lightness: int) -> str:
     return f"hsl({number * 360 // _HUES} 70% {lightness}%)"
 
 
-def _section(text: str, found: DocumentExtraction) -> str:
-    marked = "".join(_marked(text, found.mentions))
+def _section(text: str, found: DocumentExtraction, hues: Mapping[str, int]) -> str:
+    marked = "".join(_marked(text, found.mentions, hues))
     return f'<section>\n<p class="text" dir="auto">{marked}</p>\n{_table(found)}</section>'
 
 
-def _marked(text: str, mentions: Sequence[Mention]) -> Iterator[str]:
+def _marked(text: str, mentions: Sequence[Mention], hues: Mapping[str, int]) -> Iterator[str]:
     """The text with nested marks; one that overlaps another is closed and opened again."""
     open_: list[int] = []
     for segment in segments(text, mentions):
@@ -97,15 +98,15 @@ def _marked(text: str, mentions: Sequence[Mention]) -> Iterator[str]:
         for number in reversed(open_[common:]):
             yield _closing(mentions[number], segment.begin)
         for number in segment.inside[common:]:
-            yield _opening(mentions[number])
+            yield _opening(mentions[number], hues)
         open_ = list(segment.inside)
         yield _safe(text[segment.begin : segment.end])
     for number in reversed(open_):
         yield _closing(mentions[number], len(text))
 
 
-def _opening(mention: Mention) -> str:
-    colour = _class(hue_of(mention.type, _HUES))
+def _opening(mention: Mention, hues: Mapping[str, int]) -> str:
+    colour = _class(hues[mention.type])
     title = f"{_safe(mention.type)}, score {mention.score:.2f}"
     return f'<mark class="{colour}" title="{title}">'
 

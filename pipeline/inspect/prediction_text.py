@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from pfn_kg.pipeline.inspect.segments import hue_of, segments
+from pfn_kg.pipeline.inspect.segments import hues_of, segments
 from pfn_kg.pipeline.printable import one_line, padded, printable, width
 from pfn_kg.pipeline.styled import Line, Styled
 from pfn_kg.schemas.records import DocumentExtraction
@@ -20,7 +20,13 @@ def prediction_lines(text: str, found: DocumentExtraction) -> Iterator[Line]:
         text: that was read.
         found: in it.
     """
-    yield from _text_lines(text, found)
+    numbers = hues_of((m.type for m in found.mentions), len(_COLOURS))
+    colours = {type_: _COLOURS[number] for type_, number in numbers.items()}
+
+    def named(number: int, columns: int) -> Styled:
+        return Styled(padded(names[number], columns), colours[found.mentions[number].type])
+
+    yield from _text_lines(text, found, colours)
     yield []
     names = [f"{one_line(m.text)} ({m.type})" for m in found.mentions]
     subjects = max((width(names[t.subject]) for t in found.triples), default=0)
@@ -28,23 +34,23 @@ def prediction_lines(text: str, found: DocumentExtraction) -> Iterator[Line]:
     for triple in found.triples:
         yield [
             f"{triple.score:.2f}  ",
-            _named(names[triple.subject], found, triple.subject, subjects),
+            named(triple.subject, subjects),
             "  ",
             padded(triple.relation, relations),
             "  ",
-            _named(names[triple.object], found, triple.object, 0),
+            named(triple.object, 0),
         ]
     if not found.triples:
         yield ["no triples" if found.mentions else "no mentions and no triples"]
 
 
-def _text_lines(text: str, found: DocumentExtraction) -> Iterator[Line]:
+def _text_lines(text: str, found: DocumentExtraction, colours: Mapping[str, str]) -> Iterator[Line]:
     line: list[Styled | str] = []
     for segment in segments(text, found.mentions):
         style = ""
         if segment.inside:
             # The innermost mention gives its colour.
-            style = f"bold {_colour(found.mentions[segment.inside[-1]].type)}"
+            style = f"bold {colours[found.mentions[segment.inside[-1]].type]}"
         first, *rest = text[segment.begin : segment.end].split("\n")
         line.append(Styled(printable(first), style))
         for part in rest:
@@ -53,13 +59,5 @@ def _text_lines(text: str, found: DocumentExtraction) -> Iterator[Line]:
         for number in reversed(segment.inside):
             mention = found.mentions[number]
             if mention.end == segment.end:
-                line.append(Styled(f"[{mention.type}]", f"dim {_colour(mention.type)}"))
+                line.append(Styled(f"[{mention.type}]", f"dim {colours[mention.type]}"))
     yield line
-
-
-def _named(name: str, found: DocumentExtraction, number: int, columns: int) -> Styled:
-    return Styled(padded(name, columns), _colour(found.mentions[number].type))
-
-
-def _colour(type_: str) -> str:
-    return _COLOURS[hue_of(type_, len(_COLOURS))]

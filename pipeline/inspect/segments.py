@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -52,11 +52,19 @@ def _outermost_first(mention: Mention, number: int) -> tuple[int, int, int]:
     return mention.begin - mention.end, mention.begin, number
 
 
-def hue_of(type_: str, hues: int) -> int:
-    """The number of a type's colour, which is the same in every text.
+def hues_of(types: Iterable[str], hues: int) -> dict[str, int]:
+    """The number of the colour of each type.
+
+    Two types have two colours as long as there are enough. A type mostly has the same colour in
+    every text: it begins with that of its name, and takes the next one where that is taken.
 
     Args:
-        type_: name of the entity type.
+        types: names of entity types.
         hues: how many colours there are.
     """
-    return zlib.crc32(type_.encode()) % hues
+    found: dict[str, int] = {}
+    for type_ in sorted(set(types)):
+        first = zlib.crc32(type_.encode()) % hues
+        free = (n for n in range(first, first + hues) if n % hues not in found.values())
+        found[type_] = next(free, first) % hues
+    return found

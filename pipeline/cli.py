@@ -24,6 +24,7 @@ from pfn_kg.schemas.errors import ConfigurationError, StepError
 
 #: Command: module in `pfn_kg.pipeline.commands`, and what it does.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "ingest": ("ingest", "make a corpus of JSON lines, CSV, text, Markdown, HTML or PDF files"),
     "run": ("run", "extract a corpus, then build the graph"),
     "extract": ("extract", "run the model over a corpus, chunk by chunk"),
     "build": ("build", "build the graph from extractions, without the model"),
@@ -34,8 +35,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate-graph": ("evaluate_graph", "score the whole pipeline on annotated documents"),
     "import-checkpoint": ("import_checkpoint", "turn an official PFN checkpoint into one of ours"),
     "load": ("load", "load the graph of a run into Neo4j"),
-    "export": ("export", "write the graph of a run as RDF, or as files for Neo4j's importer"),
+    "export": ("export", "write the graph of a run as RDF, GraphML, GEXF, CSV or other files"),
     "query": ("query", "ask the RDF of a run in SPARQL"),
+    "show": ("show", "show the facts of an entity with their best sentences"),
+    "status": ("status", "tell the state of an output folder, and what is left to do"),
+    "diff": ("diff", "tell what is new, gone or changed between two graphs"),
     "verify": ("verify", "check that a graph holds what its documentation promises"),
     "rollback": ("rollback", "go back to the graph before the last build"),
     "corrections": ("corrections", "what corrections did, and what they teach"),
@@ -48,9 +52,6 @@ _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 #: Commands of the interface that are not built yet.
 NOT_BUILT = (
     "view",
-    "show",
-    "status",
-    "diff",
     "ingest",
     "retry",
     "report",

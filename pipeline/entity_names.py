@@ -50,20 +50,24 @@ def places_of_name(rows: pa.Table, name: str) -> list[list[int]]:
 def close_names(rows: pa.Table, name: str) -> str:
     """The end of an error message: up to SHOWN_NAMES names that are spelt nearly so.
 
+    Names that have the given one as a part fill what is left of the list.
+
     Args:
         rows: columns `entity_id`, `name`, `aliases` and `mentions` of the table `entities`.
         name: the name that no row has.
     """
     order = [("mentions", "descending"), ("entity_id", "ascending")]
+    folded = " ".join(name.lower().split())
+    parts = rows.filter(pc.match_substring(_fold(rows["name"]), folded)) if folded else rows[:0]
+    longer = parts.sort_by(order)["name"].slice(0, SHOWN_NAMES).to_pylist()
     rows = rows.sort_by(order).slice(0, _COMPARED_ENTITIES)
     known: dict[str, str] = {}
     for column in (rows["name"], rows["aliases"].combine_chunks().flatten()):
         for known_name in column.to_pylist():
             known.setdefault(known_name.lower(), known_name)
-    close = get_close_matches(name.lower(), known, n=SHOWN_NAMES)
-    if not close:
-        return ""
-    return f"; close names: {', '.join(repr(known[folded]) for folded in close)}"
+    close = [known[name] for name in get_close_matches(folded, known, n=SHOWN_NAMES)]
+    shown = list(dict.fromkeys([*close, *longer]))[:SHOWN_NAMES]
+    return f"; close names: {', '.join(map(repr, shown))}" if shown else ""
 
 
 def _fold(column: Any) -> Any:

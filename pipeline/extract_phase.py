@@ -57,13 +57,15 @@ from pfn_kg.transforms.extraction.inference import ExtractChunks, PFNModelHandle
 from pfn_kg.transforms.extraction.run_lists import RunList
 from pfn_kg.transforms.plumbing.files import (
     absolute,
-    delete_partial,
     is_local,
     join,
-    local_copy,
     make_folder,
     read_bytes,
     replace,
+)
+from pfn_kg.transforms.plumbing.listing import (
+    delete_partial,
+    local_copy,
 )
 from pfn_kg.transforms.reading.plan import Plan, plan_extraction
 

@@ -6,7 +6,8 @@ from collections.abc import Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder, FinishedChunk
-from pfn_kg.transforms.plumbing.files import list_folder, name_of
+from pfn_kg.transforms.plumbing.files import name_of
+from pfn_kg.transforms.plumbing.listing import list_folder
 from pfn_kg.transforms.reading.plan import Plan
 
 

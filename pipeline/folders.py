@@ -11,12 +11,12 @@ from pfn_kg.transforms.plumbing.files import (
     exists,
     is_local,
     join,
-    list_folder,
     local_path,
     make_folder,
     name_of,
     rename,
 )
+from pfn_kg.transforms.plumbing.listing import list_folder
 
 
 def list_files(folder: str) -> list[str]:

@@ -33,13 +33,13 @@ from pfn_kg.transforms.plumbing.files import (
     folder_and_name,
     is_local,
     join,
-    list_folder,
     local_path,
     make_folder,
     name_of,
     read_if_there,
     replace,
 )
+from pfn_kg.transforms.plumbing.listing import list_folder
 
 _logger = logging.getLogger(__name__)
 
@@ -304,6 +304,23 @@ def _others(folder: str, own: str, oldest: float | None) -> dict[str, Owner | st
         else:
             found[path] = owner
     return found
+
+
+def claims(directory: str) -> list[Owner | str]:
+    """Who claims a folder, without a claim of one's own and without changing anything.
+
+    Args:
+        directory: on any file system that Beam knows.
+
+    Returns:
+        The owners in the order of their claims, those that are gone among them; a text stands
+        for a claim that names nobody.
+
+    Raises:
+        OSError: if a claim is there but can't be read.
+    """
+    paths = [metadata.path for metadata in list_folder(join(absolute(directory), LOCKS), "*.json")]
+    return [owner for owner in map(_read_owner, paths) if owner is not None]
 
 
 def _read_owner(path: str) -> Owner | str | None:

@@ -21,12 +21,14 @@ from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.lists import CHUNK_LIST_SCHEMA, REMOVED_SCHEMA
 from pfn_kg.transforms.plumbing.files import (
     delete,
-    delete_partial,
     exists,
     join,
-    list_folder,
     make_folder,
     write_once,
+)
+from pfn_kg.transforms.plumbing.listing import (
+    delete_partial,
+    list_folder,
 )
 from pfn_kg.transforms.plumbing.lists import read_list
 

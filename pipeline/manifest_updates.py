@@ -10,7 +10,7 @@ from pfn_kg.pipeline.manifest import Manifest, find_manifest, manifest_path, wri
 from pfn_kg.pipeline.manifest_lists import delete_other_lists
 from pfn_kg.pipeline.snapshots import is_link_behind, switch_link
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.transforms.plumbing.files import delete_partial
+from pfn_kg.transforms.plumbing.listing import delete_partial
 
 _logger = logging.getLogger(__name__)
 

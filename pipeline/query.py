@@ -20,10 +20,10 @@ from pfn_kg.sinks.rdf.names import RdfNames
 from pfn_kg.transforms.plumbing.files import (
     absolute,
     join,
-    list_folder,
     name_of,
     read_bytes,
 )
+from pfn_kg.transforms.plumbing.listing import list_folder
 
 #: What describes the graph but is none of it: shapes and statistics.
 _NOT_DATA = ("shapes.ttl", "void.ttl")

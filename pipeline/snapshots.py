@@ -34,13 +34,13 @@ from pfn_kg.transforms.plumbing.files import (
     exists,
     is_local,
     join,
-    list_folder,
     local_path,
     open_raw,
     read_bytes,
     read_if_there,
     replace,
 )
+from pfn_kg.transforms.plumbing.listing import list_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa

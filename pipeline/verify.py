@@ -17,7 +17,13 @@ from pfn_kg.pipeline.verify_rdf import check_rdf
 from pfn_kg.pipeline.verify_tables import check_joins, check_rows
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
-from pfn_kg.transforms.plumbing.files import absolute, is_local, join, list_folder, local_path
+from pfn_kg.transforms.plumbing.files import (
+    absolute,
+    is_local,
+    join,
+    local_path,
+)
+from pfn_kg.transforms.plumbing.listing import list_folder
 from pfn_kg.transforms.tables.parts import TablePart, count_rows, find_parts
 
 

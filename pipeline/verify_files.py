@@ -16,7 +16,8 @@ from pfn_kg.pipeline.query_store import STORE_PREFIX, TEMPORARY_PREFIX
 from pfn_kg.pipeline.snapshots import FILES_FILE, RECORD_FILE, file_hash, recorded_files
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
-from pfn_kg.transforms.plumbing.files import join, list_folder
+from pfn_kg.transforms.plumbing.files import join
+from pfn_kg.transforms.plumbing.listing import list_folder
 from pfn_kg.transforms.tables.parts import TablePart, count_rows, find_parts
 
 _READERS = 16

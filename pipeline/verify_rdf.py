@@ -22,8 +22,12 @@ from pfn_kg.pipeline.spill import Spill
 from pfn_kg.schemas.datatypes import datatype_iri
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.rdf.names import RDF, RdfNames
-from pfn_kg.transforms.plumbing.files import join, list_folder, open_raw
+from pfn_kg.transforms.plumbing.files import (
+    join,
+    open_raw,
+)
 from pfn_kg.transforms.plumbing.ids import shard_of_hex
+from pfn_kg.transforms.plumbing.listing import list_folder
 from pfn_kg.transforms.tables.parts import TablePart, read_part
 
 _BATCH = 50_000

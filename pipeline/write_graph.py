@@ -24,10 +24,19 @@ from pfn_kg.pipeline.locks import OWNER_FILE
 from pfn_kg.pipeline.running import running
 from pfn_kg.schemas.load_options import Filters
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
-from pfn_kg.sinks.interface import RejectedRow, Rows, Sink, Written
+from pfn_kg.sinks.interface import JoinedFile, RejectedRow, Rows, Sink, Written
 from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.graph.joined_rows import PART, JoinTables, read_rows, tables_read
-from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, replace
+from pfn_kg.transforms.plumbing.files import (
+    PARTIAL_SUFFIX,
+    join,
+    make_folder,
+    read_bytes,
+    read_pieces,
+    replace,
+    replace_by_pieces,
+)
+from pfn_kg.transforms.plumbing.listing import list_folder
 
 COUNTS_FILE = "counts.json"
 REJECTED_FILE = "rejected.parquet"
@@ -166,7 +175,20 @@ class _Finish(beam.DoFn):
 
 def _place(folder: str, written: Written) -> None:
     for name, data in written.files.items():
-        replace(join(folder, name), data)
+        replace(join(folder, *name.split("/")), data)
+    for name, whole in written.joined.items():
+        replace_by_pieces(join(folder, name), _content(folder, whole))
+
+
+def _content(folder: str, whole: JoinedFile) -> Iterator[bytes]:
+    for part in whole.parts:
+        if isinstance(part, bytes):
+            yield part
+            continue
+        above, _, begin = part.prefix.rpartition("/")
+        for metadata in list_folder(join(folder, above) if above else folder, f"{begin}*"):
+            if not metadata.path.endswith(PARTIAL_SUFFIX):
+                yield from read_pieces(metadata.path)
 
 
 def sum_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

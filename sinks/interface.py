@@ -50,18 +50,41 @@ class RejectedRow(NamedTuple):
     payload: str
 
 
+class Pieces(NamedTuple):
+    """Files that `write` gave, to be put into another file.
+
+    Attributes:
+        prefix: how their names begin; their order is that of their names.
+    """
+
+    prefix: str
+
+
+class JoinedFile(NamedTuple):
+    """A file that is put together when all of its pieces are there, without being held in memory.
+
+    Attributes:
+        parts: constant bytes, and pieces.
+    """
+
+    parts: tuple[bytes | Pieces, ...]
+
+
 class Written(NamedTuple):
     """What came of some rows.
 
     Attributes:
-        files: name and content of each file to be placed.
+        files: name and content of each file to be placed. A name may begin with a folder: such a
+            file is a piece of others, and an export leaves it out in the end.
         counts: what was written, summed over all parts; `class:PER` and the like group.
         rejected: what was not.
+        joined: by name, the files that are made of pieces; `finish` alone may give some.
     """
 
     files: Mapping[str, bytes] = {}
     counts: Mapping[str, int] = {}
     rejected: tuple[RejectedRow, ...] = ()
+    joined: Mapping[str, JoinedFile] = {}
 
 
 class Sink(ABC):

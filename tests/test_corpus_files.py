@@ -15,7 +15,8 @@ from helpers.output_folders import files
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import ExtractOptions
-from pfn_kg.transforms.plumbing.files import delete, list_folder
+from pfn_kg.transforms.plumbing.files import delete
+from pfn_kg.transforms.plumbing.listing import list_folder
 from pfn_kg.transforms.reading.chunks import read_documents
 from pfn_kg.transforms.reading.list_corpus import list_corpus
 from pfn_kg.transforms.reading.plan import plan_extraction

@@ -1,12 +1,10 @@
 """The example scripts, and the README's first command with the shipped model."""
 
-import json
 import os
 import re
 import subprocess
 import sys
 
-import pyarrow.parquet as pq
 import pyoxigraph
 import pytest
 import rdflib
@@ -16,38 +14,6 @@ from helpers.output_folders import graph_folder, read_manifest, table_rows
 from pfn_kg.pfn.readers import read
 from pfn_kg.pfn.readers.records import Annotated
 from pfn_kg.pipeline.cli import main
-
-
-def to_parquet(*arguments):
-    script = ROOT / "examples" / "to_parquet.py"
-    return subprocess.run(
-        [sys.executable, script, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
-
-
-def test_json_lines_become_parquet(tmp_path):
-    source, target = tmp_path / "a.jsonl", tmp_path / "a.parquet"
-    records = [{"key": 1, "body": "Zürich 👩‍🚀"}, {"key": "b", "body": "two", "title": "T"}]
-    source.write_text("\n".join(map(json.dumps, records)) + "\n\n")
-    fields = ("--id-field", "key", "--text-field", "body")
-    assert to_parquet(source, "-o", target, *fields).returncode == 0
-    assert pq.read_table(target).to_pylist() == [
-        {"id": "1", "title": None, "text": "Zürich 👩‍🚀"},
-        {"id": "b", "title": "T", "text": "two"},
-    ]
-    source.write_text('{"key": 1, "body": "x"}\n{"key": 2}\n')
-    wrong = to_parquet(source, "-o", target, *fields)
-    assert wrong.returncode == 1
-    assert "a.jsonl: line 2: KeyError: 'body'" in wrong.stderr
-
-
-def test_text_files_become_parquet(tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / f"{name}.txt").write_text(f"Text {name}.\n")
-    target = tmp_path / "t.parquet"
-    files = (tmp_path / "a.txt", tmp_path / "b.txt")
-    assert to_parquet(*files, "-o", target).returncode == 0
-    assert [row["text"] for row in pq.read_table(target).to_pylist()] == ["Text a.\n", "Text b.\n"]
 
 
 def test_the_example_gives_a_graph(example_run):

@@ -27,7 +27,7 @@ CORRECTIONS = {"transforms.corrections"} | NAMES | TABLES
 FACTS = {"transforms.documents", "transforms.facts"} | CORRECTIONS | NAMES | CORPUS | TABLES
 MERGING = {"transforms.merging"} | FACTS
 TRANSFORMS = {"transforms.graph"} | MERGING
-SINKS = {"sinks", "sinks.rdf", "sinks.neo4j"}
+SINKS = {"sinks", "sinks.rdf", "sinks.neo4j", "sinks.exchange"}
 MAY_IMPORT = {
     "schemas": set(),
     "pfn.calibration": SCHEMAS,
@@ -53,6 +53,7 @@ MAY_IMPORT = {
     "sinks": SCHEMAS,
     "sinks.rdf": SCHEMAS | {"sinks"},
     "sinks.neo4j": SCHEMAS | {"sinks"},
+    "sinks.exchange": SCHEMAS | {"sinks"},
     "pipeline.local": SCHEMAS,
     "pipeline": SCHEMAS
     | {"pipeline.local"}
@@ -60,12 +61,14 @@ MAY_IMPORT = {
     | {"pfn.evaluation", "pfn.training"}
     | TRANSFORMS
     | SINKS,
+    "pipeline.inspect": SCHEMAS | TRANSFORMS | {"pipeline", "pfn"},
+    "pipeline.ingest": SCHEMAS | PLUMBING | {"transforms.reading", "pipeline", "pfn.inference"},
     "pipeline.commands": SCHEMAS
     | FACE
     | {"pfn.evaluation", "pfn.training"}
     | TRANSFORMS
     | SINKS
-    | {"pipeline"},
+    | {"pipeline", "pipeline.inspect", "pipeline.ingest"},
 }
 MAY_IMPORT["pfn_kg"] = set(MAY_IMPORT)
 FOLDERS = sorted({room.split(".")[0] for room in MAY_IMPORT})

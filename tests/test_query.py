@@ -349,3 +349,30 @@ def test_help_loads_nothing_heavy():
     )
     root = Path(__file__).parents[1]
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=root)
+
+
+@pytest.mark.parametrize(
+    ("sparql", "first"),
+    [
+        ("SELECT * WHERE { ?x relation:place_of_borth ?y }", "relation:place_of_birth"),
+        ("SELECT * WHERE { ?x relation:date_of_birt ?y }", "relation:date_of_birth"),
+        ("ASK { ?x a type:person }", "relation:date_of_birth"),
+        ("CONSTRUCT { ?x a ?y } WHERE { ?x a type:person ; a ?y }", "relation:date_of_birth"),
+    ],
+)
+def test_what_there_is_to_ask_for_where_nothing_is_found(run, capsys, sparql, first):
+    for options in ([], ["--format", "json"]) if "CONSTRUCT" not in sparql else ([],):
+        assert main(["query", run, sparql, *options]) == 0
+        hint = capsys.readouterr().err.splitlines()[-1]
+        assert hint.startswith("pfn-kg: nothing found; classes are ")
+        classes, properties = hint.partition("classes are ")[2].split("; properties are ")
+        assert {"type:loc", "type:per"} <= set(classes.split(", "))
+        assert properties.split(", ")[0] == first
+        # Only what the data use: nobody is a spouse here.
+        assert "spouse" not in hint
+
+
+def test_no_hint_where_something_is_found(run, capsys):
+    for options in ([], ["--limit", "0"]):
+        assert main(["query", run, "SELECT * WHERE { ?x a type:per }", *options]) == 0
+        assert "nothing found" not in capsys.readouterr().err

@@ -20,11 +20,17 @@ class ExportOptions(Options):
     """What is exported, as what, and where to."""
 
     directory: str = option(..., "output folder of a finished run", metavar="DIR", positional="1")
-    to: Literal["turtle", "ntriples", "trig", "neo4j-import"] = option(
-        "turtle", "format of the files", group="Files"
+    to: Literal["turtle", "ntriples", "trig", "neo4j-import", "graphml", "gexf", "csv", "kgtk"] = (
+        option("turtle", "format of the files", group="Files")
     )
     output: str = option(..., "folder of the files", group="Files", metavar="OUT", common=True)
     gzip: bool = option(False, "compress the files", group="Files", negatable=True)
+    raw: bool = option(
+        False,
+        "cells of CSV as they are; else those that a spreadsheet would take for formulas begin "
+        "with an apostrophe",
+        group="Files",
+    )
     graph: str = option(
         "default", "name of the graph, for neo4j-import", group="Neo4j", metavar="NAME"
     )
@@ -36,6 +42,9 @@ class ExportOptions(Options):
         default_text="$NEO4J_DATABASE, else neo4j",
     )
 
+
+# Formats of nodes and edges.
+_NODES_AND_EDGES = ("graphml", "gexf", "csv", "kgtk")
 
 OPTIONS: tuple[type[Options], ...] = (
     ExportOptions,
@@ -53,6 +62,8 @@ def main(call: Call) -> int:
     if not call.given.get("output"):
         raise ConfigurationError("name the folder of the files", field="output")
     given = call.of(ExportOptions)
+    if given.raw and given.to != "csv":
+        raise ConfigurationError("only together with `to` csv", field="raw")
     rdf, labels, chosen = call.of(RdfOptions), call.of(LabelOptions), call.of(Filters)
     from pfn_kg.pipeline.export import export
     from pfn_kg.pipeline.finished_run import read_finished
@@ -78,6 +89,9 @@ def main(call: Call) -> int:
             "version": version,
             "command": sink.command,
         }
+    elif given.to in _NODES_AND_EDGES:
+        sink = _exchange_sink(given)
+        settings = {"gzip": given.gzip}
     else:
         from pfn_kg.sinks.rdf.sink import RdfSink
 
@@ -108,9 +122,27 @@ def main(call: Call) -> int:
             file=sys.stderr,
         )
         print(sink.command)
+    elif given.to in _NODES_AND_EDGES:
+        skipped = counts.get("skipped_value_subjects", 0)
+        print(
+            f"{given.output}: {counts.get('nodes', 0)} nodes, {counts.get('edges', 0)} edges"
+            + (f"; left out: {skipped} with a value as its subject" if skipped else "")
+        )
     else:
         print(f"{given.output}: {counts.get('rdf_triples', 0)} triples")
     return 0
+
+
+def _exchange_sink(given: ExportOptions) -> Any:
+    from pfn_kg.sinks.exchange.csv_tables import CsvSink
+    from pfn_kg.sinks.exchange.gexf import GexfSink
+    from pfn_kg.sinks.exchange.graphml import GraphMLSink
+    from pfn_kg.sinks.exchange.kgtk import KgtkSink
+
+    if given.to == "csv":
+        return CsvSink(compress=given.gzip, raw=given.raw)
+    sinks: dict[str, Any] = {"graphml": GraphMLSink, "gexf": GexfSink, "kgtk": KgtkSink}
+    return sinks[given.to](compress=given.gzip)
 
 
 def _language(given: str | None, of_run: str | None) -> str | None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pfn_kg.pipeline.arguments import Call
+from pfn_kg.pipeline.inspect.prediction_html import prediction_page
+from pfn_kg.pipeline.inspect.prediction_text import prediction_lines
+from pfn_kg.pipeline.styled import in_colour, print_lines
 from pfn_kg.schemas.build_options import ThresholdOptions
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import ModelOptions, ScannedTextOptions
@@ -29,6 +34,12 @@ class PredictOptions(Options):
         "sentence: PNG, SVG or PDF",
         group="Answer",
         metavar="FILE",
+    )
+    html: str | None = option(
+        None,
+        "also write one HTML page of all texts, with mentions marked and triples listed",
+        group="Answer",
+        metavar="FILE.html",
     )
 
 
@@ -66,6 +77,8 @@ def main(call: Call) -> int:
         check_partition_plot(args.plot_partitions)
         if len(texts) > 1:
             raise ConfigurationError("draws one text, not several", field="plot_partitions")
+    if args.html is not None:
+        _check_folder(args.html)
     extractor = load_extractor(model)
     extractions = extractor.extract_documents(
         texts,
@@ -80,9 +93,12 @@ def main(call: Call) -> int:
     for number, extraction in enumerate(extractions):
         if args.as_json:
             print(json.dumps(extraction.to_dict(), ensure_ascii=False))
+            continue
+        if number:
+            print()
+        if in_colour(sys.stdout):
+            print_lines(prediction_lines(texts[number], extraction))
         else:
-            if number:
-                print()
             print(as_text(extraction))
     if args.plot_partitions:
         from pfn_kg.pfn.evaluation.partition_plot import sizes_as_text, write_partitions
@@ -91,7 +107,28 @@ def main(call: Call) -> int:
         partitions = read_partitions(extractor, texts[0])
         write_partitions(partitions, args.plot_partitions)
         print(f"{args.plot_partitions}: {sizes_as_text(partitions)}", file=sys.stderr)
+    if args.html is not None:
+        _write(args.html, prediction_page(texts, extractions, model.language))
     return 0
+
+
+def _check_folder(path: str) -> None:
+    """Refuses a place that can't be written, before the model is loaded."""
+    folder = Path(path).absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigurationError(f"{path}: {folder} is no folder that can be written", field="html")
+    if Path(path).is_dir():
+        raise ConfigurationError(f"{path} is a folder", field="html")
+
+
+def _write(path: str, page: str) -> None:
+    partial = Path(f"{path}.partial")
+    try:
+        partial.write_text(page, encoding="utf-8")
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def as_text(extraction: DocumentExtraction) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
 from pfn_kg.pipeline.arguments import Call
+from pfn_kg.pipeline.printable import padded, printable, width
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.options import Options, option
 
@@ -78,6 +78,7 @@ def main(call: Call) -> int:
 
     # All that printing needs is imported here: afterwards no file can be opened.
     from pfn_kg.pipeline import query_results as results
+    from pfn_kg.pipeline.inspect.query_terms import nothing_found
     from pfn_kg.pipeline.no_network import no_new_files
     from pfn_kg.pipeline.query import read_graph
 
@@ -90,8 +91,10 @@ def main(call: Call) -> int:
                     "CONSTRUCT and DESCRIBE give Turtle; leave it out", field="format"
                 )
             triples = list(_first(answer, args.limit, "triples"))
+            is_empty = not triples
             _write(_turtle(triples, graph.prefixes))
         elif isinstance(answer, pyoxigraph.QueryBoolean):
+            is_empty = not answer
             if args.format == "json":
                 sys.stdout.write(results.json_answer(bool(answer)))
             elif args.format == "csv":
@@ -100,7 +103,7 @@ def main(call: Call) -> int:
                 print("true" if answer else "false")
         else:
             names = [variable.value for variable in answer.variables]
-            found = _first(answer, args.limit, "rows")
+            found = _Counted(_first(answer, args.limit, "rows"))
             if args.format == "json":
                 sys.stdout.writelines(results.json_results(names, found))
             elif args.format == "csv":
@@ -109,9 +112,29 @@ def main(call: Call) -> int:
                 rows = [[term_text(term, graph.prefixes) for term in row] for row in found]
                 print(table(names, rows))
                 print(f"{len(rows)} row{'' if len(rows) == 1 else 's'}", file=sys.stderr)
+            is_empty = not found.count
         # What is printed counts too.
         sys.stdout.flush()
+        if is_empty and args.limit != 0:
+            print(f"pfn-kg: {nothing_found(graph.store, graph.prefixes, sparql)}", file=sys.stderr)
     return 0
+
+
+class _Counted:
+    """Items that are counted while they are read.
+
+    Attributes:
+        count: how many were read so far.
+    """
+
+    def __init__(self, items: Iterable[Any]):
+        self._items = items
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in self._items:
+            self.count += 1
+            yield item
 
 
 def _first(items: Iterable[Any], limit: int | None, called: str) -> Iterator[Any]:
@@ -205,33 +228,10 @@ def term_text(term: Any, prefixes: Mapping[str, str]) -> str:
 
 def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Rows in columns as wide as what they hold; what would break a line is escaped."""
-    cells = [[_printable(cell) for cell in row] for row in (names, *rows)]
-    widths = [max(_width(row[column]) for row in cells) for column in range(len(names))]
+    cells = [[printable(cell) for cell in row] for row in (names, *rows)]
+    widths = [max(width(row[column]) for row in cells) for column in range(len(names))]
     lines = [
-        "  ".join(cell + " " * (widths[i] - _width(cell)) for i, cell in enumerate(row)).rstrip()
-        for row in cells
+        "  ".join(padded(cell, widths[i]) for i, cell in enumerate(row)).rstrip() for row in cells
     ]
-    lines.insert(1, "  ".join("-" * width for width in widths))
+    lines.insert(1, "  ".join("-" * columns for columns in widths))
     return "\n".join(lines)
-
-
-def _printable(text: str) -> str:
-    """Text that moves no cursor: control characters and those that turn the line are escaped."""
-    return "".join(
-        c
-        if c.isprintable() or unicodedata.category(c) == "Zs" or c == "\u200d"
-        else c.encode("unicode_escape").decode()
-        for c in text
-    )
-
-
-def _width(text: str) -> int:
-    """How many columns of a terminal a text takes."""
-    return sum(
-        0
-        if unicodedata.category(c) in ("Mn", "Me", "Cf")
-        else 2
-        if unicodedata.east_asian_width(c) in "WF"
-        else 1
-        for c in text
-    )

@@ -22,7 +22,8 @@ from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.extraction.chunk_table import extraction_table
 from pfn_kg.transforms.extraction.split_chunks import ReadChunks, SplitChunk, split_chunk
 from pfn_kg.transforms.plumbing.error_lines import one_line
-from pfn_kg.transforms.plumbing.files import is_local, local_copy
+from pfn_kg.transforms.plumbing.files import is_local
+from pfn_kg.transforms.plumbing.listing import local_copy
 
 if TYPE_CHECKING:
     from pfn_kg.pfn.extractor import Extractor, Precision

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from pfn_kg.pfn.checkpoint import SHIPPED, check_window_tokens, find_model, read_config
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.transforms.plumbing.files import is_local, local_copy
+from pfn_kg.transforms.plumbing.files import is_local
+from pfn_kg.transforms.plumbing.listing import local_copy
 
 
 class LocatedModel(NamedTuple):

@@ -11,19 +11,16 @@ from __future__ import annotations
 
 import glob
 import logging
-import math
 import os
 import re
 import shutil
-import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from apache_beam.io.filesystem import FileMetadata
     from apache_beam.io.filesystems import FileSystems
 
 _logger = logging.getLogger(__name__)
@@ -41,15 +38,8 @@ PARTIAL_SUFFIX = ".partial"
 _SUCCESSOR_SUFFIX = ".new"
 
 
-class _LocalFile(NamedTuple):
-    """What is known of a file of this machine, as Beam's `FileMetadata` says it."""
-
-    path: str
-    size_in_bytes: int
-    last_updated_in_seconds: float
-
-
-def _beam() -> type[FileSystems]:
+def beam_file_systems() -> type[FileSystems]:
+    """Beam's file systems, which are imported where a path needs them."""
     from apache_beam.io.filesystems import FileSystems
 
     return FileSystems
@@ -69,7 +59,7 @@ def is_local(path: str) -> bool:
 def known_schemes() -> set[str]:
     """The schemes of all file systems that Beam has here, `file` among them."""
     # Importing this imports all of them.
-    _beam()
+    beam_file_systems()
     from apache_beam.io.filesystem import FileSystem
 
     return {system.scheme() or "file" for system in FileSystem.get_all_subclasses()} | {"file"}
@@ -87,12 +77,16 @@ def absolute(path: str) -> str:
 
 def join(folder: str, *parts: str) -> str:
     """Joins paths on any file system."""
-    return os.path.join(folder, *parts) if is_local(folder) else _beam().join(folder, *parts)
+    return (
+        os.path.join(folder, *parts)
+        if is_local(folder)
+        else beam_file_systems().join(folder, *parts)
+    )
 
 
 def folder_and_name(path: str) -> tuple[str, str]:
     """The folder of a path on any file system, and its last part."""
-    return os.path.split(path) if is_local(path) else _beam().split(path)
+    return os.path.split(path) if is_local(path) else beam_file_systems().split(path)
 
 
 def name_of(path: str) -> str:
@@ -106,16 +100,19 @@ def open_raw(path: str) -> BinaryIO:
         return local_path(path).open("rb")
     from apache_beam.io.filesystem import CompressionTypes
 
-    return _beam().open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return beam_file_systems().open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def read_pieces(path: str) -> Iterator[bytes]:
+    """The content of a file, piece by piece."""
+    with open_raw(path) as file:
+        while piece := file.read(1 << 24):
+            yield piece
 
 
 def read_bytes(path: str) -> bytes:
     """The whole content of a file."""
-    with open_raw(path) as file:
-        parts = []
-        while part := file.read(1 << 24):
-            parts.append(part)
-        return b"".join(parts)
+    return b"".join(read_pieces(path))
 
 
 def exists(path: str) -> bool:
@@ -128,7 +125,7 @@ def exists(path: str) -> bool:
         OSError: if the file system doesn't say, for instance for want of rights.
     """
     if not is_local(path):
-        return _beam().exists(path)
+        return beam_file_systems().exists(path)
     # `os.path.exists` says no where it may not look.
     try:
         local_path(path).stat()
@@ -159,12 +156,12 @@ def _read_if_there(path: str) -> bytes | None:
         return read_bytes(path)
     except Exception as error:
         # Each file system has errors of its own: not all of them are OSError or BeamIOError.
-        if _says_not_found(error):
+        if says_not_found(error):
             return None
         reason = error
         if not is_local(path):
             try:
-                if not _beam().exists(path):
+                if not beam_file_systems().exists(path):
                     return None
             except Exception as another:
                 reason = another
@@ -173,24 +170,26 @@ def _read_if_there(path: str) -> bytes | None:
 
 def unreadable(path: str, error: BaseException) -> OSError:
     """An error of any file system as one line that names the file."""
-    return OSError(f"{path} can't be read: {_reason(error)}")
+    return OSError(f"{path} can't be read: {reason_of(error)}")
 
 
-def _says_not_found(error: BaseException) -> bool:
+def says_not_found(error: BaseException) -> bool:
+    """Whether a file system says by an error that there is no such file."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return True
     details = getattr(error, "exception_details", None)
     if isinstance(error, OSError) and isinstance(details, Mapping):
         return bool(details) and all(
-            isinstance(e, BaseException) and _says_not_found(e) for e in details.values()
+            isinstance(e, BaseException) and says_not_found(e) for e in details.values()
         )
     return getattr(error, "code", None) == 404
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """The reason that a file system gives by an error, in one line."""
     details = getattr(error, "exception_details", None)
     if isinstance(error, OSError) and isinstance(details, Mapping) and details:
-        return _reason(next(iter(details.values())))
+        return reason_of(next(iter(details.values())))
     text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
     return " ".join(str(text).split()) or type(error).__name__
 
@@ -203,92 +202,17 @@ def make_folder(path: str) -> None:
             place.mkdir(parents=True, exist_ok=True)
         return
     try:
-        if not _beam().exists(path):
-            _beam().mkdirs(path)
+        if not beam_file_systems().exists(path):
+            beam_file_systems().mkdirs(path)
     except OSError:
-        if not _beam().exists(path):
+        if not beam_file_systems().exists(path):
             raise
-
-
-def file_metadata(path: str) -> FileMetadata:
-    """Size and time of modification of a file.
-
-    Raises:
-        OSError: if it is not there.
-    """
-    if not is_local(path):
-        return _beam().get_filesystem(path).metadata(path)
-    state = local_path(path).stat()
-    return cast("FileMetadata", _LocalFile(path, state.st_size, state.st_mtime))
-
-
-def file_version(metadata: FileMetadata) -> str:
-    """What tells one state of a file from another: its time of modification, or a checksum."""
-    if metadata.last_updated_in_seconds:
-        return repr(metadata.last_updated_in_seconds)
-    return str(_beam().checksum(metadata.path))
-
-
-def list_folder(folder: str, pattern: str = "**") -> list[FileMetadata]:
-    """The files of a folder, sorted by path; none if it is not there.
-
-    Args:
-        folder: its path, taken literally.
-        pattern: which of its files; `*` is any part of a name, `**` of a path below the folder.
-
-    Raises:
-        OSError: if a folder can't be listed, for instance for want of rights; names it.
-    """
-    if is_local(folder):
-        return cast("list[FileMetadata]", sorted(_local_files(folder, pattern)))
-    # Beam lists by patterns alone and can't quote their characters: where one is part of a name,
-    # any character matches, and what lies elsewhere is left out afterwards.
-    anything = join(_SPECIAL.sub("?", folder), pattern)
-    begin = join(folder, "")
-    matched = _beam().match([anything])[0].metadata_list
-    inside = [metadata for metadata in matched if metadata.path.startswith(begin)]
-    return sorted(inside, key=lambda metadata: metadata.path)
-
-
-def _expression(pattern: str) -> str:
-    """The regular expression of a pattern, as Beam reads it."""
-    if _CHARACTER_SETS.search(pattern):
-        from apache_beam.io.filesystem import FileSystem
-
-        return FileSystem.translate_pattern(pattern)
-    return re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
-
-
-def _local_files(folder: str, pattern: str) -> Iterator[_LocalFile]:
-    """The files of a local folder; Beam's own listing leaves out what may not be listed."""
-    wanted = re.compile(_expression(pattern), re.DOTALL)
-    levels = math.inf if "**" in pattern else pattern.count("/")
-
-    def refuse(error: OSError) -> None:
-        if not _says_not_found(error):  # it may have been deleted meanwhile
-            raise OSError(f"{error.filename} can't be listed: {_reason(error)}") from None
-
-    top = local_path(folder)
-    for root, folders, names in os.walk(top, onerror=refuse):
-        below = Path(root).relative_to(top).parts
-        if len(below) >= levels:
-            folders.clear()
-        for name in names:
-            if not wanted.fullmatch("/".join((*below, name))):
-                continue
-            path = join(folder, *below, name)
-            try:
-                stat = local_path(path).stat()
-            except OSError as error:
-                refuse(error)
-            else:
-                yield _LocalFile(path, stat.st_size, stat.st_mtime)
 
 
 def rename(sources: Sequence[str], targets: Sequence[str]) -> None:
     """Gives files of one file system other names."""
     if not is_local(targets[0]):
-        _beam().rename(list(sources), list(targets))
+        beam_file_systems().rename(list(sources), list(targets))
         return
     for source, target in zip(sources, targets, strict=True):
         local_path(source).replace(local_path(target))
@@ -306,7 +230,7 @@ def delete(path: str) -> None:
     if not is_local(path):
         # Google's file system looks for a pattern, all others for a name.
         is_pattern = scheme_of(path) == "gs"
-        _beam().delete([glob.escape(path) if is_pattern else path])
+        beam_file_systems().delete([glob.escape(path) if is_pattern else path])
         return
     place = local_path(path)
     if place.is_dir() and not place.is_symlink():
@@ -321,7 +245,8 @@ def write_once(path: str, data: bytes) -> None:
     A destination that exists is success: whoever wrote it wrote the same.
     """
     partial = f"{path}.{uuid.uuid4().hex}{PARTIAL_SUFFIX}"
-    _write(partial, data)
+    with _written(partial) as file:
+        file.write(data)
     try:
         if exists(path):
             delete(partial)
@@ -338,8 +263,22 @@ def replace(path: str, data: bytes) -> None:
     Where a file system can't rename onto a file that is there, the new file stands beside the old
     one before that is deleted, and `read_if_there` finds it.
     """
+    replace_by_pieces(path, [data])
+
+
+def replace_by_pieces(path: str, pieces: Iterable[bytes]) -> None:
+    """As `replace`, for content that comes in pieces and need not fit into memory."""
+    with replacing(path) as file:
+        for piece in pieces:
+            file.write(piece)
+
+
+@contextmanager
+def replacing(path: str) -> Iterator[BinaryIO]:
+    """As `replace`, for content that the block writes; if that fails, all is as it was."""
     partial = f"{path}.{uuid.uuid4().hex}{PARTIAL_SUFFIX}"
-    _write(partial, data)
+    with _written(partial) as file:
+        yield file
     if is_local(path):
         rename([partial], [path])
         return
@@ -359,10 +298,11 @@ def replace(path: str, data: bytes) -> None:
         rename([successor], [path])
 
 
-def _write(path: str, data: bytes) -> None:
+@contextmanager
+def _written(path: str) -> Iterator[BinaryIO]:
     try:
         with _create(path) as file:
-            file.write(data)
+            yield file
     except BaseException:
         # A full disk is not made fuller; where it can't be deleted, the next run does it.
         with suppress(OSError):
@@ -377,36 +317,4 @@ def _create(path: str) -> BinaryIO:
         return place.open("wb")
     from apache_beam.io.filesystem import CompressionTypes
 
-    return _beam().create(path, compression_type=CompressionTypes.UNCOMPRESSED)
-
-
-def delete_partial(folder: str) -> None:
-    """Takes away what killed attempts left behind in a folder."""
-    for metadata in list_folder(folder, f"*{PARTIAL_SUFFIX}"):
-        try:
-            delete(metadata.path)
-        except OSError as error:
-            _logger.debug("could not delete %s: %s", metadata.path, error)
-
-
-def local_copy(folder: str) -> Path:
-    """A folder as a local one: itself, or a copy of the remote one in a temporary place.
-
-    Raises:
-        FileNotFoundError: if there is nothing at that place.
-    """
-    if is_local(folder):
-        return local_path(folder)
-    files = list_folder(folder)
-    if not files:
-        raise FileNotFoundError(f"{folder}: no files there")
-    prefix = re.compile(re.escape(folder.rstrip("/")) + "/+")
-    copy = Path(tempfile.mkdtemp(prefix="pfn-kg-model-"))
-    for metadata in files:
-        relative = prefix.sub("", metadata.path, count=1)
-        if not relative or relative.endswith("/"):
-            continue
-        target = copy / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(read_bytes(metadata.path))
-    return copy
+    return beam_file_systems().create(path, compression_type=CompressionTypes.UNCOMPRESSED)

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pfn_kg.schemas.extraction import Rejection
-from pfn_kg.transforms.plumbing.files import (
+from pfn_kg.transforms.plumbing.files import open_raw
+from pfn_kg.transforms.plumbing.listing import (
     file_metadata,
     file_version,
-    open_raw,
 )
 from pfn_kg.transforms.reading.columns import (
     Columns,

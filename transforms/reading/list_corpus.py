@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from urllib.parse import unquote
 
 from apache_beam.io.filesystem import FileMetadata
-from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.transforms.plumbing.files import absolute, is_local, list_folder, local_path
+from pfn_kg.schemas.ingest_options import format_of
+from pfn_kg.transforms.plumbing.files import (
+    absolute,
+    exists,
+    is_local,
+    local_path,
+)
+from pfn_kg.transforms.plumbing.listing import file_metadata, list_folder
 
 _PATTERN = re.compile(r"[*?\[]")
 _SUFFIX = ".parquet"
@@ -58,8 +65,8 @@ def partitions_of(path: str) -> dict[str, str | None]:
 
 def _files_of(name: str) -> list[FileMetadata]:
     path = absolute(name)
-    if not _is_folder(path) and FileSystems.exists(path):
-        return [FileSystems.get_filesystem(path).metadata(path)]
+    if not _is_folder(path) and exists(path):
+        return [file_metadata(path)]
     inside = list_folder(path)
     if inside or _is_folder(path):
         return _files_below(name, path, inside)
@@ -78,10 +85,24 @@ def _files_below(name: str, path: str, inside: list[FileMetadata]) -> list[FileM
     files = [m for m in visible if m.path.lower().endswith(_SUFFIX)]
     if not files:
         others = [m.path.rsplit("/", 1)[1] for m in visible]
+        if any(format_of(other) is not None for other in others):
+            raise ConfigurationError(
+                f"CORPUS {name}: no *.parquet below this folder (it has {others[0]}"
+                f"{' and others' if len(others) > 1 else ''}); {how_to_convert(name)}"
+            )
         hint = f"; name other files by a pattern, such as '{path}/*'" if others else ""
         has = f" (it has {others[0]}{' and others' if len(others) > 1 else ''})" if others else ""
         raise ConfigurationError(f"CORPUS {name}: no *.parquet below this folder{has}{hint}")
     return files
+
+
+def how_to_convert(name: str) -> str:
+    """Which command makes a corpus of files of another format.
+
+    Args:
+        name: of a file or folder, as a person wrote it.
+    """
+    return f"convert it by `pfn-kg ingest {shlex.quote(name)}` with `output` corpus.parquet"
 
 
 def _matched(name: str, path: str) -> list[FileMetadata]:

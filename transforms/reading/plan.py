@@ -18,10 +18,12 @@ from pfn_kg.schemas.choices import CHUNK_CHARACTERS
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.schemas.extraction import EXTRACTION_VERSION
-from pfn_kg.transforms.plumbing.files import file_version, open_raw
+from pfn_kg.schemas.ingest_options import format_of
+from pfn_kg.transforms.plumbing.files import open_raw
+from pfn_kg.transforms.plumbing.listing import file_version
 from pfn_kg.transforms.reading.chunks import ChunkRun, batch_rows
 from pfn_kg.transforms.reading.columns import Columns, column_names, resolve_columns
-from pfn_kg.transforms.reading.list_corpus import list_corpus, partitions_of
+from pfn_kg.transforms.reading.list_corpus import how_to_convert, list_corpus, partitions_of
 
 # A part of a row group is read from the row group's start. So many parts of one
 # row group keep that cheap and give a cluster something to share out.
@@ -94,6 +96,10 @@ def plan_extraction(
     ]
     files = [file for file, _ in planned]
     if all(file.error for file in files):
+        if format_of(files[0].path) is not None:
+            raise ConfigurationError(
+                f"{files[0].path}: not a Parquet file; {how_to_convert(files[0].path)}"
+            )
         raise ConfigurationError(
             f"{files[0].path}: not a readable Parquet file: {files[0].error}"
             + (f" (nor are the other {len(files) - 1} files)" if len(files) > 1 else "")

@@ -12,7 +12,12 @@ import pyarrow.parquet as pq
 
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.tables import table_schema
-from pfn_kg.transforms.plumbing.files import join, list_folder, name_of, open_raw
+from pfn_kg.transforms.plumbing.files import (
+    join,
+    name_of,
+    open_raw,
+)
+from pfn_kg.transforms.plumbing.listing import list_folder
 
 _NAME = re.compile(r"part-(\d{5,})-of-(\d{5,})\.parquet")
 

@@ -1,0 +1,1 @@
+"""What people look at in a terminal: an entity, the state of a folder, two graphs side by side."""

@@ -1,0 +1,1 @@
+"""Formats in which other programs take a graph: GraphML, GEXF, CSV, KGTK."""

@@ -1,0 +1,96 @@
+"""The overview of a graph: its figures, its best facts, and a sample to judge it by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pfn_kg.pipeline.view.data.facts import fact, relation_of
+from pfn_kg.pipeline.view.data.store import Store
+
+#: The bands of confidence that a sample is drawn from, each with its lower bound.
+BANDS = (0.0, 0.25, 0.5, 0.75, 0.9)
+
+
+def overview(store: Store) -> dict[str, Any]:
+    """The figures of the graph, with what the run and the label schema say of them."""
+    figures = store.overview()
+    run = store.run
+    for row in figures["relations"]:
+        row["description"] = relation_of(store, row["name"])["description"]
+    build = run.build.options
+    configuration = run.manifest.configuration
+    return figures | {
+        "directory": run.directory,
+        "made": run.snapshot.made,
+        "snapshot": run.snapshot.path,
+        "model": run.manifest.model.name,
+        "language": run.language,
+        "versions": run.snapshot.versions,
+        "options": {
+            name: build.get(name) for name in ("entity_threshold", "relation_threshold", "fuzzy")
+        },
+        "corpus": [str(part) for part in getattr(configuration, "corpus", None) or ()],
+        "inputs": [file.path for file in run.manifest.inputs][:20],
+        "types": [
+            row | {"description": _type_description(store, row["name"])} for row in figures["types"]
+        ],
+    }
+
+
+def _type_description(store: Store, name: str) -> str | None:
+    try:
+        return store.run.label_schema.entity_type(name).description
+    except KeyError:
+        return None
+
+
+def rejected_rows(store: Store, *, offset: int = 0, limit: int = 50) -> list[dict[str, Any]]:
+    """Rows that could not be processed, with their reasons."""
+    return store.rows(
+        "SELECT stage, document_id, source_file, source_row, sentence_index, error, "
+        "left(payload, 300) AS payload FROM rejected "
+        "ORDER BY stage, document_id, source_row LIMIT ? OFFSET ?",
+        [limit, offset],
+    )
+
+
+def best_facts(store: Store, *, limit: int = 20) -> list[dict[str, Any]]:
+    """The most confident facts, at most two of a relation, so that no relation fills the list.
+
+    Args:
+        store: the graph.
+        limit: most facts.
+    """
+    rows = store.rows(
+        "SELECT relation_id FROM (SELECT relation_id, confidence, row_number() OVER ("
+        "PARTITION BY predicate ORDER BY confidence DESC, relation_id) AS place "
+        "FROM edges WHERE outgoing) WHERE place <= 2 "
+        "ORDER BY confidence DESC, relation_id LIMIT ?",
+        [limit],
+    )
+    return [fact(store, row["relation_id"], limit=1) for row in rows]
+
+
+def sample_facts(store: Store, *, size: int = 50, seed: int = 0) -> list[dict[str, Any]]:
+    """Facts to judge, as many of each band of confidence as there are.
+
+    The sample depends on the ids alone, so the same graph and seed give the same sample, and
+    a fact that stays keeps its place. What is wrong in one band says nothing of another, so the
+    bands have equal shares.
+
+    Args:
+        store: the graph.
+        size: of the sample.
+        seed: another one gives another sample.
+    """
+    share = -(-size // len(BANDS))
+    bounds = [*BANDS, 2.0]
+    found: list[dict[str, Any]] = []
+    for low, high in zip(bounds, bounds[1:], strict=False):
+        rows = store.rows(
+            "SELECT relation_id FROM edges WHERE outgoing AND confidence >= ? AND confidence < ? "
+            "ORDER BY md5(relation_id || ?), relation_id LIMIT ?",
+            [low, high, str(seed), share],
+        )
+        found += [fact(store, row["relation_id"], limit=1) for row in rows]
+    return found[:size]

@@ -32,6 +32,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "load": ("load", "load the graph of a run into Neo4j"),
     "export": ("export", "write the graph of a run as RDF, or as files for Neo4j's importer"),
     "query": ("query", "ask the RDF of a run in SPARQL"),
+    "view": ("view", "show the graph of a run in a browser"),
+    "report": ("report", "write a page about the graph of a run, to send around"),
     "verify": ("verify", "check that a graph holds what its documentation promises"),
     "rollback": ("rollback", "go back to the graph before the last build"),
     "schema": ("schema", "print the label schema of a model or a run as YAML"),
@@ -42,14 +44,12 @@ _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 
 #: Commands of the interface that are not built yet.
 NOT_BUILT = (
-    "view",
     "show",
     "status",
     "diff",
     "corrections",
     "ingest",
     "retry",
-    "report",
 )
 
 #: Options of the interface that are not built yet, by command.

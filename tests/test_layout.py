@@ -52,12 +52,13 @@ MAY_IMPORT = {
     "sinks.rdf": SCHEMAS | {"sinks"},
     "sinks.neo4j": SCHEMAS | {"sinks"},
     "pipeline": SCHEMAS | FACE | {"pfn.evaluation", "pfn.training"} | TRANSFORMS | SINKS,
+    "pipeline.view": SCHEMAS | TRANSFORMS | {"pipeline"},
     "pipeline.commands": SCHEMAS
     | FACE
     | {"pfn.evaluation", "pfn.training"}
     | TRANSFORMS
     | SINKS
-    | {"pipeline"},
+    | {"pipeline", "pipeline.view"},
 }
 MAY_IMPORT["pfn_kg"] = set(MAY_IMPORT)
 FOLDERS = sorted({room.split(".")[0] for room in MAY_IMPORT})

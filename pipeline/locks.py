@@ -189,6 +189,27 @@ def hold_manifest(directory: str, command: str) -> Iterator[None]:
 
 
 @contextmanager
+def hold_file(path: str, command: str) -> Iterator[None]:
+    """Locks one file for as long as it is read and written once.
+
+    Waits for others, which hold it just as briefly.
+
+    Args:
+        path: of the file, on any file system that Beam knows; it need not be there.
+        command: what writes, for the message that others get.
+
+    Raises:
+        ConfigurationError: if another command holds it for a minute; names its owner.
+        OSError: if its folder can't be written.
+    """
+    directory, name = FileSystems.split(absolute(path))
+    folder = join(directory, LOCKS, name)
+    stale = _MANIFEST_STALE_SECONDS
+    with _claimed(path, folder, command, oldest=stale, seconds=_MANIFEST_SECONDS, locked=directory):
+        yield
+
+
+@contextmanager
 def _claimed(
     directory: str,
     folder: str,
@@ -196,16 +217,18 @@ def _claimed(
     *,
     oldest: float | None,
     seconds: float = 0.0,
+    locked: str | None = None,
 ) -> Iterator[None]:
     """Makes a claim in a folder of claims and removes it in the end.
 
     Args:
-        directory: the folder that is locked, for the message.
+        directory: the folder or file that is locked, for the message.
         folder: of the claims.
         command: what writes.
         oldest: claims of others that are older than this, in seconds, are removed; None removes
             none.
         seconds: how long to wait for others.
+        locked: the folder that has the claims, where that is not `directory`.
     """
     started = time.monotonic()
     while True:
@@ -222,7 +245,7 @@ def _claimed(
         yield
     finally:
         _remove(path)
-        _remove_empty(directory, folder)
+        _remove_empty(locked or directory, folder)
 
 
 def _claim(folder: str, command: str, oldest: float | None) -> tuple[str, Owner | str | None]:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from pfn_kg.pipeline.view.answers import Json
 from pfn_kg.pipeline.view.data.documents import document, find_documents
 from pfn_kg.pipeline.view.data.entities import documents_of_entity, entity, node
 from pfn_kg.pipeline.view.data.facts import fact, facts_of_entity
@@ -25,6 +25,8 @@ from pfn_kg.pipeline.view.data.overview import (
 )
 from pfn_kg.pipeline.view.data.search import search
 from pfn_kg.pipeline.view.data.store import NotInGraphError, Store
+from pfn_kg.pipeline.view.edit_routes import edit_routes
+from pfn_kg.pipeline.view.editing import Editor, WrongCorrectionError
 from pfn_kg.pipeline.view.graphs import ShownGraph
 from pfn_kg.pipeline.view.parameters import (
     BadRequestError,
@@ -45,22 +47,12 @@ _FILES = {
 }
 
 
-class Json(Response):
-    """An answer in JSON."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        """The bytes of the answer."""
-        return orjson.dumps(content, default=str)
-
-
-def make_app(graph: ShownGraph, extra: list[Route] | None = None) -> Starlette:
+def make_app(graph: ShownGraph, editor: Editor | None = None) -> Starlette:
     """The application. It checks no token: that is `pfn_kg.pipeline.view.guard`.
 
     Args:
         graph: what is shown.
-        extra: routes that are there only where the graph can be edited.
+        editor: what writes; without, nothing does.
     """
 
     def of_graph(path: str, answer: Callable[[Store, Request], Any]) -> Route:
@@ -71,7 +63,7 @@ def make_app(graph: ShownGraph, extra: list[Route] | None = None) -> Starlette:
         return Route(path, functools.wraps(answer)(endpoint), methods=["GET"])
 
     def state(_request: Request) -> Response:
-        return Json(graph.state() | {"edit": bool(extra)})
+        return Json(graph.state() | {"edit": editor is not None})
 
     def reload(_request: Request) -> Response:
         graph.reload()
@@ -95,11 +87,12 @@ def make_app(graph: ShownGraph, extra: list[Route] | None = None) -> Starlette:
             # Ids of documents are the user's and may have slashes.
             of_graph("/api/documents/{id:path}", _document),
             of_graph("/api/neighbourhood/{id}", _neighbourhood),
-            *(extra or []),
+            *([] if editor is None else edit_routes(editor)),
         ],
         exception_handlers={
             NotInGraphError: _error(404, "not in the graph: {}"),
             BadRequestError: _error(400, "{}"),
+            WrongCorrectionError: _error(400, "{}"),
             ConfigurationError: _error(409, "{}"),
         },
     )

@@ -8,9 +8,9 @@ import threading
 import webbrowser
 
 import uvicorn
-from starlette.routing import Route
 
 from pfn_kg.pipeline.view.app import make_app
+from pfn_kg.pipeline.view.editing import Editor
 from pfn_kg.pipeline.view.graphs import ShownGraph
 from pfn_kg.pipeline.view.guard import Guard
 from pfn_kg.schemas.errors import ConfigurationError
@@ -29,28 +29,27 @@ def serve(options: ViewOptions) -> int:
         ConfigurationError: if there is no graph, or the address can't be listened on.
     """
     graph = ShownGraph(options.directory, say=lambda line: print(line, flush=True))
+    editor = None
     try:
+        if options.edit:
+            editor = Editor(graph, file=options.corrections, author=options.author)
         with _listen(options.host, options.port) as listener:
             port = listener.getsockname()[1]
             token = secrets.token_urlsafe(24)
             is_local = options.host in _LOCAL_NAMES
             # Under which other names such a server is reached, only its network knows.
             hosts = _LOCAL_NAMES if is_local else ()
-            app = Guard(
-                make_app(graph, _edit_routes(graph, options)), token=token, port=port, hosts=hosts
-            )
+            app = Guard(make_app(graph, editor), token=token, port=port, hosts=hosts)
             _say_address(options, port, token)
             server = uvicorn.Server(
                 uvicorn.Config(app, log_level="warning", server_header=False, lifespan="off")
             )
             server.run(sockets=[listener])
     finally:
+        if editor is not None:
+            editor.close()
         graph.close()
     return 0
-
-
-def _edit_routes(graph: ShownGraph, options: ViewOptions) -> list[Route] | None:
-    return None
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -92,5 +92,3 @@ def _numbers(store: Store, ids: list[str]) -> set[int]:
         f"SELECT number FROM nodes WHERE entity_id IN ({', '.join('?' * len(ids))})", ids
     )
     return {row["number"] for row in found}
-
-

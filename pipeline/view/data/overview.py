@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from pfn_kg.pipeline.view.data.facts import fact, relation_of
@@ -86,7 +87,7 @@ def sample_facts(store: Store, *, size: int = 50, seed: int = 0) -> list[dict[st
     share = -(-size // len(BANDS))
     bounds = [*BANDS, 2.0]
     found: list[dict[str, Any]] = []
-    for low, high in zip(bounds, bounds[1:], strict=False):
+    for low, high in itertools.pairwise(bounds):
         rows = store.rows(
             "SELECT relation_id FROM edges WHERE outgoing AND confidence >= ? AND confidence < ? "
             "ORDER BY md5(relation_id || ?), relation_id LIMIT ?",

@@ -5,6 +5,7 @@ Offsets of the graph count code points. JavaScript counts UTF-16 units, so texts
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -49,7 +50,7 @@ def cut(text: str, spans: Sequence[Span], start: int = 0) -> list[dict[str, Any]
         begins.setdefault(begin, []).append(number)
     open_: list[int] = []
     pieces = []
-    for begin, end in zip(bounds, bounds[1:], strict=False):
+    for begin, end in itertools.pairwise(bounds):
         open_ = [number for number in open_ if inside[number][1] > begin] + begins.get(begin, [])
         marks = [inside[number][2] for number in sorted(open_)]
         pieces.append({"text": text[begin:end], "marks": marks})

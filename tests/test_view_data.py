@@ -158,9 +158,12 @@ def test_an_entity(store, folder):
 def test_a_value(store):
     found = entity(store, id_of(store, "1815", "TIME"))
     assert (found["kind"], found["value"]) == ("value", "1815")
-    assert "article" in {
-        s["text"]: s["reason"] for s in entity(store, id_of(store, *LONDON))["spellings"]
-    }["the London"]
+    assert (
+        "article"
+        in {s["text"]: s["reason"] for s in entity(store, id_of(store, *LONDON))["spellings"]}[
+            "the London"
+        ]
+    )
 
 
 def test_an_id_of_an_earlier_build_leads_to_the_heir(tmp_path):
@@ -253,9 +256,7 @@ def test_a_fact_with_its_evidence(store, folder):
     by_document = {piece["document"]["id"]: piece for piece in found["evidence"]}
     # The offsets count the emoji before the name as one.
     marked = {
-        mark: piece["text"]
-        for piece in by_document["ada"]["pieces"]
-        for mark in piece["marks"]
+        mark: piece["text"] for piece in by_document["ada"]["pieces"] for mark in piece["marks"]
     }
     assert marked == {"subject": "Ada Lovelace", "object": "London"}
     assert by_document["ada"]["document"]["link"] == "https://example.org/ada"

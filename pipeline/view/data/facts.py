@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pfn_kg.pipeline.view.data.filters import FactFilter
@@ -28,12 +29,12 @@ SELECT e.relation_id AS id, e.outgoing, e.predicate, e.confidence, e.evidence_co
 FROM edges e JOIN nodes n ON n.number = e.other
 """
 
-_ENDS = """
-SELECT r.*, s.name AS subject_name, s.type AS subject_type, s.kind AS subject_kind,
-    o.name AS object_name, o.type AS object_type, o.kind AS object_kind
-FROM relations r JOIN nodes s ON s.entity_id = r.subject_id
-    JOIN nodes o ON o.entity_id = r.object_id
-"""
+_TRIPLE_COLUMNS = (
+    "triple_id, document_id, evidence_begin, evidence_text, subject_text, subject_type, "
+    "subject_begin, subject_end, object_text, object_type, object_begin, object_end, score, flags"
+)
+# So few triples are looked up one by one, which reads only the parts of files that have them.
+_FEW = 8
 
 
 def facts_of_entity(
@@ -80,31 +81,61 @@ def fact(store: Store, relation_id: str, *, limit: int = 50) -> dict[str, Any]:
     Raises:
         NotInGraphError: if no fact has the id.
     """
-    row = store.row(f"{_ENDS} WHERE r.relation_id = ?", [relation_id])
+    row = store.row(
+        "SELECT * EXCLUDE (evidence) FROM relations WHERE relation_id = ?", [relation_id]
+    )
     if row is None:
         raise NotInGraphError(f"fact {relation_id}")
-    ids = [
-        place["triple_id"]
-        for place in store.rows(
-            "SELECT triple_id FROM places WHERE relation_id = ? "
-            "ORDER BY score DESC, triple_id LIMIT ?",
-            [relation_id, limit],
+    places = store.rows(
+        "SELECT triple_id FROM places WHERE relation_id = ? ORDER BY score DESC, triple_id LIMIT ?",
+        [relation_id, limit],
+    )
+    (found,) = _facts(store, [row], [[place["triple_id"] for place in places]])
+    return found
+
+
+def facts(store: Store, relation_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Facts with their best piece of evidence each, as `fact` gives them, in the order of the ids.
+
+    Args:
+        store: the graph.
+        relation_ids: ids of facts that are there.
+    """
+    rows = store.rows(
+        "SELECT * EXCLUDE (evidence), evidence[1] AS best FROM relations "
+        "JOIN (SELECT unnest(?::VARCHAR[]) AS relation_id) USING (relation_id)",
+        [list(relation_ids)],
+    )
+    place = {id_: number for number, id_ in enumerate(relation_ids)}
+    rows.sort(key=lambda row: place[row["relation_id"]])
+    return _facts(store, rows, [[row.pop("best")] for row in rows])
+
+
+def _facts(
+    store: Store, rows: list[dict[str, Any]], triples: list[list[str]]
+) -> list[dict[str, Any]]:
+    """Rows of `relations` as facts, each with some of its triples."""
+    ends = _ends(store, {row[f"{end}_id"] for row in rows for end in ("subject", "object")})
+    pieces = _evidence(store, [id_ for ids in triples for id_ in ids])
+    found = []
+    for row, ids in zip(rows, triples, strict=True):
+        evidence = [pieces[id_] for id_ in ids if id_ in pieces]
+        rules = dict.fromkeys(rule for piece in evidence for rule in piece["flags"])
+        found.append(
+            {
+                "id": row["relation_id"],
+                "subject": ends[row["subject_id"]],
+                "object": ends[row["object_id"]],
+                "predicate": relation_of(store, row["predicate"]),
+                "confidence": row["confidence"],
+                "evidence_count": row["evidence_count"],
+                "document_count": row["document_count"],
+                "evidence": evidence,
+                "rules": [{"name": rule, "text": RULES.get(rule, "")} for rule in rules],
+                "correction": _correction(row),
+            }
         )
-    ]
-    evidence = _evidence(store, ids)
-    rules = dict.fromkeys(rule for piece in evidence for rule in piece["flags"])
-    return {
-        "id": relation_id,
-        "subject": _end(row, "subject"),
-        "object": _end(row, "object"),
-        "predicate": relation_of(store, row["predicate"]),
-        "confidence": row["confidence"],
-        "evidence_count": row["evidence_count"],
-        "document_count": row["document_count"],
-        "evidence": evidence,
-        "rules": [{"name": rule, "text": RULES.get(rule, "")} for rule in rules],
-        "correction": _correction(row),
-    }
+    return found
 
 
 def relation_of(store: Store, name: str) -> dict[str, Any]:
@@ -121,13 +152,14 @@ def relation_of(store: Store, name: str) -> dict[str, Any]:
     }
 
 
-def _end(row: dict[str, Any], end: str) -> dict[str, Any]:
-    return {
-        "id": row[f"{end}_id"],
-        "name": row[f"{end}_name"],
-        "type": row[f"{end}_type"],
-        "kind": row[f"{end}_kind"],
-    }
+def _ends(store: Store, ids: set[str]) -> dict[str, dict[str, Any]]:
+    """Entities and values by id, with their names and types."""
+    rows = store.rows(
+        "SELECT entity_id AS id, name, type, kind FROM nodes "
+        "JOIN (SELECT unnest(?::VARCHAR[]) AS entity_id) USING (entity_id)",
+        [sorted(ids)],
+    )
+    return {row["id"]: row for row in rows}
 
 
 def _correction(row: dict[str, Any]) -> dict[str, Any] | None:
@@ -140,39 +172,41 @@ def _correction(row: dict[str, Any]) -> dict[str, Any] | None:
     return {name: str(value) for name, value in found.items()} or None
 
 
-def _evidence(store: Store, ids: list[str]) -> list[dict[str, Any]]:
-    """Pieces of evidence with their sentences cut at both arguments, in the order of the ids."""
+def _evidence(store: Store, ids: list[str]) -> dict[str, dict[str, Any]]:
+    """Triples by id, as pieces of evidence with their sentences cut at both arguments."""
     if not ids:
-        return []
-    rows = store.rows(
-        "SELECT t.*, d.title, d.metadata FROM triples t JOIN documents d USING (document_id) "
-        f"WHERE t.triple_id IN ({', '.join('?' * len(ids))})",
-        ids,
-    )
-    rows.sort(key=lambda row: ids.index(row["triple_id"]))
-    return [
-        {
-            "id": row["triple_id"],
-            "document": {
-                "id": row["document_id"],
-                "title": row["title"],
-                "link": link_of(metadata_of(row["metadata"])),
-            },
-            "begin": row["evidence_begin"],
-            "pieces": cut(
-                row["evidence_text"],
-                [
-                    Span(row[f"{end}_begin"], row[f"{end}_end"], end)
-                    for end in ("subject", "object")
-                ],
-                row["evidence_begin"],
-            ),
-            "subject_text": row["subject_text"],
-            "subject_type": row["subject_type"],
-            "object_text": row["object_text"],
-            "object_type": row["object_type"],
-            "score": row["score"],
-            "flags": row["flags"] or [],
-        }
-        for row in rows
-    ]
+        return {}
+    one = f"SELECT {_TRIPLE_COLUMNS} FROM triples WHERE triple_id"
+    if len(ids) <= _FEW:
+        rows = store.rows(" UNION ALL ".join([f"{one} = ?"] * len(ids)), ids)
+    else:
+        rows = store.rows(f"{one} IN ({', '.join('?' * len(ids))})", ids)
+    documents = {
+        row["document_id"]: row
+        for row in store.rows(
+            "SELECT document_id, title, metadata FROM documents "
+            "JOIN (SELECT unnest(?::VARCHAR[]) AS document_id) USING (document_id)",
+            [sorted({row["document_id"] for row in rows})],
+        )
+    }
+    return {row["triple_id"]: _piece(row, documents[row["document_id"]]) for row in rows}
+
+
+def _piece(row: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    spans = [Span(row[f"{end}_begin"], row[f"{end}_end"], end) for end in ("subject", "object")]
+    return {
+        "id": row["triple_id"],
+        "document": {
+            "id": row["document_id"],
+            "title": document["title"],
+            "link": link_of(metadata_of(document["metadata"])),
+        },
+        "begin": row["evidence_begin"],
+        "pieces": cut(row["evidence_text"], spans, row["evidence_begin"]),
+        "subject_text": row["subject_text"],
+        "subject_type": row["subject_type"],
+        "object_text": row["object_text"],
+        "object_type": row["object_type"],
+        "score": row["score"],
+        "flags": row["flags"] or [],
+    }

@@ -54,18 +54,19 @@ def neighbourhood(
     room = max(0, MOST_SHOWN - len({*known, center}))
     added = new[: min(limit, room)]
     numbers = sorted({center, *known, *added})
-    marks = ", ".join("?" * len(numbers))
     rows = store.rows(
         "SELECT number, entity_id AS id, name, type, kind, mentions, documents, "
-        f"facts_out + facts_in AS facts FROM nodes WHERE number IN ({marks}) ORDER BY number",
-        numbers,
+        "facts_out + facts_in AS facts FROM nodes "
+        "JOIN (SELECT unnest(?::INTEGER[]) AS number) USING (number) ORDER BY number",
+        [numbers],
     )
     ids = {row.pop("number"): row["id"] for row in rows}
     edges = store.rows(
         "SELECT e.relation_id AS id, e.entity, e.other, e.predicate, e.confidence FROM edges e "
-        f"WHERE e.outgoing AND e.entity IN ({marks}) AND e.other IN ({marks}) AND {condition} "
-        "ORDER BY e.confidence DESC, e.relation_id LIMIT ?",
-        [*numbers, *numbers, *values, _MOST_INNER],
+        "JOIN (SELECT unnest(?::INTEGER[]) AS entity) USING (entity) "
+        "JOIN (SELECT unnest(?::INTEGER[]) AS other) USING (other) "
+        f"WHERE e.outgoing AND {condition} ORDER BY e.confidence DESC, e.relation_id LIMIT ?",
+        [numbers, numbers, *values, _MOST_INNER],
     )
     return {
         "center": ids[center],
@@ -89,6 +90,8 @@ def _numbers(store: Store, ids: list[str]) -> set[int]:
     if not ids:
         return set()
     found = store.rows(
-        f"SELECT number FROM nodes WHERE entity_id IN ({', '.join('?' * len(ids))})", ids
+        "SELECT number FROM nodes JOIN (SELECT unnest(?::VARCHAR[]) AS entity_id) "
+        "USING (entity_id)",
+        [ids],
     )
     return {row["number"] for row in found}

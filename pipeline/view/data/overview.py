@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from typing import Any
 
-from pfn_kg.pipeline.view.data.facts import fact, relation_of
+from pfn_kg.pipeline.view.data.facts import facts, relation_of
 from pfn_kg.pipeline.view.data.store import Store
 
 #: The bands of confidence that a sample is drawn from, each with its lower bound.
@@ -69,29 +70,29 @@ def best_facts(store: Store, *, limit: int = 20) -> list[dict[str, Any]]:
         "ORDER BY confidence DESC, relation_id LIMIT ?",
         [limit],
     )
-    return [fact(store, row["relation_id"], limit=1) for row in rows]
+    return facts(store, [row["relation_id"] for row in rows])
 
 
 def sample_facts(store: Store, *, size: int = 50, seed: int = 0) -> list[dict[str, Any]]:
-    """Facts to judge, as many of each band of confidence as there are.
+    """Facts to judge, as many of each band of confidence as of the others.
 
-    The sample depends on the ids alone, so the same graph and seed give the same sample, and
-    a fact that stays keeps its place. What is wrong in one band says nothing of another, so the
-    bands have equal shares.
+    The same graph and seed give the same sample. What is wrong in one band says nothing of
+    another, so the bands have equal shares, as far as they have facts.
 
     Args:
         store: the graph.
         size: of the sample.
         seed: another one gives another sample.
     """
-    share = -(-size // len(BANDS))
-    bounds = [*BANDS, 2.0]
-    found: list[dict[str, Any]] = []
-    for low, high in itertools.pairwise(bounds):
-        rows = store.rows(
-            "SELECT relation_id FROM edges WHERE outgoing AND confidence >= ? AND confidence < ? "
-            "ORDER BY md5(relation_id || ?), relation_id LIMIT ?",
-            [low, high, str(seed), share],
-        )
-        found += [fact(store, row["relation_id"], limit=1) for row in rows]
-    return found[:size]
+    # Ids are hashes, so those from any place on are a random sample.
+    start = hashlib.blake2b(str(seed).encode(), digest_size=4).hexdigest()
+    rows = store.rows(
+        f"SELECT band, min({{'late': relation_id < ?, 'id': relation_id}}, ?) AS best FROM ("
+        f"SELECT relation_id, len(list_filter({list(BANDS)}, x -> confidence >= x)) AS band "
+        "FROM edges WHERE outgoing) GROUP BY band ORDER BY band",
+        [start, size],
+    )
+    # One of each band in turn, until there are enough.
+    turns = itertools.chain.from_iterable(itertools.zip_longest(*(row["best"] for row in rows)))
+    chosen = [one["id"] for one in turns if one is not None][:size]
+    return sorted(facts(store, chosen), key=lambda found: -found["confidence"])

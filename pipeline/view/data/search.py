@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from pfn_kg.pipeline.view.data.store import Store
+from pfn_kg.pipeline.view.index.build import MOST_FOUND, POPULAR_CHARACTERS
 from pfn_kg.pipeline.view.index.name_keys import KEY_CHARACTERS, search_form, words_of
 
 # Follows all that begins with a prefix, in the order of bytes.
@@ -20,6 +21,16 @@ _MOST_OF_WORD = 20_000
 _NODE = """
 SELECT n.number, n.entity_id AS id, n.kind, n.name, n.type, n.mentions, n.documents,
     n.facts_out + n.facts_in AS facts FROM nodes n
+"""
+
+_MATCHES = "SELECT * FROM keys WHERE key >= ? AND key < ?"
+# The same where that would be too many.
+_POPULAR_MATCHES = """
+SELECT * FROM keys WHERE key = ?
+UNION ALL
+SELECT '', one.entity, one.rank, -one.mentions FROM (
+    SELECT unnest(best) AS one FROM popular WHERE prefix = ?
+)
 """
 
 
@@ -82,21 +93,26 @@ def _wanted(kind: str | None, type_: str | None) -> tuple[str, list[str]]:
 def _by_prefix(
     store: Store, form: str, condition: str, values: list[str], limit: int
 ) -> list[dict[str, Any]]:
-    filtered = "" if condition == "true" else f"JOIN nodes n ON n.number = k.entity AND {condition}"
+    """Entities with a key that begins so: exactly this one first."""
+    is_all = condition == "true"
+    matches, parameters = _MATCHES, [form, form + _LAST]
+    if is_all and len(form) <= POPULAR_CHARACTERS and limit <= MOST_FOUND:
+        popular = store.row("SELECT 1 FROM popular WHERE prefix = ?", [form])
+        if popular is not None:
+            matches, parameters = _POPULAR_MATCHES, [form, form]
+    filtered = "" if is_all else f"JOIN nodes n ON n.number = k.entity AND {condition}"
     # The best numbers are found before their names are looked up.
     query = f"""
         WITH best AS (
             SELECT k.entity, any_value(k.mentions) AS mentions, min(
                 CASE WHEN k.key = ? THEN k.rank ELSE {_PREFIX_RANK} + k.rank END
             ) AS rank
-            FROM keys k {filtered} WHERE k.key >= ? AND k.key < ? GROUP BY k.entity
+            FROM ({matches}) k {filtered} GROUP BY k.entity
             ORDER BY rank, mentions DESC, k.entity LIMIT ?
         )
-        {_NODE} JOIN best b ON n.number = b.entity
-        WHERE n.number IN (SELECT entity FROM best)
-        ORDER BY b.rank, b.mentions DESC, n.number
+        {_NODE} JOIN best b ON n.number = b.entity ORDER BY b.rank, b.mentions DESC, n.number
     """
-    return store.rows(query, [form, *values, form, form + _LAST, limit])
+    return store.rows(query, [form, *parameters, *values, limit])
 
 
 def _by_words(
@@ -113,7 +129,7 @@ def _by_words(
         )
         parameters += [bound for word in group for bound in (word, word + _LAST)]
     query = f"""
-        {_NODE} WHERE n.number IN ({" INTERSECT ".join(parts)}) AND {condition}
+        {_NODE} JOIN ({" INTERSECT ".join(parts)}) b ON n.number = b.entity WHERE {condition}
         ORDER BY n.mentions DESC, n.number LIMIT ?
     """
     return store.rows(query, [*parameters, *values, limit])
@@ -129,14 +145,15 @@ def _close_words(store: Store, word: str) -> list[str]:
         return [word]
     if len(word) < _SHORTEST or not any(c.isalpha() for c in word):
         return []
-    shorter = {word[:i] + word[i + 1 :] for i in range(len(word))} | {word}
+    shorter = sorted({word[:i] + word[i + 1 :] for i in range(len(word))} | {word})
     most = 1 if len(word) < _LONG else 2
+    # One look for each hash finds its place in the sorted table; a list of them reads all of it.
+    looks = " UNION ALL ".join(["SELECT word FROM misspelt WHERE hash = hash(?)"] * len(shorter))
     query = f"""
-        SELECT DISTINCT word, damerau_levenshtein(word, ?) AS distance FROM misspelt
-        WHERE hash IN ({", ".join(["hash(?)"] * len(shorter))})
-            AND damerau_levenshtein(word, ?) <= ? ORDER BY distance, word LIMIT {_MOST_CANDIDATES}
+        SELECT DISTINCT word, damerau_levenshtein(word, ?) AS distance FROM ({looks})
+        WHERE damerau_levenshtein(word, ?) <= ? ORDER BY distance, word LIMIT {_MOST_CANDIDATES}
     """
-    rows = store.rows(query, [word, *sorted(shorter), word, most])
+    rows = store.rows(query, [word, *shorter, word, most])
     # Of words with one mistake those with two are no rivals.
     return [row["word"] for row in rows if row["distance"] == rows[0]["distance"]]
 

@@ -17,6 +17,7 @@ that it is looked up by. Texts stay in the snapshot.
 | spellings | entity and spelling of its mentions | entity |
 | text_files | document whose text is in an extraction file | document |
 | keys | word that begins a part of a name | key |
+| popular | short text that many keys begin with, with the best of those | prefix |
 | misspelt | word of names with one letter left out | hash |
 | overview | all of it in one row, as JSON | |
 """
@@ -39,6 +40,12 @@ from pfn_kg.transforms.plumbing.files import join, local_path
 
 #: Changes whenever the tables of the index change.
 INDEX_VERSION = 1
+#: Of a text of at most so many characters that more keys begin with than the second number, the
+#: best keys are found while the index is made: a look at all of them takes too long.
+POPULAR_CHARACTERS = 5
+_POPULAR_KEYS = 2_000
+#: How many of them; a search gives no more entities.
+MOST_FOUND = 100
 #: Memory of DuckDB while an index is made; what needs more goes to temporary files.
 _BUILD_MEMORY = "512MB"
 _THREADS = 2
@@ -108,6 +115,14 @@ FROM {mentions} m JOIN nodes n USING (entity_id)
 GROUP BY n.number, m.text ORDER BY entity, mentions DESC, m.text
 """
 
+_POPULAR = """
+CREATE TABLE popular AS
+SELECT key[:l] AS prefix,
+    min({{'rank': rank, 'mentions': -mentions, 'entity': entity}}, {most}) AS best
+FROM keys, range(1, {characters} + 1) lengths(l) WHERE length(key) >= l
+GROUP BY prefix HAVING count(*) > {many} ORDER BY prefix
+"""
+
 _MISSPELT = """
 CREATE TEMP TABLE words AS
 SELECT DISTINCT word FROM (SELECT regexp_extract(key, '^[\\pL\\pN]+') AS word FROM keys)
@@ -150,6 +165,9 @@ def _fill(database: duckdb.DuckDBPyConnection, run: FinishedRun) -> None:
     database.execute(_MENTIONS.format(**tables))
     _write_text_files(database, run)
     _write_keys(database, tables["entities"])
+    database.execute(
+        _POPULAR.format(characters=POPULAR_CHARACTERS, many=_POPULAR_KEYS, most=2 * MOST_FOUND)
+    )
     database.execute(_MISSPELT.format(shortest=_SHORTEST_WORD, longest=_LONGEST_WORD))
     write_overview(database, run, tables)
 

@@ -97,10 +97,13 @@ function FactLine({ row }: { row: FactRow }) {
           class="quiet why"
           aria-expanded={open}
           aria-controls={id}
-          aria-label={`Evidence: ${spoken}`}
           onClick={() => setOpen(!open)}
         >
-          {plural(row.document_count, "document")} <span aria-hidden="true">▾</span>
+          {plural(row.document_count, "document")}
+          <span class="unseen">: evidence of {spoken}</span>{" "}
+          <span class="arrow" aria-hidden="true">
+            ▾
+          </span>
         </button>
       </div>
       <div id={id} hidden={!open}>

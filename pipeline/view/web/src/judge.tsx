@@ -8,12 +8,14 @@ import { EvidenceItem, Statement } from "./facts";
 import { go, href } from "./route";
 
 export function FactCard({ fact, live = true }: { fact: Fact; live?: boolean }) {
+  // A report has a heading above those of its facts.
+  const Heading = live ? "h2" : "h3";
   return (
     <article class="fact-card">
       <header class="row">
-        <h3>
+        <Heading>
           <Statement fact={fact} live={live} />
-        </h3>
+        </Heading>
         <Confidence value={fact.confidence} />
         {live && <a href={href("fact", fact.id)}>Open</a>}
         {live && <FactMark fact={fact} />}

@@ -10,7 +10,7 @@ from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import NameRules, NearNameOptions
 from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.merging.alias_table import AliasTable
-from pfn_kg.transforms.merging.merge_options import MergeOptions
+from pfn_kg.transforms.merging.merge_options import Apart, MergeOptions
 from pfn_kg.transforms.names.entity_keys import EntityKeys
 from pfn_kg.transforms.plumbing.files import join, make_folder, read_if_there, replace
 
@@ -59,6 +59,7 @@ def merge_options(
     names: NameRules,
     aliases: AliasTable | None,
     near_names: NearNameOptions | None,
+    apart: Apart | None = None,
 ) -> MergeOptions | None:
     """What makes entities of different keys one; None if nothing does.
 
@@ -69,11 +70,15 @@ def merge_options(
         names: what is taken off a name.
         aliases: the alias table, if any.
         near_names: how alike names must be; None compares none.
+        apart: what is never made one.
     """
+    apart = apart or Apart()
     keys = EntityKeys.of(label_schema, names)
     if aliases is None:
-        return None if near_names is None else MergeOptions(keys, near_names=near_names)
+        return (
+            None if near_names is None else MergeOptions(keys, near_names=near_names, apart=apart)
+        )
     path = join(folder, ALIAS_KEYS_FILE)
     make_folder(folder)
     replace(path, parquet_bytes(aliases.keys, _ALIAS_GROUP_ROWS))
-    return MergeOptions(keys, path, -(-len(aliases.keys) // _ALIAS_GROUP_ROWS), near_names)
+    return MergeOptions(keys, path, -(-len(aliases.keys) // _ALIAS_GROUP_ROWS), near_names, apart)

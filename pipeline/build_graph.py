@@ -12,7 +12,8 @@ find out which entities are one. Otherwise the pipeline has no such steps.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -22,6 +23,13 @@ from pfn_kg.schemas.choices import SHARD_ROWS
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.rdf.sink import RdfSink
 from pfn_kg.sinks.tables import parquet_bytes
+from pfn_kg.transforms.corrections.corrected_tables import corrected_names
+from pfn_kg.transforms.corrections.find_plan import (
+    CorrectionFile,
+    FindPlan,
+    read_references,
+    write_outcomes,
+)
 from pfn_kg.transforms.documents.deduplicate import Deduplicate, Removed
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.facts.graph_rules import FindVerdicts, GraphRules
@@ -50,6 +58,7 @@ class BuildGraph(beam.PTransform):
         shard_rows: about how many rows a file holds.
         removed: the documents that are left out.
         merge: makes entities with different keys one; None merges none.
+        corrections: what people say of the graph; None is nothing.
         old: the files of `mentions` of the last build, and those of `redirects` if it had any.
     """
 
@@ -64,10 +73,12 @@ class BuildGraph(beam.PTransform):
         shard_rows: int = SHARD_ROWS,
         removed: Removed | None = None,
         merge: MergeOptions | None = None,
+        corrections: CorrectionFile | None = None,
         old: Sequence[TablePart] = (),
     ):
         super().__init__()
         self._merge = merge
+        self._corrections = corrections
         self._old = old
         self._groups = groups
         self._removed = removed or {}
@@ -92,7 +103,7 @@ class BuildGraph(beam.PTransform):
             "losers": beam.pvalue.AsMultiMap(deduplicated.losers),
             "plan": planned,
         }
-        canonical, counts = None, []
+        canonical, counts, moves = None, [], None
         if self._merge is not None:
             merged = (
                 chunks
@@ -100,16 +111,46 @@ class BuildGraph(beam.PTransform):
                 # that collection are done, and `MakeRows` waits for what is joined here.
                 | "ChunksAgain" >> beam.Reshuffle()
                 | "MakeNames" >> MakeNames(self._label_schema, self._options, **beside)
+                | "WithReferences" >> _WithReferences(self._corrections, planned)
                 | "MergeEntities" >> MergeEntities(self._merge, planned)
             )
+            moves = merged.moves
             beside["moves"] = beam.pvalue.AsMultiMap(merged.moves)
             canonical = merged.names
             counts.append(merged.counts)
+        plan_of = None
+        if self._corrections is not None:
+            if moves is None:
+                moves = chunks.pipeline | "NoMoves" >> beam.Create([])
+            plan_of = moves | "FindPlan" >> FindPlan(self._corrections)
+            beside["corrections"] = beam.pvalue.AsSingleton(plan_of)
+            if canonical is not None:
+                canonical = canonical | "CorrectNames" >> beam.FlatMap(
+                    corrected_names, beside["corrections"], planned
+                ).with_output_types(tuple[tuple[str, int], bytes])
         rules = GraphRules(self._label_schema, self._options.rules)
         made = chunks | "MakeRows" >> MakeRows(
             self._label_schema, self._options, rules=rules, **beside
         )
-        verdicts = made.ruled | "GraphRules" >> FindVerdicts(rules)
+        corrected = {}
+        if plan_of is not None:
+            applied = made.applied | "SumApplied" >> beam.CombineGlobally(_sum)
+            corrected = {
+                "corrections": beam.pvalue.AsSingleton(plan_of),
+                "applied": beam.pvalue.AsSingleton(applied),
+            }
+            counts.append(
+                applied
+                | "WriteOutcomes"
+                >> beam.Map(
+                    write_outcomes,
+                    self._corrections,
+                    corrected["corrections"],
+                    beam.pvalue.AsIter(made.judged),
+                    self._folder,
+                )
+            )
+        verdicts = made.ruled | "GraphRules" >> FindVerdicts(rules, corrected)
         written = made.rows | "WriteTables" >> WriteTables(
             self._folder,
             parquet_bytes,
@@ -118,6 +159,7 @@ class BuildGraph(beam.PTransform):
             plan=plan,
             verdicts=verdicts,
             canonical=canonical,
+            corrections=corrected,
         )
         violations = verdicts | "CountVerdicts" >> beam.Map(
             lambda verdict: {f"violations.{verdict.rule}": verdict.relations}
@@ -138,6 +180,35 @@ class BuildGraph(beam.PTransform):
             | "SumCounts" >> beam.CombineGlobally(sum_counts)
             | "WriteCounts" >> beam.Map(_write_counts, join(self._folder, COUNTS_FILE))
         )
+
+
+class _WithReferences(beam.PTransform):
+    """Adds the names that corrections speak of to those of the chunks, if there are any."""
+
+    def __init__(self, corrections: CorrectionFile | None, plan: beam.pvalue.AsSingleton):
+        super().__init__()
+        self._corrections = corrections
+        self._plan = plan
+
+    def expand(self, names: beam.PCollection) -> beam.PCollection:
+        if self._corrections is None:
+            return names
+        references = (
+            names.pipeline
+            | "Once" >> beam.Create([None])
+            | "References"
+            >> beam.FlatMap(read_references, self._corrections, self._plan).with_output_types(
+                tuple[int, bytes]
+            )
+        )
+        return (names, references) | beam.Flatten()
+
+
+def _sum(counts: Iterable[Mapping[tuple[int, int], int]]) -> dict[tuple[int, int], int]:
+    total: Counter[tuple[int, int]] = Counter()
+    for some in counts:
+        total.update(some)
+    return dict(total)
 
 
 def _rdf_counts(counts: dict[str, int]) -> dict[str, int]:

@@ -27,6 +27,15 @@ from pfn_kg.pipeline.alias_files import (
     merge_options,
 )
 from pfn_kg.pipeline.build_graph import COUNTS_FILE, BuildGraph
+from pfn_kg.pipeline.correction_files import read_corrections
+from pfn_kg.pipeline.correction_inputs import (
+    apart_entities,
+    keep_corrections,
+    kept_corrections,
+    read_outcomes,
+    say_what_is_idle,
+)
+from pfn_kg.pipeline.correction_precision import precision_record
 from pfn_kg.pipeline.folders import delete_folder
 from pfn_kg.pipeline.locks import Owner, hold, write_owner
 from pfn_kg.pipeline.losses import check_labels, say_what_is_lost
@@ -41,6 +50,7 @@ from pfn_kg.pipeline.manifest import (
 from pfn_kg.pipeline.manifest_updates import delete_partial_manifests, update_manifest
 from pfn_kg.pipeline.options import pipeline_options
 from pfn_kg.pipeline.snapshots import (
+    CORRECTIONS_FILE,
     GRAPH_SCHEMA_FILE,
     SnapshotRecord,
     as_current,
@@ -58,6 +68,7 @@ from pfn_kg.schemas.build_options import BuildOptions
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.rdf.sink import RdfSink
+from pfn_kg.transforms.corrections.find_plan import CorrectionFile
 from pfn_kg.transforms.documents.deduplicate import group_count
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.facts.fact_options import FactOptions
@@ -110,6 +121,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
         if options.aliases is None
         else read_alias_table(options.aliases, label_schema, options.names)
     )
+    corrections = None if options.corrections is None else read_corrections(options.corrections)
     beam_options = pipeline_options(pipeline_args)
     old = _last_graph(directory, manifest)
     folder = ExtractionFolder(join(directory, "extractions"))
@@ -126,6 +138,16 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
             names=options.names,
             aliases=aliases,
             near_names=options.fuzzy,
+            apart=apart_entities(
+                corrections or (),
+                label_schema=label_schema,
+                names=options.names,
+                aliases=aliases,
+            ),
+        )
+        correction_hash = None if corrections is None else keep_corrections(graph, corrections)
+        kept = CorrectionFile(
+            join(graph, CORRECTIONS_FILE), label_schema, options.names, options.rules
         )
         with beam.Pipeline(options=beam_options) as pipeline:
             _ = (
@@ -141,12 +163,15 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
                     shard_rows=options.shard_rows,
                     removed=manifest.removed,
                     merge=merge,
+                    corrections=None if corrections is None else kept,
                     old=old,
                 )
             )
         counts: dict[str, int] = json.loads(read_bytes(join(graph, COUNTS_FILE)))
         _delete_working_files(graph)
         alias_hash = keep_aliases(graph, aliases)
+        outcomes = None if corrections is None else read_outcomes(graph)
+        precision = {} if outcomes is None else precision_record(outcomes)
         replace(join(graph, GRAPH_SCHEMA_FILE), label_schema.to_yaml().encode())
         record = SnapshotRecord(
             path=path,
@@ -156,9 +181,11 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
             extraction=extraction_digest(manifest),
             build=BuildRecord(
                 options=_settings(options, facts, rdf)
-                | {"base_iri": label_schema.base_iri, "aliases": alias_hash},
+                | {"base_iri": label_schema.base_iri, "aliases": alias_hash}
+                | {"corrections": correction_hash},
                 seconds=round(time.monotonic() - started, 3),
                 counts=counts,
+                **({"precision": precision} if precision else {}),
             ),
             versions=versions(),
         )
@@ -168,6 +195,8 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
         _give_up(directory, path)
         raise
     say_what_is_lost(counts, None if manifest.build is None else manifest.build.counts)
+    if outcomes is not None:
+        say_what_is_idle(graph, outcomes)
     try:
         switch_link(directory, path)
         clean(directory, path, options.keep_builds)
@@ -245,12 +274,15 @@ def recorded_options(directory: str, manifest: Manifest) -> BuildOptions:
     """The options of the last build of a folder; the defaults where there was none.
 
     Raises:
-        ConfigurationError: if the label schema or the alias table that it was given is gone.
+        ConfigurationError: if the label schema, the alias table or the corrections that it was
+            given are gone.
     """
     recorded = {} if manifest.build is None else manifest.build.options
     options = {name: recorded[name] for name in BuildOptions.model_fields if name in recorded}
-    # These two are beside the graph; the record says which they were.
+    # These three are beside the graph; the record says which they were.
     graph = current_folder(directory, manifest) or directory
+    if options.get("corrections") is not None:
+        options["corrections"] = kept_corrections(graph, options["corrections"])
     if options.get("aliases") is not None:
         options["aliases"] = kept_aliases(graph, options["aliases"])
     if options.pop("label_schema", None) == "given":
@@ -261,7 +293,9 @@ def recorded_options(directory: str, manifest: Manifest) -> BuildOptions:
 def check_aliases(
     directory: str, options: BuildOptions, label_schema: LabelSchema | None = None
 ) -> None:
-    """Refuses a label schema or an alias table that the build would refuse, before anything else.
+    """Refuses files that the build would refuse, before anything else.
+
+    These are the label schema, the alias table and the corrections.
 
     Args:
         directory: the output folder.
@@ -277,6 +311,8 @@ def check_aliases(
     if options.aliases is not None:
         known = options.label_schema or label_schema or _label_schema(absolute(directory), options)
         read_alias_table(options.aliases, known, options.names)
+    if options.corrections is not None:
+        read_corrections(options.corrections)
 
 
 def _last_graph(directory: str, manifest: Manifest) -> list[TablePart]:

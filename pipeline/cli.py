@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("report", "write a page about the graph of a run, to send around"),
     "verify": ("verify", "check that a graph holds what its documentation promises"),
     "rollback": ("rollback", "go back to the graph before the last build"),
+    "corrections": ("corrections", "what corrections did, and what they teach"),
     "schema": ("schema", "print the label schema of a model or a run as YAML"),
 }
 
@@ -47,17 +48,9 @@ NOT_BUILT = (
     "show",
     "status",
     "diff",
-    "corrections",
     "ingest",
     "retry",
 )
-
-#: Options of the interface that are not built yet, by command.
-OPTIONS_NOT_BUILT = {
-    "run": ("corrections",),
-    "build": ("corrections",),
-    "remove": ("corrections",),
-}
 
 _HELP = ("-h", "--help", "--help-all")
 
@@ -98,7 +91,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
     call = Call(command, {})
     try:
-        _refuse_what_is_not_built(command, own)
         call = parse(command, module.OPTIONS, rest, call)
         configure_logging(bool(call.given.get("debug")))
         if call.beam and not getattr(module, "TAKES_BEAM_OPTIONS", False):
@@ -161,14 +153,6 @@ def command_help(command: str, *, everything: bool = False) -> str:
         epilog=getattr(module, "EPILOG", None),
         takes_beam_options=getattr(module, "TAKES_BEAM_OPTIONS", False),
     )
-
-
-def _refuse_what_is_not_built(command: str, arguments: Sequence[str]) -> None:
-    names = OPTIONS_NOT_BUILT.get(command, ())
-    for argument in arguments:
-        name = argument.partition("=")[0].removeprefix("--").replace("-", "_")
-        if argument.startswith("--") and name in names:
-            raise ConfigurationError("this option is not built yet", field=name)
 
 
 def _spellings(call: Call) -> dict[str, str]:

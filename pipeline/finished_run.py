@@ -8,6 +8,8 @@ from hashlib import blake2b
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+
 from pfn_kg.pipeline.manifest import BuildRecord, Manifest, find_manifest
 from pfn_kg.pipeline.snapshots import (
     GRAPH_SCHEMA_FILE,
@@ -17,6 +19,7 @@ from pfn_kg.pipeline.snapshots import (
 )
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.tables import table_schema
 from pfn_kg.transforms.plumbing.files import absolute, join, read_if_there
 from pfn_kg.transforms.tables.parts import TablePart, find_parts
 
@@ -75,6 +78,19 @@ class FinishedRun(NamedTuple):
         }
         spelt = json.dumps(decides, sort_keys=True, default=str).encode()
         return f"{self.run_id}.{blake2b(spelt, digest_size=8).hexdigest()}"
+
+    def schema_of(self, table: str) -> pa.Schema:
+        """The columns of a table of this graph: with corrections some tables have more.
+
+        Args:
+            table: a key of `pfn_kg.schemas.tables.TABLE_SCHEMAS`.
+        """
+        return table_schema(table, corrected=self.has_corrections)
+
+    @property
+    def has_corrections(self) -> bool:
+        """Whether it was built with corrections."""
+        return self.build.options.get("corrections") is not None
 
     def parts(self, tables: Iterable[str]) -> list[TablePart]:
         """The files of some of its tables.

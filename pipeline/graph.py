@@ -348,11 +348,11 @@ class Graph:
         where: pc.Expression | None = None,
     ) -> pa.Table:
         """Rows of a table: from memory where the whole table is there, else from its files."""
-        schema = TABLE_SCHEMAS.get(name)
-        if schema is None:
+        if name not in TABLE_SCHEMAS:
             raise ConfigurationError(
                 f"{name!r} is no table of a graph; tables are {', '.join(TABLE_SCHEMAS)}"
             )
+        schema = self._run.schema_of(name)
         wanted = list(schema.names if columns is None else columns)
         for column in wanted:
             if column not in schema.names:

@@ -139,11 +139,14 @@ class BuildRecord(Part):
         options: as `pfn_kg.pipeline.build_phase.recorded_options` reads them.
         seconds: that it took.
         counts: of rows by table, of what rules did and so on.
+        precision: of the model by the facts that corrections judge, as in
+            `pfn_kg.pipeline.correction_precision.precision_record`; absent without any.
     """
 
     options: dict[str, Any] = {}
     seconds: float = 0.0
     counts: dict[str, int] = {}
+    precision: dict[str, Any] | None = None
 
 
 class LoadRecord(Part):

@@ -50,14 +50,15 @@ class ReadGraph(beam.PTransform):
             raise ConfigurationError(
                 f"{table!r} is no table of a graph; tables are {', '.join(TABLE_SCHEMAS)}"
             )
-        names = TABLE_SCHEMAS[table].names
+        run = read_finished(fspath(directory))
+        names = run.schema_of(table).names
         self._columns = names if columns is None else list(columns)
         for column in self._columns:
             if column not in names:
                 raise ConfigurationError(
                     f"{table}: no column {column!r}; columns are {', '.join(names)}"
                 )
-        self._parts = read_finished(fspath(directory)).parts([table])
+        self._parts = run.parts([table])
 
     def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection:
         """Applies the transform."""

@@ -56,6 +56,8 @@ LINK = "graph"
 GRAPH_SCHEMA_FILE = "graph_schema.yaml"
 #: The alias table that a graph was built with, so that the next build has it too.
 ALIASES_FILE = "aliases.parquet"
+#: The corrections that a graph was built with, for the same reason.
+CORRECTIONS_FILE = "corrections.parquet"
 RECORD_FILE = "snapshot.json"
 FILES_FILE = "files.parquet"
 

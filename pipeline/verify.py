@@ -52,7 +52,7 @@ def verify(directory: str) -> list[str]:
         except ConfigurationError as error:
             findings.add("table that is not whole", str(error))
     find_wrong_counts(run, parts, findings)
-    check_rows(parts, findings)
+    check_rows(parts, findings, corrected=run.has_corrections)
     if findings.lines:
         # What can't be read, or is out of order, would be reported again and again.
         return findings.lines

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pfn_kg.pipeline.findings import Findings
 from pfn_kg.pipeline.spill import Spill
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.tables import SORTED_BY, TABLE_SCHEMAS
+from pfn_kg.schemas.tables import SORTED_BY, TABLE_SCHEMAS, table_schema
 from pfn_kg.transforms.plumbing.files import open_raw
 from pfn_kg.transforms.plumbing.ids import shard_of_documents, shard_of_hex
 from pfn_kg.transforms.tables.parts import TablePart, read_part
@@ -51,8 +51,14 @@ REFERENCES = (
 )
 
 
-def check_rows(parts: Sequence[TablePart], findings: Findings) -> None:
-    """Checks schema, order, offsets and texts of all rows, one file at a time."""
+def check_rows(parts: Sequence[TablePart], findings: Findings, *, corrected: bool) -> None:
+    """Checks schema, order, offsets and texts of all rows, one file at a time.
+
+    Args:
+        parts: the files.
+        findings: gets what is wrong.
+        corrected: whether the graph was built with corrections.
+    """
     last: dict[str, tuple[Any, ...]] = {}
     for part in parts:
         with open_raw(part.path) as file:
@@ -61,7 +67,7 @@ def check_rows(parts: Sequence[TablePart], findings: Findings) -> None:
             except pa.ArrowInvalid as error:
                 findings.add("unreadable file", f"{part.path}: {str(error).splitlines()[0]}")
                 continue
-        if not schema.equals(TABLE_SCHEMAS[part.table]):
+        if not schema.equals(table_schema(part.table, corrected=corrected)):
             findings.add("table with other columns", part.path)
         try:
             rows = read_part(part).combine_chunks()
@@ -76,12 +82,11 @@ def check_rows(parts: Sequence[TablePart], findings: Findings) -> None:
         elif part.table == "entities":
             _check_entities(rows, findings)
         elif part.table == "relations":
-            _find(
-                findings,
-                "relation without evidence",
-                rows["relation_id"],
-                pc.less(pc.list_value_length(rows["evidence"]), 1),
-            )
+            wrong = pc.less(pc.list_value_length(rows["evidence"]), 1)
+            if corrected:
+                # What a person says holds without any.
+                wrong = pc.and_(wrong, pc.is_null(rows["corrected"]))
+            _find(findings, "relation without evidence", rows["relation_id"], wrong)
 
 
 def _find(findings: Findings, kind: str, names: pa.Array | pa.ChunkedArray, wrong: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError, field_validator
 
 from pfn_kg.schemas.choices import (
+    CORRECTIONS,
     FILES,
     NAMES,
     RULES,
@@ -109,6 +110,7 @@ class PolicyOptions(ThresholdOptions):
         base_iri: namespace of the graph's IRIs, in place of the label schema's.
         aliases: a file that says which names are of one entity, as in
             `pfn_kg.transforms.merging.alias_table`.
+        corrections: a file of what people say of the graph, as in `pfn_kg.schemas.corrections`.
         fuzzy: how alike names are that are of one entity; None compares none.
     """
 
@@ -143,6 +145,15 @@ class PolicyOptions(ThresholdOptions):
         default_text="none",
         unset="none",
     )
+    corrections: str | None = option(
+        None,
+        "Parquet, CSV or JSON lines file of corrections: facts and entities as people say they "
+        "are; none: without those of the last build",
+        group=CORRECTIONS,
+        metavar="FILE",
+        default_text="none",
+        unset="none",
+    )
     fuzzy: NearNameOptions | None = None
 
     @field_validator("base_iri")
@@ -156,12 +167,12 @@ class PolicyOptions(ThresholdOptions):
                 raise ValueError(first_reason(error).removeprefix("base_iri: ")) from None
         return base_iri
 
-    @field_validator("aliases")
+    @field_validator("aliases", "corrections")
     @classmethod
-    def _is_a_file(cls, aliases: str | None) -> str | None:
-        if aliases == "":
+    def _is_a_file(cls, path: str | None) -> str | None:
+        if path == "":
             raise ValueError("'' is no file")
-        return aliases
+        return path
 
 
 class LabelOptions(Options):

@@ -111,6 +111,35 @@ TABLE_SCHEMAS: dict[str, pa.Schema] = {
     ),
 }
 
+#: What `entities` and `relations` have besides if the build was given corrections: which kind of
+#: correction a row goes back to, who made it, when (UTC, ISO 8601), and why. All are null in rows
+#: that nobody corrected.
+CORRECTED_COLUMNS = pa.schema(
+    {
+        "corrected": pa.string(),
+        "corrected_by": pa.string(),
+        "corrected_at": pa.string(),
+        "correction_note": pa.string(),
+    }
+)
+
+#: The tables that have them.
+CORRECTED_TABLES = ("entities", "relations")
+
+
+def table_schema(table: str, *, corrected: bool) -> pa.Schema:
+    """The schema of a table of one graph.
+
+    Args:
+        table: a key of TABLE_SCHEMAS.
+        corrected: whether the graph was built with corrections.
+    """
+    schema = TABLE_SCHEMAS[table]
+    if corrected and table in CORRECTED_TABLES:
+        schema = pa.schema([*schema, *CORRECTED_COLUMNS])
+    return schema
+
+
 #: What the rows of each file are sorted by; no two rows agree in all of it, save rejected ones.
 SORTED_BY: dict[str, tuple[str, ...]] = {
     "documents": ("document_id",),

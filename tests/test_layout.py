@@ -23,7 +23,8 @@ PLUMBING = {"transforms.plumbing"}
 NAMES = {"transforms.values", "transforms.names"} | PLUMBING
 CORPUS = {"transforms.reading", "transforms.extraction"} | PLUMBING
 TABLES = {"transforms.tables"} | PLUMBING
-FACTS = {"transforms.documents", "transforms.facts"} | NAMES | CORPUS | TABLES
+CORRECTIONS = {"transforms.corrections"} | NAMES | TABLES
+FACTS = {"transforms.documents", "transforms.facts"} | CORRECTIONS | NAMES | CORPUS | TABLES
 MERGING = {"transforms.merging"} | FACTS
 TRANSFORMS = {"transforms.graph"} | MERGING
 SINKS = {"sinks", "sinks.rdf", "sinks.neo4j"}
@@ -45,6 +46,7 @@ MAY_IMPORT = {
     "transforms.values": SCHEMAS | PLUMBING,
     "transforms.names": SCHEMAS | NAMES,
     "transforms.tables": SCHEMAS | PLUMBING,
+    "transforms.corrections": SCHEMAS | CORRECTIONS,
     "transforms.facts": SCHEMAS | SCORES | {"pfn.inference"} | FACTS,
     "transforms.merging": SCHEMAS | MERGING,
     "transforms.graph": SCHEMAS | TRANSFORMS,

@@ -108,16 +108,21 @@ def test_a_build_picks_up_every_recorded_option(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
     aliases = tmp_path / "aliases.csv"
     aliases.write_text("alias,canonical_name\nAda,Ada Lovelace\n")
+    corrections = tmp_path / "corrections.jsonl"
+    corrections.write_text('{"kind": "rename", "name": "Ada", "type": "PER", "new_name": "A."}')
     values = {o.name: another(o) for o in options_of(BuildOptions)}
     values |= {"rdf": True, "aliases": str(aliases), "base_iri": "https://other.example/"}
+    values["corrections"] = str(corrections)
     del values["schema"]
     given = assemble(BuildOptions, values)
     assert {name for name in values if name in given.model_fields} <= given.model_fields_set
     run_build(folder, given)
     found = recorded_options(folder, read_extracted(folder))
     assert found.aliases == str(graph_folder(folder) / "aliases.parquet")
+    assert found.corrections == str(graph_folder(folder) / "corrections.parquet")
     # The tag of names in RDF is recorded with the RDF too.
-    assert found.changed(aliases=None, rdf=None) == given.changed(aliases=None, rdf=None)
+    elsewhere = {"aliases": None, "corrections": None, "rdf": None}
+    assert found.changed(**elsewhere) == given.changed(**elsewhere)
     assert found.rdf == given.rdf.changed(language="en")
 
 
@@ -225,18 +230,6 @@ def test_a_password_file_that_all_may_read(tmp_path, caplog):
         said = [record.getMessage() for record in caplog.records]
         assert len(said) == warnings
         assert all(str(file) in line and "hunter22" not in line for line in said)
-
-
-@pytest.mark.parametrize(
-    ("call", "name"),
-    [
-        (["build", "DIR", "--corrections=x"], "--corrections"),
-        (["remove", "DIR", "--documents", "x", "--corrections", "x"], "--corrections"),
-    ],
-)
-def test_options_that_are_not_built(capsys, call, name):
-    assert main(call) == 2
-    assert capsys.readouterr().err == f"pfn-kg: {name}: this option is not built yet\n"
 
 
 def test_what_is_not_installed(capsys):

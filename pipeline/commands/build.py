@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pfn_kg.pipeline.arguments import Call, JobOptions, LockOptions
@@ -167,7 +168,24 @@ def write_graph(
         f"{counts.get('entities', 0)} entities, {counts.get('values', 0)} values, "
         f"{counts.get('relations', 0)} relations, {counts.get('rejected', 0)} rejected"
     )
+    if options.corrections is not None:
+        print_corrections(directory, counts)
     code = rejected_code(counts.get("rejected", 0), most)
     if target is not None:
         code |= load_and_report(directory, target, beam=call.beam, max_rejected=most)
     return code
+
+
+def print_corrections(directory: str, counts: Mapping[str, int]) -> None:
+    """Says how many corrections a build applied, and what they say of the model.
+
+    Args:
+        directory: the output folder.
+        counts: of the build.
+    """
+    from pfn_kg.pipeline.correction_precision import precision_line
+    from pfn_kg.pipeline.finished_run import read_finished
+
+    applied, given = counts.get("corrections_applied", 0), counts.get("corrections", 0)
+    line = precision_line(read_finished(directory).build.precision or {})
+    print(f"{applied} of {given} corrections apply" + ("" if line is None else f"; {line}"))

@@ -71,6 +71,7 @@ def main(call: Call) -> int:
             version=version,
             database=database,
             compress=given.gzip,
+            corrected=run.has_corrections,
         )
         settings: dict[str, Any] = {
             "graph": given.graph,

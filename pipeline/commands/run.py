@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from pfn_kg.pipeline.arguments import Call, JobOptions, LockOptions
-from pfn_kg.pipeline.commands.build import build_options, last_build, load_target
+from pfn_kg.pipeline.commands.build import (
+    build_options,
+    last_build,
+    load_target,
+    print_corrections,
+)
 from pfn_kg.pipeline.commands.extract import (
     PlaceOptions,
     extract_options,
@@ -71,6 +76,8 @@ def main(call: Call) -> int:
         f"{rejected} rejected; {extraction.seconds:.1f} s of extraction "
         f"({extraction.sentences_per_second:.0f} sentences/s)"
     )
+    if build_opts.corrections is not None:
+        print_corrections(options.output, counts)
     code = rejected_code(rejected, job.max_rejected)
     if target is not None:
         code |= load_and_report(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.tables import CORRECTED_COLUMNS
 from pfn_kg.sinks.columns import translate
 from pfn_kg.sinks.interface import Rows, Sink, Written
 from pfn_kg.sinks.neo4j.long_texts import with_short_names
@@ -64,6 +65,7 @@ class Neo4jImportSink(Sink):
         version: of what is exported.
         database: that will be made of the files.
         compress: whether to compress the files; the importer reads both.
+        corrected: whether the graph was built with corrections.
     """
 
     name: ClassVar[str] = "neo4j-import"
@@ -77,6 +79,7 @@ class Neo4jImportSink(Sink):
         version: str,
         database: str = "neo4j",
         compress: bool = False,
+        corrected: bool = False,
     ):
         self._labels = {t.name: t.neo4j_label for t in label_schema.entity_types}
         self._types = {r.name: r.neo4j_type for r in label_schema.relations}
@@ -84,6 +87,7 @@ class Neo4jImportSink(Sink):
         self._version = version
         self._database = database
         self._compress = compress
+        self._corrected = CORRECTED_COLUMNS.names if corrected else []
 
     @property
     def command(self) -> str:
@@ -121,13 +125,16 @@ class Neo4jImportSink(Sink):
 
     def finish(self, counts: Mapping[str, int]) -> Written:
         """The headers, and what has to be run after the import."""
-        files = {
-            f"{name}-header.csv": (",".join(h) + "\n").encode() for name, h in _HEADERS.items()
-        }
+        files = {f"{name}-header.csv": self._header(header) for name, header in _HEADERS.items()}
         statements = [_EMPTY_LISTS.format(label=label) for label in ("Entity", "Value")]
         statements += schema_statements()
         files[AFTERWARDS_FILE] = "".join(f"{s};\n" for s in statements).encode()
         return Written(files)
+
+    def _header(self, columns: Sequence[str]) -> bytes:
+        """The first line: who corrected a row stands before its graph."""
+        place = columns.index(_GRAPH[0])
+        return (",".join([*columns[:place], *self._corrected, *columns[place:]]) + "\n").encode()
 
     def _nodes(self, rows: pa.Table, label: str) -> pa.Table:
         rows = with_short_names(rows)
@@ -143,6 +150,7 @@ class Neo4jImportSink(Sink):
             columns += [rows["value"], rows["datatype"]]
         else:
             columns.append(rows["same_as"])
+        columns += [rows[name] for name in self._corrected]
         return self._with_graph(columns, types)
 
     def _relations(self, rows: pa.Table) -> pa.Table:
@@ -156,6 +164,7 @@ class Neo4jImportSink(Sink):
             rows["evidence_count"],
             rows["document_count"],
             _join(rows["evidence"]),
+            *(rows[name] for name in self._corrected),
         ]
         return self._with_graph(columns, translate(rows["predicate"], self._types))
 

@@ -18,6 +18,7 @@ from neo4j import Driver, Session
 from pfn_kg.schemas.choices import BATCH_ROWS
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.tables import CORRECTED_COLUMNS
 from pfn_kg.sinks.interface import Rows, Sink, Written
 from pfn_kg.sinks.neo4j.connection import BatchTooLargeError, Neo4jServer
 from pfn_kg.sinks.neo4j.lexical import merge_documents, merge_sentences
@@ -189,15 +190,23 @@ class Neo4jSink(Sink):
         columns = ["id", "name", "aliases", "mentions", "documents"]
         rows = with_short_names(rows).rename_columns({"entity_id": "id"})
         lexical = [ENTITY_LABEL] if self._options.lexical else []
+        corrected, unset = _corrected_columns(rows)
+        columns += corrected
         for name, label in self._labels.items():
             of_type = rows.filter(pc.equal(rows["type"], name))
             entities = of_type.filter(pc.equal(of_type["kind"], "entity"))
             yield merge_nodes(
-                "Entity", entities.select([*columns, "same_as"]), more_labels=[label, *lexical]
+                "Entity",
+                entities.select([*columns, "same_as"]),
+                more_labels=[label, *lexical],
+                unset=unset,
             )
             values = of_type.filter(pc.equal(of_type["kind"], "value"))
             yield merge_nodes(
-                "Value", values.select([*columns, "value", "datatype"]), more_labels=[label]
+                "Value",
+                values.select([*columns, "value", "datatype"]),
+                more_labels=[label],
+                unset=unset,
             )
 
     def _merge_relations(self, rows: pa.Table) -> Iterator[Merge]:
@@ -206,6 +215,8 @@ class Neo4jSink(Sink):
         rows = rows.rename_columns({"relation_id": "id"})
         columns = ["subject_id", "object_id", "id", "predicate", "confidence"]
         columns += ["evidence_count", "document_count", "evidence"]
+        corrected, unset = _corrected_columns(rows)
+        columns += corrected
         labels = {"entity": "Entity", "value": "Value"}
         for name, type_ in self._types.items():
             of_type = rows.filter(pc.equal(rows["predicate"], name))
@@ -215,4 +226,14 @@ class Neo4jSink(Sink):
                     of_object = of_subject.filter(pc.equal(of_subject["object_kind"], object_))
                     if len(of_object):
                         chosen = of_object.select(columns)
-                        yield merge_relationships(type_, chosen, ends=(start, end), key="id")
+                        ends = (start, end)
+                        yield merge_relationships(type_, chosen, ends=ends, key="id", unset=unset)
+
+
+def _corrected_columns(rows: pa.Table) -> tuple[list[str], list[str]]:
+    """The columns that say who corrected rows: those that are there, and those that are not.
+
+    What an earlier load of the graph had is taken away, where this one has no corrections.
+    """
+    names = CORRECTED_COLUMNS.names
+    return (names, []) if names[0] in rows.column_names else ([], names)

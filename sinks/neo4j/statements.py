@@ -45,6 +45,7 @@ def merge_nodes(
     *,
     more_labels: Sequence[str] = (),
     map_column: str | None = None,
+    unset: Sequence[str] = (),
 ) -> Merge:
     """Merges nodes on (graph, id).
 
@@ -53,8 +54,10 @@ def merge_nodes(
         rows: columns are properties, of which the first is `id`.
         more_labels: other labels, each a name of letters, digits and underscores.
         map_column: a column of maps as JSON, whose items become properties instead.
+        unset: properties that the nodes shall not have.
     """
     assignments = ["x.version = $version", *(f"x:{quoted(name)}" for name in more_labels)]
+    assignments += _unset(unset)
     for position, name in enumerate(rows.column_names):
         if name == map_column:
             assignments.append(f"x += row[{position}]")
@@ -74,6 +77,7 @@ def merge_relationships(
     *,
     ends: tuple[str, str],
     key: str | None = None,
+    unset: Sequence[str] = (),
 ) -> Merge:
     """Merges relationships between nodes that are there.
 
@@ -83,6 +87,7 @@ def merge_relationships(
         ends: labels that start and end are found by.
         key: the property that tells several between two nodes apart; without, there is
             one of the graph at most.
+        unset: properties that they shall not have.
     """
     names = rows.column_names
     matches = " ".join(
@@ -95,6 +100,7 @@ def merge_relationships(
         for position, name in enumerate(names)
         if position > 1 and name != key
     ]
+    assignments += _unset(unset)
     statement = (
         f"UNWIND $rows AS row {matches} MERGE (a)-[x:{quoted(type_)} {{{own}}}]->(b) "
         f"SET {', '.join(assignments)} RETURN count(*) AS rows"
@@ -105,3 +111,7 @@ def merge_relationships(
         + " WITH position, a, b WHERE a IS NULL OR b IS NULL RETURN position"
     )
     return Merge(statement, rows, missing)
+
+
+def _unset(names: Sequence[str]) -> list[str]:
+    return [f"x.{quoted(name)} = null" for name in names]

@@ -28,6 +28,15 @@ _TERMS = {
     "sourceFile": ("The file that the document was read from", XSD.string),
     "sourceRow": ("The row of that file, from 0", XSD.integer),
 }
+#: Those of facts that have no other provenance than who corrected them.
+_OF_STATEMENTS = ("confidence", "evidenceCount", "documentCount")
+#: Those of a graph that people corrected.
+_CORRECTION_TERMS = {
+    "correction": ("What a person corrected: the kind of the correction", XSD.string),
+    "correctedBy": ("Who corrected it", XSD.string),
+    "correctedAt": ("When it was corrected", XSD.dateTime),
+    "correctionNote": ("Why it was corrected", XSD.string),
+}
 
 
 def ontology_turtle(
@@ -60,8 +69,12 @@ def ontology_turtle(
     for relation in names.label_schema.relations:
         _add_property(graph, names, relation)
         _add_text_property(graph, names, relation, counts)
+    has_corrections = bool(counts.get(f"property:{names.term}correction"))
+    if provenance or has_corrections:
+        terms = _TERMS if provenance else {name: _TERMS[name] for name in _OF_STATEMENTS}
+        _add_terms(graph, names, terms | (_CORRECTION_TERMS if has_corrections else {}))
     if provenance:
-        _add_terms(graph, names, counts)
+        _add_metadata(graph, names, counts)
     return turtle(graph)
 
 
@@ -139,8 +152,10 @@ def may_have_texts(schema: LabelSchema, relation: RelationType) -> bool:
     return any(o.kind == "value" and o.datatype != "xsd:string" for o in objects)
 
 
-def _add_terms(graph: Graph, names: RdfNames, counts: Mapping[str, int]) -> None:
-    for name, (comment, datatype) in _TERMS.items():
+def _add_terms(
+    graph: Graph, names: RdfNames, terms: Mapping[str, tuple[str, URIRef | None]]
+) -> None:
+    for name, (comment, datatype) in terms.items():
         node = URIRef(f"{names.term}{name}")
         graph.add((node, RDF.type, RDF.Property))
         graph.add(
@@ -150,6 +165,9 @@ def _add_terms(graph: Graph, names: RdfNames, counts: Mapping[str, int]) -> None
         _describe(graph, node, words, comment)
         if datatype is not None:
             graph.add((node, _SCHEMA.rangeIncludes, datatype))
+
+
+def _add_metadata(graph: Graph, names: RdfNames, counts: Mapping[str, int]) -> None:
     for iri in counts:
         if iri.startswith(f"property:{names.metadata}"):
             node = URIRef(iri.removeprefix("property:"))

@@ -51,7 +51,29 @@ def statement_lines(relations: pa.Table, names: RdfNames, provenance: Provenance
     rows.add(f"{names.term}confidence", numbers(relations["confidence"], _DECIMAL))
     rows.add(f"{names.term}evidenceCount", numbers(relations["evidence_count"], _INTEGER))
     rows.add(f"{names.term}documentCount", numbers(relations["document_count"], _INTEGER))
+    add_corrections(rows, relations, names)
     return rows
+
+
+def add_corrections(lines: RowLines, rows: pa.Table, names: RdfNames) -> None:
+    """Adds who corrected entities or facts, when and why, where somebody did.
+
+    Args:
+        lines: of the rows.
+        rows: of the table `entities` or `relations`.
+        names: of the graph.
+    """
+    if is_corrected(rows):
+        lines.add(f"{names.term}correction", literals(rows["corrected"]))
+        lines.add(f"{names.term}correctedBy", literals(rows["corrected_by"]))
+        times = literals(rows["corrected_at"], datatype=f"{XSD}dateTime")
+        lines.add(f"{names.term}correctedAt", times)
+        lines.add(f"{names.term}correctionNote", literals(rows["correction_note"]))
+
+
+def is_corrected(rows: pa.Table) -> bool:
+    """Whether rows of a table say who corrected them."""
+    return "corrected" in rows.column_names
 
 
 def evidence_lines(triples: pa.Table, names: RdfNames, graph: pa.Array | None) -> RowLines:

@@ -25,12 +25,15 @@ _OA = Namespace(OA_IRI)
 _PROV = Namespace(PROV_IRI)
 
 
-def shapes_turtle(names: RdfNames, provenance: Provenance = "none") -> bytes:
+def shapes_turtle(
+    names: RdfNames, provenance: Provenance = "none", *, has_corrections: bool = False
+) -> bytes:
     """The shapes of a graph.
 
     Args:
         names: of the graph.
         provenance: RDF 1.2 reifiers, which SHACL can't see, have their numbers checked alone.
+        has_corrections: whether people corrected the graph; what they say needs no evidence.
     """
     shapes = _Shapes(names)
     shapes.add_entities()
@@ -42,7 +45,7 @@ def shapes_turtle(names: RdfNames, provenance: Provenance = "none") -> bytes:
     for property_, relations in by_property.items():
         shapes.add_relations(property_, relations)
     if provenance != "none":
-        shapes.add_statements(is_rdf12=provenance == "rdf12")
+        shapes.add_statements(is_rdf12=provenance == "rdf12", has_corrections=has_corrections)
         shapes.add_evidence()
     return turtle(shapes.graph)
 
@@ -89,7 +92,7 @@ class _Shapes:
             self._one_of(shape, [type_ for type_ in subjects if type_.kind == "entity"])
             self._one_of(node, [schema.entity_type(pair.object) for pair in pairs])
 
-    def add_statements(self, is_rdf12: bool) -> None:
+    def add_statements(self, *, is_rdf12: bool, has_corrections: bool) -> None:
         shape = self._shape("Statement")
         term = Namespace(self._names.term)
         if is_rdf12:
@@ -105,12 +108,15 @@ class _Shapes:
             SH.maxInclusive: Literal(1),
         }
         self._property(shape, term.confidence, least=1, most=1, facets=share)
-        count = {SH.datatype: XSD.integer, SH.minInclusive: Literal(1)}
+        fewest = 0 if has_corrections else 1
+        count = {SH.datatype: XSD.integer, SH.minInclusive: Literal(fewest)}
         for path in (term.evidenceCount, term.documentCount):
             self._property(shape, path, least=1, most=1, facets=count)
-        self._property(shape, _PROV.wasDerivedFrom, least=1, facets={SH.nodeKind: SH.IRI})
-        node = self._property(shape, term.evidence, least=1)
+        self._property(shape, _PROV.wasDerivedFrom, least=fewest, facets={SH.nodeKind: SH.IRI})
+        node = self._property(shape, term.evidence, least=fewest)
         self.graph.add((node, SH["class"], _OA.SpecificResource))
+        if has_corrections:
+            self._either(shape, term.evidence, term.correction)
 
     def add_evidence(self) -> None:
         shape = self._shape("Evidence")
@@ -154,6 +160,18 @@ class _Shapes:
         for name, value in (facets or {}).items():
             self.graph.add((node, name, value))
         return node
+
+    def _either(self, shape: Node, *paths: URIRef) -> None:
+        """At least one of some properties is there."""
+        choices: list[Node] = []
+        for path in paths:
+            choice = self._node()
+            self.graph.add((choice, SH.path, path))
+            self.graph.add((choice, SH.minCount, Literal(1)))
+            choices.append(choice)
+        items = self._node()
+        Collection(self.graph, items, choices)
+        self.graph.add((shape, SH["or"], items))
 
     def _one_of(self, shape: Node, types: Iterable[EntityType]) -> None:
         choices: list[Node] = []

@@ -4,12 +4,13 @@
 | --- | --- | --- |
 | `entities-*` | entities | classes and names |
 | `relations-*` | relations; triples in TriG | the facts, in TriG in the graphs of documents |
-| `statements-*` | relations | one node per relation, with its confidence |
+| `statements-*` | relations | one node per relation, with its confidence and who corrected it |
 | `evidence-*` | triples | quotations and their places, in TriG in the graphs of documents |
 | `documents-*` | documents | titles, sources and metadata |
 
-The last three are for provenance; TriG has documents anyway. The same rows give the same
-bytes. `ontology.ttl`, `shapes.ttl` and `void.ttl` describe the whole.
+The last three are for provenance; TriG has documents anyway, and corrected facts have statements.
+In TriG, `relations-corrected-*` has facts that a person says and no document. The same rows give
+the same bytes. `ontology.ttl`, `shapes.ttl` and `void.ttl` describe the whole.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ from pfn_kg.sinks.rdf.facts import distinct_lines, entity_lines, entity_terms, f
 from pfn_kg.sinks.rdf.names import PROV, RdfNames
 from pfn_kg.sinks.rdf.ntriples import RowLines, blocks, count, written
 from pfn_kg.sinks.rdf.provenance import (
+    add_corrections,
     document_lines,
     document_terms,
     evidence_lines,
+    is_corrected,
     statement_lines,
 )
 
@@ -110,7 +113,9 @@ class RdfSink(Sink):
         return output.written()
 
     def _entity_block(self, block: pa.Table) -> RowLines:
-        return entity_lines(block, self.names, self.options.language)
+        lines = entity_lines(block, self.names, self.options.language)
+        add_corrections(lines, block, self.names)
+        return lines
 
     def _relations(self, part: Rows, rows: pa.Table) -> Written:
         output = _Output(self, part)
@@ -126,6 +131,8 @@ class RdfSink(Sink):
             )
             for counted in by_property.aggregate([("n", "sum")]).to_pylist():
                 output.count({counted["property"]: counted["n_sum"]})
+            if is_corrected(rows):
+                self._without_documents(output, rows)
         else:
             distinct = distinct_lines(said)
             output.add_facts(distinct)
@@ -135,10 +142,25 @@ class RdfSink(Sink):
             output.add_rows("statements", (self._statement_block(block) for block in blocks(rows)))
             output.counts["rdf_statements"] += len(rows)
             output.counts["rdf_subjects"] += len(rows)
+        elif is_corrected(rows):
+            # Of these alone it is said where they come from.
+            rows = rows.filter(pc.is_valid(rows["corrected"])).combine_chunks()
+            output.add_rows("statements", (self._statement_block(block) for block in blocks(rows)))
+            output.counts["rdf_subjects"] += len(rows)
         return output.written()
 
+    def _without_documents(self, output: _Output, rows: pa.Table) -> None:
+        """The facts that no document says, but a person, in the default graph."""
+        rows = rows.filter(pc.equal(rows["document_count"], 0)).combine_chunks()
+        distinct = distinct_lines(facts(rows, self.names))
+        output.add_facts(distinct, "relations-corrected")
+        output.count(count(distinct["predicate"]))
+
     def _statement_block(self, block: pa.Table) -> RowLines:
-        return statement_lines(block, self.names, self.options.provenance)
+        provenance = self.options.provenance
+        if provenance == "none":
+            provenance = "statement"
+        return statement_lines(block, self.names, provenance)
 
     def _triples(self, part: Rows, rows: pa.Table) -> Written:
         output = _Output(self, part)
@@ -174,10 +196,13 @@ class RdfSink(Sink):
         from pfn_kg.sinks.rdf.shapes import shapes_turtle
         from pfn_kg.sinks.rdf.void import void_turtle
 
+        has_corrections = bool(counts.get(f"property:{self.names.term}correction"))
         return Written(
             {
                 "ontology.ttl": ontology_turtle(self.names, self.has_documents, counts),
-                "shapes.ttl": shapes_turtle(self.names, self.options.provenance),
+                "shapes.ttl": shapes_turtle(
+                    self.names, self.options.provenance, has_corrections=has_corrections
+                ),
                 "void.ttl": void_turtle(self.names, counts, self.options.format),
             }
         )
@@ -195,9 +220,9 @@ class _Output:
         self._files: dict[str, bytes] = {}
         self.counts: Counter[str] = Counter()
 
-    def add_facts(self, lines: pa.Table) -> None:
+    def add_facts(self, lines: pa.Table, name: str = "relations") -> None:
         """A file of facts."""
-        self._add_file("relations", (block["line"].combine_chunks() for block in blocks(lines)))
+        self._add_file(name, (block["line"].combine_chunks() for block in blocks(lines)))
 
     def add_rows(self, name: str, all_rows: Iterable[RowLines], without: str = "") -> None:
         """A file of what is said of rows, block by block; all is counted but one predicate."""

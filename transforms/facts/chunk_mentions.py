@@ -13,7 +13,9 @@ from pfn_kg.pfn.inference.cut_words import join_cut_words
 from pfn_kg.schemas.label_schema import EntityType, LabelSchema
 from pfn_kg.schemas.rules import NameRules
 from pfn_kg.schemas.shuffled_rows import ID_TYPE
+from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments
+from pfn_kg.transforms.facts.corrected_mentions import correct_mentions
 from pfn_kg.transforms.facts.resolved_chunk import MentionColumns
 from pfn_kg.transforms.names.canonical_names import CanonicalEntity, canonical_entity, plain_name
 from pfn_kg.transforms.names.name_keys import name_key
@@ -64,6 +66,8 @@ class ChunkMentions(NamedTuple):
         key_entity_numbers: for each mention, the position of the entity of its own key.
         is_own: for each mention, whether no short form took it from the entity of its own key.
         counts: counts of short forms.
+        applied: what corrections concern, as in
+            `pfn_kg.transforms.facts.corrected_mentions.correct_mentions`.
     """
 
     columns: MentionColumns
@@ -76,6 +80,7 @@ class ChunkMentions(NamedTuple):
     key_entity_numbers: np.ndarray
     is_own: np.ndarray
     counts: Counter[str]
+    applied: Counter[tuple[int, int]]
 
 
 def chunk_mentions(
@@ -87,6 +92,7 @@ def chunk_mentions(
     rules: NameRules,
     heirs: Mapping[bytes, bytes],
     dehyphenate: bool = False,
+    corrections: CorrectionPlan | None = None,
 ) -> ChunkMentions:
     """Gives the mentions of a chunk their ids and their entities.
 
@@ -99,6 +105,7 @@ def chunk_mentions(
         heirs: for the id that a name's own key gives, the id of the entity that the name belongs
             to instead.
         dehyphenate: whether words that the end of a line cuts in two are one in names.
+        corrections: what people say of entities; their types become those of the mentions.
     """
     texts = documents.spans(
         mentions.rows.tolist(), mentions.begins.tolist(), mentions.ends.tolist()
@@ -118,11 +125,28 @@ def chunk_mentions(
     )
     entities, of_key_entity = _with_heirs(keyed.entities, heirs)
     entity_numbers = of_key_entity[long_forms]
+    is_own = long_forms == keyed.of_name[names.of_mention]
+    # An id is what the model says, whatever people say of it.
+    mention_ids = _mention_ids(documents, mentions, type_names)
+    applied: Counter[tuple[int, int]] = Counter()
+    if corrections is not None:
+        corrected = correct_mentions(
+            entities,
+            entity_numbers,
+            mentions,
+            document_ids=documents.ids,
+            type_names=type_names,
+            plan=corrections,
+            applied=applied,
+        )
+        entities, entity_numbers = corrected.entities, corrected.numbers
+        mentions = mentions._replace(types=corrected.types)
+        is_own = is_own & ~corrected.is_split
     entity_ids = pa.array([entity.id for entity in entities], ID_TYPE)
     key_entity_numbers = keyed.of_name[names.of_mention]
     table = pa.table(
         {
-            "mention_id": pa.array(_mention_ids(documents, mentions, type_names), ID_TYPE),
+            "mention_id": pa.array(mention_ids, ID_TYPE),
             "document_id": pa.array(documents.ids, pa.string()).take(pa.array(mentions.rows)),
             "sentence_index": pa.array(mentions.sentences, pa.int32()),
             "begin": pa.array(mentions.begins, pa.int32()),
@@ -142,8 +166,9 @@ def chunk_mentions(
         entity_numbers=entity_numbers,
         key_entity_ids=[entity.id for entity in keyed.entities],
         key_entity_numbers=key_entity_numbers,
-        is_own=long_forms == key_entity_numbers,
+        is_own=is_own,
         counts=counts,
+        applied=applied,
     )
 
 

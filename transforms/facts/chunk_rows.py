@@ -21,12 +21,15 @@ import pyarrow.compute as pc
 
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
+from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.documents.deduplicate import Loser
 from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments
 from pfn_kg.transforms.facts.chunk_mentions import ChunkMentions, chunk_mentions
+from pfn_kg.transforms.facts.corrected_triples import TripleCorrections
 from pfn_kg.transforms.facts.document_rules import DocumentRules, Spans, TripleColumns
 from pfn_kg.transforms.facts.entity_rows import moved_rows, name_rows
 from pfn_kg.transforms.facts.fact_options import FactOptions
+from pfn_kg.transforms.facts.judged_rows import Judged, judged_rows
 from pfn_kg.transforms.facts.nearest import is_nearest
 from pfn_kg.transforms.facts.resolved_chunk import Labels, resolved_chunk
 from pfn_kg.transforms.facts.triple_rows import triple_rows
@@ -48,11 +51,16 @@ class ChunkRows(NamedTuple):
         counts: the numbers of items that were read, kept and left out, by name.
         moved: the mentions that do not belong to the entity of their own key, as in
             `pfn_kg.schemas.shuffled_rows.MOVED_SCHEMA`.
+        applied: how many mentions and triples each correction concerns, as in
+            `pfn_kg.transforms.facts.corrected_mentions.correct_mentions`.
+        judged: what corrections judge; None if nothing.
     """
 
     tables: dict[str, pa.Table]
     counts: Counter[str]
     moved: pa.Table
+    applied: Counter[tuple[int, int]]
+    judged: Judged | None
 
 
 def rows_of_chunk(
@@ -64,6 +72,7 @@ def rows_of_chunk(
     options: FactOptions,
     heirs: Mapping[bytes, bytes] | None = None,
     dehyphenate: bool = False,
+    corrections: CorrectionPlan | None = None,
 ) -> ChunkRows:
     """Turns the rows of one extraction file into rows of the graph.
 
@@ -77,6 +86,7 @@ def rows_of_chunk(
         heirs: for the id that a name's own key gives, the id of the entity that the name
             belongs to instead.
         dehyphenate: whether words that the end of a line cuts in two were read as one.
+        corrections: what people say of entities and facts.
     """
     counts: Counter[str] = Counter()
     tables = {"rejected": _rejected_rows(chunk, losers, counts)}
@@ -98,8 +108,12 @@ def rows_of_chunk(
         rules=options.names,
         heirs=heirs or {},
         dehyphenate=dehyphenate,
+        corrections=corrections,
     )
     counts.update(mentions.counts)
+    correct = corrections and TripleCorrections(
+        corrections, mentions, document_ids=documents.ids, relation_names=labels.relations
+    )
     triples = _apply_rules(
         resolved.triples,
         mentions,
@@ -107,7 +121,19 @@ def rows_of_chunk(
         label_schema=label_schema,
         options=options,
         counts=counts,
+        correct=correct,
     )
+    judged = None
+    if correct is not None:
+        judged = judged_rows(
+            documents,
+            mentions,
+            triples,
+            correct=correct,
+            relation_names=labels.relations,
+            calibration=options.fact_calibration,
+        )
+        triples = correct.apply(triples, mentions.applied)
     counts["triples"] = len(triples.subjects)
     tables["mentions"] = mentions.table
     tables["entities"] = name_rows(mentions)
@@ -118,7 +144,13 @@ def rows_of_chunk(
         relation_names=labels.relations,
         calibration=options.fact_calibration,
     )
-    return ChunkRows(tables, counts, moved_rows(mentions))
+    return ChunkRows(
+        tables,
+        counts,
+        moved_rows(mentions),
+        applied=mentions.applied,
+        judged=judged,
+    )
 
 
 def names_of_chunk(
@@ -193,21 +225,33 @@ def _apply_rules(
     label_schema: LabelSchema,
     options: FactOptions,
     counts: Counter[str],
+    correct: TripleCorrections | None = None,
 ) -> TripleColumns:
-    rules = DocumentRules(
-        label_schema,
-        types=labels.types,
-        relations=labels.relations,
-        constraint_policy=options.constraint_policy,
-        rules=options.rules,
-    )
-    places = mentions.columns
-    ruled = rules.apply(
-        triples,
-        mentions=Spans(places.types, mentions.entity_numbers, places.begins, places.ends),
-        entity_ids=[entity.id for entity in mentions.entities],
-        counts=counts,
-    )
+    def apply(chosen: TripleColumns, options: FactOptions, counts: Counter[str]) -> TripleColumns:
+        rules = DocumentRules(
+            label_schema,
+            types=labels.types,
+            relations=labels.relations,
+            constraint_policy=options.constraint_policy,
+            rules=options.rules,
+        )
+        places = mentions.columns
+        return rules.apply(
+            chosen,
+            mentions=Spans(places.types, mentions.entity_numbers, places.begins, places.ends),
+            entity_ids=[entity.id for entity in mentions.entities],
+            counts=counts,
+        )
+
+    protected = None if correct is None else correct.protected(triples)
+    if protected is None or not protected.any():
+        ruled = apply(triples, options, counts)
+    else:
+        ruled = apply(triples.at(~protected), options, counts)
+        of_protected: Counter[str] = Counter()
+        spared = apply(triples.at(protected), options.without_drops, of_protected)
+        counts.update(of_protected)
+        ruled = TripleColumns(*(np.concatenate(pair) for pair in zip(ruled, spared, strict=True)))
     if options.rules.evidence == "nearest":
         ruled = _nearest(ruled, mentions, relations=len(labels.relations), counts=counts)
     return ruled

@@ -18,7 +18,8 @@ from pfn_kg.schemas.choices import ConstraintPolicy, MirrorPolicy
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import Rules
 
-#: The rules, as they are called in `flags` and in the counters, in the order of their bits.
+#: What speaks of triples, as it is called in `flags` and in the counters, in the order of its bits:
+#: rules, and the corrections of people.
 RULES = (
     "argument_types",
     "flipped",
@@ -26,6 +27,7 @@ RULES = (
     "overlapping_arguments",
     "symmetric",
     "inverse",
+    "corrected",
 )
 _BITS = {name: 1 << bit for bit, name in enumerate(RULES)}
 
@@ -162,7 +164,7 @@ class DocumentRules:
             self._rules.inverse,
         }
         if may_repeat and before:
-            triples = _distinct(triples, len(mentions.types), len(self._symmetric))
+            triples = distinct(triples, len(mentions.types), len(self._symmetric))
         return triples
 
     def _against_types(self, triples: TripleColumns, mentions: Spans) -> np.ndarray:
@@ -223,6 +225,11 @@ def allowed_types(
     return allowed
 
 
+def bit_of(rule: str) -> int:
+    """The bit of a rule in the flags of triples."""
+    return _BITS[rule]
+
+
 def flag_lists(flags: np.ndarray) -> pa.Array:
     """The column `flags` for bits of rules."""
     distinct, numbers = np.unique(flags, return_inverse=True)
@@ -270,7 +277,7 @@ def _turned(
     )
 
 
-def _distinct(triples: TripleColumns, mentions: int, relations: int) -> TripleColumns:
+def distinct(triples: TripleColumns, mentions: int, relations: int) -> TripleColumns:
     """Each triple once: with its best score, and of equals as the text says it."""
     keys = (triples.subjects * relations + triples.relations) * mentions + triples.objects
     order = np.lexsort((triples.flags, -triples.scores, keys))

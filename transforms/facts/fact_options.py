@@ -35,3 +35,14 @@ class FactOptions(NamedTuple):
     rules: Rules = Rules()
     names: NameRules = NameRules()
     fact_calibration: Calibration = Calibration()
+
+    @property
+    def without_drops(self) -> FactOptions:
+        """The same, with rules that flag what they would drop."""
+        rules = self.rules
+        drops = [name for name in ("self_loops", "overlaps") if getattr(rules, name) == "drop"]
+        policy: ConstraintPolicy = self.constraint_policy
+        return self._replace(
+            constraint_policy="flag" if policy == "drop" else policy,
+            rules=rules.changed(**dict.fromkeys(drops, "flag")),
+        )

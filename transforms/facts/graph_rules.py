@@ -25,6 +25,8 @@ import pyarrow.compute as pc
 
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import Rules
+from pfn_kg.transforms.corrections.corrected_tables import TableCorrections
+from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.facts.acyclic import MOST_VISITS, closing_edges
 from pfn_kg.transforms.plumbing.ids import from_arrow, shard_of
 from pfn_kg.transforms.plumbing.ranks import rank_in_runs
@@ -97,11 +99,18 @@ class FindVerdicts(beam.PTransform):
 
     Args:
         rules: which relations they speak of.
+        corrections: side inputs `corrections`, the plan of corrections, and `applied`, what each
+            concerns; none without corrections.
     """
 
-    def __init__(self, rules: GraphRules):
+    def __init__(
+        self,
+        rules: GraphRules,
+        corrections: Mapping[str, beam.pvalue.AsSideInput] | None = None,
+    ):
         super().__init__()
         self._rules = rules
+        self._corrections = corrections or {}
 
     def expand(self, support: beam.PCollection) -> beam.PCollection:
         """Applies the transform."""
@@ -109,7 +118,7 @@ class FindVerdicts(beam.PTransform):
             support
             | "GroupBySubject" >> beam.GroupByKey()
             | "RankObjects"
-            >> beam.ParDo(_RankObjects(self._rules)).with_outputs(
+            >> beam.ParDo(_RankObjects(self._rules), **self._corrections).with_outputs(
                 _RankObjects.EDGES, main="verdicts"
             )
         )
@@ -131,9 +140,15 @@ class _RankObjects(beam.DoFn):
         self._rules = rules
 
     def process(
-        self, group: tuple[int, Iterable[bytes]]
+        self,
+        group: tuple[int, Iterable[bytes]],
+        corrections: CorrectionPlan | None = None,
+        applied: Mapping[tuple[int, int], int] | None = None,
     ) -> Iterator[Verdict | beam.pvalue.TaggedOutput]:
         relations = aggregate_relations(pa.concat_tables(map(decode, group[1])))
+        if corrections is not None:
+            # A fact that people say holds is better than any that the model says.
+            relations = TableCorrections(corrections, applied or {}).certain(relations)
         beyond = beyond_max_objects(relations, self._rules.max_objects)
         yield from _verdicts(MAX_OBJECTS, relations, beyond)
         left = relations.filter(pa.array(~beyond))
@@ -247,13 +262,16 @@ def _codes(column: pa.ChunkedArray) -> np.ndarray:
     return one_array(column).dictionary_encode().indices.to_numpy()
 
 
-def judge(rows: pa.Table, verdicts: Iterable[Verdict], rules: Rules) -> tuple[pa.Table, int]:
+def judge(
+    rows: pa.Table, verdicts: Iterable[Verdict], rules: Rules, spared: pa.Array | None = None
+) -> tuple[pa.Table, int]:
     """Rows of `relations` or `triples`, as the verdicts leave them.
 
     Args:
         rows: with ids in hexadecimal.
         verdicts: of the whole graph, in whatever order.
         rules: the policies.
+        spared: ids of relations that are not dropped, since they hold by a correction.
 
     Returns:
         The rows, less those of dropped relations and with the rule in the flags of the
@@ -267,6 +285,8 @@ def judge(rows: pa.Table, verdicts: Iterable[Verdict], rules: Rules) -> tuple[pa
         ids = one_array(pa.concat_tables(spoken)["relation_id"])
         is_against = pc.is_in(rows["relation_id"], value_set=ids)
         if policy == "drop":
+            if spared is not None:
+                is_against = pc.and_not(is_against, pc.is_in(rows["relation_id"], spared))
             rows = rows.filter(pc.invert(is_against))
         elif "flags" in rows.column_names:
             number = rows.column_names.index("flags")

@@ -13,6 +13,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from pfn_kg.schemas.extraction import JOINED_WORDS, read_counters, with_all_columns
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.shuffled_rows import CHUNK_NAME_SCHEMA, Move
+from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.documents.deduplicate import Loser, Removed, removed_rows
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
 from pfn_kg.transforms.facts.chunk_rows import NAME_COLUMNS, names_of_chunk, rows_of_chunk
@@ -21,7 +22,7 @@ from pfn_kg.transforms.facts.graph_rules import GraphRules, ruled_support
 from pfn_kg.transforms.graph.table_shards import Shard, shards_of
 from pfn_kg.transforms.merging.redirects import own_votes
 from pfn_kg.transforms.plumbing.held_rows import HeldRows, at_end_of_bundle
-from pfn_kg.transforms.plumbing.shards import split
+from pfn_kg.transforms.plumbing.shards import encode, split
 
 
 class GraphRows(NamedTuple):
@@ -33,12 +34,17 @@ class GraphRows(NamedTuple):
             `pfn_kg.transforms.merging.redirects.own_votes`.
         ruled: the rows that `pfn_kg.transforms.facts.graph_rules.FindVerdicts` reads.
         counts: a dictionary for each chunk.
+        applied: what corrections concern, a dictionary for some chunks.
+        judged: support and evidence of what corrections judge, each as Arrow IPC bytes; both as
+            in `pfn_kg.transforms.facts.chunk_rows.ChunkRows`.
     """
 
     rows: beam.PCollection
     moved: beam.PCollection
     ruled: beam.PCollection
     counts: beam.PCollection
+    applied: beam.PCollection
+    judged: beam.PCollection
 
 
 class MakeRows(beam.PTransform):
@@ -52,6 +58,7 @@ class MakeRows(beam.PTransform):
         losers: side input: by number of the chunk, the rows that are left out.
         plan: side input: the number of files of each table.
         moves: side input: by number of the chunk, lists of `Move`; None if nothing is merged.
+        corrections: side input: the plan of corrections; None if there are none.
     """
 
     def __init__(
@@ -64,16 +71,20 @@ class MakeRows(beam.PTransform):
         losers: beam.pvalue.AsMultiMap,
         plan: beam.pvalue.AsSingleton,
         moves: beam.pvalue.AsMultiMap | None = None,
+        corrections: beam.pvalue.AsSingleton | None = None,
     ):
         super().__init__()
         self._read = _RowsOfChunk(label_schema, options, removed=removed, graph_rules=rules)
         self._beside = (losers, plan) if moves is None else (losers, plan, moves)
+        self._corrections = {} if corrections is None else {"corrections": corrections}
 
     def expand(self, chunks: beam.PCollection) -> GraphRows:
         """Applies the transform."""
-        tagged = chunks | "Rows" >> beam.ParDo(self._read, *self._beside).with_outputs(
-            _RowsOfChunk.COUNTS, _RowsOfChunk.MOVED, _RowsOfChunk.RULED, main="rows"
-        )
+        tags = [_RowsOfChunk.COUNTS, _RowsOfChunk.MOVED, _RowsOfChunk.RULED]
+        tags += [_RowsOfChunk.APPLIED, _RowsOfChunk.JUDGED]
+        tagged = chunks | "Rows" >> beam.ParDo(
+            self._read, *self._beside, **self._corrections
+        ).with_outputs(*tags, main="rows")
         # What ParDo with several outputs gives has no types, which the coders of keys need.
         return GraphRows(
             tagged["rows"]
@@ -83,6 +94,8 @@ class MakeRows(beam.PTransform):
             tagged[_RowsOfChunk.RULED]
             | "RuledTypes" >> beam.Map(_same).with_output_types(tuple[int, bytes]),
             tagged[_RowsOfChunk.COUNTS],
+            tagged[_RowsOfChunk.APPLIED],
+            tagged[_RowsOfChunk.JUDGED],
         )
 
 
@@ -194,10 +207,12 @@ class _RowsOfChunk(_ReadChunk):
     """Turns chunks into rows, keyed by table and number of the file.
 
     The output `counts` has the counts of each chunk, `moved` the votes for redirects, and
-    `ruled` the support of relations that rules of the whole graph apply to.
+    `ruled` the support of relations that rules of the whole graph apply to, `applied` and `judged`
+    what corrections concern.
     """
 
     COUNTS, MOVED, RULED = "counts", "moved", "ruled"
+    APPLIED, JUDGED = "applied", "judged"
 
     def __init__(
         self,
@@ -216,6 +231,7 @@ class _RowsOfChunk(_ReadChunk):
         losers: Mapping[int, Iterable[list[Loser]]],
         plan: dict[str, int],
         moves: Mapping[int, Iterable[list[Move]]] | None = None,
+        corrections: CorrectionPlan | None = None,
     ) -> Iterator[tuple[Shard, bytes] | beam.pvalue.TaggedOutput]:
         rows, of_chunk, dehyphenate = self._read(chunk, losers)
         heirs = {} if moves is None else dict(m for group in moves[chunk.number] for m in group)
@@ -227,8 +243,13 @@ class _RowsOfChunk(_ReadChunk):
             options=self._options,
             heirs=heirs,
             dehyphenate=dehyphenate,
+            corrections=corrections,
         )
         yield from self._hold(made.tables, plan)
+        if made.applied:
+            yield beam.pvalue.TaggedOutput(self.APPLIED, dict(made.applied))
+        if made.judged is not None:
+            yield beam.pvalue.TaggedOutput(self.JUDGED, tuple(map(encode, made.judged)))
         for vote in own_votes(made.moved, plan["entities"]):
             yield beam.pvalue.TaggedOutput(self.MOVED, vote)
         yield beam.pvalue.TaggedOutput(self.COUNTS, dict(made.counts))

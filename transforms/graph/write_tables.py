@@ -12,6 +12,8 @@ import pyarrow as pa
 from pfn_kg.schemas.rules import Rules
 from pfn_kg.schemas.shuffled_rows import ID_TYPE
 from pfn_kg.schemas.tables import SORTED_BY, TABLE_SCHEMAS
+from pfn_kg.transforms.corrections.corrected_tables import TableCorrections
+from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.facts.graph_rules import Verdict, judge
 from pfn_kg.transforms.graph.table_shards import Shard, empty_shards
 from pfn_kg.transforms.plumbing.files import join, replace
@@ -48,6 +50,8 @@ class WriteTables(beam.PTransform):
         verdicts: of the rules of the whole graph.
         canonical: rows of `entities` that the alias table gives, keyed as the rows are; None
             without an alias table.
+        corrections: side inputs `corrections`, the plan of corrections, and `applied`, what each
+            concerns; none without corrections.
     """
 
     def __init__(
@@ -60,8 +64,10 @@ class WriteTables(beam.PTransform):
         plan: beam.PCollection,
         verdicts: beam.PCollection,
         canonical: beam.PCollection | None = None,
+        corrections: Mapping[str, beam.pvalue.AsSideInput] | None = None,
     ):
         super().__init__()
+        self._corrections = corrections or {}
         self._write = _WriteShard(folder, to_bytes, base_iri=base_iri, rules=rules)
         self._plan = plan
         self._beside = [beam.pvalue.AsSingleton(plan), beam.pvalue.AsIter(verdicts)]
@@ -70,23 +76,22 @@ class WriteTables(beam.PTransform):
 
     def expand(self, rows: beam.PCollection) -> WrittenTables:
         """Applies the transform."""
-        written = (
-            rows
-            | "GroupByShard" >> beam.GroupByKey()
-            | "Write"
-            >> beam.ParDo(self._write, *self._beside).with_outputs(_WriteShard.COUNTS, main="parts")
-        )
+        written = rows | "GroupByShard" >> beam.GroupByKey() | "Write" >> self._writing()
         # Joined to the rows above, empty ones would have a local runner hold all of them twice.
         empty = (
             self._plan
             | "EmptyShards" >> beam.FlatMap(empty_shards, beam.pvalue.AsIter(written["parts"]))
-            | "WriteEmpty"
-            >> beam.ParDo(self._write, *self._beside).with_outputs(_WriteShard.COUNTS, main="parts")
+            | "WriteEmpty" >> self._writing()
         )
         counts = (written[_WriteShard.COUNTS], empty[_WriteShard.COUNTS])
         return WrittenTables(
             (written["parts"], empty["parts"]) | "Parts" >> beam.Flatten(),
             counts | "TableCounts" >> beam.Flatten(),
+        )
+
+    def _writing(self) -> beam.PTransform:
+        return beam.ParDo(self._write, *self._beside, **self._corrections).with_outputs(
+            _WriteShard.COUNTS, main="parts"
         )
 
 
@@ -113,24 +118,36 @@ class _WriteShard(beam.DoFn):
         plan: dict[str, int],
         verdicts: Iterable[Verdict],
         canonical: Mapping[Shard, Iterable[bytes]] | None = None,
+        corrections: CorrectionPlan | None = None,
+        applied: Mapping[tuple[int, int], int] | None = None,
     ) -> Iterator[TablePart | beam.pvalue.TaggedOutput]:
         (table, shard), parts = group
         names = [] if canonical is None else canonical[table, shard]
         rows = pa.concat_tables(map(decode, itertools.chain(parts, names)))
+        correct = corrections and TableCorrections(corrections, applied or {})
         counts: dict[str, int] = {}
         if table == "entities":
+            if correct is not None:
+                rows = pa.concat_tables([rows, correct.names(rows, shard, plan[table])])
             rows = aggregate_entities(rows, self._base_iri)
-            counts["entities"] = rows["kind"].to_pylist().count("entity")
-            counts["values"] = len(rows) - counts["entities"]
         elif table == "relations":
             rows = aggregate_relations(rows)
-            counts["relations"] = len(rows)
         schema = TABLE_SCHEMAS[table]
         rows = in_hexadecimal(rows).select(schema.names).cast(schema)
         if table in ("relations", "triples"):
-            rows, dropped = judge(rows, verdicts, self._rules)
-            if dropped:
-                counts[table] = counts.get(table, 0) - dropped
+            spared = None if correct is None else correct.spared
+            rows, dropped = judge(rows, verdicts, self._rules, spared)
+            if dropped and table == "triples":
+                counts[table] = -dropped
+        if table == "relations":
+            if correct is not None:
+                rows = correct.relations(rows, shard, plan[table])
+            counts["relations"] = len(rows)
+        elif table == "entities":
+            if correct is not None:
+                rows = correct.entities(rows)
+            counts["entities"] = rows["kind"].to_pylist().count("entity")
+            counts["values"] = len(rows) - counts["entities"]
         rows = rows.sort_by([(column, "ascending") for column in SORTED_BY[table]])
         path = join(self._folder, table, part_name(shard, plan[table]))
         replace(path, self._to_bytes(rows))

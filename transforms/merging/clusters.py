@@ -6,7 +6,7 @@ draw hundreds into one entity. What a pair that would do so says is left out and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 #: Entities that become one at most.
@@ -44,14 +44,18 @@ class Clusters(NamedTuple):
     Attributes:
         heirs: for the id of each entity that goes to another one, the id of that one.
         left_out: pairs that would have made a cluster too large, or one of two entities
-            that the alias table holds apart.
+            that the alias table or a correction holds apart.
     """
 
     heirs: dict[bytes, bytes]
     left_out: int
 
 
-def cluster(pairs: Iterable[Pair], most: int = CLUSTER_ENTITIES) -> Clusters:
+def cluster(
+    pairs: Iterable[Pair],
+    most: int = CLUSTER_ENTITIES,
+    apart: Mapping[bytes, frozenset[bytes]] | None = None,
+) -> Clusters:
     """Joins entities, the best pairs first, of equals the lower ids.
 
     The heir of a cluster is the one that the alias table names, else the one with the
@@ -61,7 +65,9 @@ def cluster(pairs: Iterable[Pair], most: int = CLUSTER_ENTITIES) -> Clusters:
     Args:
         pairs: in any order; a pair may be there more than once.
         most: entities in a cluster.
+        apart: for an id, those that are never in one cluster with it.
     """
+    apart = apart or {}
     parents: dict[bytes, bytes] = {}
     members: dict[bytes, list[Candidate]] = {}
 
@@ -81,7 +87,9 @@ def cluster(pairs: Iterable[Pair], most: int = CLUSTER_ENTITIES) -> Clusters:
         if one == other:
             continue
         fixed = sum(c.is_fixed for r in (one, other) for c in members[r])
-        if fixed > 1 or len(members[one]) + len(members[other]) > most:
+        ids = {c.id for c in members[other]}
+        is_apart = any(not ids.isdisjoint(apart.get(c.id, ())) for c in members[one])
+        if fixed > 1 or is_apart or len(members[one]) + len(members[other]) > most:
             left_out.add(frozenset((pair.one.id, pair.other.id)))
             continue
         if len(members[one]) < len(members[other]):

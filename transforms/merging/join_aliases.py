@@ -69,6 +69,7 @@ class JoinAliases(beam.DoFn):
     def __init__(self, options: MergeOptions):
         self._near_names = options.near_names
         self._keys = options.keys
+        self._released = options.apart.released
 
     def process(
         self, group: tuple[int, Mapping[str, Iterable[bytes]]], plan: Mapping[str, int]
@@ -78,10 +79,16 @@ class JoinAliases(beam.DoFn):
         if names is None:
             return
         aliases = _aliases_of(names, group[1]["aliases"])
+        aliases = {id_: alias for id_, alias in aliases.items() if id_ not in self._released}
         moves = [(id_, alias["heir_id"]) for id_, alias in aliases.items()]
         moves = [(old, heir) for old, heir in moves if old != heir]
         chunks = names.select(["entity_id", "chunk"])
         yield from moves_of_chunks(moves, chunks)
+        # Names of no chunk are looked up, and change nothing.
+        names = names.filter(pc.greater_equal(names["chunk"], 0))
+        there = set(pc.unique(names["entity_id"]).to_pylist())
+        aliases = {id_: alias for id_, alias in aliases.items() if id_ in there}
+        moves = [(old, heir) for old, heir in moves if old in there]
         if moves:
             yield beam.pvalue.TaggedOutput(self.COUNTS, {"merged.aliases": len(moves)})
         if aliases:

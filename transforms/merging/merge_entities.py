@@ -75,7 +75,7 @@ class MergeEntities(beam.PTransform):
         if options.near_names is None:
             return by_alias
         heirs, counts = joined[JoinAliases.BLOCKS] | "NearNames" >> NearNameHeirs(
-            options.near_names, plan
+            options.near_names, plan, options.apart.others
         )
         chunks = names | "ChunksOfIds" >> beam.MapTuple(chunks_of_ids).with_output_types(
             tuple[int, bytes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pfn_kg.schemas.rules import NearNameOptions
@@ -9,6 +10,18 @@ from pfn_kg.transforms.names.entity_keys import EntityKeys
 
 #: The table whose number of files is the number of parts that entities are divided into.
 SIZE_TABLE = "entities"
+
+
+class Apart(NamedTuple):
+    """Entities that are never made one.
+
+    Attributes:
+        released: ids that go nowhere, whatever the alias table says.
+        others: for an id, by alias table, those that near names must not make one with it.
+    """
+
+    released: frozenset[bytes] = frozenset()
+    others: Mapping[bytes, frozenset[bytes]] = {}
 
 
 class MergeOptions(NamedTuple):
@@ -19,9 +32,11 @@ class MergeOptions(NamedTuple):
         alias_keys: a Parquet file of `pfn_kg.transforms.merging.alias_table.KEY_SCHEMA`, if any.
         alias_groups: how many row groups that file has.
         near_names: how alike names must be; None compares none.
+        apart: what is never made one.
     """
 
     keys: EntityKeys
     alias_keys: str | None = None
     alias_groups: int = 0
     near_names: NearNameOptions | None = None
+    apart: Apart = Apart()

@@ -44,12 +44,19 @@ class NearNameHeirs(beam.PTransform):
     Args:
         options: how alike names must be.
         plan: side input: the number of files of each table.
+        apart: for an id, those that are never one with it.
     """
 
-    def __init__(self, options: NearNameOptions, plan: beam.pvalue.AsSingleton):
+    def __init__(
+        self,
+        options: NearNameOptions,
+        plan: beam.pvalue.AsSingleton,
+        apart: Mapping[bytes, frozenset[bytes]] | None = None,
+    ):
         super().__init__()
         self._options = options
         self._plan = plan
+        self._apart = apart or {}
 
     def expand(self, blocks: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
         """Applies the transform."""
@@ -80,7 +87,8 @@ class NearNameHeirs(beam.PTransform):
         heirs = (
             labelled
             | "GroupComponents" >> beam.GroupByKey()
-            | "Cluster" >> beam.ParDo(_Cluster(), plan).with_outputs(_Cluster.COUNTS, main="heirs")
+            | "Cluster"
+            >> beam.ParDo(_Cluster(self._apart), plan).with_outputs(_Cluster.COUNTS, main="heirs")
         )
         typed = heirs["heirs"] | "HeirTypes" >> beam.Map(_same).with_output_types(tuple[int, bytes])
         counts = (edges[_Compare.COUNTS], heirs[_Cluster.COUNTS]) | beam.Flatten()
@@ -134,6 +142,9 @@ class _Cluster(beam.DoFn):
 
     COUNTS = "counts"
 
+    def __init__(self, apart: Mapping[bytes, frozenset[bytes]] | None = None):
+        self._apart = apart or {}
+
     def process(self, group: tuple[int, Iterable[bytes]], plan: Mapping[str, int]) -> Iterator[Any]:
         components: dict[bytes, dict[Move, Pair]] = {}
         cut: set[Move] = set()
@@ -154,7 +165,7 @@ class _Cluster(beam.DoFn):
         heirs: dict[bytes, bytes] = {}
         left_out = len(cut)
         for pairs in components.values():
-            clusters = cluster(pairs.values())
+            clusters = cluster(pairs.values(), apart=self._apart)
             heirs |= clusters.heirs
             left_out += clusters.left_out
         counts = {

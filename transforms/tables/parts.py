@@ -13,7 +13,7 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.tables import TABLE_SCHEMAS
+from pfn_kg.schemas.tables import table_schema
 from pfn_kg.transforms.plumbing.files import join, list_folder, open_raw
 
 _NAME = re.compile(r"part-(\d{5,})-of-(\d{5,})\.parquet")
@@ -87,17 +87,18 @@ def read_part(
 
     Args:
         part: the file.
-        columns: those wanted; all of the table's by default.
+        columns: those wanted; all of the table's by default, with those of
+            `pfn_kg.schemas.tables.CORRECTED_COLUMNS` where the graph has them.
         where: which rows; all of them by default.
 
     Raises:
         ConfigurationError: if it is no Parquet file or lacks a column.
     """
-    schema = TABLE_SCHEMAS[part.table]
-    wanted = list(columns or schema.names)
     with open_raw(part.path) as file:
         try:
             names = pq.read_schema(file).names
+            schema = table_schema(part.table, corrected="corrected" in names)
+            wanted = list(columns or schema.names)
             for name in wanted:
                 if name not in names:
                     raise ConfigurationError(f"{part.path}: it has no column {name!r}")

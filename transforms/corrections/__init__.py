@@ -1,0 +1,1 @@
+"""Corrections of people: what they come to in one build, and how rows follow them."""

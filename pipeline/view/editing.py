@@ -10,23 +10,22 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from pfn_kg.pipeline.correction_files import append, read_corrections, withdraw
+from pfn_kg.pipeline.correction_inputs import read_outcomes
 from pfn_kg.pipeline.finished_run import FinishedRun
+from pfn_kg.pipeline.snapshots import CORRECTIONS_FILE as BUILT_FILE
 from pfn_kg.pipeline.view.graphs import ShownGraph
 from pfn_kg.schemas.corrections import AnyCorrection, parse_correction
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema, first_reason
-from pfn_kg.transforms.plumbing.files import exists, join
+from pfn_kg.transforms.plumbing.files import exists, join, local_path
 
 #: The file of corrections in an output folder, unless another one is named.
 CORRECTIONS_FILE = "corrections.jsonl"
-#: The corrections that a snapshot was built with.
-BUILT_FILE = "corrections.parquet"
 _KEPT_LINES = 50
 
 
@@ -76,17 +75,36 @@ class Editor:
         self._corrections()
 
     def _corrections(self) -> list[AnyCorrection]:
-        return read_corrections(self.path) if exists(self.path) else []
+        """The corrections of the file; of a graph without such a file, those that it has."""
+        if exists(self.path):
+            return read_corrections(self.path)
+        with self._graph.store() as store:
+            return [correction for correction, _ in _built(store.run)]
+
+    def _begin_file(self) -> None:
+        """Makes the file if need be. What the graph was built with must not get lost by it."""
+        if not exists(self.path):
+            for correction in self._corrections():
+                append(self.path, correction)
+        if not exists(self.path):
+            local_path(self.path).touch()
 
     def listed(self) -> dict[str, Any]:
-        """All corrections of the file, each with whether the graph that is shown has it."""
+        """All corrections of the file, each with what the graph that is shown made of it.
+
+        Returns:
+            `rows`, each with `correction_id`, `is_built` and the `reason` why it does not apply,
+            if so; `taken_back`, how many the graph has that the file has no more; `file`,
+            `author`, and `build`, the state of the last build.
+        """
         with self._graph.store() as store:
-            built = _built(store.run)
+            built = {correction.correction_id: why for correction, why in _built(store.run)}
         rows = [
             correction.to_dict()
             | {
                 "correction_id": correction.correction_id,
                 "is_built": correction.correction_id in built,
+                "reason": built.get(correction.correction_id),
             }
             for correction in self._corrections()
         ]
@@ -94,6 +112,7 @@ class Editor:
             "file": self.path,
             "author": self.author,
             "rows": rows,
+            "taken_back": len(built.keys() - {row["correction_id"] for row in rows}),
             "build": self._build.to_dict(),
         }
 
@@ -119,11 +138,13 @@ class Editor:
             raise WrongCorrectionError(first_reason(error)) from None
         with self._graph.store() as store:
             _check_names(correction, store.run.label_schema)
+        self._begin_file()
         append(self.path, correction)
         return correction.correction_id
 
     def withdraw(self, correction_id: str) -> int:
         """Takes a correction out of the file; gives how many rows that were."""
+        self._begin_file()
         return withdraw(self.path, correction_id)
 
     def rebuild(self) -> dict[str, Any]:
@@ -136,8 +157,11 @@ class Editor:
             if self._build.running:
                 raise ConfigurationError("a build is under way")
             self._build = BuildState(running=True)
-        if not exists(self.path):
-            Path(self.path).touch()
+        try:
+            self._begin_file()
+        except BaseException:
+            self._build.running = False
+            raise
         self._child = subprocess.Popen(
             [
                 sys.executable,
@@ -180,12 +204,16 @@ def _follow(child: subprocess.Popen[str], state: BuildState, done: Callable[[], 
     state.running = False
 
 
-def _built(run: FinishedRun) -> set[str]:
-    """The ids of the corrections that a snapshot was built with."""
-    path = join(run.graph, BUILT_FILE)
-    if not exists(path):
-        return set()
-    return {correction.correction_id for correction in read_corrections(path)}
+def _built(run: FinishedRun) -> list[tuple[AnyCorrection, str | None]]:
+    """The corrections that a snapshot was built with, each with why it does not apply, if so."""
+    if not run.has_corrections:
+        return []
+    corrections = read_corrections(join(run.graph, BUILT_FILE))
+    reasons = {
+        row["row"]: None if row["is_applied"] else row["reason"]
+        for row in read_outcomes(run.graph).to_pylist()
+    }
+    return [(c, reasons.get(number)) for number, c in enumerate(corrections, 1)]
 
 
 def _check_names(correction: AnyCorrection, label_schema: LabelSchema) -> None:

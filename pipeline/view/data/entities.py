@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pfn_kg.pipeline.view.data.facts import correction_of
 from pfn_kg.pipeline.view.data.merges import MergeReasons
 from pfn_kg.pipeline.view.data.metadata import web_link
 from pfn_kg.pipeline.view.data.store import NotInGraphError, Store
@@ -72,6 +73,7 @@ def entity(store: Store, entity_id: str) -> dict[str, Any]:
         "iri": row["iri"],
         "same_as": None if same_as is None else {"text": same_as, "link": web_link(same_as)},
         "aliases": row["aliases"] or [],
+        "correction": correction_of(row),
         "mentions": row["mentions"],
         "document_count": row["documents"],
         "facts_out": of_index["facts_out"],

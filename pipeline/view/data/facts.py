@@ -108,7 +108,8 @@ def facts(store: Store, relation_ids: Sequence[str]) -> list[dict[str, Any]]:
     )
     place = {id_: number for number, id_ in enumerate(relation_ids)}
     rows.sort(key=lambda row: place[row["relation_id"]])
-    return _facts(store, rows, [[row.pop("best")] for row in rows])
+    # A fact that a person added may be without evidence.
+    return _facts(store, rows, [[best] if (best := row.pop("best")) else [] for row in rows])
 
 
 def _facts(
@@ -132,7 +133,7 @@ def _facts(
                 "document_count": row["document_count"],
                 "evidence": evidence,
                 "rules": [{"name": rule, "text": RULES.get(rule, "")} for rule in rules],
-                "correction": _correction(row),
+                "correction": correction_of(row),
             }
         )
     return found
@@ -162,14 +163,16 @@ def _ends(store: Store, ids: set[str]) -> dict[str, dict[str, Any]]:
     return {row["id"]: row for row in rows}
 
 
-def _correction(row: dict[str, Any]) -> dict[str, Any] | None:
-    """What a correction of the graph says of a fact, where it was built with corrections."""
-    found = {
-        name: value
-        for name, value in row.items()
-        if name.startswith("correct") and value not in (None, "", [])
+def correction_of(row: dict[str, Any]) -> dict[str, Any] | None:
+    """The correction that a row of `entities` or `relations` goes back to, if any."""
+    if row.get("corrected") is None:
+        return None
+    return {
+        "kind": row["corrected"],
+        "author": row["corrected_by"],
+        "time": row["corrected_at"],
+        "note": row["correction_note"],
     }
-    return {name: str(value) for name, value in found.items()} or None
 
 
 def _evidence(store: Store, ids: list[str]) -> dict[str, dict[str, Any]]:

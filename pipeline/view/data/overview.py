@@ -6,6 +6,7 @@ import hashlib
 import itertools
 from typing import Any
 
+from pfn_kg.pipeline.correction_precision import Precision, precision_line
 from pfn_kg.pipeline.view.data.facts import facts, relation_of
 from pfn_kg.pipeline.view.data.store import Store
 
@@ -28,6 +29,7 @@ def overview(store: Store) -> dict[str, Any]:
         "model": run.manifest.model.name,
         "language": run.language,
         "versions": run.snapshot.versions,
+        "judged": _judged(run.build.precision),
         "options": {
             name: build.get(name) for name in ("entity_threshold", "relation_threshold", "fuzzy")
         },
@@ -35,6 +37,22 @@ def overview(store: Store) -> dict[str, Any]:
         "inputs": [file.path for file in run.manifest.inputs][:20],
         "types": [
             row | {"description": _type_description(store, row["name"])} for row in figures["types"]
+        ],
+    }
+
+
+def _judged(record: dict[str, Any] | None) -> dict[str, Any] | None:
+    """How often the model is right by the facts that people judged; None if they judged none."""
+    line = precision_line(record or {})
+    if record is None or line is None:
+        return None
+    rows = sorted(record["by_relation"].items(), key=lambda item: (-item[1]["judged"], item[0]))
+    fields = Precision._fields
+    return {
+        "text": line,
+        "rows": [
+            {"name": name, "text": str(Precision(**{f: row[f] for f in fields})), **row}
+            for name, row in rows
         ],
     }
 
@@ -86,9 +104,10 @@ def sample_facts(store: Store, *, size: int = 50, seed: int = 0) -> list[dict[st
     """
     # Ids are hashes, so those from any place on are a random sample.
     start = hashlib.blake2b(str(seed).encode(), digest_size=4).hexdigest()
+    band = " + ".join(f"(confidence >= {low})::INTEGER" for low in BANDS)
     rows = store.rows(
         f"SELECT band, min({{'late': relation_id < ?, 'id': relation_id}}, ?) AS best FROM ("
-        f"SELECT relation_id, len(list_filter({list(BANDS)}, x -> confidence >= x)) AS band "
+        f"SELECT relation_id, {band} AS band "
         "FROM edges WHERE outgoing) GROUP BY band ORDER BY band",
         [start, size],
     )

@@ -49,6 +49,8 @@ class Store:
         path = str(index).replace("'", "''")
         self._database.execute(f"ATTACH '{path}' AS graph_index (READ_ONLY)")
         self._database.execute("SET parquet_metadata_cache = true")
+        # It would be written among the lines of the command.
+        self._database.execute("SET enable_progress_bar = false")
         for table in _TABLES:
             self._database.execute(
                 f"CREATE VIEW {table} AS SELECT * FROM {table_source(run, table)}"

@@ -147,7 +147,7 @@ def build_index(run: FinishedRun, path: Path) -> None:
         )
         try:
             database.execute(f"SET temp_directory = '{_quoted(spill)}'")
-            database.execute("SET preserve_insertion_order = true")
+            database.execute("SET enable_progress_bar = false")
             _fill(database, run)
         finally:
             database.close()

@@ -48,7 +48,7 @@ export interface Fact {
   document_count: number;
   evidence: Evidence[];
   rules: { name: string; text: string }[];
-  correction: Record<string, string> | null;
+  correction: CorrectionMark | null;
 }
 
 export interface FactRow {
@@ -82,6 +82,7 @@ export interface EntityPage {
   iri: string | null;
   same_as: { text: string; link: string | null } | null;
   aliases: string[];
+  correction: CorrectionMark | null;
   mentions: number;
   document_count: number;
   facts_out: number;
@@ -181,12 +182,19 @@ export interface Overview {
   rejected: { stage: string; error: string; count: number }[];
   biggest: { entity_id: string; name: string; type: string; mentions: number; facts: number }[];
   throughput: Record<string, number>;
-  judged?: Judged | null;
+  judged: Judged | null;
 }
 
 export interface Judged {
   text: string;
-  rows: { name: string; text: string }[];
+  rows: { name: string; text: string; right: number; judged: number }[];
+}
+
+export interface CorrectionMark {
+  kind: string;
+  author: string | null;
+  time: string | null;
+  note: string | null;
 }
 
 export interface Search {

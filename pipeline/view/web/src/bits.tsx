@@ -1,7 +1,7 @@
 // Small parts that several pages have.
 
 import type { ComponentChildren } from "preact";
-import type { EntityRef, Evidence as EvidenceData } from "./api";
+import type { CorrectionMark, EntityRef, Evidence as EvidenceData } from "./api";
 import { useTypeClass } from "./context";
 import { href } from "./route";
 
@@ -97,6 +97,37 @@ export function OutLink({ to, children }: { to: string; children: ComponentChild
       <span aria-hidden="true"> ↗</span>
       <span class="unseen"> (opens in a new tab)</span>
     </a>
+  );
+}
+
+const CORRECTED: Record<string, string> = {
+  confirm: "Confirmed",
+  add: "Added",
+  change: "Changed",
+  merge: "Merged",
+  rename: "Renamed",
+  retype: "Type changed",
+  split: "Split",
+};
+
+/** Says that a person corrected a fact or an entity: who, when and why. */
+export function CorrectionNote({ correction }: { correction: CorrectionMark | null }) {
+  if (!correction) return null;
+  return (
+    <p class="row corrected">
+      <b>{CORRECTED[correction.kind] ?? label(correction.kind)}</b>
+      {correction.author && (
+        <span>
+          by <bdi>{correction.author}</bdi>
+        </span>
+      )}
+      {correction.time && <span>{correction.time.slice(0, 16).replace("T", " ")} UTC</span>}
+      {correction.note && (
+        <span>
+          “<bdi>{correction.note}</bdi>”
+        </span>
+      )}
+    </p>
   );
 }
 

@@ -13,6 +13,8 @@ export interface Correction {
   time: string | null;
   note: string | null;
   is_built: boolean;
+  /** Why the graph that is shown makes nothing of it. */
+  reason: string | null;
   [field: string]: unknown;
 }
 
@@ -20,10 +22,16 @@ export interface Corrections {
   file: string;
   author: string;
   rows: Correction[];
+  taken_back: number;
   build: { running: boolean; code: number | null; lines: string[] };
 }
 
 const POLL_MS = 1000;
+
+/** What the next build changes: corrections that it adds, and such that it takes back. */
+function waitingOf(corrections: Corrections): number {
+  return corrections.rows.filter((row) => !row.is_built).length + corrections.taken_back;
+}
 
 function useCorrections(): Corrections | null {
   const { edit } = useShared();
@@ -307,7 +315,7 @@ export function WaitingCorrections({ link }: { link: string }) {
   const { edit } = useShared();
   const corrections = useCorrections();
   if (!edit) return null;
-  const waiting = corrections?.rows.filter((row) => !row.is_built).length ?? 0;
+  const waiting = corrections ? waitingOf(corrections) : 0;
   return (
     <a class={`waiting ${waiting ? "is-some" : ""}`} href={link}>
       Corrections{waiting > 0 && <b> {count(waiting)}</b>}
@@ -339,7 +347,7 @@ export function CorrectionsPage() {
       </main>
     );
   }
-  const waiting = data?.rows.filter((row) => !row.is_built).length ?? 0;
+  const waiting = data ? waitingOf(data) : 0;
   const start = () =>
     send<Corrections["build"]>("POST", "rebuild").then(
       (answer) => {
@@ -368,7 +376,7 @@ export function CorrectionsPage() {
             <span class="note" role="status">
               {state?.running
                 ? (state.lines.at(-1) ?? "")
-                : `${plural(waiting, "correction")} not in the graph yet`}
+                : `${plural(waiting, "change")} not in the graph yet`}
             </span>
           </div>
           {problem && <Problem>{problem}</Problem>}
@@ -388,8 +396,9 @@ export function CorrectionsPage() {
                     {[row.author, row.time?.slice(0, 16).replace("T", " ")]
                       .filter(Boolean)
                       .join(" · ")}{" "}
-                    {row.is_built ? "in the graph" : "waits"}
+                    {row.reason ? "" : row.is_built ? "in the graph" : "waits"}
                   </span>
+                  {row.reason && <span class="flag">does not apply: {row.reason}</span>}
                   <Withdraw id={row.correction_id} />
                 </li>
               ))}

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { address, get, type DocumentRef, type EntityPage as EntityData } from "./api";
 import {
   Card,
+  CorrectionNote,
   DocumentLink,
   Loading,
   Name,
@@ -51,6 +52,7 @@ export function EntityPage({ id, query }: { id: string; query: URLSearchParams }
         )}
         {data.same_as?.link && <OutLink to={data.same_as.link}>{data.same_as.text}</OutLink>}
       </p>
+      <CorrectionNote correction={data.correction} />
       <EntityEditor entity={data} />
       <div class="columns">
         <div>

@@ -5,6 +5,7 @@ import { address, get, type Evidence, type Fact, type FactRow, type Relation } f
 import {
   Card,
   Confidence,
+  CorrectionNote,
   DocumentLink,
   EntityLink,
   EvidenceText,
@@ -189,7 +190,7 @@ export function FactPage({ id }: { id: string }) {
         <FactMark fact={data} />
       </div>
       <FactEditor fact={data} />
-      {data.correction && <CorrectionNote correction={data.correction} />}
+      <CorrectionNote correction={data.correction} />
       {data.rules.length > 0 && (
         <Card title="Rules that spoke">
           <dl class="pairs">
@@ -245,23 +246,6 @@ function RelationCard({ relation }: { relation: Relation }) {
           ))}
         </p>
       )}
-    </Card>
-  );
-}
-
-function CorrectionNote({ correction }: { correction: Record<string, string> }) {
-  return (
-    <Card title="Corrected">
-      <dl class="pairs">
-        {Object.entries(correction).map(([name, value]) => (
-          <div key={name}>
-            <dt>{label(name)}</dt>
-            <dd>
-              <bdi>{value}</bdi>
-            </dd>
-          </div>
-        ))}
-      </dl>
     </Card>
   );
 }

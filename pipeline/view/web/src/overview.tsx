@@ -90,8 +90,22 @@ export function OverviewCards({ overview, live }: { overview: Overview; live: bo
           labelOf={(place) => `${(place / bins).toFixed(2)} to ${((place + 1) / bins).toFixed(2)}`}
           ticks={["0", "0.25", "0.5", "0.75", "1"]}
         />
-        {overview.judged && <p>{overview.judged.text}</p>}
       </Card>
+      {overview.judged && (
+        <Card title="Right by people's judgement">
+          <p>{overview.judged.text}</p>
+          <ul class="plain-list">
+            {overview.judged.rows.map((row) => (
+              <li key={row.name}>
+                <span>{label(row.name)}</span>
+                <span class="note">
+                  {row.right} of {row.judged}: {row.text}
+                </span>
+              </li>
+            ))}
+          </ul>
+        </Card>
+      )}
       <Card title="Facts of an entity">
         <Histogram
           title="Entities by their number of facts"

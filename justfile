@@ -28,6 +28,10 @@ lint:
 types *arguments:
     .ci/types {{python}} {{arguments}}
 
+# the pages of `pfn-kg view`, out of pipeline/view/web; needs npm
+web *arguments:
+    .ci/web {{arguments}}
+
 # the site, into site/; any dead link is an error
 docs:
     .ci/tree

@@ -40,6 +40,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("show", "show the facts of an entity with their best sentences"),
     "status": ("status", "tell the state of an output folder, and what is left to do"),
     "diff": ("diff", "tell what is new, gone or changed between two graphs"),
+    "view": ("view", "show the graph of a run in a browser"),
+    "report": ("report", "write a page about the graph of a run, to send around"),
     "verify": ("verify", "check that a graph holds what its documentation promises"),
     "rollback": ("rollback", "go back to the graph before the last build"),
     "corrections": ("corrections", "what corrections did, and what they teach"),
@@ -51,10 +53,8 @@ _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 
 #: Commands of the interface that are not built yet.
 NOT_BUILT = (
-    "view",
     "ingest",
     "retry",
-    "report",
 )
 
 # Between two runs of the garbage collector; Python's own default is 700.

@@ -63,12 +63,13 @@ MAY_IMPORT = {
     | SINKS,
     "pipeline.inspect": SCHEMAS | TRANSFORMS | {"pipeline", "pfn"},
     "pipeline.ingest": SCHEMAS | PLUMBING | {"transforms.reading", "pipeline", "pfn.inference"},
+    "pipeline.view": SCHEMAS | TRANSFORMS | {"pipeline"},
     "pipeline.commands": SCHEMAS
     | FACE
     | {"pfn.evaluation", "pfn.training"}
     | TRANSFORMS
     | SINKS
-    | {"pipeline", "pipeline.inspect", "pipeline.ingest"},
+    | {"pipeline", "pipeline.inspect", "pipeline.ingest", "pipeline.view"},
 }
 MAY_IMPORT["pfn_kg"] = set(MAY_IMPORT)
 FOLDERS = sorted({room.split(".")[0] for room in MAY_IMPORT})

@@ -136,7 +136,7 @@ def run_status(directory: str) -> RunStatus:
         corpus_rows=rows,
         extracted_rows=extracted,
         unreadable_files={file.path: file.error for file in found.inputs if file.error},
-        removed_documents=len(found.removed),
+        removed_documents=0 if found.removed is None else found.removed.count,
         extraction=dict(found.extraction.counts),
         graph=found.graph,
         snapshots=snapshots,

@@ -1,0 +1,25 @@
+"""The libraries that only the viewer needs."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.schemas.installation import how_to_install
+
+#: The extra of this project that installs them.
+EXTRA = "view"
+
+
+def check_libraries(*packages: str) -> None:
+    """Refuses to go on without some libraries.
+
+    Args:
+        packages: distributions that are imported under the same name.
+
+    Raises:
+        ConfigurationError: names the first one that is not installed, and how to install it.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise ConfigurationError(how_to_install(package, EXTRA))

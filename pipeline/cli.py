@@ -53,7 +53,6 @@ _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 
 #: Commands of the interface that are not built yet.
 NOT_BUILT = (
-    "ingest",
     "retry",
 )
 

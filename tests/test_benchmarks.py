@@ -48,6 +48,13 @@ def test_clusters(capsys, monkeypatch, documents):
     assert re.search(r"microseconds of cpu a sentence: [\d.]+, with the defaults [\d.]+", said)
 
 
+def test_restraint(capsys, monkeypatch, tiny_model):
+    said = printed(capsys, monkeypatch, "restraint", "--model", tiny_model, "--texts", 3)
+    assert re.search(r"^lists of like sentences: \d+ of \d+ facts found", said, re.MULTILINE)
+    assert re.search(r"^denied or planned facts stated: \d of 3 .*: \d of 3", said, re.MULTILINE)
+    assert "triples per 100 sentences without facts: poem " in said
+
+
 def test_inference(capsys, monkeypatch, documents, tiny_model):
     said = printed(
         capsys, monkeypatch, "inference", "--model", tiny_model, "--data", documents,

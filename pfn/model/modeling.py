@@ -98,18 +98,30 @@ class PFNModel(PreTrainedModel):
             "global_representation": config.global_representation,
         }
         self.ner = TaskUnit(config.hidden_size, len(config.entity_types), **units)
-        self.re = TaskUnit(config.hidden_size, len(config.relation_types), **units)
+        # Spans lie in one sentence; triples need not.
+        across = units | {"sentence_distance": config.sentence_distance}
+        self.re = TaskUnit(config.hidden_size, len(config.relation_types), **across)
         self.re_tail = (
-            TaskUnit(config.hidden_size, len(config.relation_types), **units)
+            TaskUnit(config.hidden_size, len(config.relation_types), **across)
             if config.tail_table
             else None
         )
+        # What they add is nothing before it is learnt: a trained model may be given them.
+        self._added = [
+            module
+            for module in (
+                self.word_shapes,
+                self.re.distance,
+                self.re_tail and self.re_tail.distance,
+            )
+            if module is not None
+        ]
         self.post_init()
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         # PyTorch's own initialisation, as in the official code; the encoder brings its own.
-        if module is self.word_shapes:
+        if module in self._added:
             nn.init.zeros_(module.weight)
         elif isinstance(module, nn.Linear | nn.LayerNorm | nn.LSTM):
             module.reset_parameters()
@@ -141,11 +153,13 @@ class PFNModel(PreTrainedModel):
         return PFNProjections(
             features,
             self.ner.project(features.entity, features.shared, position_mask),
-            self.re.project(features.relation, features.shared, position_mask),
+            self.re.project(features.relation, features.shared, position_mask, sentence_ids),
             position_mask,
             None
             if self.re_tail is None
-            else self.re_tail.project(features.relation, features.shared, position_mask),
+            else self.re_tail.project(
+                features.relation, features.shared, position_mask, sentence_ids
+            ),
             sentence_ids,
         )
 

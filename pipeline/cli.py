@@ -52,9 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 
 #: Commands of the interface that are not built yet.
-NOT_BUILT = (
-    "retry",
-)
+NOT_BUILT = ("retry",)
 
 # Between two runs of the garbage collector; Python's own default is 700.
 _OBJECTS_BETWEEN_COLLECTIONS = 200_000

@@ -128,6 +128,8 @@ def random_extractor():
             if model.word_shapes is not None:
                 model.word_shapes.weight.normal_()
             model.encoder.get_input_embeddings().weight.normal_()
+            if model.re.distance is not None:
+                model.re.distance.weight[1:].normal_()
             for unit in (model.ner, model.re):
                 unit.label.weight.mul_(4)
                 unit.label.bias.sub_(1)

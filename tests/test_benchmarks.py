@@ -59,6 +59,13 @@ def test_host(capsys, monkeypatch, tiny_model):
     assert re.search(r"^  write extractions +-?[\d.]+$", said, re.MULTILINE)
 
 
+def test_restraint(capsys, monkeypatch, tiny_model):
+    said = printed(capsys, monkeypatch, "restraint", "--model", tiny_model, "--texts", 3)
+    assert re.search(r"^lists of like sentences: \d+ of \d+ facts found", said, re.MULTILINE)
+    assert re.search(r"^denied or planned facts stated: \d of 3 .*: \d of 3", said, re.MULTILINE)
+    assert "triples per 100 sentences without facts: poem " in said
+
+
 def test_inference(capsys, monkeypatch, documents, tiny_model):
     said = printed(
         capsys, monkeypatch, "inference", "--model", tiny_model, "--data", documents,

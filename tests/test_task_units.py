@@ -69,6 +69,44 @@ def test_cells_are_those_of_the_table(unit):
     )
 
 
+@torch.no_grad()
+def test_a_pair_sees_how_many_sentences_are_between(unit):
+    torch.manual_seed(6)
+    seeing = TaskUnit(HIDDEN, LABELS, 0.1, True, sentence_distance=True).double().eval()
+    seeing.distance.weight[1:].normal_()
+    task, shared = features()
+    mask = torch.ones(1, LENGTH, dtype=torch.bool)
+    ids = torch.tensor([[0, 0, 1, 4, 9]])
+    pairs = torch.ones(1, LENGTH, LENGTH, dtype=torch.bool).nonzero(as_tuple=True)
+    read = seeing.project(task, shared, mask, ids)
+    found = seeing.table(read)[0]
+    np.testing.assert_allclose(seeing.cells(read, *pairs), found.flatten(0, 1), atol=1e-12)
+    blind = seeing.table(seeing.project(task, shared, mask))[0]
+    for i, j in np.ndindex(LENGTH, LENGTH):
+        # Inside a sentence it is as if nothing were added.
+        assert torch.equal(found[i, j], blind[i, j]) == (ids[0, i] == ids[0, j])
+    # Three sentences are as far as nine, and the order counts.
+    far = seeing.table(seeing.project(task, shared, mask, torch.tensor([[0, 0, 1, 4, 7]])))[0]
+    assert torch.equal(found[:3], far[:3])
+    assert not torch.equal(seeing.distance.weight[1], seeing.distance.weight[-1])
+    assert not unit.state_dict().keys() & {"distance.weight"}
+
+
+@torch.no_grad()
+def test_the_vector_of_one_sentence_is_not_learnt():
+    unit = TaskUnit(HIDDEN, LABELS, 0.0, True, sentence_distance=True)
+    torch.nn.init.zeros_(unit.distance.weight)
+    with torch.enable_grad():
+        task, shared = (part.float() for part in features())
+        read = unit.project(
+            task, shared, torch.ones(1, LENGTH, dtype=torch.bool), torch.tensor([[0, 0, 1, 2, 2]])
+        )
+        pairs = torch.ones(1, LENGTH, LENGTH, dtype=torch.bool).nonzero(as_tuple=True)
+        unit.cells(read, *pairs).square().sum().backward()
+    gradient = unit.distance.weight.grad.abs().sum(1)
+    assert (gradient > 0).tolist() == [False, True, True, False, False, True, True]
+
+
 @pytest.mark.parametrize("block", [1, 4, 5, 6, 512])
 def test_blocks_change_nothing(unit, monkeypatch, block):
     task, shared = features()

@@ -85,7 +85,10 @@ def test_a_crop_is_the_text_of_its_words(random_extractor):
         assert found[1:] == expected[1:]
 
 
-@pytest.mark.parametrize("options", [{}, {"positions": "pieces"}, {"tail_table": True}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"positions": "pieces"}, {"tail_table": True}, {"sentence_distance": True}],
+)
 def test_pruned_is_full_in_windows(random_extractor, options):
     extractor = random_extractor(**options)
     extractor.config.calibration = {
@@ -118,8 +121,9 @@ def test_pruned_is_full_in_windows(random_extractor, options):
     assert across > 0
 
 
-def test_the_loss_of_a_window(random_extractor):
-    extractor = random_extractor()
+@pytest.mark.parametrize("distance", [False, True])
+def test_the_loss_of_a_window(random_extractor, distance):
+    extractor = random_extractor(sentence_distance=distance)
     model, inputs = extractor.model, extractor.inputs
     sentences = split_sentences(TEXT)
     parts = [w for (w,) in inputs.encode([TEXT[s.begin : s.end] for s in sentences])]

@@ -106,6 +106,23 @@ def test_going_on_from_a_model_without_a_step(trained, data, tmp_path):
         assert weight.equal(ours.model.state_dict()[name]), name
 
 
+def test_a_model_is_given_the_distance_of_sentences(trained, data, tmp_path, capsys):
+    more = {"epochs": 0, "window-tokens": 40, "start-from": trained / "model"}
+    given = [*options(data, tmp_path / "on", **more), "--sentence-distance"]
+    assert main(["train", *given]) == 0
+    ours = Extractor.from_pretrained(tmp_path / "on" / "model")
+    state = ours.model.state_dict()
+    assert ours.config.sentence_distance
+    assert not state.pop("re.distance.weight").any()
+    theirs = Extractor.from_pretrained(trained / "model")
+    assert all(weight.equal(state.pop(n)) for n, weight in theirs.model.state_dict().items())
+    assert not state
+    # One that has it can't do without.
+    more["start-from"] = tmp_path / "on" / "model"
+    assert main(["train", *options(data, tmp_path / "off", **more)]) == 2
+    assert "has sentence_distance True, not False" in capsys.readouterr().err
+
+
 def test_going_on_from_the_mean_of_several(trained, data, tmp_path):
     first = Extractor.from_pretrained(trained / "model", device="cpu")
     for number, weight in enumerate(first.model.parameters()):

@@ -51,6 +51,8 @@ class PFNConfig(PreTrainedConfig):
         dropconnect: rate of the weights dropped from hidden state to gates.
         word_shapes: whether the shape of each word (`pfn_kg.pfn.model.word_shape`) is added to the
             encoder's input as a learnt embedding.
+        sentence_distance: whether the relation unit sees how many sentences are between subject
+            and object, in windows of several sentences, as a learnt vector.
         reflexive: whether both heads of a triple may be the same position, as in the paper;
             a model that hardly saw such triples says nonsense there, on one-word sentences
             above all.
@@ -99,6 +101,7 @@ class PFNConfig(PreTrainedConfig):
     dropout: float = 0.1
     dropconnect: float = 0.1
     word_shapes: bool = False
+    sentence_distance: bool = False
     reflexive: bool = True
     max_span: int | None = None
     flat_entities: bool = False

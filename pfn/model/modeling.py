@@ -100,18 +100,30 @@ class PFNModel(PreTrainedModel):
             "global_representation": config.global_representation,
         }
         self.ner = TaskUnit(config.hidden_size, len(config.entity_types), **units)
-        self.re = TaskUnit(config.hidden_size, len(config.relation_types), **units)
+        # Spans lie in one sentence; triples need not.
+        across = units | {"sentence_distance": config.sentence_distance}
+        self.re = TaskUnit(config.hidden_size, len(config.relation_types), **across)
         self.re_tail = (
-            TaskUnit(config.hidden_size, len(config.relation_types), **units)
+            TaskUnit(config.hidden_size, len(config.relation_types), **across)
             if config.tail_table
             else None
         )
+        # What they add is nothing before it is learnt: a trained model may be given them.
+        self._added = [
+            module
+            for module in (
+                self.word_shapes,
+                self.re.distance,
+                self.re_tail and self.re_tail.distance,
+            )
+            if module is not None
+        ]
         self.post_init()
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         # PyTorch's own initialisation, as in the official code; the encoder brings its own.
-        if module is self.word_shapes:
+        if module in self._added:
             nn.init.zeros_(module.weight)
         elif isinstance(module, nn.Linear | nn.LayerNorm | nn.LSTM):
             module.reset_parameters()
@@ -143,20 +155,22 @@ class PFNModel(PreTrainedModel):
         return PFNProjections(
             features,
             self.ner.project(features.entity, features.shared, position_mask),
-            self.re.project(features.relation, features.shared, position_mask),
+            self.re.project(features.relation, features.shared, position_mask, sentence_ids),
             position_mask,
-            self._project_tails(features, position_mask),
+            self._project_tails(features, position_mask, sentence_ids),
             sentence_ids,
         )
 
-    def _project_tails(self, features: PartitionFeatures, mask: Tensor) -> UnitFeatures | None:
+    def _project_tails(
+        self, features: PartitionFeatures, mask: Tensor, sentence_ids: Tensor | None
+    ) -> UnitFeatures | None:
         """What the tail table is filled from, if there is one."""
         if self.re_tail is None:
             return None
         if self.config.tail_features == "shared" and features.shared is not None:
             # PFN-nested: the shared partition knows where entities end and how they relate.
-            return self.re_tail.project(features.shared, features.relation, mask)
-        return self.re_tail.project(features.relation, features.shared, mask)
+            return self.re_tail.project(features.shared, features.relation, mask, sentence_ids)
+        return self.re_tail.project(features.relation, features.shared, mask, sentence_ids)
 
     def _encode(
         self, input_ids: Tensor, attention_mask: Tensor, shape_ids: Tensor | None

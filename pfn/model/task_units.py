@@ -17,6 +17,9 @@ from pfn_kg.pfn.model.loss import Labels
 _BLOCK = 1 << 16
 _CPU_BLOCK = 512
 
+# Sentences between two positions, beyond which all distances are one.
+_FAR = 3
+
 
 class UnitFeatures(NamedTuple):
     """What a unit fills its table from.
@@ -24,10 +27,12 @@ class UnitFeatures(NamedTuple):
     Attributes:
         task: features h of each position, (batch, length, features).
         constant: C h_g + bias of each sentence, (batch, hidden).
+        sentence_ids: in windows of several sentences that of each position, (batch, length).
     """
 
     task: Tensor
     constant: Tensor
+    sentence_ids: Tensor | None = None
 
 
 class TaskUnit(nn.Module):
@@ -47,6 +52,9 @@ class TaskUnit(nn.Module):
         feature_size: width of the features h; `hidden_size` by default.
         shared: whether eq. 8 reads shared features beside the task's.
         global_representation: whether a pair sees h_g at all.
+        sentence_distance: whether a pair sees how many sentences are between its positions, and
+            which comes first: a learnt vector is added to its representation, none inside a
+            sentence. The paper reads single sentences and needs none.
     """
 
     def __init__(
@@ -58,6 +66,7 @@ class TaskUnit(nn.Module):
         feature_size: int | None = None,
         shared: bool = True,
         global_representation: bool = True,
+        sentence_distance: bool = False,
     ):
         super().__init__()
         self.feature_size = feature_size or hidden_size
@@ -71,20 +80,32 @@ class TaskUnit(nn.Module):
         self.layer_norm = nn.LayerNorm(hidden_size) if layer_norm else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.label = nn.Linear(hidden_size, labels)
+        # The first vector is that of one sentence, and stays zero.
+        self.distance = (
+            nn.Embedding(2 * _FAR + 1, hidden_size, padding_idx=0) if sentence_distance else None
+        )
 
-    def project(self, task: Tensor, shared: Tensor | None, mask: Tensor) -> UnitFeatures:
+    def project(
+        self,
+        task: Tensor,
+        shared: Tensor | None,
+        mask: Tensor,
+        sentence_ids: Tensor | None = None,
+    ) -> UnitFeatures:
         """Reads the sentences, up to what pairs of positions are made from.
 
         Args:
             task: entity or relation features, (batch, length, features).
             shared: shared features, (batch, length, features), where there are any.
             mask: true at positions of the sentence, (batch, length).
+            sentence_ids: in windows of several sentences that of each position, (batch, length).
         """
         if self.global_representation is None:
-            return UnitFeatures(task, self.pair.bias.expand(len(task), -1))
+            return UnitFeatures(task, self.pair.bias.expand(len(task), -1), sentence_ids)
         sentence = self.global_representation(task, shared, mask)
         whole = self.pair.weight[:, 2 * self.feature_size :]
-        return UnitFeatures(task, functional.linear(sentence, whole, self.pair.bias))
+        constant = functional.linear(sentence, whole, self.pair.bias)
+        return UnitFeatures(task, constant, sentence_ids)
 
     def logits(self, pairs: Tensor) -> Tensor:
         """The logits of the labels from sums of projections, (..., hidden) to (..., labels).
@@ -98,9 +119,10 @@ class TaskUnit(nn.Module):
         """Logits of all pairs, (batch, length, length, labels)."""
         first, second = self._weights()
         rows = functional.linear(features.task, first) + features.constant.unsqueeze(1)
-        return self.logits(
-            rows.unsqueeze(2) + functional.linear(features.task, second).unsqueeze(1)
-        )
+        pairs = rows.unsqueeze(2) + functional.linear(features.task, second).unsqueeze(1)
+        if (ids := features.sentence_ids) is not None and self.distance is not None:
+            pairs = pairs + self.distance(_places(ids.unsqueeze(1) - ids.unsqueeze(2)))
+        return self.logits(pairs)
 
     def table_loss(
         self, features: UnitFeatures, mask: Tensor, labels: Labels, triangle: bool
@@ -155,13 +177,21 @@ class TaskUnit(nn.Module):
         columns, column = _needed(sentence * length + second, len(task))
         of_rows = functional.linear(task[rows], weights[0]) + features.constant[rows // length]
         of_columns = functional.linear(task[columns], weights[1])
+        between = None
+        if (ids := features.sentence_ids) is not None and self.distance is not None:
+            between = _places(ids[sentence, second] - ids[sentence, first])
         if torch.is_grad_enabled():
-            return self.logits(of_rows.index_select(0, row) + of_columns.index_select(0, column))
+            pairs = of_rows.index_select(0, row) + of_columns.index_select(0, column)
+            if between is not None and self.distance is not None:
+                pairs = pairs + self.distance(between)
+            return self.logits(pairs)
         size = _CPU_BLOCK if task.device.type == "cpu" else _BLOCK
         logits = task.new_empty(len(row), self.label.out_features)
         for begin in range(0, len(row), size):
             pairs = of_rows.index_select(0, row[begin : begin + size])
             pairs += of_columns.index_select(0, column[begin : begin + size])
+            if between is not None and self.distance is not None:
+                pairs += self.distance(between[begin : begin + size])
             logits[begin : begin + size] = self.logits(pairs)
         return logits
 
@@ -171,6 +201,11 @@ def _needed(places: Tensor, count: int) -> tuple[Tensor, Tensor]:
     occurs = torch.zeros(count, dtype=torch.bool, device=places.device)
     occurs[places] = True
     return occurs.nonzero().squeeze(1), (occurs.cumsum(0) - 1)[places]
+
+
+def _places(sentences: Tensor) -> Tensor:
+    """The places of distances in sentences among the vectors of `TaskUnit.distance`."""
+    return sentences.clamp(-_FAR, _FAR) % (2 * _FAR + 1)
 
 
 def upper_triangle(

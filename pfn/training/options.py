@@ -22,6 +22,9 @@ FREE = (
     "shared_sentences",
 )
 
+#: What a trained model can be given, and not lose.
+ADDED = ("sentence_distance",)
+
 #: The options that say what model is trained, as they are called in `PFNConfig` too.
 ARCHITECTURE = (
     "hidden_size",
@@ -34,6 +37,7 @@ ARCHITECTURE = (
     "positions",
     "word_shapes",
     "layer_norm",
+    *ADDED,
     *FREE,
 )
 
@@ -108,6 +112,13 @@ class TrainingOptions(Options):
         group="Optimisation",
         metavar="X",
         ge=0,
+    )
+    sentence_distance: bool = option(
+        False,
+        "whether the relation unit sees how many sentences are between subject and object; needs"
+        " `window_tokens`",
+        group="Architecture",
+        negatable=True,
     )
     dropout: float = option(
         0.1,

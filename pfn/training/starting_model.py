@@ -20,7 +20,7 @@ from pfn_kg.pfn.checksums import check_checksums
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.encoder import find_encoder
 from pfn_kg.pfn.model.modeling import PFNModel
-from pfn_kg.pfn.training.options import ARCHITECTURE, FREE, TrainingOptions
+from pfn_kg.pfn.training.options import ADDED, ARCHITECTURE, FREE, TrainingOptions
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 
@@ -105,7 +105,8 @@ def _start_model(name: str, options: TrainingOptions) -> PFNModel:
     check_checksums(folder)
     config = PFNConfig.from_pretrained(folder)
     for option in ARCHITECTURE:
-        if option not in FREE and getattr(config, option) != getattr(options, option):
+        can_change = option in FREE or (option in ADDED and not getattr(config, option))
+        if not can_change and getattr(config, option) != getattr(options, option):
             raise ConfigurationError(
                 f"{name} has {option} {getattr(config, option)}, not {getattr(options, option)}",
                 field="start_from",

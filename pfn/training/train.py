@@ -142,6 +142,8 @@ def _check_windows(train_data: Reading, dev_data: Reading, options: TrainingOpti
         raise ConfigurationError("needs `window_tokens`", field="mention_replacement")
     if options.unrelated_parts and not options.window_tokens:
         raise ConfigurationError("needs `window_tokens`", field="unrelated_parts")
+    if options.sentence_distance and not options.window_tokens:
+        raise ConfigurationError("needs `window_tokens`", field="sentence_distance")
     if train_data.is_partial and not options.window_tokens:
         raise ConfigurationError("documents annotated in part need `window_tokens`", field="train")
     if dev_data.documents and not by_annotation(dev_data)[0]:

@@ -123,7 +123,7 @@ class PFNModel(PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         # PyTorch's own initialisation, as in the official code; the encoder brings its own.
-        if module in self._added:
+        if isinstance(module, nn.Embedding) and module in self._added:
             nn.init.zeros_(module.weight)
         elif isinstance(module, nn.Linear | nn.LayerNorm | nn.LSTM):
             module.reset_parameters()

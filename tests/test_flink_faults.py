@@ -1,4 +1,4 @@
-"""Faults of a cluster, on a real Flink: workers that lack the output folder, and one that is lost."""
+"""Faults of a cluster, on a real Flink: workers that lack the output folder, or that are lost."""
 
 import pytest
 

@@ -21,7 +21,7 @@ from pathlib import Path
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 # For so long, in seconds, the line may be made and jobs be cancelled; then it says less.
 _PATIENCE = 1.0
-_CANCEL_PATIENCE = 2.0
+_CANCEL_PATIENCE = 1.5
 
 _hints: list[Callable[[], str]] = []
 _temporary: set[str] = set()

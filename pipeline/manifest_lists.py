@@ -102,16 +102,14 @@ class _List(Part):
         """The rows, as tuples in the order of the schema's columns.
 
         Raises:
-            ConfigurationError: if the file is missing, damaged, or holds other rows.
+            OSError: if the file is missing, damaged, or can't be read.
+            ConfigurationError: if it holds other rows.
         """
         if self.rows is not None:
             return self.rows
         path, found = self.place(directory), []
-        try:
-            for batch in read_list(path, self.SCHEMA, self.count):
-                found += [_plain(row) for row in zip(*map(pa.Array.to_pylist, batch), strict=True)]
-        except OSError as error:
-            raise ConfigurationError(str(error)) from None
+        for batch in read_list(path, self.SCHEMA, self.count):
+            found += [_plain(row) for row in zip(*map(pa.Array.to_pylist, batch), strict=True)]
         rows = tuple(found)
         if _digest(rows) != self.digest:
             raise ConfigurationError(f"{path}: its rows are not those that the manifest names")

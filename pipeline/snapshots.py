@@ -244,11 +244,15 @@ def switch_link(directory: str, path: str) -> None:
 
 
 def is_link_behind(directory: str, manifest: Manifest) -> bool:
-    """Whether the link `DIR/graph` leads to another snapshot than the manifest names."""
+    """Whether the link `DIR/graph` leads to another whole snapshot than the manifest names.
+
+    That is what a command leaves that is killed between the two; nothing else is ours to mend.
+    """
     if not is_local(directory) or manifest.graph in (None, HERE):
         return False
     link = local_path(directory) / LINK
-    return link.is_symlink() and os.readlink(link) != manifest.graph
+    is_other = link.is_symlink() and os.readlink(link) != manifest.graph
+    return is_other and (link / RECORD_FILE).is_file()
 
 
 def history(directory: str, path: str | None) -> Iterator[str]:

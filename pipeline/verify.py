@@ -91,7 +91,7 @@ def _check_records(run: FinishedRun, findings: Findings) -> None:
     for list_ in run.manifest.lists:
         try:
             list_.read(run.directory)
-        except ConfigurationError as error:
+        except (ConfigurationError, OSError) as error:
             now = find_manifest(run.directory)
             if now is not None and now.lists == run.manifest.lists:  # or another one replaced it
                 findings.add("list that is not whole", str(error))

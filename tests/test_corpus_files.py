@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from helpers.output_folders import files
+from helpers.read_corpus import rows
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import ExtractOptions
@@ -22,13 +23,6 @@ from pfn_kg.transforms.reading.list_corpus import list_corpus
 from pfn_kg.transforms.reading.plan import plan_extraction
 
 TEXTS = ["Anna Bell was born in London.", "She works for NATO."]
-
-
-def rows(*corpus, **options):
-    """The documents of a corpus, in order."""
-    given = ExtractOptions(corpus=list(map(str, corpus)), output="out", **options)
-    plan = plan_extraction(given, "model")
-    return [document for run in plan.runs for document in read_documents(run)]
 
 
 def write(path, ids=("a", "b"), texts=TEXTS, **columns):

@@ -75,7 +75,7 @@ def redirects(folder):
 
 
 def without_redirects(folder):
-    return files(folder, but=("extractions", "redirects"))
+    return files(folder, but=("extractions", "lists", "redirects"))
 
 
 def check_sound(folder):

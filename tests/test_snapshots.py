@@ -24,6 +24,7 @@ from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.graph import Graph
 from pfn_kg.pipeline.locks import Owner, write_owner
+from pfn_kg.pipeline.manifest_updates import update_manifest
 from pfn_kg.pipeline.remove import remove_documents
 from pfn_kg.pipeline.verify import verify
 from pfn_kg.schemas.errors import ConfigurationError
@@ -187,6 +188,24 @@ def test_rollback(folder, capsys):
     capsys.readouterr()
     assert main(["rollback", str(folder)]) == 2
     assert f"{first[0]}, is not kept" in capsys.readouterr().err
+
+
+def test_a_link_that_a_killed_command_left_behind(folder):
+    run_build(str(folder))
+    first = current(folder)
+    run_build(str(folder), HIGH)
+    for mend in (
+        lambda: verify(str(folder)),
+        lambda: main(["rollback", str(folder)]),
+        lambda: update_manifest(str(folder), "load", lambda now: now),
+        lambda: remove_documents(str(folder), ["a"]),
+    ):
+        (folder / "graph").unlink()
+        (folder / "graph").symlink_to(first if current(folder) != first else builds(folder)[-1])
+        (folder / ".graph-0").symlink_to(first)
+        mend()
+        assert os.readlink(folder / "graph") == current(folder)
+        assert not (folder / ".graph-0").is_symlink()
 
 
 def to_old_layout(folder):

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pfn_kg.pfn.checkpoint import check_window_tokens
-from pfn_kg.pfn.inference.precision import default_precision
-from pfn_kg.pfn.inference.token_budget import default_token_budget
+from pfn_kg.pfn.inference.precision import common_precision, default_precision
+from pfn_kg.pfn.inference.token_budget import default_chunk_documents, default_token_budget
 from pfn_kg.schemas.extract_options import ExtractOptions
 
 
@@ -18,7 +18,7 @@ def with_reading_defaults(
     recorded: Mapping[str, Any],
     is_local: bool,
 ) -> ExtractOptions:
-    """Sets token budget, precision and windows, on which the results depend.
+    """Sets token budget, size of chunks, precision and windows, on which the results depend.
 
     Whoever resumes a run or adds to a graph reads as it did.
 
@@ -27,18 +27,25 @@ def with_reading_defaults(
         config: the model's config.json.
         recorded: the options of the run that is resumed or added to, if any.
         is_local: whether this machine is the one that reads. Of other machines' processors
-            nothing is known: their precision stays `auto`, which is the same on all of them.
+            nothing is known: their precision stays `auto`, which is the same on all of them, and
+            here too where nothing else is better.
 
     Raises:
         ConfigurationError: if the device is not there, or the encoder can't read such windows.
     """
     budget, precision = options.token_budget, options.precision
+    documents = options.chunk_documents
     if budget is None:
         budget = recorded.get("token_budget") or default_token_budget(_type(options.device))
+        # A chunk has some batches of such a budget.
+        if "chunk_documents" not in options.model_fields_set:
+            documents = default_chunk_documents(_type(options.device))
     if precision == "auto" and "precision" in recorded:
         precision = recorded["precision"]
     elif precision == "auto" and is_local:
-        precision = default_precision(_type(options.device))
+        device = _type(options.device)
+        if (better := default_precision(device)) != common_precision(device):
+            precision = better
     # As the extractor has it, without loading one.
     window = config.get("window_tokens", 0)
     if options.window_tokens is not None:
@@ -46,6 +53,7 @@ def with_reading_defaults(
     most = (config.get("encoder") or {}).get("max_position_embeddings")
     return options.changed(
         token_budget=budget,
+        chunk_documents=documents,
         precision=precision,
         window_tokens=check_window_tokens(int(window), most),
     )

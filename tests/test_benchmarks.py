@@ -48,6 +48,22 @@ def test_clusters(capsys, monkeypatch, documents):
     assert re.search(r"microseconds of cpu a sentence: [\d.]+, with the defaults [\d.]+", said)
 
 
+def test_gpu(capsys, monkeypatch, tiny_model):
+    small = ["--documents", 3, "--budgets", "64,256", "--sequences", "2", "--rounds", 1]
+    # A random encoder of base width takes a while on a CPU.
+    parts = "encoder,extractor,stages,agreement,recurrence,processes"
+    said = printed(
+        capsys, monkeypatch, "gpu", "--device", "cpu", "--model", tiny_model, *small,
+        "--parts", parts, "--sample", 20, "--processes", "1", "--sentences", 24,
+    )  # fmt: skip
+    assert len(re.findall(r"sentences/s +[\d.]+ us", said)) == 8
+    assert "fp32: 20 of 20 sentences (100.00%)" in said
+    assert re.search(r"^ +2 sequences: fp32 +[\d.]+ us a step", said, re.MULTILINE)
+    assert re.search(r"^ +1 processes: 24 sentences, ", said, re.MULTILINE)
+    nothing = [*small, "--device", "cpu", "--seconds", 0, "--parts", "large"]
+    assert "large: left out" in printed(capsys, monkeypatch, "gpu", "--model", tiny_model, *nothing)
+
+
 def test_host(capsys, monkeypatch, tiny_model):
     said = printed(
         capsys, monkeypatch, "host", "--documents", 5, "--model", tiny_model, "--rounds", 1,

@@ -7,7 +7,15 @@ import torch
 
 from pfn_kg.pfn.calibration import calibration_of
 from pfn_kg.pfn.checkpoint import DEFAULT_MODEL, shipped_models
-from pfn_kg.pfn.inference.decoding import RelationShift, decode, decode_tables, head_pairs
+from pfn_kg.pfn.inference.decoding import (
+    Cells,
+    RelationShift,
+    decode,
+    decode_tables,
+    head_pairs,
+    packed,
+    unpacked,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -87,6 +95,16 @@ def test_no_entity_no_triple(tiny_extractor):
     pruned = decode(tiny_extractor.model, batch, entity_floor=1.0, relation_floor=0.0)
     assert not len(pruned.entities.places)
     assert not len(pruned.triples.places)
+
+
+def test_cells_in_one_tensor():
+    tables = [Cells(torch.randint(0, 99, (count, 4)), torch.rand(count)) for count in (3, 0, 5)]
+    rows = packed(tables)
+    assert rows.dtype == torch.int32
+    for found, given in zip(unpacked(rows, [3, 0, 5]), tables, strict=True):
+        assert found.places.equal(given.places)
+        assert found.scores.equal(given.scores)
+        assert found.scores.dtype == given.scores.dtype
 
 
 def test_head_pairs_stay_in_their_sentence():

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from helpers.corpora import TEXTS
-from pfn_kg.pfn.inference.parallel_batches import read_batches
+from pfn_kg.pfn.inference import head_reader
+from pfn_kg.pfn.inference.parallel_batches import read_batches, read_in_line
 
 pytestmark = pytest.mark.quick
 
@@ -51,6 +52,62 @@ def test_errors_come_through(threads):
     with pytest.raises(ValueError, match="batch 0"):
         read_batches(read, [0, 1, 2], CPU)
     assert torch.get_num_threads() == threads_of_a_new_thread() == threads
+
+
+def test_a_line_of_three_steps():
+    done, batches = [], list(range(7))
+
+    def step(name, of):
+        def call(batch, *output):
+            done.append((name, batch if name != "run" else batch - 10))
+            if (name, done[-1][1]) in fails:
+                raise MemoryError
+            return of(batch)
+
+        return call
+
+    steps = (step("prepare", lambda b: b + 10), step("run", lambda p: p * 2), step("finish", int))
+    fails = set()
+    read_in_line(*steps, step("failed", int), batches)
+    for name in ("prepare", "run", "finish"):
+        assert [batch for of, batch in done if of == name] == batches
+    assert "failed" not in dict(done)
+    # A batch is prepared while the one before it runs, and no earlier.
+    for number in batches[2:]:
+        assert done.index(("prepare", number)) > done.index(("run", number - 2))
+    done.clear()
+    fails = {("prepare", 0), ("run", 3), ("finish", 4), ("run", 6)}
+    read_in_line(*steps, step("failed", int), batches)
+    assert [batch for of, batch in done if of == "failed"] == [0, 3, 6, 4]
+    assert sorted(batch for of, batch in done if of == "finish") == [1, 2, 4, 5]
+    done.clear()
+    read_in_line(*steps, step("failed", int), [])
+    assert not done
+
+
+def test_a_gpu_s_way_finds_the_same(tiny_extractor, monkeypatch):
+    options = {"token_budget": 32, "entity_floor": 0.1, "relation_floor": 0.1}
+    expected = tiny_extractor.predict_heads(TEXTS, **options)
+    project = tiny_extractor.model.project
+    calls = []
+
+    def in_line(read, batches, device):
+        reader = read.__self__
+        read_in_line(reader._prepare, reader._run, reader._finish, read, batches)
+
+    def fail_at_first(**batch):
+        calls.append(None)
+        if len(calls) == 2:
+            raise MemoryError
+        return project(**batch)
+
+    monkeypatch.setattr(head_reader, "read_batches", in_line)
+    monkeypatch.setattr(tiny_extractor.model, "project", fail_at_first)
+    found = tiny_extractor.predict_heads(TEXTS, **options)
+    assert len(calls) > 3
+    for ours, theirs in zip(found, expected, strict=True):
+        assert [m[:4] for m in ours.mentions] == [m[:4] for m in theirs.mentions]
+        assert [t[:3] for t in ours.head_triples] == [t[:3] for t in theirs.head_triples]
 
 
 def test_what_is_found_does_not_depend_on_the_threads(tiny_extractor, threads):

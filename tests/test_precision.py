@@ -9,6 +9,7 @@ from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.inference import precision
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.extract_phase import prepare_extraction
+from pfn_kg.pipeline.reading_defaults import with_reading_defaults
 from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.transforms.extraction.inference import PFNModelHandler
 
@@ -35,6 +36,26 @@ def test_the_processor_is_asked(monkeypatch, asked_anew, most):
     else:
         monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
     assert precision.multiplies_bf16() == (HAS_BF16 and most in ("DEFAULT", None))
+
+
+def test_a_gpu_gets_more_at_once():
+    def read(device, is_local=True, **options):
+        given = ExtractOptions(corpus=["a"], output="b", device=device, **options)
+        found = with_reading_defaults(given, config={}, recorded={}, is_local=is_local)
+        return found.token_budget, found.chunk_documents, found.precision
+
+    assert read("cpu") == (1024, 500, "auto")
+    assert read("cuda:1") == (65536, 2000, "auto")
+    assert read("cuda", is_local=False) == (65536, 2000, "auto")
+    assert read("cuda", chunk_documents=7, precision="bf16") == (65536, 7, "bf16")
+
+
+def test_tf32_is_as_before_afterwards():
+    before = torch.get_float32_matmul_precision()
+    for allowed, inside in ((False, before), (True, "high")):
+        with precision.tf32_products(allowed):
+            assert torch.get_float32_matmul_precision() == inside
+        assert torch.get_float32_matmul_precision() == before
 
 
 def test_by_device(processor):
@@ -70,7 +91,7 @@ def test_who_goes_on_reads_at_the_same(tmp_path, tiny_model, monkeypatch, capsys
     assert extract(corpus, tmp_path / "out", tiny_model, "--device", "cpu") == 0
     assert read_manifest(tmp_path / "out")["configuration"]["precision"] == "bf16"
     by(False)
-    assert plan(tmp_path / "new").options.precision == "fp32"
+    assert plan(tmp_path / "new").options.precision == "auto"
     # Another machine goes on as the first one began.
     for how in ({"resume": True}, {"into": True}):
         assert plan(tmp_path / "out", **how).options.precision == "bf16"

@@ -17,8 +17,10 @@ from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.modeling import PFNModel, PFNOutput
 from pfn_kg.pfn.model.task_units import TaskUnit, UnitFeatures, upper_triangle
 
-# Cells whose pair representations are in memory at once, to bound it on long sentences.
+# Cells whose pair representations are in memory at once, to bound it on long sentences. On a GPU
+# there are more, since after each of them one waits for their count.
 _CELLS = 1 << 16
+_GPU_CELLS = 1 << 18
 _NONE = Calibration()
 
 
@@ -94,11 +96,12 @@ def decode(
     Returns:
         Cells on the CPU; every head of a triple is the row of an entity.
     """
+    # Before the encoder is called: to count the cells one waits for all that was asked for.
+    spans = upper_triangle(batch["position_mask"], batch.get("sentence_ids"), model.config.max_span)
     read = model.project(**batch)
     of_entities, of_relations = (
         calibration_of(model.config.calibration, table) for table in ("entity", "relation")
     )
-    spans = upper_triangle(read.mask, read.sentence_ids, model.config.max_span)
     entities = accept(model.ner, read.ner, spans, floor=entity_floor, calibration=of_entities)
     pairs = head_pairs(entities.places, read.mask, model.config.reflexive)
     shift = RelationShift.of(model.config, read.sentence_ids, read.mask.device)
@@ -121,7 +124,36 @@ def decode(
                 shift=shift,
             )
         )
-    return Decoded(*(Cells(c.places.cpu(), c.scores.float().cpu()) for c in tables))
+    return Decoded(*_on_cpu(tables))
+
+
+def _on_cpu(tables: list[Cells]) -> list[Cells]:
+    """Cells of tables on the CPU; from a GPU in one copy, since each copy waits."""
+    if all(cells.places.device.type == "cpu" for cells in tables):
+        return [Cells(cells.places, cells.scores.float()) for cells in tables]
+    return unpacked(packed(tables).cpu(), [len(cells.scores) for cells in tables])
+
+
+def packed(tables: list[Cells]) -> Tensor:
+    """Cells of tables in one tensor: places, and the bits of their scores, (cells, 5)."""
+    rows = [
+        torch.cat((c.places.int(), c.scores.float().view(torch.int32).unsqueeze(1)), 1)
+        for c in tables
+    ]
+    return torch.cat(rows)
+
+
+def unpacked(rows: Tensor, sizes: list[int]) -> list[Cells]:
+    """What `packed` was given.
+
+    Args:
+        rows: from `packed`.
+        sizes: how many cells each table has.
+    """
+    return [
+        Cells(part[:, :4].long(), part[:, 4].contiguous().view(torch.float32))
+        for part in rows.split(sizes)
+    ]
 
 
 def accept(
@@ -144,14 +176,18 @@ def accept(
         shift: what it adds by relation and place.
     """
     places, scores = [], []
-    for part in zip(*(c.split(_CELLS) for c in cells), strict=True):
+    size = _CELLS if cells[0].device.type == "cpu" else _GPU_CELLS
+    for part in zip(*(c.split(size) for c in cells), strict=True):
         logits = unit.cells(features, *part)
         probabilities = calibration.probability(logits, None if shift is None else shift.at(*part))
         cell, label = (probabilities >= floor).nonzero(as_tuple=True)
         places.append(torch.stack((*(c[cell] for c in part), label), 1))
         scores.append(probabilities[cell, label])
     if not places:
-        return Cells(torch.zeros(0, 4, dtype=torch.long), torch.zeros(0))
+        device = cells[0].device
+        return Cells(
+            torch.zeros(0, 4, dtype=torch.long, device=device), torch.zeros(0, device=device)
+        )
     return Cells(torch.cat(places), torch.cat(scores))
 
 

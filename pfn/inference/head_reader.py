@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pfn_kg.pfn.inference.accepted_cells import DecodedWords, word_cells
-from pfn_kg.pfn.inference.decoding import decode
+from pfn_kg.pfn.inference.decoding import Decoded, decode
 from pfn_kg.pfn.inference.encoded_texts import EncodedSentences, Windows
 from pfn_kg.pfn.inference.head_columns import HeadColumns
 from pfn_kg.pfn.inference.inputs import InputEncoder
-from pfn_kg.pfn.inference.parallel_batches import read_batches
+from pfn_kg.pfn.inference.parallel_batches import read_batches, read_in_line
 from pfn_kg.pfn.inference.ranges import bounds_of, ranges
 from pfn_kg.pfn.inference.text_words import TextWords, head_columns
 from pfn_kg.pfn.inference.windows import join_sentences
@@ -96,7 +97,10 @@ class HeadReader:
             size = max(1, self._budget // int(lengths[begin]))
             batches.append(windows.take(slice(begin, begin + size)))
             begin += size
-        read_batches(self._read_batch, batches, self._model.device)
+        if self._model.device.type == "cpu":
+            read_batches(self._read_batch, batches, self._model.device)
+        else:
+            read_in_line(self._prepare, self._run, self._finish, self._read_batch, batches)
         return self._columns(counts)
 
     def _encode(self, sentences: list[str], first: int) -> EncodedSentences:
@@ -144,18 +148,27 @@ class HeadReader:
             last=last, end=np.where(several, encoded.bounds[last + 1], windows.end)
         )
 
+    def _prepare(self, windows: Windows) -> dict[str, Tensor]:
+        return self._inputs.batch(self._encoded, windows, self._model.device)
+
+    def _run(self, batch: dict[str, Tensor]) -> Decoded:
+        entity, relation = self._floors
+        return decode(self._model, batch, entity_floor=entity, relation_floor=relation)
+
+    def _finish(self, windows: Windows, decoded: Decoded) -> None:
+        found = word_cells(
+            decoded,
+            self._encoded,
+            windows,
+            special_before=self._inputs.special_before,
+            word_positions=self._model.config.positions == "words",
+        )
+        self._decoded.append(found)
+        self._read.append(windows.first)
+
     def _read_batch(self, windows: Windows) -> None:
-        inputs = self._inputs
         try:
-            batch = inputs.batch(self._encoded, windows, self._model.device)
-            entity, relation = self._floors
-            decoded = word_cells(
-                decode(self._model, batch, entity_floor=entity, relation_floor=relation),
-                self._encoded,
-                windows,
-                special_before=inputs.special_before,
-                word_positions=self._model.config.positions == "words",
-            )
+            self._finish(windows, self._run(self._prepare(windows)))
         except Exception as error:
             if self._model.device.type == "cuda":
                 torch.cuda.empty_cache()
@@ -168,12 +181,9 @@ class HeadReader:
             if first == last:
                 self._errors.setdefault(first, error)
                 return
-            alone, _ = inputs.cut(self._encoded, np.arange(first, last + 1))
+            alone, _ = self._inputs.cut(self._encoded, np.arange(first, last + 1))
             for number in range(alone.size):
                 self._read_batch(alone.take(slice(number, number + 1)))
-            return
-        self._decoded.append(decoded)
-        self._read.append(windows.first)
 
     def _columns(self, window_counts: np.ndarray) -> HeadColumns:
         """What was read of all texts.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from pfn_kg.schemas.choices import Precision
@@ -28,6 +30,26 @@ def common_precision(device_type: str) -> Precision:
         device_type: such as `cpu` or `cuda`.
     """
     return "fp32" if device_type == "cpu" else "fp16"
+
+
+@contextmanager
+def tf32_products(allowed: bool) -> Iterator[None]:
+    """Inside, a GPU may round the factors of single-precision products to TF32; as before after.
+
+    Args:
+        allowed: whether it may; if not, all stays as it is.
+    """
+    if not allowed:
+        yield
+        return
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 # Instruction sets by oneDNN's names that have no products of bf16 numbers.

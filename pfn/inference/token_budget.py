@@ -9,4 +9,13 @@ def default_token_budget(device_type: str) -> int:
     Args:
         device_type: such as `cpu` or `cuda`.
     """
-    return 1024 if device_type == "cpu" else 32768
+    return 1024 if device_type == "cpu" else 65536
+
+
+def default_chunk_documents(device_type: str) -> int:
+    """Documents of one chunk: on a GPU so many that a chunk of short ones fills some batches.
+
+    Args:
+        device_type: such as `cpu` or `cuda`.
+    """
+    return 500 if device_type == "cpu" else 2000

@@ -15,7 +15,11 @@ from transformers.utils import ModelOutput
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.loss import Labels, table_loss
 from pfn_kg.pfn.model.lstm_encoders import LSTMEncoders
-from pfn_kg.pfn.model.partition_filter import PartitionFeatures, PartitionFilterEncoder
+from pfn_kg.pfn.model.partition_filter import (
+    PartitionFeatures,
+    PartitionFilterEncoder,
+    Steps,
+)
 from pfn_kg.pfn.model.stacked_partition_filter import StackedPartitionFilter
 from pfn_kg.pfn.model.task_units import TaskUnit, UnitFeatures, same_sentence, upper_triangle
 from pfn_kg.pfn.model.word_shape import WORD_SHAPES
@@ -149,9 +153,13 @@ class PFNModel(PreTrainedModel):
             sentence_ids: where a window has several sentences: that of each position, from 0,
                 (batch, length).
         """
+        steps: dict[str, Any] = {}
+        if isinstance(self.partition_filter, PartitionFilterEncoder):
+            steps = {"steps": Steps.of(position_mask)}
         encoded = self._encode(input_ids, attention_mask, shape_ids)
         index = position_index.unsqueeze(-1).expand(-1, -1, encoded.shape[-1])
-        features = self.partition_filter(self.dropout(encoded.gather(1, index)), position_mask)
+        positions = self.dropout(encoded.gather(1, index))
+        features = self.partition_filter(positions, position_mask, **steps)
         return PFNProjections(
             features,
             self.ner.project(features.entity, features.shared, position_mask),

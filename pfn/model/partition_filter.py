@@ -23,6 +23,40 @@ class PartitionFeatures(NamedTuple):
     shared: Tensor | None
 
 
+class Steps(NamedTuple):
+    """The steps of a recurrence over a batch, longest sequences first.
+
+    At each step the sequences that have not ended are the first so many, and no step reads
+    padding. On a GPU it is made before the encoder is called: to count the steps one waits for
+    all that was asked for.
+
+    Attributes:
+        lengths: of each sequence, (batch,).
+        sequence: of each row, step after step, its sequence, (rows,).
+        step: its step, (rows,).
+        sizes: how many rows each step has, never rising.
+    """
+
+    lengths: Tensor
+    sequence: Tensor
+    step: Tensor
+    sizes: list[int]
+
+    @classmethod
+    def of(cls, mask: Tensor) -> Steps:
+        """The steps of sequences.
+
+        Args:
+            mask: true at positions of the sequence, false at the padding behind it,
+                (batch, length).
+        """
+        lengths = mask.sum(1)
+        order = lengths.argsort(descending=True, stable=True)
+        running = mask[order].t()
+        step, place = running.nonzero(as_tuple=True)
+        return cls(lengths, order[place], step, running.sum(1).tolist())
+
+
 def cummax(x: Tensor) -> Tensor:
     """The activation cumsum(softmax(x)) over the last axis: a soft (0, .., 0, 1, .., 1)."""
     return x.softmax(-1).cumsum(-1)
@@ -73,21 +107,28 @@ class PartitionFilterEncoder(nn.Module):
         # Columns: entity, relation and shared memory (eq. 7).
         self.cell_transform = nn.Linear(3 * hidden_size, hidden_size)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> PartitionFeatures:
+    def forward(
+        self, x: Tensor, mask: Tensor | None = None, steps: Steps | None = None
+    ) -> PartitionFeatures:
         """Encodes sequences from left to right, or from right to left.
 
         Args:
             x: outputs of the text encoder, (batch, length, input_size).
             mask: true at positions of the sequence, false at the padding behind it,
                 (batch, length); no padding by default.
+            steps: those of the mask, if they are known.
 
         Returns:
             The features; zero at padding.
         """
-        return self.encode(x, mask, hidden_states=False)[0]
+        return self.encode(x, mask, hidden_states=False, steps=steps)[0]
 
     def encode(
-        self, x: Tensor, mask: Tensor | None = None, hidden_states: bool = True
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        hidden_states: bool = True,
+        steps: Steps | None = None,
     ) -> tuple[PartitionFeatures, Tensor]:
         """As a call; also gives the hidden states h_t (eq. 7), what a layer above reads.
 
@@ -95,6 +136,7 @@ class PartitionFilterEncoder(nn.Module):
             x: as in a call.
             mask: as in a call.
             hidden_states: whether they are wanted.
+            steps: as in a call.
 
         Returns:
             The features, and the hidden states, (batch, length, hidden), zero at padding;
@@ -103,16 +145,10 @@ class PartitionFilterEncoder(nn.Module):
         batch, length, _ = x.shape
         if mask is None:
             mask = torch.ones(batch, length, dtype=torch.bool, device=x.device)
-        # Rows of all steps one after the other, longest sequences first: at each step those
-        # that have not ended are the first so many, and no step reads padding.
-        lengths = mask.sum(1)
-        order = lengths.argsort(descending=True, stable=True)
-        running = mask[order].t()
-        step, place = running.nonzero(as_tuple=True)
-        sequence = order[place]
+        lengths, sequence, step, sizes = Steps.of(mask) if steps is None else steps
         rows = sequence * length + (lengths[sequence] - 1 - step if self.reverse else step)
         memories, hidden = self._memories(
-            x.reshape(batch * length, -1).index_select(0, rows), running.sum(1).tolist()
+            x.reshape(batch * length, -1).index_select(0, rows), sizes
         )
         outputs = _tanh(memories)  # eq. 6
         if hidden_states:

@@ -139,10 +139,12 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
                 aliases=aliases,
             ),
         )
-        correction_hash = None if corrections is None else keep_corrections(graph, corrections)
-        kept = CorrectionFile(
-            join(graph, CORRECTIONS_FILE), label_schema, options.names, options.rules
-        )
+        correction_hash, kept = None, None
+        if corrections is not None:
+            correction_hash = keep_corrections(graph, corrections)
+            kept = CorrectionFile(
+                join(graph, CORRECTIONS_FILE), label_schema, options.names, options.rules
+            )
         with running(pipeline_args) as pipeline:
             chunks, removed = manifest.read_lists(pipeline, directory)
             _ = chunks | "Graph" >> BuildGraph(
@@ -154,7 +156,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
                 shard_rows=options.shard_rows,
                 removed=removed,
                 merge=merge,
-                corrections=None if corrections is None else kept,
+                corrections=kept,
                 old=old,
             )
         counts: dict[str, int] = json.loads(read_bytes(join(graph, COUNTS_FILE)))

@@ -178,6 +178,12 @@ def test_the_life_of_a_dofn():
     assert COLLECTED["calls"] == ["setup", "start", "a", "b", "finish", "teardown"]
 
 
+def test_without_elements_nothing_is_set_up():
+    with beam.Pipeline(runner=LocalRunner()) as pipeline:
+        _ = pipeline | beam.Create([]) | beam.ParDo(Lifecycle())
+    assert COLLECTED["calls"] == []
+
+
 def test_an_error_names_the_step_and_tears_down():
     with (
         pytest.raises(StepError, match=r"a bad element.*Fail") as raised,

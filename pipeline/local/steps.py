@@ -52,7 +52,7 @@ class Step:
 
 
 class Process(Step):
-    """A DoFn, with its whole input as one bundle.
+    """A DoFn, with its whole input as one bundle; without any input there is none.
 
     Args:
         label: of the transform.
@@ -78,14 +78,18 @@ class Process(Step):
         self._fn: beam.DoFn | None = None
 
     def begin(self, outputs: Mapping[Any, Take], sides: Sequence[Iterable[Any]]) -> None:
+        """Learns who takes the outputs, and where the side inputs are."""
+        self._outputs = outputs
+        self._give = outputs.get(None, _drop)
+        self._sides = sides
+
+    def _start(self) -> None:
         """Makes a DoFn of its own and begins its bundle."""
         transform = self._transform
         views = [
             type(view)._from_runtime_iterable(values, view._view_options())
-            for view, values in zip(transform.side_inputs, sides, strict=True)
+            for view, values in zip(transform.side_inputs, self._sides, strict=True)
         ]
-        self._outputs = outputs
-        self._give = outputs.get(None, _drop)
         # Whoever holds the same object elsewhere is as far away as on other runners.
         fn, args, kwargs = pickle.loads(
             cloudpickle.dumps((transform.fn, transform.args, transform.kwargs))
@@ -99,14 +103,16 @@ class Process(Step):
 
     def take(self, tag: Any, element: Any) -> None:
         """Processes an element."""
+        if self._fn is None:
+            self._start()
         with self._named:
             self._hand_on(self._process(element, *self._args, **self._kwargs))
 
     def finish(self) -> None:
         """Ends the bundle."""
-        assert self._fn is not None
-        with self._named:
-            self._hand_on(self._fn.finish_bundle())
+        if self._fn is not None:
+            with self._named:
+                self._hand_on(self._fn.finish_bundle())
 
     def end(self) -> None:
         """Tears the DoFn down."""

@@ -9,6 +9,9 @@ sizes of the corpus, so that start-up is left out.
     python -m benchmarks.pipeline                           # 1,000, 10,000, 100,000 documents
     python -m benchmarks.pipeline --documents 1000,20000
 
+Where DuckDB is installed, it makes the same tables from the same extraction files
+(`benchmarks/duckdb_build.py`), in a turn with the build, and the ratio is printed.
+
 Prints the split by stage at the largest size, how the time a sentence changes with the size,
 and the peak memory of both phases. `cpu` is the process's own seconds, which other users of
 the machine move less than `wall`.
@@ -25,6 +28,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from functools import wraps
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -33,6 +37,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.duckdb_build import build as build_with_duckdb
 from benchmarks.processes import in_process
 from pfn_kg.pfn.checkpoint import find_model, read_label_schema
 from pfn_kg.pfn.inference.head_columns import HeadColumns
@@ -217,6 +222,9 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
     """Runs a phase here and now; to be called in a fresh process."""
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
     pa.set_cpu_count(1)
+    if phase == "duckdb":
+        with tempfile.TemporaryDirectory() as temporary:
+            return build_with_duckdb(folder / "extractions", Path(temporary) / "tables")
     stages = Stages(time.process_time)
     if phase == "extract":
         import pfn_kg.pipeline.extract_phase as phase_module
@@ -251,7 +259,7 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
         stages.watch(FindLosers, "process", "duplicate ids")
         stages.watch(make_rows, "read_columns", "read extractions")
         stages.watch(make_rows, "rows_of_chunk", "resolve, canonicalise")
-        stages.watch(make_rows, "split", "to shards")
+        stages.watch(make_rows, "split_rows", "to shards")
         stages.watch(write_tables, "decode", "from shards")
         stages.watch(write_tables, "aggregate_entities", "aggregate")
         stages.watch(write_tables, "aggregate_relations", "aggregate")
@@ -299,13 +307,24 @@ def report(sizes: list[int], found: dict[str, list[dict[str, Any]]], clock: str)
         print(f"growth from the first interval to the last: {total[-1] / total[0] - 1:+.1%}")
 
 
+def compare_with_duckdb(size: int, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    """Prints how much longer the build takes, having checked that both found the same."""
+    for table in ("documents", "mentions", "entities", "triples", "relations"):
+        assert ours["counts"][table] == theirs[table], table
+    print(
+        f"{size:,} documents, DuckDB: wall {theirs['wall']:.2f} s, cpu {theirs['cpu']:.2f} s; the "
+        f"build takes {ours['cpu'] / theirs['cpu']:.2f} times its cpu",
+        flush=True,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--documents", default="1000,10000,100000", help="sizes of the corpus")
     parser.add_argument("--keep", type=Path, help="a folder for corpora and runs")
-    parser.add_argument("--phase", choices=("extract", "build"), help=argparse.SUPPRESS)
+    parser.add_argument("--phase", choices=("extract", "build", "duckdb"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--corpus", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -326,6 +345,12 @@ def main() -> None:
                 options = ("--phase", phase, "--folder", folder, "--corpus", corpus)
                 runs.append(in_process("benchmarks.pipeline", *options))
                 run = runs[-1]
+                if phase == "build" and find_spec("duckdb") is not None:
+                    compare_with_duckdb(
+                        size,
+                        run,
+                        in_process("benchmarks.pipeline", "--phase", "duckdb", *options[2:]),
+                    )
                 print(
                     f"{size:,} documents, {phase}: wall {run['wall']:.2f} s, cpu "
                     f"{run['cpu']:.2f} s, peak {run['peak_mib']:,.0f} MiB",

@@ -15,7 +15,7 @@ from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import SORTED_BY, TABLE_SCHEMAS
 from pfn_kg.transforms.plumbing import held_rows
-from pfn_kg.transforms.plumbing.shards import split
+from pfn_kg.transforms.plumbing.shards import split_rows
 
 TEXTS = {"a": DOCS[0].text, "b": DOCS[1].text, "d": DOCS[3].text}
 MANY_FILES = BuildOptions(sentences=True, shard_rows=2)
@@ -213,8 +213,8 @@ def test_same_bytes_twice_and_whatever_the_chunks_order_and_workers(tmp_path):
 def test_rows_of_several_chunks_go_to_shards_together(tmp_path, monkeypatch):
     pieces = []
     monkeypatch.setattr(
-        "pfn_kg.transforms.graph.make_rows.split",
-        lambda *args: [pieces.append(p) or p for p in split(*args)],
+        "pfn_kg.transforms.graph.make_rows.split_rows",
+        lambda *args: [pieces.append(p) or p for p in split_rows(*args)],
     )
     folder = write_folder(tmp_path / "run", DOCS, chunk_documents=1)
     found = {}

@@ -66,6 +66,7 @@ def all_kinds(pipeline, numbers):
     by_digit = of_numbers | "Digit" >> beam.Map(lambda n: (n % 10, n))
     groups = by_digit | beam.GroupByKey() | beam.MapTuple(lambda k, v: (k, sorted(v)))
     least = by_digit | beam.CombinePerKey(min)
+    sums = by_digit | "Sums" >> beam.CombinePerKey(sum).with_hot_key_fanout(4)
     joined = (
         {"all": by_digit, "least": least}
         | beam.CoGroupByKey()
@@ -84,6 +85,7 @@ def all_kinds(pipeline, numbers):
         "seen": seen,
         "groups": groups | beam.Reshuffle(),
         "joined": joined,
+        "sums": sums,
         "late": late,
         "all": (late, total, split["even"]) | beam.Flatten() | beam.Distinct(),
         "filtered": of_numbers | beam.Filter(lambda n, t: n > t, beam.pvalue.AsSingleton(total)),
@@ -104,6 +106,7 @@ def expected_of(numbers):
         "seen": [len(numbers)],
         "groups": list(groups.items()),
         "joined": [(k, v, [v[0]]) for k, v in groups.items()],
+        "sums": [(k, sum(v)) for k, v in groups.items()],
         "late": late,
         "all": list({*late, total, *even}),
         "filtered": [n for n in numbers if n > total],
@@ -173,6 +176,12 @@ def test_the_life_of_a_dofn():
     with beam.Pipeline(runner=LocalRunner()) as pipeline:
         _ = pipeline | beam.Create(["a", "b"]) | beam.ParDo(Lifecycle())
     assert COLLECTED["calls"] == ["setup", "start", "a", "b", "finish", "teardown"]
+
+
+def test_without_elements_nothing_is_set_up():
+    with beam.Pipeline(runner=LocalRunner()) as pipeline:
+        _ = pipeline | beam.Create([]) | beam.ParDo(Lifecycle())
+    assert COLLECTED["calls"] == []
 
 
 def test_an_error_names_the_step_and_tears_down():

@@ -1,6 +1,7 @@
 """Rows on their way to the files of a graph: held, cut by file, planned, counted."""
 
 import itertools
+import pickle
 
 import apache_beam as beam
 import numpy as np
@@ -16,7 +17,7 @@ from pfn_kg.transforms.graph.table_shards import BOUNDED_BY, empty_shards, plan_
 from pfn_kg.transforms.plumbing import held_rows
 from pfn_kg.transforms.plumbing.held_rows import HeldRows, at_end_of_bundle
 from pfn_kg.transforms.plumbing.ids import content_id, id_array, shard_of, shard_of_hex
-from pfn_kg.transforms.plumbing.shards import decode, split
+from pfn_kg.transforms.plumbing.shards import ShuffledRows, decode, split
 from pfn_kg.transforms.tables.parts import TablePart
 from pfn_kg.transforms.tables.sentence_contents import with_contents
 
@@ -140,8 +141,17 @@ def test_planned_files_without_rows_are_written_too():
     )
     assert sorted(empty) == [("entities", 0), ("entities", 2), ("rejected", 1), ("relations", 0)]
     for (table, _), (data,) in empty.items():
-        assert decode(data).schema == shuffled_schema(table)
-        assert len(decode(data)) == 0
+        assert data.table.schema == shuffled_schema(table)
+        assert len(data.table) == 0
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_rows_that_leave_the_process_are_those_that_come(table):
+    rows = made_up(table, 60).slice(7, 20)
+    sent = pickle.dumps(ShuffledRows(rows))
+    assert pickle.loads(sent).table.equals(rows.combine_chunks())
+    # Not the sixty of which they are a slice.
+    assert len(sent) < len(pickle.dumps(ShuffledRows(made_up(table, 60))))
 
 
 ENTITIES = ["e1", "e2", "e3"]

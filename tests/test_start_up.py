@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from helpers.extraction_folders import DOCS, write_folder
+from pfn_kg.pipeline.build_phase import run_build
+
 HEAVY = ["torch", "transformers", "apache_beam", "pyarrow", "rdflib", "neo4j"]
 
 
@@ -28,6 +31,22 @@ def loaded(arguments):
 @pytest.mark.parametrize("arguments", [["--help"], ["predict", "--help"]])
 def test_help_loads_none(arguments):
     assert loaded(arguments) == []
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = write_folder(tmp_path_factory.mktemp("graph") / "run", DOCS)
+    run_build(folder)
+    return folder
+
+
+def test_a_question_loads_none(run):
+    assert loaded(["query", run, "ASK {}"]) == []
+
+
+def test_a_build_loads_no_model(run):
+    found = loaded(["build", run, "--no-rdf"])
+    assert found == ["apache_beam", "pyarrow"]
 
 
 def test_predict_loads_the_model_s_alone(tiny_model):

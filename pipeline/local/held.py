@@ -129,10 +129,9 @@ class FiledValues:
 
 def size_of(value: Any) -> int:
     """The bytes that an element takes in memory, about."""
-    if isinstance(value, bytes | str):
-        return len(value) + _OVERHEAD
     if isinstance(value, tuple | list):
         return _OVERHEAD + sum(map(size_of, value))
     if isinstance(value, dict):
         return _OVERHEAD + sum(size_of(key) + size_of(one) for key, one in value.items())
-    return _OVERHEAD
+    # Bytes, texts, and what says its bytes as its length.
+    return _OVERHEAD + (len(value) if hasattr(value, "__len__") else 0)

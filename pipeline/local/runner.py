@@ -16,13 +16,18 @@ from apache_beam.options.pipeline_options import PipelineOptions, TypeOptions
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from apache_beam.pvalue import PCollection
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
-from apache_beam.transforms.core import CombineFn, Windowing
+from apache_beam.transforms.core import (
+    CombineFn,
+    Windowing,
+    _CombinePerKeyWithHotKeyFanout,
+)
 from apache_beam.transforms.window import GlobalWindows
 
 from pfn_kg.pipeline.local.execution import Node, execute
 from pfn_kg.pipeline.local.held import Memory
 from pfn_kg.pipeline.local.steps import (
     Combine,
+    CombineEach,
     Group,
     GroupSeveral,
     Hand,
@@ -92,6 +97,10 @@ class LocalRunner(PipelineRunner):
         elif isinstance(transform, beam.CoGroupByKey):
             inputs = dict(zip(self._names[transform], inputs.values(), strict=True))
             step = GroupSeveral(label, memory, inputs)
+        elif isinstance(transform, beam.CombinePerKey):
+            step = CombineEach(label, memory, CombineFn.maybe_from_callable(transform.fn))
+        elif isinstance(transform, _CombinePerKeyWithHotKeyFanout):
+            step = CombineEach(label, memory, transform._combine_fn)
         elif isinstance(transform, beam.CombineGlobally):
             step = Combine(label, CombineFn.maybe_from_callable(transform.fn))
         else:
@@ -153,6 +162,11 @@ def _is_whole(transform: beam.PTransform, input: Any) -> bool:
             and not transform.args
             and not transform.kwargs
         )
+    if isinstance(transform, beam.CombinePerKey):
+        return not transform.args and not transform.kwargs
     if isinstance(transform, beam.CoGroupByKey):
         return isinstance(input, dict) and bool(input)
-    return isinstance(transform, beam.Create | beam.Reshuffle | beam.GroupByKey)
+    return isinstance(
+        transform,
+        beam.Create | beam.Reshuffle | beam.GroupByKey | _CombinePerKeyWithHotKeyFanout,
+    )

@@ -52,7 +52,7 @@ class Step:
 
 
 class Process(Step):
-    """A DoFn, with its whole input as one bundle.
+    """A DoFn, with its whole input as one bundle; without any input there is none.
 
     Args:
         label: of the transform.
@@ -78,14 +78,18 @@ class Process(Step):
         self._fn: beam.DoFn | None = None
 
     def begin(self, outputs: Mapping[Any, Take], sides: Sequence[Iterable[Any]]) -> None:
+        """Learns who takes the outputs, and where the side inputs are."""
+        self._outputs = outputs
+        self._give = outputs.get(None, _drop)
+        self._sides = sides
+
+    def _start(self) -> None:
         """Makes a DoFn of its own and begins its bundle."""
         transform = self._transform
         views = [
             type(view)._from_runtime_iterable(values, view._view_options())
-            for view, values in zip(transform.side_inputs, sides, strict=True)
+            for view, values in zip(transform.side_inputs, self._sides, strict=True)
         ]
-        self._outputs = outputs
-        self._give = outputs.get(None, _drop)
         # Whoever holds the same object elsewhere is as far away as on other runners.
         fn, args, kwargs = pickle.loads(
             cloudpickle.dumps((transform.fn, transform.args, transform.kwargs))
@@ -99,14 +103,16 @@ class Process(Step):
 
     def take(self, tag: Any, element: Any) -> None:
         """Processes an element."""
+        if self._fn is None:
+            self._start()
         with self._named:
             self._hand_on(self._process(element, *self._args, **self._kwargs))
 
     def finish(self) -> None:
         """Ends the bundle."""
-        assert self._fn is not None
-        with self._named:
-            self._hand_on(self._fn.finish_bundle())
+        if self._fn is not None:
+            with self._named:
+                self._hand_on(self._fn.finish_bundle())
 
     def end(self) -> None:
         """Tears the DoFn down."""
@@ -229,6 +235,37 @@ class Group(Source):
         self._held.drop()
 
 
+class CombineEach(Group):
+    """The values of each key in one: CombinePerKey, with and without a fan-out of hot keys."""
+
+    def __init__(self, label: str, memory: Memory, fn: beam.CombineFn):
+        super().__init__(label, memory)
+        self._fn = fn
+        self._named = _Named(label)
+
+    def elements(self) -> Iterator[Any]:
+        """Each key with what its values come to."""
+        return self._combined(super().elements())
+
+    def taken(self) -> Iterator[Any]:
+        """The same, and forgets each key."""
+        return self._combined(super().taken())
+
+    def _combined(self, groups: Iterable[Any]) -> Iterator[Any]:
+        fn = copy.deepcopy(self._fn)
+        fn.setup()
+        try:
+            for key, values in groups:
+                with self._named:
+                    accumulator = fn.create_accumulator()
+                    for value in values:
+                        accumulator = fn.add_input(accumulator, value)
+                    combined = fn.extract_output(accumulator)
+                yield key, combined
+        finally:
+            fn.teardown()
+
+
 class GroupSeveral(Source):
     """The values of each key in each of several collections: CoGroupByKey."""
 
@@ -270,16 +307,20 @@ class Combine(Source):
     def begin(self, outputs: Mapping[Any, Take], sides: Sequence[Iterable[Any]]) -> None:
         """Begins with nothing."""
         self._fn = copy.deepcopy(self._fn)
-        self._fn.setup()
-        self._sum = self._fn.create_accumulator()
+        self._named = _Named(self.label)
+        with self._named:
+            self._fn.setup()
+            self._sum = self._fn.create_accumulator()
 
     def take(self, tag: Any, element: Any) -> None:
         """Adds an element."""
-        self._sum = self._fn.add_input(self._sum, element)
+        with self._named:
+            self._sum = self._fn.add_input(self._sum, element)
 
     def finish(self) -> None:
         """Takes the result."""
-        self._out = self._fn.extract_output(self._sum)
+        with self._named:
+            self._out = self._fn.extract_output(self._sum)
 
     def end(self) -> None:
         """Tears the function down."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from pfn_kg.pfn.inference.cut_words import join_cut_words
-from pfn_kg.schemas.label_schema import EntityType, LabelSchema
+from pfn_kg.schemas.label_schema import EntityType, LabelSchema, NameKind
 from pfn_kg.schemas.rules import NameRules
 from pfn_kg.schemas.shuffled_rows import ID_TYPE
 from pfn_kg.transforms.corrections.plan import CorrectionPlan
@@ -20,7 +21,7 @@ from pfn_kg.transforms.facts.resolved_chunk import MentionColumns
 from pfn_kg.transforms.names.canonical_names import CanonicalEntity, canonical_entity, plain_name
 from pfn_kg.transforms.names.name_keys import name_key
 from pfn_kg.transforms.names.short_forms import NamedMentions, take_long_forms
-from pfn_kg.transforms.plumbing.ids import spell, spelt_id
+from pfn_kg.transforms.plumbing.ids import spell, spelt_ids
 
 
 class ChunkNames(NamedTuple):
@@ -181,12 +182,10 @@ def _mention_ids(
     spelt_documents = [spell(id_) for id_ in documents.ids]
     spelt_offsets = {offset: spell(str(offset)) for offset in {*begins, *ends}}
     spelt_types = [spell(name) for name in type_names]
-    return [
-        spelt_id(
-            f"mention {spelt_documents[row]}{spelt_offsets[b]}{spelt_offsets[e]}{spelt_types[code]}"
-        )
+    return spelt_ids(
+        f"mention {spelt_documents[row]}{spelt_offsets[b]}{spelt_offsets[e]}{spelt_types[code]}"
         for row, b, e, code in zip(rows, begins, ends, types, strict=True)
-    ]
+    )
 
 
 def _distinct_names(texts: Sequence[str], types: Sequence[str]) -> ChunkNames:
@@ -205,13 +204,29 @@ def _keyed_names(
     numbers: dict[CanonicalEntity, int] = {}
     keys: list[str | None] = []
     of_name: list[int] = []
+    entity_of = {
+        name: _entity_of(name, type_.kind, type_.datatype, type_.names, rules)
+        for name, type_ in schema_types.items()
+    }
     for text, name in zip(names.texts, names.types, strict=True):
-        type_ = schema_types[name]
-        key = None if type_.kind == "value" else name_key(text, type_.names, rules)
-        entity = canonical_entity(text, name, kind=type_.kind, datatype=type_.datatype, key=key)
+        key, entity = entity_of[name](text)
         keys.append(key)
         of_name.append(numbers.setdefault(entity, len(numbers)))
     return KeyedNames(keys, list(numbers), np.array(of_name, dtype=np.int64))
+
+
+@lru_cache(maxsize=256)
+def _entity_of(
+    name: str, kind: str, datatype: str | None, names: NameKind | None, rules: NameRules
+) -> Callable[[str], tuple[str | None, CanonicalEntity]]:
+    """Gives key and entity of the names of a type; most of a chunk's are in others too."""
+
+    @lru_cache(maxsize=1 << 14)
+    def entity_of(text: str) -> tuple[str | None, CanonicalEntity]:
+        key = None if kind == "value" else name_key(text, names, rules)
+        return key, canonical_entity(text, name, kind=kind, datatype=datatype, key=key)
+
+    return entity_of
 
 
 def _long_forms(

@@ -16,12 +16,11 @@ from pfn_kg.transforms.facts.chunk_mentions import ChunkMentions
 from pfn_kg.transforms.facts.document_rules import TripleColumns, flag_lists
 from pfn_kg.transforms.names.canonical_names import canonical_name
 from pfn_kg.transforms.plumbing.ids import (
-    content_id,
     from_arrow,
     id_array,
     sort_keys,
     spell,
-    spelt_id,
+    spelt_ids,
     to_hex,
 )
 
@@ -96,9 +95,9 @@ def triple_rows(
     best, counts = _best_triples(mentions, triples, relations=relations, ids=ids)
     # The sentence keys of equal texts are equal; long texts recur.
     best_texts = [evidence.texts[index] for index in best.tolist()]
-    sentence_keys = {
-        text: content_id("sentence", canonical_name(text)) for text in dict.fromkeys(best_texts)
-    }
+    texts = list(dict.fromkeys(best_texts))
+    keys = spelt_ids(f"sentence {spell(canonical_name(text))}" for text in texts)
+    sentence_keys = dict(zip(texts, keys, strict=True))
     number = relations.of_triple[best]
     names = pa.array(relation_names, pa.string())
     support = {
@@ -167,10 +166,10 @@ def _spelt_triples(
 ) -> list[bytes]:
     """The id of each (subject, relation, object), given the spelt ids of the arguments."""
     spelt_relations = [spell(name) for name in relation_names]
-    return [
-        spelt_id(f"{kind} {spelt_arguments[s]}{spelt_relations[r]}{spelt_arguments[o]}")
+    return spelt_ids(
+        f"{kind} {spelt_arguments[s]}{spelt_relations[r]}{spelt_arguments[o]}"
         for s, r, o in zip(*(column.tolist() for column in columns), strict=True)
-    ]
+    )
 
 
 def _spelt_ids(ids: pa.Array | pa.ChunkedArray) -> list[str]:

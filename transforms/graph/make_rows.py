@@ -21,14 +21,14 @@ from pfn_kg.transforms.facts.graph_rules import GraphRules, ruled_support
 from pfn_kg.transforms.graph.table_shards import Shard, shards_of
 from pfn_kg.transforms.merging.redirects import own_votes
 from pfn_kg.transforms.plumbing.held_rows import HeldRows, at_end_of_bundle
-from pfn_kg.transforms.plumbing.shards import encode, split
+from pfn_kg.transforms.plumbing.shards import ShuffledRows, encode, split_rows
 
 
 class GraphRows(NamedTuple):
     """The output of `MakeRows`.
 
     Attributes:
-        rows: ((table, number of the file), rows as Arrow IPC bytes).
+        rows: ((table, number of the file), `ShuffledRows`).
         moved: (part of the old id, votes as Arrow IPC bytes), from
             `pfn_kg.transforms.merging.redirects.own_votes`.
         ruled: the rows that `pfn_kg.transforms.facts.graph_rules.FindVerdicts` reads.
@@ -85,7 +85,7 @@ class MakeRows(beam.PTransform):
         # What ParDo with several outputs gives has no types, which the coders of keys need.
         return GraphRows(
             tagged["rows"]
-            | "KeyTypes" >> beam.Map(_same).with_output_types(tuple[tuple[str, int], bytes]),
+            | "KeyTypes" >> beam.Map(_same).with_output_types(tuple[tuple[str, int], Any]),
             tagged[_RowsOfChunk.MOVED]
             | "MovedTypes" >> beam.Map(_same).with_output_types(tuple[int, bytes]),
             tagged[_RowsOfChunk.RULED]
@@ -167,9 +167,9 @@ class _ReadChunk(beam.DoFn):
     def _cut(self, tables: Mapping[str, pa.Table]) -> Iterator[Any]:
         raise NotImplementedError
 
-    def _split(self, table: str, rows: pa.Table) -> Iterator[tuple[int, bytes]]:
+    def _split(self, table: str, rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
         shards = self._plan[table]
-        return split(rows, shards_of(table, rows, shards), shards)
+        return split_rows(rows, shards_of(table, rows, shards), shards)
 
 
 class _NamesOfChunk(_ReadChunk):
@@ -192,7 +192,8 @@ class _NamesOfChunk(_ReadChunk):
 
     def _cut(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[int, bytes]]:
         for table, names in tables.items():
-            yield from self._split(table, names)
+            for number, part in self._split(table, names):
+                yield number, encode(part)
 
 
 class _RowsOfChunk(_ReadChunk):
@@ -217,7 +218,7 @@ class _RowsOfChunk(_ReadChunk):
         plan: dict[str, int],
         moves: Mapping[int, Iterable[list[Move]]] | None = None,
         corrections: CorrectionPlan | None = None,
-    ) -> Iterator[tuple[Shard, bytes] | beam.pvalue.TaggedOutput]:
+    ) -> Iterator[tuple[Shard, ShuffledRows] | beam.pvalue.TaggedOutput]:
         rows, of_chunk, dehyphenate = self._read(chunk, losers)
         heirs = {} if moves is None else dict(m for group in moves[chunk.number] for m in group)
         made = rows_of_chunk(
@@ -241,10 +242,10 @@ class _RowsOfChunk(_ReadChunk):
 
     def _cut(
         self, tables: Mapping[str, pa.Table]
-    ) -> Iterator[tuple[Shard, bytes] | beam.pvalue.TaggedOutput]:
+    ) -> Iterator[tuple[Shard, ShuffledRows] | beam.pvalue.TaggedOutput]:
         for table, part in tables.items():
-            for shard, data in self._split(table, part):
-                yield (table, shard), data
+            for shard, of_shard in self._split(table, part):
+                yield (table, shard), ShuffledRows(of_shard)
         if "relations" in tables:
             shards = self._plan["relations"]
             for row in ruled_support(tables["relations"], self._graph_rules, shards):

@@ -17,7 +17,7 @@ from pfn_kg.transforms.plumbing.ids import (
     shard_of,
     shard_of_documents,
 )
-from pfn_kg.transforms.plumbing.shards import encode
+from pfn_kg.transforms.plumbing.shards import ShuffledRows
 from pfn_kg.transforms.tables.parts import TablePart
 
 #: A table and the number of one of its files.
@@ -68,8 +68,8 @@ def shards_of(table: str, rows: pa.Table, shards: int) -> np.ndarray:
 
 def empty_shards(
     plan: Mapping[str, int], written: Iterable[TablePart]
-) -> Iterator[tuple[Shard, list[bytes]]]:
-    """The planned files that got no row, each with an empty table as Arrow IPC bytes.
+) -> Iterator[tuple[Shard, list[ShuffledRows]]]:
+    """The planned files that got no row, each with an empty table.
 
     Args:
         plan: the number of files of each table.
@@ -77,7 +77,7 @@ def empty_shards(
     """
     there = {(part.table, part.number) for part in written}
     for table, shards in plan.items():
-        empty = encode(shuffled_schema(table).empty_table())
+        empty = ShuffledRows(shuffled_schema(table).empty_table())
         for shard in range(shards):
             if (table, shard) not in there:
                 yield (table, shard), [empty]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 
 from pfn_kg.schemas.rules import Rules
@@ -17,10 +18,13 @@ from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.facts.graph_rules import Verdict, judge
 from pfn_kg.transforms.graph.table_shards import Shard, empty_shards
 from pfn_kg.transforms.plumbing.files import join, replace
-from pfn_kg.transforms.plumbing.ids import from_arrow, to_hex
-from pfn_kg.transforms.plumbing.shards import decode
+from pfn_kg.transforms.plumbing.ids import from_arrow, sort_keys, to_hex
+from pfn_kg.transforms.plumbing.shards import ShuffledRows, decode
 from pfn_kg.transforms.tables.aggregate import aggregate_entities, aggregate_relations
 from pfn_kg.transforms.tables.parts import TablePart, part_name
+
+# The tables whose rows are sorted by their ids before these are written out.
+_BY_ID = ("entities", "mentions", "relations", "triples")
 
 
 class WrittenTables(NamedTuple):
@@ -36,7 +40,7 @@ class WrittenTables(NamedTuple):
 
 
 class WriteTables(beam.PTransform):
-    """From ((table, number of the file), rows as Arrow IPC bytes) to `WrittenTables`.
+    """From ((table, number of the file), `ShuffledRows`) to `WrittenTables`.
 
     Every planned file is written, even if it has no rows: the numbers have no gap and no table
     is missing.
@@ -114,7 +118,7 @@ class _WriteShard(beam.DoFn):
 
     def process(
         self,
-        group: tuple[Shard, Iterable[bytes]],
+        group: tuple[Shard, Iterable[ShuffledRows]],
         plan: dict[str, int],
         verdicts: Iterable[Verdict],
         canonical: Mapping[Shard, Iterable[bytes]] | None = None,
@@ -123,7 +127,8 @@ class _WriteShard(beam.DoFn):
     ) -> Iterator[TablePart | beam.pvalue.TaggedOutput]:
         (table, shard), parts = group
         names = [] if canonical is None else canonical[table, shard]
-        rows = pa.concat_tables(map(decode, itertools.chain(parts, names)))
+        tables = itertools.chain((part.table for part in parts), map(decode, names))
+        rows = pa.concat_tables(tables)
         correct = corrections and TableCorrections(corrections, applied or {})
         counts: dict[str, int] = {}
         if table == "entities":
@@ -132,6 +137,8 @@ class _WriteShard(beam.DoFn):
             rows = aggregate_entities(rows, self._base_iri)
         elif table == "relations":
             rows = aggregate_relations(rows)
+        else:
+            rows = _sorted_by_id(rows, SORTED_BY[table][0])
         schema = TABLE_SCHEMAS[table]
         rows = in_hexadecimal(rows).select(schema.names).cast(schema)
         if table in ("relations", "triples"):
@@ -148,11 +155,19 @@ class _WriteShard(beam.DoFn):
                 rows = correct.entities(rows)
             counts["entities"] = rows["kind"].to_pylist().count("entity")
             counts["values"] = len(rows) - counts["entities"]
-        rows = rows.sort_by([(column, "ascending") for column in SORTED_BY[table]])
+        if table not in _BY_ID or correct is not None:
+            rows = rows.sort_by([(column, "ascending") for column in SORTED_BY[table]])
         path = join(self._folder, table, part_name(shard, plan[table]))
         replace(path, self._to_bytes(rows))
         yield beam.pvalue.TaggedOutput(self.COUNTS, counts)
         yield TablePart(table, shard, plan[table], path)
+
+
+def _sorted_by_id(rows: pa.Table, column: str) -> pa.Table:
+    """Rows in the order of their ids, if the column holds any: bytes sort as their digits do."""
+    if rows.schema.field(column).type != ID_TYPE:
+        return rows
+    return rows.take(pa.array(np.lexsort(sort_keys(from_arrow(rows[column])))))
 
 
 def in_hexadecimal(rows: pa.Table) -> pa.Table:

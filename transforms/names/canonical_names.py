@@ -68,6 +68,8 @@ def canonical_name(text: str) -> str:
     folded = plain_name(text)
     if folded.isascii():
         folded = folded.lower()
+        if folded.isprintable() and "  " not in folded and folded == folded.strip(" "):
+            return folded  # in printable ASCII, only the space is white space
     else:
         # Case folding can undo the normal form.
         folded = unicodedata.normalize("NFKC", folded.casefold())

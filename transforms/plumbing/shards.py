@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -31,15 +31,43 @@ def decode_all(parts: Iterable[bytes]) -> pa.Table | None:
     return pa.concat_tables(tables) if tables else None
 
 
+class ShuffledRows:
+    """Rows that become Arrow IPC bytes where they leave the process, and only there.
+
+    Args:
+        table: the rows.
+    """
+
+    def __init__(self, table: pa.Table):
+        self.table = table
+
+    def __len__(self) -> int:
+        """Their bytes."""
+        return self.table.nbytes
+
+    def __reduce__(self) -> tuple[Callable[[bytes], ShuffledRows], tuple[bytes]]:
+        return _shuffled, (encode(self.table),)
+
+
+def _shuffled(data: bytes) -> ShuffledRows:
+    return ShuffledRows(decode(data))
+
+
 def split(table: pa.Table, shard: np.ndarray, shards: int) -> Iterator[tuple[int, bytes]]:
     """Cuts a table by shard; yields the number of each non-empty shard and its rows."""
+    for number, rows in split_rows(table, shard, shards):
+        yield number, encode(rows)
+
+
+def split_rows(table: pa.Table, shard: np.ndarray, shards: int) -> Iterator[tuple[int, pa.Table]]:
+    """As `split`, with the rows as tables, which share their memory."""
     if not len(table):
         return
     if shards == 1:
-        yield 0, encode(table)
+        yield 0, table
         return
     table = table.take(pa.array(np.argsort(shard, kind="stable")))
     counts = np.bincount(shard, minlength=shards)
     begins = np.cumsum(counts) - counts
     for number in np.flatnonzero(counts).tolist():
-        yield number, encode(table.slice(begins[number], counts[number]))
+        yield number, table.slice(begins[number], counts[number])

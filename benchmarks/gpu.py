@@ -1,4 +1,4 @@
-"""What a GPU reads, where its time goes, and how many processes fill it: all in ten minutes.
+"""The extractor on a GPU: its speed, its stages, and how many processes fill it; ten minutes.
 
     python -m benchmarks.gpu --data knowledgenet/test-no-facts.json --column documentText
 

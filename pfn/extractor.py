@@ -121,8 +121,14 @@ class Extractor:
 
     @property
     def default_token_budget(self) -> int:
-        """Pieces, padding included, of one batch: what the device reads well at once."""
-        return default_token_budget(self.model.device.type)
+        """Pieces, padding included, of one batch of the model's own windows.
+
+        They are what the device reads well at once.
+        """
+        return self._token_budget(self.config.window_tokens)
+
+    def _token_budget(self, window_tokens: int) -> int:
+        return default_token_budget(self.model.device.type, window_tokens)
 
     def extract(
         self,
@@ -303,7 +309,7 @@ class Extractor:
                 self.inputs,
                 entity_floor=entity_floor,
                 relation_floor=relation_floor,
-                token_budget=token_budget or self.default_token_budget,
+                token_budget=token_budget or self._token_budget(window_tokens),
                 window_tokens=window_tokens,
             )
             return reader.read(texts, sentences)

@@ -33,29 +33,32 @@ def with_reading_defaults(
     Raises:
         ConfigurationError: if the device is not there, or the encoder can't read such windows.
     """
+    # As the extractor has it, without loading one.
+    window = config.get("window_tokens", 0)
+    if options.window_tokens is not None:
+        window = options.window_tokens
+    most = (config.get("encoder") or {}).get("max_position_embeddings")
+    window = check_window_tokens(int(window), most)
     budget, precision = options.token_budget, options.precision
     documents = options.chunk_documents
     if budget is None:
-        budget = recorded.get("token_budget") or default_token_budget(_type(options.device))
+        own = default_token_budget(_type(options.device), window)
+        budget = recorded.get("token_budget") or own
         # A chunk has some batches of such a budget.
         if "chunk_documents" not in options.model_fields_set:
-            documents = default_chunk_documents(_type(options.device))
+            own = default_chunk_documents(_type(options.device))
+            documents = recorded.get("chunk_documents") or own
     if precision == "auto" and "precision" in recorded:
         precision = recorded["precision"]
     elif precision == "auto" and is_local:
         device = _type(options.device)
         if (better := default_precision(device)) != common_precision(device):
             precision = better
-    # As the extractor has it, without loading one.
-    window = config.get("window_tokens", 0)
-    if options.window_tokens is not None:
-        window = options.window_tokens
-    most = (config.get("encoder") or {}).get("max_position_embeddings")
     return options.changed(
         token_budget=budget,
         chunk_documents=documents,
         precision=precision,
-        window_tokens=check_window_tokens(int(window), most),
+        window_tokens=window,
     )
 
 

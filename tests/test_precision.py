@@ -39,14 +39,22 @@ def test_the_processor_is_asked(monkeypatch, asked_anew, most):
 
 
 def test_a_gpu_gets_more_at_once():
-    def read(device, is_local=True, **options):
+    def read(device, is_local=True, recorded=None, **options):
         given = ExtractOptions(corpus=["a"], output="b", device=device, **options)
-        found = with_reading_defaults(given, config={}, recorded={}, is_local=is_local)
+        config = {"window_tokens": 256, "encoder": {"max_position_embeddings": 512}}
+        found = with_reading_defaults(
+            given, config=config, recorded=recorded or {}, is_local=is_local
+        )
         return found.token_budget, found.chunk_documents, found.precision
 
-    assert read("cpu") == (1024, 500, "auto")
+    # Windows of sentences want to be read some at a time.
+    assert read("cpu") == (2048, 500, "auto")
+    assert read("cpu", window_tokens=0) == (1024, 500, "auto")
     assert read("cuda:1") == (65536, 2000, "auto")
     assert read("cuda", is_local=False) == (65536, 2000, "auto")
+    # Who goes on reads as the run began.
+    began = {"token_budget": 99, "chunk_documents": 500, "precision": "bf16"}
+    assert read("cuda", recorded=began) == (99, 500, "bf16")
     assert read("cuda", chunk_documents=7, precision="bf16") == (65536, 7, "bf16")
 
 

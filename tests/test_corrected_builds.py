@@ -182,7 +182,7 @@ def test_an_empty_graph_holds_what_people_add(tmp_path, file):
     assert verify(folder) == []
 
 
-def test_updates_keep_corrections(tmp_path, tiny_model):
+def test_updates_keep_corrections(tmp_path, tiny_model, capsys):
     a = write_corpus(tmp_path / "a.parquet", TEXTS[:3])
     b = write_corpus(tmp_path / "b.parquet", [*TEXTS[3:], TEXTS[0]])
     output = tmp_path / "out"
@@ -205,6 +205,7 @@ def test_updates_keep_corrections(tmp_path, tiny_model):
     gone = {wrong["relation_id"]}
     assert not gone & {r["relation_id"] for r in table_rows(output, "relations")}
     assert main(["run", str(b), "--into", str(output)]) == 0
+    assert "\n1 of 1 corrections apply; of 1 fact judged at " in capsys.readouterr().out
     assert not gone & {r["relation_id"] for r in table_rows(output, "relations")}
     assert read_manifest(output)["build"]["counts"]["corrections_applied"] == 1
     assert main(["remove", str(output), "--documents", "a0"]) == 0

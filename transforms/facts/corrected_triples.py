@@ -112,6 +112,8 @@ class TripleCorrections:
         columns = TripleColumns(*(column.copy() for column in triples))
         for position, triple in self._spoken_of(triples):
             changed, holds, rows = self._follow(triple)
+            if not rows:
+                continue  # said of another document
             applied.update((row, 0) for row in rows)
             stays[position] = holds
             columns.subjects[position], columns.relations[position] = changed[:2]

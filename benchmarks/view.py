@@ -391,7 +391,7 @@ def measure(folder: Path, *, keep_index: bool = False) -> None:
             for query in queries[:3]:
                 found += [row["id"] for row in server.get(f"/api/search?q={quote(query)}")["rows"]]
         entities = rng.sample(found, min(10, len(found)))
-        big = [row["id"] for row in server.get("/api/overview")["biggest"][:3]]
+        big = [row["entity_id"] for row in server.get("/api/overview")["biggest"][:3]]
         for label, chosen in (("entity", entities), ("biggest entities", big)):
             timed(server, label, [f"/api/entities/{id_}" for id_ in chosen])
             timed(server, f"{label}, graph", [f"/api/neighbourhood/{id_}" for id_ in chosen])

@@ -11,6 +11,7 @@ LOOPBACK = "127.0.0.1"
 
 _SERVER = "Server"
 _CORRECTIONS = "Corrections"
+_REPORT = "Report"
 
 
 class ViewOptions(Options):
@@ -91,8 +92,12 @@ class ReportOptions(Options):
         ..., "output folder of a finished run, on this machine", metavar="DIR", positional="1"
     )
     output: str = option(
-        "report.html", "the page that is written", metavar="FILE.html", common=True
+        "report.html", "the page that is written", group=_REPORT, metavar="FILE.html", common=True
     )
-    facts: int = option(20, "best facts that the page lists", metavar="N", common=True, ge=0)
-    sample: int = option(50, "facts that the page asks to judge", metavar="N", common=True, ge=0)
-    seed: int = option(0, "another seed draws another sample", metavar="N", ge=0)
+    facts: int = option(
+        20, "best facts that the page lists", group=_REPORT, metavar="N", common=True, ge=0
+    )
+    sample: int = option(
+        50, "facts that the page asks to judge", group=_REPORT, metavar="N", common=True, ge=0
+    )
+    seed: int = option(0, "another seed draws another sample", group=_REPORT, metavar="N", ge=0)

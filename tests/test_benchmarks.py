@@ -190,6 +190,16 @@ def test_mutations(capsys, monkeypatch, tmp_path):
     assert mutations.run_tests(tree, ["tests/test_a.py"], 0.01) == mutations.TIMEOUT
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+def test_view(capsys, monkeypatch, tmp_path):
+    sizes = ("--entities", 600, "--relations", 2000, "--folder", tmp_path / "graph")
+    said = printed(capsys, monkeypatch, "view", *sizes)
+    assert re.search(r"^first opening, with the index: [\d.]+ s .*; index \d+ MiB", said, re.M)
+    assert re.search(r"^search, one typing error +[\d.]+ ms +[\d.]+ ms", said, re.M)
+    assert re.search(r"^document +[\d.]+ ms", said, re.M)
+    assert re.search(r"^most memory: \d+ MiB$", said, re.M)
+
+
 # It reads three published data sets, in the place of which a small file says nothing.
 NEEDS_DATA_SETS = {"beyond_wikipedia"}
 

@@ -164,7 +164,7 @@ def test_facts_are_filtered(page):
     page.get_by_text("No such facts.").first.wait_for()
     assert "until=2003" in page.url
     page.get_by_role("button", name="Clear the filter").click()
-    page.wait_for_function(f"document.querySelectorAll('.facts > li').length === {before}")
+    sync_api.expect(rows).to_have_count(before, timeout=WAIT_MS)
 
 
 def test_a_walk_by_keys(page):
@@ -297,6 +297,7 @@ def test_a_fact_is_rejected_and_gone(new_page, tmp_path):
     with viewing(path, "--edit", "--author", "Mary") as server:
         page = new_page()
         page.goto(server.address)
+        heading(page, "run")
         find(page, "lovelace")
         heading(page, "Ada Lovelace")
         page.get_by_role("button", name=re.compile("evidence of place of birth Łódź")).click()

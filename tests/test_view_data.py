@@ -429,7 +429,8 @@ def test_best_facts_and_a_sample(store, folder):
     ids = [found["id"] for found in sample]
     assert sorted(ids) == sorted(row["relation_id"] for row in facts)
     assert [found["id"] for found in sample_facts(store, size=100)] == ids
-    assert [found["id"] for found in sample_facts(store, size=100, seed=1)] != ids
+    samples = {sample_facts(store, size=1, seed=seed)[0]["id"] for seed in range(20)}
+    assert len(samples) > 1
 
 
 # The index

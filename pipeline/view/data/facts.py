@@ -101,10 +101,12 @@ def facts(store: Store, relation_ids: Sequence[str]) -> list[dict[str, Any]]:
         store: the graph.
         relation_ids: ids of facts that are there.
     """
+    if not relation_ids:
+        return []
     rows = store.rows(
         "SELECT * EXCLUDE (evidence), evidence[1] AS best FROM relations "
-        "JOIN (SELECT unnest(?::VARCHAR[]) AS relation_id) USING (relation_id)",
-        [list(relation_ids)],
+        f"WHERE relation_id IN ({', '.join('?' * len(relation_ids))})",
+        list(relation_ids),
     )
     place = {id_: number for number, id_ in enumerate(relation_ids)}
     rows.sort(key=lambda row: place[row["relation_id"]])

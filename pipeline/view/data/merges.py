@@ -74,5 +74,5 @@ class MergeReasons:
                 return "It is an acronym, in documents that give the name in full."
             return "It is a short form, in documents that give the name in full."
         if self._fuzzy:
-            return "The names are alike (the option --fuzzy)."
+            return "The two names are alike, and near names are one entity here."
         return "It stands for another name of this entity."

@@ -82,10 +82,9 @@ def best_facts(store: Store, *, limit: int = 20) -> list[dict[str, Any]]:
         limit: most facts.
     """
     rows = store.rows(
-        "SELECT relation_id FROM (SELECT relation_id, confidence, row_number() OVER ("
-        "PARTITION BY predicate ORDER BY confidence DESC, relation_id) AS place "
-        "FROM edges WHERE outgoing) WHERE place <= 2 "
-        "ORDER BY confidence DESC, relation_id LIMIT ?",
+        "SELECT one.id AS relation_id FROM (SELECT unnest("
+        "min({'less': -confidence, 'id': relation_id}, 2)) AS one "
+        "FROM edges WHERE outgoing GROUP BY predicate) ORDER BY one LIMIT ?",
         [limit],
     )
     return facts(store, [row["relation_id"] for row in rows])

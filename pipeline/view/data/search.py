@@ -122,15 +122,14 @@ def _by_words(
     parts = []
     parameters: list[Any] = []
     for group in groups:
-        ranges = " OR ".join("(key >= ? AND key < ?)" for _ in group)
-        parts.append(
-            f"SELECT entity FROM (SELECT entity, mentions FROM keys WHERE {ranges} "
-            f"ORDER BY mentions DESC LIMIT {_MOST_OF_WORD})"
-        )
+        # One look for each word, as in _close_words.
+        looks = " UNION ALL ".join([f"({_MATCHES})"] * len(group))
+        parts.append(f"SELECT entity FROM ({looks}) ORDER BY mentions DESC LIMIT {_MOST_OF_WORD}")
         parameters += [bound for word in group for bound in (word, word + _LAST)]
     query = f"""
-        {_NODE} JOIN ({" INTERSECT ".join(parts)}) b ON n.number = b.entity WHERE {condition}
-        ORDER BY n.mentions DESC, n.number LIMIT ?
+        {_NODE} JOIN ({" INTERSECT ".join(f"({part})" for part in parts)}) b
+            ON n.number = b.entity
+        WHERE {condition} ORDER BY n.mentions DESC, n.number LIMIT ?
     """
     return store.rows(query, [*parameters, *values, limit])
 
@@ -149,11 +148,13 @@ def _close_words(store: Store, word: str) -> list[str]:
     most = 1 if len(word) < _LONG else 2
     # One look for each hash finds its place in the sorted table; a list of them reads all of it.
     looks = " UNION ALL ".join(["SELECT word FROM misspelt WHERE hash = hash(?)"] * len(shorter))
+    # Materialised, or each look would compare all words before it looks.
     query = f"""
-        SELECT DISTINCT word, damerau_levenshtein(word, ?) AS distance FROM ({looks})
-        WHERE damerau_levenshtein(word, ?) <= ? ORDER BY distance, word LIMIT {_MOST_CANDIDATES}
+        WITH near AS MATERIALIZED ({looks})
+        SELECT DISTINCT word, damerau_levenshtein(word, ?) AS distance FROM near
+        WHERE distance <= ? ORDER BY distance, word LIMIT {_MOST_CANDIDATES}
     """
-    rows = store.rows(query, [word, *shorter, word, most])
+    rows = store.rows(query, [*shorter, word, most])
     # Of words with one mistake those with two are no rivals.
     return [row["word"] for row in rows if row["distance"] == rows[0]["distance"]]
 

@@ -117,9 +117,9 @@ export class Canvas {
       animationDuration: 350,
       fit: true,
       padding: this.compact ? 22 : 40,
-      nodeSeparation: 110,
-      idealEdgeLength: () => 105,
-      nodeRepulsion: () => 9000,
+      nodeSeparation: 150,
+      idealEdgeLength: () => (this.compact ? 105 : 150),
+      nodeRepulsion: () => (this.compact ? 9000 : 16000),
       gravity: 0.3,
     } as cytoscape.LayoutOptions).run();
   }
@@ -186,6 +186,8 @@ export class Canvas {
           color: ink,
           "font-size": 11,
           "font-family": "system-ui, sans-serif",
+          "text-wrap": "wrap",
+          "text-max-width": "110px",
           "text-valign": "bottom",
           "text-margin-y": 4,
           "text-outline-color": paper,

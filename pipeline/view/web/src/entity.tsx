@@ -67,7 +67,7 @@ export function EntityPage({ id, query }: { id: string; query: URLSearchParams }
             </details>
           )}
           {data.facts_out > 0 && (
-            <Card title="Facts of it" note={plural(data.facts_out, "fact")}>
+            <Card title="Facts" note={plural(data.facts_out, "fact")}>
               <FactRows entity={data.id} direction="out" filter={filter} />
             </Card>
           )}

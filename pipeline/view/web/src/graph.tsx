@@ -1,10 +1,17 @@
 // The neighbourhood of an entity as a graph that one walks: by mouse, by touch, by keys.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { address, get, type FoundEntity, type GraphEdge, type Neighbourhood } from "./api";
+import {
+  address,
+  get,
+  type EntityPage,
+  type FoundEntity,
+  type GraphEdge,
+  type Neighbourhood,
+} from "./api";
 import { EntityLink, Loading, Name, Problem, count, label, plural } from "./bits";
 import { Canvas } from "./canvas";
-import { messageOf, useShared, useTypeClass } from "./context";
+import { messageOf, useData, useShared, useTypeClass } from "./context";
 import { filterOf, Filters } from "./filters";
 import { go, href } from "./route";
 
@@ -243,12 +250,13 @@ function FactList({ walk, chosen, choose, expand }: FactListProps) {
 
 export function GraphPage({ id, query }: { id: string; query: URLSearchParams }) {
   const { overview } = useShared();
+  const entity = useData<EntityPage>(`entities/${encodeURIComponent(id)}`).data;
   return (
     <main id="main" tabIndex={-1} class="is-wide">
       <p class="eyebrow">
         <a href={href("entity", id, query)}>To its page</a>
       </p>
-      <h1>Neighbourhood</h1>
+      <h1>Neighbourhood{entity && <> of {<Name>{entity.name}</Name>}</>}</h1>
       <details class="filter-box">
         <summary>Filter facts</summary>
         <Filters

@@ -137,27 +137,32 @@ def _add(
                 corpus.add(found, source.name, _id(source, found, options))
     except UnreadableFileError as error:
         reject(str(error), is_record=False)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        reject(f"not readable as gzip: {error}", is_record=False)
-    except OSError as error:
-        if not _is_of_source(error, source):
-            raise
-        reason = getattr(error, "strerror", None) or str(error)
-        reject(f"can't be read: {reason}", is_record=False)
     if wrong > _NAMED_RECORDS:
         complain(f"{source.path}: {wrong - _NAMED_RECORDS} more records can't be read")
 
 
 def _read(source: Source, options: IngestOptions) -> Found:
+    """What the reader of a file's format gives.
+
+    Whatever it raises is of this file, since nothing else is done here.
+
+    Raises:
+        UnreadableFileError: if the file can't be read to its end.
+    """
     module, name = _READERS[source.format]
     read: Any = getattr(import_module(f"pfn_kg.pipeline.ingest.{module}"), name)
-    found: Found = read(source.path, options)
-    return found
-
-
-def _is_of_source(error: OSError, source: Source) -> bool:
-    """Whether the file can't be read, rather than the output not be written."""
-    return error.filename is not None and str(error.filename) == source.path
+    try:
+        yield from read(source.path, options)
+    except (UnreadableFileError, MemoryError, GeneratorExit):
+        raise
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UnreadableFileError(f"not readable as gzip: {error}") from None
+    except OSError as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UnreadableFileError(f"can't be read: {reason}") from None
+    except Exception as error:
+        # Libraries that parse what anybody wrote fail in ways of their own.
+        raise UnreadableFileError(f"can't be read: {type(error).__name__}: {error}") from error
 
 
 def _id(source: Source, document: Document, options: IngestOptions) -> str | None:

@@ -48,7 +48,7 @@ def paged_document(
 
 
 def _joined(pages: Sequence[str]) -> tuple[str, list[int]]:
-    """One text of all pages, and where each of them begins; an empty page begins with the next."""
+    """One text of all pages, and where each begins: an empty one where the text before it ends."""
     parts: list[str] = []
     begins = []
     length = 0

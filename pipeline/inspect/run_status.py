@@ -229,22 +229,24 @@ def _options(directory: str, manifest: Manifest) -> dict[str, Any]:
         and value != _plain(known[name].default)
         and not _follows_from_model(name, value, manifest)
     }
-    if manifest.build is not None:
-        try:
-            build = recorded_options(directory, manifest)
-        except ConfigurationError:
-            return found
-        # The record holds what the model and its label schema say where nobody says otherwise.
-        own = {
-            "entity_threshold": manifest.model.entity_threshold,
-            "relation_threshold": manifest.model.relation_threshold,
-            "base_iri": read_label_schema(join(directory, "label_schema.yaml")).base_iri,
-        }
-        for option in options_of(BuildOptions):
-            value, default = _value(build, option), _value(BuildOptions(), option)
-            if value == default or (option.name in own and value == own[option.name]):
-                continue
-            found[option.name] = value if isinstance(value, bool | int | float | str) else "given"
+    if manifest.build is None:
+        return found
+    try:
+        build = recorded_options(directory, manifest)
+        schema = read_label_schema(join(directory, "label_schema.yaml"))
+    except ConfigurationError:
+        return found  # what is damaged is for the next build to say
+    # The record holds what the model and its label schema say where nobody says otherwise.
+    own = {
+        "entity_threshold": manifest.model.entity_threshold,
+        "relation_threshold": manifest.model.relation_threshold,
+        "base_iri": schema.base_iri,
+    }
+    for option in options_of(BuildOptions):
+        value, default = _value(build, option), _value(BuildOptions(), option)
+        if value == default or (option.name in own and value == own[option.name]):
+            continue
+        found[option.name] = value if isinstance(value, bool | int | float | str) else "given"
     return found
 
 

@@ -8,24 +8,16 @@ from typing import ClassVar
 import pyarrow as pa
 
 from pfn_kg.sinks.exchange.graphml import ALIAS_SEPARATOR, EDGE_ATTRIBUTES, NODE_ATTRIBUTES
-from pfn_kg.sinks.exchange.texts import (
-    blocks,
-    content,
-    joined,
-    joined_lists,
-    pieces,
-    pieces_of,
-    whole_files,
-    xml,
-)
-from pfn_kg.sinks.interface import Rows, Sink, Written
+from pfn_kg.sinks.exchange.texts import joined, joined_lists, pieces, xml
+from pfn_kg.sinks.exchange.xml_sink import XmlSink
+from pfn_kg.sinks.interface import Pieces
 
 # What GEXF has attributes of its own for: the label of a node and of an edge, and the weight.
 _NODE = tuple(name for name in NODE_ATTRIBUTES if name != "name")
 _EDGE = tuple(name for name in EDGE_ATTRIBUTES if name not in ("predicate", "confidence"))
 
 
-class GexfSink(Sink):
+class GexfSink(XmlSink):
     """One file, `graph.gexf`: entities and values as nodes, facts as directed edges.
 
     The label of a node is its name. The label of an edge is its predicate, and the weight of the
@@ -36,23 +28,32 @@ class GexfSink(Sink):
     """
 
     name: ClassVar[str] = "gexf"
-    stages = (("entities", "relations"),)
+    file: ClassVar[str] = "graph.gexf"
 
-    def __init__(self, *, compress: bool = False):
-        self._compress = compress
-
-    def write(self, part: Rows) -> Written:
-        """The rows as elements."""
-        kind, elements = ("edges", _edge) if part.table == "relations" else ("nodes", _node)
-        data = content(elements(block) for block in blocks(part.rows))
-        files = pieces_of(part, {kind: data}, compress=self._compress)
-        return Written(files, {kind: len(part.rows)})
-
-    def finish(self, counts: Mapping[str, int]) -> Written:
-        """The elements in one document."""
+    def document(self) -> Sequence[bytes | Pieces]:
+        """Attributes, nodes and edges."""
         between, end = b"</nodes>\n<edges>\n", b"</edges>\n</graph>\n</gexf>\n"
-        parts = (_head(), pieces("nodes"), between, pieces("edges"), end)
-        return whole_files({"graph.gexf": parts}, compress=self._compress)
+        return _head(), pieces("nodes"), between, pieces("edges"), end
+
+    def nodes(self, rows: pa.Table) -> pa.Array:
+        """Elements `node`."""
+        columns = {name: rows[name] for name in _NODE}
+        columns["aliases"] = joined_lists(rows["aliases"], ALIAS_SEPARATOR)
+        return joined(
+            *('<node id="', xml(rows["entity_id"]), '" label="', xml(rows["name"])),
+            *('"><attvalues>', *_values(columns), "</attvalues></node>\n"),
+            nothing="",
+        )
+
+    def edges(self, rows: pa.Table) -> pa.Array:
+        """Elements `edge`."""
+        return joined(
+            *('<edge id="', xml(rows["relation_id"]), '" source="', xml(rows["subject_id"])),
+            *('" target="', xml(rows["object_id"]), '" label="', xml(rows["predicate"])),
+            *('" weight="', xml(rows["confidence"]), '"><attvalues>'),
+            *(*_values({name: rows[name] for name in _EDGE}), "</attvalues></edge>\n"),
+            nothing="",
+        )
 
 
 def _head() -> bytes:
@@ -73,26 +74,6 @@ def _attributes(of: str, names: Sequence[str], types: Mapping[str, str]) -> Iter
     for name in names:
         yield f'<attribute id="{name}" title="{name}" type="{types[name]}"/>'
     yield "</attributes>"
-
-
-def _node(rows: pa.Table) -> pa.Array:
-    columns = {name: rows[name] for name in _NODE}
-    columns["aliases"] = joined_lists(rows["aliases"], ALIAS_SEPARATOR)
-    return joined(
-        *('<node id="', xml(rows["entity_id"]), '" label="', xml(rows["name"])),
-        *('"><attvalues>', *_values(columns), "</attvalues></node>\n"),
-        nothing="",
-    )
-
-
-def _edge(rows: pa.Table) -> pa.Array:
-    return joined(
-        *('<edge id="', xml(rows["relation_id"]), '" source="', xml(rows["subject_id"])),
-        *('" target="', xml(rows["object_id"]), '" label="', xml(rows["predicate"])),
-        *('" weight="', xml(rows["confidence"]), '"><attvalues>'),
-        *(*_values({name: rows[name] for name in _EDGE}), "</attvalues></edge>\n"),
-        nothing="",
-    )
 
 
 def _values(columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> list[pa.Array]:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 from xml.sax.saxutils import quoteattr
 
 import pyarrow as pa
 
-from pfn_kg.sinks.exchange.texts import (
-    blocks,
-    content,
-    joined,
-    joined_lists,
-    pieces,
-    pieces_of,
-    whole_files,
-    xml,
-)
-from pfn_kg.sinks.interface import Rows, Sink, Written
+from pfn_kg.sinks.exchange.texts import joined, joined_lists, pieces, xml
+from pfn_kg.sinks.exchange.xml_sink import XmlSink
+from pfn_kg.sinks.interface import Pieces
 
 #: Attributes of nodes and edges with their types in GraphML; the names are those of the tables.
 NODE_ATTRIBUTES = {
@@ -43,7 +35,7 @@ EDGE_ATTRIBUTES = {
 ALIAS_SEPARATOR = " | "
 
 
-class GraphMLSink(Sink):
+class GraphMLSink(XmlSink):
     """One file, `graph.graphml`: entities and values as nodes, facts as directed edges.
 
     Args:
@@ -51,22 +43,24 @@ class GraphMLSink(Sink):
     """
 
     name: ClassVar[str] = "graphml"
-    stages = (("entities", "relations"),)
+    file: ClassVar[str] = "graph.graphml"
 
-    def __init__(self, *, compress: bool = False):
-        self._compress = compress
+    def document(self) -> Sequence[bytes | Pieces]:
+        """Keys, nodes and edges."""
+        return _head(), pieces("nodes"), pieces("edges"), b"</graph>\n</graphml>\n"
 
-    def write(self, part: Rows) -> Written:
-        """The rows as elements."""
-        kind, elements = ("edges", _edge) if part.table == "relations" else ("nodes", _node)
-        data = content(elements(block) for block in blocks(part.rows))
-        files = pieces_of(part, {kind: data}, compress=self._compress)
-        return Written(files, {kind: len(part.rows)})
+    def nodes(self, rows: pa.Table) -> pa.Array:
+        """Elements `node`."""
+        columns = {name: rows[name] for name in NODE_ATTRIBUTES}
+        columns["aliases"] = joined_lists(rows["aliases"], ALIAS_SEPARATOR)
+        data = _data("node", columns)
+        return joined('<node id="', xml(rows["entity_id"]), '">', *data, "</node>\n", nothing="")
 
-    def finish(self, counts: Mapping[str, int]) -> Written:
-        """The elements in one document."""
-        parts = (_head(), pieces("nodes"), pieces("edges"), b"</graph>\n</graphml>\n")
-        return whole_files({"graph.graphml": parts}, compress=self._compress)
+    def edges(self, rows: pa.Table) -> pa.Array:
+        """Elements `edge`."""
+        ends = ('" source="', xml(rows["subject_id"]), '" target="', xml(rows["object_id"]), '">')
+        data = _data("edge", {name: rows[name] for name in EDGE_ATTRIBUTES})
+        return joined('<edge id="', xml(rows["relation_id"]), *ends, *data, "</edge>\n", nothing="")
 
 
 def _head() -> bytes:
@@ -87,19 +81,6 @@ def _keys(of: str, attributes: Mapping[str, str]) -> Iterator[str]:
     for name, type_ in attributes.items():
         id_, name = quoteattr(f"{of}_{name}"), quoteattr(name)
         yield f'<key id={id_} for="{of}" attr.name={name} attr.type="{type_}"/>'
-
-
-def _node(rows: pa.Table) -> pa.Array:
-    columns = {name: rows[name] for name in NODE_ATTRIBUTES}
-    columns["aliases"] = joined_lists(rows["aliases"], ALIAS_SEPARATOR)
-    data = _data("node", columns)
-    return joined('<node id="', xml(rows["entity_id"]), '">', *data, "</node>\n", nothing="")
-
-
-def _edge(rows: pa.Table) -> pa.Array:
-    ends = ('" source="', xml(rows["subject_id"]), '" target="', xml(rows["object_id"]), '">')
-    data = _data("edge", {name: rows[name] for name in EDGE_ATTRIBUTES})
-    return joined('<edge id="', xml(rows["relation_id"]), *ends, *data, "</edge>\n", nothing="")
 
 
 def _data(of: str, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> list[pa.Array]:

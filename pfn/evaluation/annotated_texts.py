@@ -112,16 +112,18 @@ def said_facts(
     return best
 
 
-def facts_inside(
+def facts_by_place(
     document: AnnotatedText, mentions: Sequence[Mention], triples: Sequence[Triple]
-) -> set[Fact]:
-    """The facts that a triple says whose arguments stand in one sentence."""
-    pairs = ((mentions[t.subject], t.relation, mentions[t.object]) for t in triples)
-    return {
-        fact_said(document, subject, relation, object_)
-        for subject, relation, object_ in pairs
-        if document.sentence_of(subject) == document.sentence_of(object_)
-    }
+) -> dict[Fact, bool]:
+    """The facts that triples say of a document, and whether one sentence says each by itself."""
+    inside: dict[Fact, bool] = {}
+    for t in triples:
+        subject, object_ = mentions[t.subject], mentions[t.object]
+        fact = fact_said(document, subject, t.relation, object_)
+        inside[fact] = inside.get(fact, False) or (
+            document.sentence_of(subject) == document.sentence_of(object_)
+        )
+    return inside
 
 
 def fact_said(document: AnnotatedText, subject: Mention, relation: str, object_: Mention) -> Fact:

@@ -79,10 +79,12 @@ def bounded_floors(
         floors = Floors(floors.entity, _least(triples, max(1, kept)), raised=True)
     if floors.raised:
         _logger.warning(
-            "the model accepts almost everything (%.1f mentions and %.1f triples a word): only "
-            "mentions from %.3f and triples from %.3f on are looked at",
+            "the model has hardly learnt: a word has %.1f mentions from %.3f and %.1f triples from "
+            "%.3f; only those from %.3f and %.3f on are looked at",
             len(mentions) / sum(words),
+            entity,
             len(triples) / sum(words),
+            relation,
             floors.entity,
             floors.relation,
         )

@@ -13,7 +13,7 @@ import numpy as np
 
 from pfn_kg.pfn.calibration import Calibration, calibration_of, reliability
 from pfn_kg.pfn.evaluation.analyses import in_triple
-from pfn_kg.pfn.evaluation.annotated_texts import AnnotatedText, facts_inside, said_facts
+from pfn_kg.pfn.evaluation.annotated_texts import AnnotatedText, facts_by_place, said_facts
 from pfn_kg.pfn.evaluation.bounded_decoding import bounded_floors
 from pfn_kg.pfn.evaluation.fact_evidence import by_evidence
 from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
@@ -156,10 +156,10 @@ def score_documents(
         )
         known = {(m.begin, m.end, m.type) for m in mentions if document.is_mention(m) is not None}
         entity.add(known, document.entities, 2)
-        said = set(filter(document.is_known, said_facts(document, mentions, triples)))
-        fact.add(said, document.facts, 1)
-        in_sentences = facts_inside(document, mentions, triples)
-        inside += (f in in_sentences for f in said)
+        places = facts_by_place(document, mentions, triples)
+        said = {f: is_inside for f, is_inside in places.items() if document.is_known(f)}
+        fact.add(set(said), document.facts, 1)
+        inside += said.values()
         right += (f in document.facts for f in said)
     return {
         "entity": entity.scores(),

@@ -230,17 +230,18 @@ def list_folder(folder: str, pattern: str = "**") -> list[FileMetadata]:
 
 
 def _list_local(folder: str, pattern: str) -> list[FileMetadata]:
-    begin = join(folder, "")
+    root = local_path(folder)
     spelt = re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
     is_wanted = re.compile(spelt, re.DOTALL)
     found = []
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(root):
         for name in names:
-            path = os.path.join(parent, name)
-            if is_wanted.fullmatch(path.removeprefix(begin)):
+            file = os.path.join(parent, name)
+            inside = os.path.relpath(file, root)
+            if is_wanted.fullmatch(inside):
                 with suppress(OSError):  # it may disappear meanwhile
-                    state = os.stat(path)
-                    found.append(_LocalFile(path, state.st_size, state.st_mtime))
+                    state = os.stat(file)
+                    found.append(_LocalFile(join(folder, inside), state.st_size, state.st_mtime))
         if "/" not in pattern and "**" not in pattern:
             folders.clear()
     return cast("list[FileMetadata]", sorted(found))

@@ -95,7 +95,7 @@ def _leave(code: int) -> int:
         for thread in threading.enumerate()
     ):
         return code  # the interpreter waits for it
-    atexit._run_exitfuncs()
+    atexit._run_exitfuncs()  # such as those that delete temporary folders
     os._exit(code)
 
 

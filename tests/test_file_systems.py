@@ -5,11 +5,14 @@ import json
 import re
 
 import pyarrow.parquet as pq
+import pytest
+from apache_beam.io.filesystems import FileSystems
 
 from helpers.corpora import TEXTS, run, write_corpus
 from helpers.memory_file_system import upload
 from helpers.output_folders import files
 from pfn_kg.pipeline.cli import main
+from pfn_kg.transforms.plumbing.files import list_folder
 
 
 def test_the_whole_job(tmp_path, tiny_model, memory, capsys):
@@ -88,3 +91,22 @@ def test_what_is_not_there(memory, tiny_model, capsys):
     assert run("nowhere://bucket/in", "memory://bucket/out", tiny_model) == 2
     assert "nowhere://bucket/in" in capsys.readouterr().err
     assert list(memory) == ["memory://bucket/in/a.parquet"]
+
+
+@pytest.mark.parametrize("pattern", ["**", "*", "*/*", "part-*.parquet", "b*", "deep/**"])
+def test_local_folders_are_listed_as_beam_lists_them(tmp_path, pattern):
+    for name in ("a.txt", "b.parquet", ".hidden", "part-1.parquet", "deep/b", "deep/er/c [0].txt"):
+        path = tmp_path / "folder" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    folder = str(tmp_path / "folder")
+    matched = FileSystems.match([f"{folder}/{pattern}"])[0].metadata_list
+    expected = {(m.path, m.size_in_bytes, m.last_updated_in_seconds) for m in matched}
+    found = [
+        (m.path, m.size_in_bytes, m.last_updated_in_seconds) for m in list_folder(folder, pattern)
+    ]
+    assert set(found) == expected
+    assert found == sorted(found)
+    with_scheme = list_folder(f"file://{folder}", pattern)
+    assert [m.path.removeprefix("file://") for m in with_scheme] == [path for path, *_ in found]
+    assert list_folder(str(tmp_path / "none"), pattern) == []

@@ -145,10 +145,12 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
                 aliases=aliases,
             ),
         )
-        correction_hash = None if corrections is None else keep_corrections(graph, corrections)
-        kept = CorrectionFile(
-            join(graph, CORRECTIONS_FILE), label_schema, options.names, options.rules
-        )
+        correction_hash, kept = None, None
+        if corrections is not None:
+            correction_hash = keep_corrections(graph, corrections)
+            kept = CorrectionFile(
+                join(graph, CORRECTIONS_FILE), label_schema, options.names, options.rules
+            )
         with beam.Pipeline(options=beam_options) as pipeline:
             _ = (
                 pipeline
@@ -163,7 +165,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
                     shard_rows=options.shard_rows,
                     removed=manifest.removed,
                     merge=merge,
-                    corrections=None if corrections is None else kept,
+                    corrections=kept,
                     old=old,
                 )
             )

@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from pfn_kg.pipeline.correction_inputs import kept_corrections
 from pfn_kg.pipeline.findings import Findings
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
 from pfn_kg.pipeline.snapshots import LINK, RECORD_FILE
@@ -77,3 +78,8 @@ def _check_records(run: FinishedRun, findings: Findings) -> None:
             findings.add("link to another graph", f"{link} to {os.readlink(link)}")
         elif (link / RECORD_FILE).is_file() and not link.is_symlink():
             findings.add("copy of a graph in the place of the link", str(link))
+    if run.has_corrections:
+        try:
+            kept_corrections(run.graph, run.build.options["corrections"])
+        except ConfigurationError as error:
+            findings.add("other corrections than the graph was built with", error.reason)

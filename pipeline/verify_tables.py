@@ -86,6 +86,9 @@ def check_rows(parts: Sequence[TablePart], findings: Findings, *, corrected: boo
             if corrected:
                 # What a person says holds without any.
                 wrong = pc.and_(wrong, pc.is_null(rows["corrected"]))
+                unsure = pc.and_(pc.is_valid(rows["corrected"]), pc.less(rows["confidence"], 1))
+                kind = "corrected relation that is not certain"
+                _find(findings, kind, rows["relation_id"], unsure)
             _find(findings, "relation without evidence", rows["relation_id"], wrong)
 
 

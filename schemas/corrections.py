@@ -214,30 +214,28 @@ class _EntityCorrection(Correction):
     type: _Name
 
 
-class MergeEntity(_EntityCorrection):
-    """The entity is another one, under whose name both go on.
+class _PairCorrection(_EntityCorrection):
+    """A correction of an entity and another one.
 
     Attributes:
         other_name: of the other entity.
         other_type: type of the other entity.
     """
+
+    other_name: _Name
+    other_type: _Name
+
+
+class MergeEntity(_PairCorrection):
+    """The entity is another one, under whose name both go on."""
 
     kind: Literal["merge"] = "merge"
-    other_name: _Name
-    other_type: _Name
 
 
-class KeepApart(_EntityCorrection):
-    """The entity and another one are never merged by alias table, near names or corrections.
-
-    Attributes:
-        other_name: of the other entity.
-        other_type: type of the other entity.
-    """
+class KeepApart(_PairCorrection):
+    """The entity and another one are never merged by alias table, near names or corrections."""
 
     kind: Literal["keep_apart"] = "keep_apart"
-    other_name: _Name
-    other_type: _Name
 
 
 class RetypeEntity(_EntityCorrection):

@@ -98,6 +98,15 @@ def test_entities(rows, random):
     assert aggregate_entities(name_rows(rows), "https://x/").equals(table)
 
 
+def test_of_two_iris_of_one_entity_the_first_stays():
+    names = name_rows([(0, "A", 1, 1), (0, "B", 2, 1), (1, "C", 1, 1)])
+    for iris in (["x:b", "x:a", "x:c"], ["x:a", "x:b", "x:c"]):
+        place = names.column_names.index("same_as")
+        table = names.set_column(place, NAME_SCHEMA.field("same_as"), pa.array(iris))
+        found = aggregate_entities(table, "https://x/")["same_as"].to_pylist()
+        assert found == ["x:a", "x:c"]
+
+
 @given(SUPPORT, st.integers(0, 20))
 def test_relations(rows, cut):
     support = support_rows(rows)

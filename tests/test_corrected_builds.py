@@ -1,10 +1,13 @@
 """Builds with corrections: real runs, updates, alias tables, sinks and the command line."""
 
+import uuid
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyshacl import validate
-from rdflib import Dataset, Graph, Literal, URIRef
+from rdflib import RDFS, Dataset, Graph, Literal, URIRef
 
 from helpers.corpora import TEXTS, run, write_corpus
 from helpers.extraction_folders import ADA, DOCS, LABEL_SCHEMA, Doc, write_folder
@@ -34,7 +37,7 @@ BORN = {
     "object_type": "LOC",
 }
 SPOUSE = BORN | {"relation": "spouse", "object": "William King", "object_type": "PER"}
-SIGNED = {"author": "Grace", "time": "2026-03-01T12:00:00Z", "note": 'not «"here"»\nbut there'}
+SIGNED = {"author": "Grace", "time": "2026-03-01T12:00:00Z", "note": "see the parish register"}
 CORRECTIONS = [
     RejectFact(**BORN | {"relation": "date of birth", "object": "1815", "object_type": "TIME"}),
     ConfirmFact(**BORN, **SIGNED),
@@ -113,8 +116,7 @@ def test_corrections_survive_rebuilds_thresholds_and_removals(
     check(folder)
     # Another build says anew what it is given.
     assert main(["build", folder]) == 0
-    assert not table_rows(folder, "relations")
-    assert "corrected" not in table_rows(folder, "entities")[0]
+    assert table_rows(folder, "relations") == table_rows(folder, "entities") == []
     assert verify(folder) == []
 
 
@@ -180,7 +182,7 @@ def test_an_empty_graph_holds_what_people_add(tmp_path, file):
     assert verify(folder) == []
 
 
-def test_updates_keep_corrections(tmp_path, tiny_model):
+def test_updates_keep_corrections(tmp_path, tiny_model, capsys):
     a = write_corpus(tmp_path / "a.parquet", TEXTS[:3])
     b = write_corpus(tmp_path / "b.parquet", [*TEXTS[3:], TEXTS[0]])
     output = tmp_path / "out"
@@ -203,6 +205,7 @@ def test_updates_keep_corrections(tmp_path, tiny_model):
     gone = {wrong["relation_id"]}
     assert not gone & {r["relation_id"] for r in table_rows(output, "relations")}
     assert main(["run", str(b), "--into", str(output)]) == 0
+    assert "\n1 of 1 corrections apply; of 1 fact judged at " in capsys.readouterr().out
     assert not gone & {r["relation_id"] for r in table_rows(output, "relations")}
     assert read_manifest(output)["build"]["counts"]["corrections_applied"] == 1
     assert main(["remove", str(output), "--documents", "a0"]) == 0
@@ -289,6 +292,7 @@ def test_rules_of_the_graph_prefer_and_spare_what_people_confirm(tmp_path):
     assert verify(folder) == []
 
 
+GOLDEN = Path(__file__).parent / "data" / "golden"
 TERM = "https://example.org/kg/term/"
 
 
@@ -315,6 +319,20 @@ def test_rdf_says_who_corrected_what(folder, file, tmp_path, provenance):
     assert (URIRef(f"{TERM}correction"), None, None) in ontology
 
 
+def test_golden_rdf(folder, file):
+    options = BuildOptions(corrections=file, label_language="en")
+    run_build(folder, options)
+    paths = sorted((graph_folder(folder) / "rdf").iterdir())
+    found = "\n".join(f"# {path.name}\n{path.read_text(encoding='utf-8')}" for path in paths)
+    assert found == (GOLDEN / "corrected.ttl").read_text(encoding="utf-8")
+    graph = Graph()
+    for path in paths:
+        graph.parse(path)
+    terms = {p for p in graph.predicates() if str(p).startswith(TERM)}
+    assert len(terms) == 7
+    assert terms <= set(graph.subjects(RDFS.label))
+
+
 def test_a_fact_without_a_document_is_in_the_default_graph_of_trig(folder, file, tmp_path):
     run_build(folder, BuildOptions(corrections=file))
     out = tmp_path / "out"
@@ -339,6 +357,35 @@ def test_files_for_neo4j_have_the_columns(folder, file, tmp_path):
         [path] = out.glob("relations-[0-9]*.csv")
         rows = [line for line in path.read_text().split("\n") if "Hedy" in line]
         assert len(rows) == number
+
+
+def test_neo4j_says_who_corrected_what_and_forgets_it(folder, file, neo4j, monkeypatch):
+    for name, value in neo4j.environment.items():
+        monkeypatch.setenv(name, value)
+    graph = f"test {uuid.uuid4().hex}"
+
+    def corrected():
+        found = neo4j.query(
+            f"MATCH (a {{graph: '{graph}'}})-[r]->(b) WHERE r.corrected IS NOT NULL "
+            "RETURN r.corrected AS kind, r.corrected_by AS author, r.correction_note AS note "
+            f"UNION MATCH (n {{graph: '{graph}'}}) WHERE n.corrected IS NOT NULL "
+            "RETURN n.corrected AS kind, n.corrected_by AS author, n.correction_note AS note"
+        )
+        return {(row["kind"], row["author"], row["note"]) for row in found}
+
+    try:
+        run_build(folder, BuildOptions(corrections=file))
+        assert main(["load", folder, "--graph", graph]) == 0
+        assert corrected() == {
+            ("confirm", "Grace", SIGNED["note"]),
+            ("add", "Hedy", None),
+            ("rename", "Hedy", None),
+        }
+        run_build(folder)
+        assert main(["load", folder, "--graph", graph]) == 0
+        assert corrected() == set()
+    finally:
+        neo4j.delete(graph)
 
 
 def test_programs_see_the_columns(folder, file):

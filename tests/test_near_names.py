@@ -120,6 +120,19 @@ def test_clusters(found, fixed, most, shuffler):
         assert len(members) == sum(len(c) > 1 for c in nx.connected_components(graph))
 
 
+@given(PAIRS, PAIRS)
+def test_entities_that_people_keep_apart_are_in_no_cluster(found, held):
+    apart = {}
+    for one, other, _ in held:
+        for end, away in ((one, other), (other, one)):
+            apart[id_(end)] = apart.get(id_(end), frozenset()) | {id_(away)}
+    heirs, left_out = cluster(pairs_of(found, ()), apart=apart)
+    of = [heirs.get(id_(n), id_(n)) for n in range(10)]
+    assert all(of[one] != of[other] for one, other, _ in held)
+    if not held:
+        assert (heirs, left_out) == cluster(pairs_of(found, ()))
+
+
 @given(PAIRS)
 def test_components_of_small_graphs_are_found(found):
     links = [(id_(a), id_(b)) for a, b, _ in found]

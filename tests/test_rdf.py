@@ -367,7 +367,7 @@ def test_the_examples_of_the_docs_are_real():
         line for path in GOLDEN.iterdir() for line in path.read_text(encoding="utf-8").splitlines()
     }
     examples = re.findall(r"```turtle\n(.*?)```", page, re.DOTALL)
-    assert len(examples) == 4
+    assert len(examples) == 5
     assert {line for example_ in examples for line in example_.splitlines()} <= real
 
 

@@ -215,7 +215,8 @@ class _Output:
         self._part = part
         self._options = sink.options
         self._prefixes = sink.names.prefixes(
-            sink.has_documents, matches=sink.options.relation_iris == "match"
+            sink.has_documents or is_corrected(part.rows),
+            matches=sink.options.relation_iris == "match",
         )
         self._files: dict[str, bytes] = {}
         self.counts: Counter[str] = Counter()

@@ -60,18 +60,20 @@ def decode_evidence(parts: Iterable[bytes]) -> pa.Table:
     return best_evidence(decode(data) for data in parts)
 
 
-def numbered(row: int, triples: pa.Table, begins: pa.Array, *, is_right: bool) -> pa.Table:
-    """Triples that one correction judges, as in EVIDENCE_SCHEMA.
+def numbered(
+    triples: pa.Table, begins: pa.Array, *, rows: np.ndarray, is_right: np.ndarray
+) -> pa.Table:
+    """Triples that corrections judge, as in EVIDENCE_SCHEMA.
 
     Args:
-        row: of the correction, from 0.
         triples: rows of the table `triples`.
         begins: for each, where the sentences of its evidence begin.
-        is_right: whether the text says the relation.
+        rows: for each, the row of its correction, from 0.
+        is_right: for each, whether the text says the relation.
     """
     columns = {
-        "row": pa.array(np.full(len(triples), row + 1)),
-        "is_right": pa.array([is_right] * len(triples), pa.bool_()),
+        "row": pa.array(rows + 1, pa.int64()),
+        "is_right": pa.array(is_right, pa.bool_()),
         "sentence_begins": begins,
     } | {name: triples[name] for name in _OF_TRIPLES}
     return pa.table({name: columns[name] for name in EVIDENCE_SCHEMA.names}, EVIDENCE_SCHEMA)

@@ -24,6 +24,20 @@ class _Triple(NamedTuple):
     object: int
 
 
+class Lesson(NamedTuple):
+    """What one correction says of the triples of a chunk.
+
+    Attributes:
+        row: of the correction, from 0.
+        triples: those that it judges.
+        is_right: whether the texts say them.
+    """
+
+    row: int
+    triples: TripleColumns
+    is_right: bool
+
+
 class TripleCorrections:
     """The corrections of facts, as they are applied to the triples of one chunk.
 
@@ -53,7 +67,7 @@ class TripleCorrections:
         """Which triples say facts that hold by a correction, as a mask."""
         return self._says(triples, self._plan.facts.protected)
 
-    def judged(self, triples: TripleColumns) -> Iterator[tuple[int, TripleColumns, bool]]:
+    def judged(self, triples: TripleColumns) -> Iterator[Lesson]:
         """For each correction that judges the model, the triples, and whether they are right."""
         judgements = self._plan.facts.judgements
         chosen: dict[int, list[int]] = {}
@@ -63,9 +77,10 @@ class TripleCorrections:
                 if verdict.row in judgements and verdict.scope.covers(scope):
                     chosen.setdefault(verdict.row, []).append(position)
         for row, positions in sorted(chosen.items()):
-            yield row, triples.at(np.array(positions, dtype=np.int64)), judgements[row].is_right
+            of_row = triples.at(np.array(positions, dtype=np.int64))
+            yield Lesson(row, of_row, judgements[row].is_right)
 
-    def added(self, triples: TripleColumns) -> Iterator[tuple[int, TripleColumns, bool]]:
+    def added(self, triples: TripleColumns) -> Iterator[Lesson]:
         """For each correction that names mentions, the triple between them, which is right.
 
         A correction that changes a fact says so of all its triples.
@@ -76,14 +91,14 @@ class TripleCorrections:
         known = set(zip(*(c.tolist() for c in triples[:3]), strict=True))
         for row, triple in self._named_mentions():
             if triple not in known:
-                yield row, self._as_columns([triple], triples), True
+                yield Lesson(row, self._as_columns([triple], triples), True)
         changed: dict[int, list[_Triple]] = {}
         for _, triple in self._spoken_of(triples):
             after, holds, rows = self._follow(triple)
             if holds and after != triple:
                 changed.setdefault(rows[-1], []).append(after)
         for row, of_row in sorted(changed.items()):
-            yield row, self._as_columns(of_row, triples), True
+            yield Lesson(row, self._as_columns(of_row, triples), True)
 
     def apply(self, triples: TripleColumns, applied: Counter[tuple[int, int]]) -> TripleColumns:
         """Drops, changes and marks triples, and adds evidence that people name.
@@ -97,6 +112,8 @@ class TripleCorrections:
         columns = TripleColumns(*(column.copy() for column in triples))
         for position, triple in self._spoken_of(triples):
             changed, holds, rows = self._follow(triple)
+            if not rows:
+                continue  # said of another document
             applied.update((row, 0) for row in rows)
             stays[position] = holds
             columns.subjects[position], columns.relations[position] = changed[:2]

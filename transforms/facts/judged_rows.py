@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from pfn_kg.transforms.corrections.evidence import best_evidence, numbered
 from pfn_kg.transforms.corrections.outcomes import judgement_id
 from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments
 from pfn_kg.transforms.facts.chunk_mentions import ChunkMentions
-from pfn_kg.transforms.facts.corrected_triples import TripleCorrections
+from pfn_kg.transforms.facts.corrected_triples import Lesson, TripleCorrections
 from pfn_kg.transforms.facts.document_rules import TripleColumns
 from pfn_kg.transforms.facts.triple_rows import triple_rows
 
@@ -52,25 +52,60 @@ def judged_rows(
     """
     support, evidence = [], []
     for lessons, is_of_model in ((correct.judged(triples), True), (correct.added(triples), False)):
-        for row, of_row, is_right in lessons:
+        for batch in _batches(lessons, mentions):
+            columns = zip(*(lesson.triples for lesson in batch), strict=True)
+            together = TripleColumns(*map(np.concatenate, columns))
             table, of_relations = triple_rows(
                 documents,
                 mentions,
-                of_row,
+                together,
                 relation_names=relation_names,
                 calibration=calibration,
             )
-            begins = _sentence_begins(documents, mentions, of_row)
-            evidence.append(numbered(row, table, begins, is_right=is_right))
+            sizes = [len(lesson.triples.subjects) for lesson in batch]
+            evidence.append(
+                numbered(
+                    table,
+                    _sentence_begins(documents, mentions, together),
+                    rows=np.repeat([lesson.row for lesson in batch], sizes),
+                    is_right=np.repeat([lesson.is_right for lesson in batch], sizes),
+                )
+            )
             if is_of_model:
-                ids = pa.array([judgement_id(row)] * len(of_relations), ID_TYPE)
-                field = SUPPORT_SCHEMA.field("relation_id")
-                support.append(of_relations.set_column(0, field, ids))
+                support.append(_of_judgements(of_relations, table, evidence[-1]))
     if not evidence:
         return None
     return Judged(
         pa.concat_tables([SUPPORT_SCHEMA.empty_table(), *support]), best_evidence(evidence)
     )
+
+
+def _batches(lessons: Iterable[Lesson], mentions: ChunkMentions) -> list[list[Lesson]]:
+    """Lessons that are worked on together: no two of them are of one fact, mostly all."""
+    numbers = mentions.entity_numbers
+    batches: list[tuple[list[Lesson], set[tuple[int, int, int]]]] = []
+    for lesson in lessons:
+        triples = lesson.triples
+        ends = numbers[triples.subjects].tolist(), numbers[triples.objects].tolist()
+        facts = set(zip(ends[0], triples.relations.tolist(), ends[1], strict=True))
+        for batch, known in batches:
+            if facts.isdisjoint(known):
+                batch.append(lesson)
+                known |= facts
+                break
+        else:
+            batches.append(([lesson], facts))
+    return [batch for batch, _ in batches]
+
+
+def _of_judgements(support: pa.Table, triples: pa.Table, evidence: pa.Table) -> pa.Table:
+    """Support with the ids of judgements in the place of relations."""
+    judgement_of = dict(
+        zip(triples["relation_id"].to_pylist(), evidence["row"].to_pylist(), strict=True)
+    )
+    ids = [judgement_id(judgement_of[id_] - 1) for id_ in support["relation_id"].to_pylist()]
+    field = SUPPORT_SCHEMA.field("relation_id")
+    return support.set_column(0, field, pa.array(ids, ID_TYPE))
 
 
 def _sentence_begins(

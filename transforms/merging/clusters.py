@@ -87,8 +87,9 @@ def cluster(
         if one == other:
             continue
         fixed = sum(c.is_fixed for r in (one, other) for c in members[r])
-        ids = {c.id for c in members[other]}
-        is_apart = any(not ids.isdisjoint(apart.get(c.id, ())) for c in members[one])
+        is_apart = bool(apart) and any(
+            c.id in apart.get(d.id, ()) for c in members[one] for d in members[other]
+        )
         if fixed > 1 or is_apart or len(members[one]) + len(members[other]) > most:
             left_out.add(frozenset((pair.one.id, pair.other.id)))
             continue

@@ -128,10 +128,14 @@ def aggregate_relations(support: pa.Table) -> pa.Table:
 
 
 def _same_as(names: pa.Table, ids: pa.ChunkedArray) -> pa.Array:
-    """The IRIs that the alias table gives entities, which stand in the rows of its names."""
+    """The IRIs that the alias table gives entities, which stand in the rows of its names.
+
+    Two entities with an IRI each may be one by a correction: the first IRI stays.
+    """
     named = names.filter(pc.is_valid(names["same_as"]))
     if not len(named):
         return pa.nulls(len(ids), pa.string())
+    named = named.select(["entity_id", "same_as"]).sort_by("same_as")
     index = pc.index_in(one_array(ids), value_set=one_array(named["entity_id"]))
     return one_array(named["same_as"]).take(index)
 

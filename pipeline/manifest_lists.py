@@ -12,13 +12,10 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from pfn_kg.pipeline.manifest_parts import Part
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.lists import CHUNK_LIST_SCHEMA, REMOVED_SCHEMA
 from pfn_kg.transforms.plumbing.files import (
     delete,
     exists,
@@ -30,10 +27,11 @@ from pfn_kg.transforms.plumbing.listing import (
     delete_partial,
     list_folder,
 )
-from pfn_kg.transforms.plumbing.lists import read_list
 
-# Whoever asks a finished graph needs no Beam, whose import takes a second.
+# Whoever asks a finished graph needs neither Arrow nor Beam, whose imports take a second.
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from pfn_kg.transforms.documents.removed_documents import FindRemoved
     from pfn_kg.transforms.extraction.chunk_lists import ReadChunkList
     from pfn_kg.transforms.extraction.columns import ChunkFile
@@ -68,13 +66,16 @@ class _List(Part):
         rows: those of a list that may have no file yet; None for what was read from a manifest.
     """
 
-    SCHEMA: ClassVar[pa.Schema]
     KIND: ClassVar[str]
 
     path: str
     count: int
     digest: str
     rows: tuple[Any, ...] | None = Field(None, exclude=True)
+
+    @classmethod
+    def _schema(cls) -> pa.Schema:
+        raise NotImplementedError
 
     @classmethod
     def _of(cls, rows: tuple[Any, ...], **fields: Any) -> Self:
@@ -91,8 +92,12 @@ class _List(Part):
         path = self.place(directory)
         if self.rows is None or exists(path):
             return
-        columns = list(zip(*self.rows, strict=True)) or [()] * len(self.SCHEMA)
-        table = pa.table([list(column) for column in columns], schema=self.SCHEMA)
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        schema = self._schema()
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(schema)
+        table = pa.table([list(column) for column in columns], schema=schema)
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
         make_folder(join(directory, LISTS))
@@ -107,9 +112,12 @@ class _List(Part):
         """
         if self.rows is not None:
             return self.rows
+        from pfn_kg.transforms.plumbing.lists import read_list
+
         path, found = self.place(directory), []
-        for batch in read_list(path, self.SCHEMA, self.count):
-            found += [_plain(row) for row in zip(*map(pa.Array.to_pylist, batch), strict=True)]
+        for batch in read_list(path, self._schema(), self.count):
+            columns = [column.to_pylist() for column in batch]
+            found += [_plain(row) for row in zip(*columns, strict=True)]
         rows = tuple(found)
         if _digest(rows) != self.digest:
             raise ConfigurationError(f"{path}: its rows are not those that the manifest names")
@@ -123,10 +131,15 @@ class ChunkList(_List):
         last_generation: how many runs have added to the first one.
     """
 
-    SCHEMA = CHUNK_LIST_SCHEMA
     KIND = "chunks"
 
     last_generation: int = 0
+
+    @classmethod
+    def _schema(cls) -> pa.Schema:
+        from pfn_kg.schemas.lists import CHUNK_LIST_SCHEMA
+
+        return CHUNK_LIST_SCHEMA
 
     @classmethod
     def of(cls, chunks: Iterable[ChunkRecord]) -> ChunkList:
@@ -136,7 +149,7 @@ class ChunkList(_List):
 
     def chunks(self, directory: str) -> tuple[ChunkRecord, ...]:
         """The chunks; for the machine that starts a job, not for a pipeline."""
-        names = self.SCHEMA.names
+        names = self._schema().names
         return tuple(
             ChunkRecord.model_construct(**dict(zip(names, row, strict=True)))
             for row in self.read(directory)
@@ -173,8 +186,13 @@ class ChunkList(_List):
 class RemovedList(_List):
     """The removed documents, sorted by id."""
 
-    SCHEMA = REMOVED_SCHEMA
     KIND = "removed"
+
+    @classmethod
+    def _schema(cls) -> pa.Schema:
+        from pfn_kg.schemas.lists import REMOVED_SCHEMA
+
+        return REMOVED_SCHEMA
 
     @classmethod
     def of(cls, documents: Mapping[str, int]) -> RemovedList | None:

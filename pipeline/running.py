@@ -22,9 +22,8 @@ def running(arguments: Sequence[str]) -> Iterator[beam.Pipeline]:
     Workers elsewhere would go on when this process is interrupted, so their job is cancelled.
 
     Args:
-        arguments: options of Beam, such as `--runner=FlinkRunner`. Without any, `LocalRunner` runs
-            the pipeline in this process; with options, but without a runner among them, Beam's
-            FnApiRunner does.
+        arguments: options of Beam. Without any, `LocalRunner` runs the pipeline in this process;
+            with options, but without a runner among them, Beam's FnApiRunner does.
 
     Raises:
         ConfigurationError: as `pipeline_options` does.

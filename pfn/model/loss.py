@@ -32,6 +32,33 @@ class Labels(NamedTuple):
             targets = torch.ones(len(cells), device=cells.device)
         return cls(cells, targets, known)
 
+    def table(self, shape: tuple[int, ...]) -> Tensor:
+        """The targets of all cells.
+
+        Args:
+            shape: (batch, length, length, labels).
+        """
+        table = torch.zeros(shape, device=self.cells.device)
+        table[self.cells.unbind(-1)] = self.targets
+        return table
+
+    def counted(
+        self, shape: torch.Size, cells: tuple[Tensor, ...], batch: torch.Size
+    ) -> Tensor | None:
+        """Which labels of chosen cells count; None if all do.
+
+        Args:
+            shape: (cells, labels).
+            cells: sentence, row and column of each cell.
+            batch: number of sentences, and positions of the longest.
+        """
+        if self.known is None:
+            return None
+        device = self.cells.device
+        named = torch.zeros(*batch, batch[1], shape[1], dtype=torch.bool, device=device)
+        named[self.cells.unbind(-1)] = True
+        return named[cells] | self.known[cells[0]]
+
 
 def table_loss(logits: Tensor, labels: Tensor, counts: Tensor | None = None) -> Tensor:
     """Sum of the binary cross-entropy over cells and labels (eq. 12).

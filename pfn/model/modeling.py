@@ -300,8 +300,8 @@ class PFNModel(PreTrainedModel):
         shape = (*mask.shape, mask.shape[1])
         cells = upper_triangle(mask, sentence_ids)
         logits = self.ner.cells(read.ner, *cells)
-        gold = _gold(entity_labels, (*shape, len(self.config.entity_types)))[cells]
-        loss = table_loss(logits, gold, _counted(entity_labels, gold.shape, cells, mask.shape))
+        gold = entity_labels.table((*shape, len(self.config.entity_types)))[cells]
+        loss = table_loss(logits, gold, entity_labels.counted(gold.shape, cells, mask.shape))
         valid = (logits.detach().sigmoid() >= self.config.entity_threshold).any(-1)
         if sentence_ids is not None:
             valid = valid | (gold >= 0.5).any(-1)
@@ -312,8 +312,8 @@ class PFNModel(PreTrainedModel):
                 of_heads = _valid_pairs(cells, valid, mask, end)
                 pairs = of_heads if selective else inside | of_heads
             chosen = pairs.nonzero(as_tuple=True)
-            gold = _gold(labels, (*shape, len(self.config.relation_types)))[chosen]
-            counts = _counted(labels, gold.shape, chosen, mask.shape)
+            gold = labels.table((*shape, len(self.config.relation_types)))[chosen]
+            counts = labels.counted(gold.shape, chosen, mask.shape)
             loss = loss + weight * table_loss(unit.cells(features, *chosen), gold, counts)
         # The padded length; in windows that of the longest sentence.
         return loss / (mask.shape[1] if sentence_ids is None else inside.sum(2).max())
@@ -367,33 +367,6 @@ def _blocks_pay(features: Tensor) -> bool:
     Nor do they know of mixed precision.
     """
     return features.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-
-
-def _gold(labels: Labels, shape: tuple[int, ...]) -> Tensor:
-    gold = torch.zeros(shape, device=labels.cells.device)
-    gold[labels.cells.unbind(-1)] = labels.targets
-    return gold
-
-
-def _counted(
-    labels: Labels,
-    shape: torch.Size,
-    cells: tuple[Tensor, ...],
-    batch: torch.Size,
-) -> Tensor | None:
-    """Which labels of chosen cells count; None if all do.
-
-    Args:
-        labels: of the table.
-        shape: (cells, labels).
-        cells: sentence, row and column of each cell.
-        batch: number of sentences, and positions of the longest.
-    """
-    if labels.known is None:
-        return None
-    named = torch.zeros(*batch, batch[1], shape[1], dtype=torch.bool, device=labels.cells.device)
-    named[labels.cells.unbind(-1)] = True
-    return named[cells] | labels.known[cells[0]]
 
 
 def _parameters(config: PreTrainedConfig | dict | None) -> set[str]:

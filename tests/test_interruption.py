@@ -48,7 +48,7 @@ def is_running(process_id):
     return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
-@pytest.mark.parametrize("beam", [THREADS, PROCESSES], ids=["threads", "processes"])
+@pytest.mark.parametrize("beam", [[], THREADS, PROCESSES], ids=["here", "threads", "processes"])
 @pytest.mark.parametrize(("number", "code", "word"), SIGNALS, ids=["SIGINT", "SIGTERM"])
 def test_a_run_that_is_ended(tmp_path, tiny_model, monkeypatch, number, code, word, beam):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

@@ -22,7 +22,7 @@ from pfn_kg.pipeline.view.graphs import ShownGraph
 from pfn_kg.schemas.corrections import AnyCorrection, parse_correction
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema, first_reason
-from pfn_kg.transforms.plumbing.files import exists, join, local_path
+from pfn_kg.transforms.plumbing.files import exists, join, replace
 
 #: The file of corrections in an output folder, unless another one is named.
 CORRECTIONS_FILE = "corrections.jsonl"
@@ -87,7 +87,7 @@ class Editor:
             for correction in self._corrections():
                 append(self.path, correction)
         if not exists(self.path):
-            local_path(self.path).touch()
+            replace(self.path, b"")
 
     def listed(self) -> dict[str, Any]:
         """All corrections of the file, each with what the graph that is shown made of it.

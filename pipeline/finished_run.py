@@ -8,8 +8,6 @@ from hashlib import blake2b
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pyarrow as pa
-
 from pfn_kg.pipeline.manifest import BuildRecord, Manifest, find_manifest
 from pfn_kg.pipeline.snapshots import (
     GRAPH_SCHEMA_FILE,
@@ -19,10 +17,12 @@ from pfn_kg.pipeline.snapshots import (
 )
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.schemas.tables import table_schema
 from pfn_kg.transforms.plumbing.files import absolute, join, read_if_there
 
+# Whoever asks a graph in SPARQL needs no Arrow.
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from pfn_kg.transforms.tables.parts import TablePart
 
 
@@ -87,6 +87,8 @@ class FinishedRun(NamedTuple):
         Args:
             table: a key of `pfn_kg.schemas.tables.TABLE_SCHEMAS`.
         """
+        from pfn_kg.schemas.tables import table_schema
+
         return table_schema(table, corrected=self.has_corrections)
 
     @property

@@ -109,6 +109,7 @@ export class Canvas {
     });
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const few = picture.nodes.size <= 2;
+    const small = this.compact || this.container.clientWidth < 600;
     cy.layout({
       name: few ? "circle" : "fcose",
       randomize: isFirst,
@@ -116,10 +117,10 @@ export class Canvas {
       animate: !still && !isFirst,
       animationDuration: 350,
       fit: true,
-      padding: this.compact ? 22 : 40,
-      nodeSeparation: 150,
-      idealEdgeLength: () => (this.compact ? 105 : 150),
-      nodeRepulsion: () => (this.compact ? 9000 : 16000),
+      padding: small ? 22 : 40,
+      nodeSeparation: small ? 90 : 150,
+      idealEdgeLength: () => (small ? 95 : 150),
+      nodeRepulsion: () => (small ? 8000 : 16000),
       gravity: 0.3,
     } as cytoscape.LayoutOptions).run();
   }
@@ -192,7 +193,7 @@ export class Canvas {
           "text-margin-y": 4,
           "text-outline-color": paper,
           "text-outline-width": 2,
-          "min-zoomed-font-size": 6,
+          "min-zoomed-font-size": 4,
           "border-width": 1.5,
           "border-color": paper,
         },
@@ -219,7 +220,7 @@ export class Canvas {
           "text-rotation": "autorotate",
           "text-outline-color": paper,
           "text-outline-width": 2,
-          "min-zoomed-font-size": 6,
+          "min-zoomed-font-size": 4,
         },
       },
       {

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pfn_kg.pfn.extractor import Extractor
+    from pfn_kg.pfn.inference.head_columns import HeadColumns, MentionColumns, TripleColumns
     from pfn_kg.pipeline.graph import Graph
     from pfn_kg.pipeline.read_graph import ReadGraph
     from pfn_kg.pipeline.write_files import WriteFiles
@@ -52,10 +53,12 @@ __all__ = [
     "Extraction",
     "Extractor",
     "Graph",
+    "HeadColumns",
     "HeadExtraction",
     "HeadTriple",
     "LabelSchema",
     "Mention",
+    "MentionColumns",
     "ReadGraph",
     "RejectedRow",
     "Rejection",
@@ -63,6 +66,7 @@ __all__ = [
     "Sentence",
     "Sink",
     "Triple",
+    "TripleColumns",
     "WriteFiles",
     "WriteNeo4j",
     "WriteRdf",
@@ -81,10 +85,12 @@ _HOMES = {
     "Extraction": "schemas.records",
     "Extractor": "pfn.extractor",
     "Graph": "pipeline.graph",
+    "HeadColumns": "pfn.inference.head_columns",
     "HeadExtraction": "schemas.records",
     "HeadTriple": "schemas.records",
     "LabelSchema": "schemas.label_schema",
     "Mention": "schemas.records",
+    "MentionColumns": "pfn.inference.head_columns",
     "ReadGraph": "pipeline.read_graph",
     "RejectedRow": "sinks.interface",
     "Rejection": "schemas.extraction",
@@ -92,6 +98,7 @@ _HOMES = {
     "Sentence": "schemas.records",
     "Sink": "sinks.interface",
     "Triple": "schemas.records",
+    "TripleColumns": "pfn.inference.head_columns",
     "WriteFiles": "pipeline.write_files",
     "WriteNeo4j": "pipeline.write_neo4j",
     "WriteRdf": "pipeline.write_rdf",

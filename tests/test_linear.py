@@ -119,11 +119,12 @@ def check(call, atom, characters=CHARACTERS):
 
 @pytest.mark.parametrize(("pattern", "is_sought"), patterns())
 def test_expressions(pattern, is_sought):
+    as_read = str.encode if isinstance(pattern.pattern, bytes) else str
     for atom in ATOMS:
         if is_sought:
-            check(lambda text: sum(1 for _ in pattern.finditer(text)), atom)
-        check(pattern.match, atom)
-        check(pattern.fullmatch, atom)
+            check(lambda text: sum(1 for _ in pattern.finditer(as_read(text))), atom)
+        check(lambda text: pattern.match(as_read(text)), atom)
+        check(lambda text: pattern.fullmatch(as_read(text)), atom)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

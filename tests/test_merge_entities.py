@@ -287,7 +287,7 @@ def test_updates_keep_aliases_and_fuzzy(tmp_path, aliases, tiny_model):
     assert main(["remove", str(output), "--documents", "a0,a1,a2"]) == 0
 
     def graph(folder):
-        left = ("extractions", "redirects")
+        left = ("extractions", "lists", "redirects")
         return {name: data for name, data in files(folder).items() if not name.startswith(left)}
 
     assert graph(output) == graph(only_b)

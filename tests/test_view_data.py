@@ -412,7 +412,11 @@ def test_the_overview(store, folder):
     assert sum(row["count"] for row in found["relations"]) == len(tables["relations"])
     assert sum(found["degree"]) == kinds.count("entity")
     assert found["years"] == [{"name": "2004", "count": 1}, {"name": "2010", "count": 1}]
-    assert {row["name"] for row in found["rules"]} == {"argument_types", "max_objects"}
+    assert {row["name"] for row in found["rules"]} == {
+        "across_rival",
+        "argument_types",
+        "max_objects",
+    }
     assert [(r["stage"], r["error"], r["count"]) for r in found["rejected"]] == [
         ("read", "empty text", 1)
     ]

@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("status", "tell the state of an output folder, and what is left to do"),
     "diff": ("diff", "tell what is new, gone or changed between two graphs"),
     "view": ("view", "show the graph of a run in a browser"),
+    "mcp": ("mcp", "serve the graph of a run to an assistant (Model Context Protocol)"),
     "report": ("report", "write a page about the graph of a run, to send around"),
     "verify": ("verify", "check that a graph holds what its documentation promises"),
     "rollback": ("rollback", "go back to the graph before the last build"),

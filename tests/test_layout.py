@@ -64,12 +64,14 @@ MAY_IMPORT = {
     "pipeline.inspect": SCHEMAS | TRANSFORMS | {"pipeline", "pfn"},
     "pipeline.ingest": SCHEMAS | PLUMBING | {"transforms.reading", "pipeline", "pfn.inference"},
     "pipeline.view": SCHEMAS | TRANSFORMS | {"pipeline"},
+    "pipeline.mcp": SCHEMAS | {"pipeline", "pipeline.view"},
+    "pipeline.adapters": SCHEMAS | FACE | {"pipeline"},
     "pipeline.commands": SCHEMAS
     | FACE
     | {"pfn.evaluation", "pfn.training"}
     | TRANSFORMS
     | SINKS
-    | {"pipeline", "pipeline.inspect", "pipeline.ingest", "pipeline.view"},
+    | {"pipeline", "pipeline.inspect", "pipeline.ingest", "pipeline.mcp", "pipeline.view"},
 }
 MAY_IMPORT["pfn_kg"] = set(MAY_IMPORT)
 FOLDERS = sorted({room.split(".")[0] for room in MAY_IMPORT})

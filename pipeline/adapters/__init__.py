@@ -1,0 +1,1 @@
+"""Adapters: the model as a part of other libraries, each of which is an extra."""

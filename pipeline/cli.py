@@ -68,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments; those of the process by default.
 
     Returns:
-        0: done; 1: the run failed; 2: the call or the configuration is wrong; 130: interrupted.
+        0: done; 1: the run failed; 2: the call or the configuration is wrong; 130: interrupted
+            (docs/reference/exit_codes.md).
     """
     if argv is not None:
         # Whoever calls this function from a program of their own has handlers of their own.
@@ -164,7 +165,16 @@ def overview() -> str:
         lines += textwrap.wrap(
             help_, width, initial_indent=f"    {name}".ljust(column), subsequent_indent=" " * column
         )
-    lines += ["", "pfn-kg COMMAND --help describes a command; pfn-kg --version prints the version."]
+    lines += [
+        "",
+        *textwrap.wrap(
+            "Exit codes: 0: done; 1: failed, or not all is as it should be; 2: wrong call, "
+            "configuration or input; 130 and 143: interrupted (docs/reference/exit_codes.md).",
+            width,
+        ),
+        "",
+        "pfn-kg COMMAND --help describes a command; pfn-kg --version prints the version.",
+    ]
     return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ from pfn_kg.pipeline.arguments import Call, JobOptions, LockOptions
 from pfn_kg.pipeline.commands.extract import rejected_code
 from pfn_kg.pipeline.commands.neo4j import load_and_report, load_options
 from pfn_kg.pipeline.interruption import hint
+from pfn_kg.pipeline.metrics_file import MetricsOptions, check_metrics_file, write_metrics
 from pfn_kg.schemas.assemble import assemble
 from pfn_kg.schemas.build_options import BuildOptions, PolicyOptions
 from pfn_kg.schemas.errors import ConfigurationError
@@ -34,6 +35,7 @@ OPTIONS: tuple[type[Options], ...] = (
     BuildOptions,
     LoadOptions,
     JobOptions,
+    MetricsOptions,
     LockOptions,
 )
 
@@ -131,6 +133,7 @@ def load_target(call: Call, options: BuildOptions) -> LoadOptions | None:
 def main(call: Call) -> int:
     """Runs the command."""
     call.of(JobOptions)
+    check_metrics_file(call)
     options = build_options(call)
     target = load_target(call, options)
     from pfn_kg.pipeline.locks import hold
@@ -162,6 +165,7 @@ def write_graph(
     directory, most = call.of(FolderOptions).directory, call.of(JobOptions).max_rejected
     with hint(lambda: f"the extractions stay; build again by `pfn-kg build {directory}`"):
         counts = run_build(directory, options, call.beam)
+    write_metrics(call, directory)
     print(
         f"{directory}: {done}{counts.get('documents', 0)} documents, "
         f"{counts.get('mentions', 0)} mentions, {counts.get('triples', 0)} triples, "

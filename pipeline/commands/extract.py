@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pfn_kg.pipeline.arguments import Call, JobOptions, LockOptions
+from pfn_kg.pipeline.metrics_file import MetricsOptions, check_metrics_file, write_metrics
 from pfn_kg.schemas.assemble import printable
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import ExtractOptions
@@ -55,6 +56,7 @@ OPTIONS: tuple[type[Options], ...] = (
     ExtractOptions,
     PlaceOptions,
     JobOptions,
+    MetricsOptions,
     LockOptions,
 )
 
@@ -163,6 +165,7 @@ def rejected_code(rejected: int, most: int | None) -> int:
 def main(call: Call) -> int:
     """Runs the command."""
     job = call.of(JobOptions)
+    check_metrics_file(call)
     options = extract_options(call)
     from pfn_kg.pipeline.extract_phase import check_device, prepare_extraction, run_extraction
     from pfn_kg.pipeline.locks import hold
@@ -177,6 +180,7 @@ def main(call: Call) -> int:
     check_device(prepared.options.device, call.beam)
     with hold(prepared.options.output, "extract", take_over=call.of(LockOptions).take_over):
         manifest = run_extraction(prepared, call.beam)
+    write_metrics(call, prepared.options.output)
     say_other_languages(manifest)
     extraction = manifest.extraction
     counts = extraction.counts

@@ -19,6 +19,7 @@ from pfn_kg.pipeline.commands.extract import (
 )
 from pfn_kg.pipeline.commands.neo4j import load_and_report
 from pfn_kg.pipeline.interruption import hint
+from pfn_kg.pipeline.metrics_file import MetricsOptions, check_metrics_file, write_metrics
 from pfn_kg.schemas.build_options import BuildOptions, PolicyOptions, is_language_tag
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import ExtractOptions
@@ -32,6 +33,7 @@ OPTIONS: tuple[type[Options], ...] = (
     BuildOptions,
     LoadOptions,
     JobOptions,
+    MetricsOptions,
     LockOptions,
 )
 
@@ -39,6 +41,7 @@ OPTIONS: tuple[type[Options], ...] = (
 def main(call: Call) -> int:
     """Runs the command."""
     job, place = call.of(JobOptions), call.of(PlaceOptions)
+    check_metrics_file(call)
     options = extract_options(call)
     build_opts = build_options(call, last_build(place.into) if place.into else None)
     # What the build will refuse shall not wait for the extraction.
@@ -64,6 +67,7 @@ def main(call: Call) -> int:
         manifest = run_extraction(prepared, call.beam)
         with hint(lambda: f"the extractions stay; build the graph by `pfn-kg build {output}`"):
             counts = run_build(output, build_opts, call.beam)
+    write_metrics(call, output)
     say_other_languages(manifest)
     extraction = manifest.extraction
     rejected = counts.get("rejected", 0)

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "load": ("load", "load the graph of a run into Neo4j"),
     "export": ("export", "write the graph of a run as RDF, GraphML, GEXF, CSV or other files"),
     "query": ("query", "ask the RDF of a run in SPARQL"),
+    "search": ("search", "find the sentences that answer a question, with their facts"),
     "show": ("show", "show the facts of an entity with their best sentences"),
     "status": ("status", "tell the state of an output folder, and what is left to do"),
     "diff": ("diff", "tell what is new, gone or changed between two graphs"),

@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 from pfn_kg.pipeline.entity_names import SHOWN_NAMES, close_names, places_of_name
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
 from pfn_kg.pipeline.query import RdfGraph, read_run_rdf
+from pfn_kg.pipeline.search.answers import Found
+from pfn_kg.pipeline.search_graph import search_run
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
@@ -280,6 +282,10 @@ class Graph:
                 column), or if the graph was built without RDF.
         """
         return self._rdf.query(query)
+
+    def search(self, question: str, limit: int = 10) -> Found:
+        """Sentences and documents that answer a question: `pfn_kg.pipeline.search_graph.search`."""
+        return search_run(self._run, question, limit)
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """The graph as a directed multigraph of networkx.

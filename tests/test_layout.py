@@ -55,13 +55,14 @@ MAY_IMPORT = {
     "sinks.neo4j": SCHEMAS | {"sinks"},
     "sinks.exchange": SCHEMAS | {"sinks"},
     "pipeline.local": SCHEMAS,
+    "pipeline.search": SCHEMAS | {"transforms.names"},
     "pipeline": SCHEMAS
-    | {"pipeline.local"}
+    | {"pipeline.local", "pipeline.search"}
     | FACE
     | {"pfn.evaluation", "pfn.training"}
     | TRANSFORMS
     | SINKS,
-    "pipeline.inspect": SCHEMAS | TRANSFORMS | {"pipeline", "pfn"},
+    "pipeline.inspect": SCHEMAS | TRANSFORMS | {"pipeline", "pipeline.search", "pfn"},
     "pipeline.ingest": SCHEMAS | PLUMBING | {"transforms.reading", "pipeline", "pfn.inference"},
     "pipeline.view": SCHEMAS | TRANSFORMS | {"pipeline"},
     "pipeline.mcp": SCHEMAS | {"pipeline", "pipeline.view"},

@@ -27,8 +27,8 @@ from pfn_kg.pipeline.view.data.search import search
 from pfn_kg.pipeline.view.data.spans import Span, cut
 from pfn_kg.pipeline.view.data.store import NotInGraphError, Store
 from pfn_kg.pipeline.view.index.dates import dates_of
-from pfn_kg.pipeline.view.index.name_keys import keys_of, search_form, words_of
 from pfn_kg.pipeline.view.index.place import INDEX_FOLDER, index_name, open_index
+from pfn_kg.transforms.names.search_forms import keys_of, search_form, words_of
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from typing import Any
 from pfn_kg.pipeline.view.data.metadata import link_of, metadata_of
 from pfn_kg.pipeline.view.data.spans import Span, cut
 from pfn_kg.pipeline.view.data.store import NotInGraphError, Store
-from pfn_kg.pipeline.view.index.name_keys import search_form
+from pfn_kg.transforms.names.search_forms import search_form
 from pfn_kg.transforms.plumbing.files import join, local_path
 
 #: A longer document is shown in parts of so many characters.

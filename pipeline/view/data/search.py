@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pfn_kg.pipeline.view.data.store import Store
 from pfn_kg.pipeline.view.index.build import MOST_FOUND, POPULAR_CHARACTERS
-from pfn_kg.pipeline.view.index.name_keys import KEY_CHARACTERS, search_form, words_of
+from pfn_kg.transforms.names.search_forms import KEY_CHARACTERS, search_form, words_of
 
 # Follows all that begins with a prefix, in the order of bytes.
 _LAST = "\U0010ffff"

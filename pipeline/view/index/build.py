@@ -34,8 +34,8 @@ import pyarrow as pa
 
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.view.index.dates import dates_of
-from pfn_kg.pipeline.view.index.name_keys import keys_of, search_form
 from pfn_kg.pipeline.view.index.statistics import write_overview
+from pfn_kg.transforms.names.search_forms import keys_of, search_form
 from pfn_kg.transforms.plumbing.files import join, local_path
 
 #: Changes whenever the tables of the index change.

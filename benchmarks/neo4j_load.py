@@ -97,7 +97,7 @@ def write_run(folder: Path, tables: dict[str, pa.Table]) -> FinishedRun:
             rows = table.filter(pa.array([s == number for s in shard]))
             (folder / name / part_name(number, of)).write_bytes(parquet_bytes(rows))
     (folder / "graph_schema.yaml").write_text(LABEL_SCHEMA.to_yaml())
-    manifest = {"state": "done", "run_id": "benchmark", "build": {}, "chunks": []}
+    manifest = {"state": "done", "run_id": "benchmark", "build": {"options": {}}, "chunks": []}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return read_finished(str(folder))
 

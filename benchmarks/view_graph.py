@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pfn_kg.pipeline.manifest import BuildRecord, Manifest, write_manifest
+from pfn_kg.pipeline.manifest_lists import ChunkList
 from pfn_kg.pipeline.snapshots import GRAPH_SCHEMA_FILE, SnapshotRecord, write_record
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
@@ -241,5 +242,5 @@ def make_graph(folder: Path, entities: int, relations: int, seed: int = 0) -> No
     build = BuildRecord(options={}, seconds=0.0, counts={})
     record = SnapshotRecord(path=SNAPSHOT, extraction="", build=build)
     write_record(str(folder), record)
-    manifest = Manifest(run_id="made-up", state="done", chunks=(), graph=SNAPSHOT, build=build)
+    manifest = Manifest(run_id="made-up", state="done", chunks=ChunkList.of(()), graph=SNAPSHOT, build=build)
     write_manifest(str(folder), manifest)

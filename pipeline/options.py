@@ -6,7 +6,11 @@ import argparse
 from collections.abc import Sequence
 
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    GoogleCloudOptions,
+    PipelineOptions,
+    StandardOptions,
+)
 
 from pfn_kg.schemas.errors import ConfigurationError
 
@@ -34,6 +38,11 @@ def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
     if arguments:
         _check(arguments)
     options = PipelineOptions(list(arguments))
+    if options.view_as(GoogleCloudOptions).template_location:
+        raise ConfigurationError(
+            "--template_location: this command stays until its job is done, and a template only "
+            "describes the job; leave it out to run the job"
+        )
     # Whoever opens a file before the pipeline runs needs them too: keys, endpoints, name nodes.
     FileSystems.set_options(options)
     standard = options.view_as(StandardOptions)

@@ -264,6 +264,12 @@ def test_the_parts_of_the_flink_deployment_find_each_other():
     assert job_server["image"] == f"apache/beam_flink{flink}_job_server:{arguments['BEAM']}"
 
 
+def test_a_template_of_a_job_is_refused():
+    """It would end before the workers begin, and the command would look for their files."""
+    with pytest.raises(ConfigurationError, match="template_location"):
+        pipeline_options(["--template_location=gs://bucket/template"])
+
+
 def test_shell_scripts_parse():
     for script in DEPLOY.rglob("*.sh"):
         subprocess.run(["bash", "-n", script], check=True)

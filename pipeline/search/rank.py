@@ -16,8 +16,8 @@ from pfn_kg.pipeline.search.pagerank import pagerank
 
 #: The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, 2009).
 _FUSION = 60
-#: The best sentences by words that the spread over the graph begins at too.
-_SEED_SENTENCES = 20
+#: The best documents by words that the spread over the graph begins at too.
+_SEED_DOCUMENTS = 20
 #: A name has no more words.
 _LONGEST_NAME = 8
 
@@ -64,7 +64,7 @@ def rank(index: SearchIndex, question: str) -> Ranks:
     group = np.concatenate([numbers(index.sentences, "document"), titles])
     of_documents = bm25(index.postings, words, numbers(index.documents, "words"), group)
     entities = named_entities(index, spelt)
-    nodes = pagerank(index.edges, _seeds(index, entities, of_texts))
+    nodes = pagerank(index.edges, _seeds(index, entities, of_documents))
     return Ranks(
         [entity for group in entities for entity in group],
         nodes,
@@ -132,7 +132,7 @@ def _word_places(index: SearchIndex, words: Sequence[str]) -> list[int]:
 
 
 def _seeds(index: SearchIndex, named: Sequence[Sequence[int]], scores: np.ndarray) -> np.ndarray:
-    """Half of the weight for the entities that the question names, half for the best sentences."""
+    """Half of the weight for the entities that the question names, half for the best documents."""
     seeds = np.zeros(index.nodes)
     degrees = np.diff(index.edges.begins)
     for group in named:
@@ -141,7 +141,7 @@ def _seeds(index: SearchIndex, named: Sequence[Sequence[int]], scores: np.ndarra
             seeds[entity] += 1 / (len(group) * np.sqrt(max(degrees[entity], 1)))
     if (total := seeds.sum()) > 0:
         seeds /= total
-    places = best(scores, _SEED_SENTENCES)
+    places = best(scores, _SEED_DOCUMENTS)
     if len(places):
-        seeds[index.first_sentence + places] += scores[places] / scores[places].sum()
+        seeds[index.first_document + places] += scores[places] / scores[places].sum()
     return seeds

@@ -242,5 +242,7 @@ def make_graph(folder: Path, entities: int, relations: int, seed: int = 0) -> No
     build = BuildRecord(options={}, seconds=0.0, counts={})
     record = SnapshotRecord(path=SNAPSHOT, extraction="", build=build)
     write_record(str(folder), record)
-    manifest = Manifest(run_id="made-up", state="done", chunks=ChunkList.of(()), graph=SNAPSHOT, build=build)
+    manifest = Manifest(
+        run_id="made-up", state="done", chunks=ChunkList.of(()), graph=SNAPSHOT, build=build
+    )
     write_manifest(str(folder), manifest)

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.corpora import TEXTS, extract, run, write_corpus
 from helpers.golden import check_golden
-from helpers.output_folders import all_files, read_manifest, write_manifest
+from helpers.output_folders import all_files, listed_chunks, read_manifest, write_manifest
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.locks import LOCKS, Owner, hold
 
@@ -85,7 +85,7 @@ def test_an_extraction_that_was_interrupted(told, tmp_path, tiny_model, capsys):
     assert told(out)["state"] == "extracted"
     assert f"`pfn-kg build {out}`" in told(out)["next"]
     manifest = read_manifest(out)
-    os.remove(out / "extractions" / f"{manifest['chunks'][1]['name']}.parquet")
+    os.remove(out / "extractions" / f"{listed_chunks(out)[1]['name']}.parquet")
     write_manifest(out, manifest | {"state": "extracting", "chunks": None, "extract": None})
     state = told(out, "--exit-code", code=1)
     assert (state["state"], state["extracted_rows"]) == ("extracting", 3)

@@ -12,7 +12,7 @@ from helpers.corpora import TEXTS, run, write_corpus
 from helpers.memory_file_system import upload
 from helpers.output_folders import files
 from pfn_kg.pipeline.cli import main
-from pfn_kg.transforms.plumbing.files import list_folder
+from pfn_kg.transforms.plumbing.listing import list_folder
 
 
 def test_the_whole_job(tmp_path, tiny_model, memory, capsys):

@@ -15,8 +15,8 @@ from pfn_kg.pipeline.view.data.filters import FactFilter
 from pfn_kg.pipeline.view.data.neighbourhood import neighbourhood
 from pfn_kg.pipeline.view.data.search import search
 from pfn_kg.pipeline.view.data.store import NotInGraphError, Store
-from pfn_kg.pipeline.view.index.name_keys import KEY_CHARACTERS, search_form
 from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.transforms.names.search_forms import KEY_CHARACTERS, search_form
 
 Direction = Literal["both", "out", "in"]
 

@@ -65,7 +65,7 @@ MAY_IMPORT = {
     "pipeline.inspect": SCHEMAS | TRANSFORMS | {"pipeline", "pipeline.search", "pfn"},
     "pipeline.ingest": SCHEMAS | PLUMBING | {"transforms.reading", "pipeline", "pfn.inference"},
     "pipeline.view": SCHEMAS | TRANSFORMS | {"pipeline"},
-    "pipeline.mcp": SCHEMAS | {"transforms.names", "pipeline", "pipeline.view"},
+    "pipeline.mcp": SCHEMAS | {"transforms.names", "pipeline", "pipeline.search", "pipeline.view"},
     "pipeline.adapters": SCHEMAS | FACE | {"pipeline"},
     "pipeline.commands": SCHEMAS
     | FACE

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,8 @@ def test_the_tools_say_that_they_only_read(folder):
         return (await client.list_tools()).tools
 
     tools = {tool.name: tool for tool in talk(folder, conversation)}
-    assert set(tools) == {"search_entities", "facts", "evidence", "neighbours", "sparql"}
+    names = {"search", "search_entities", "facts", "evidence", "neighbours", "sparql"}
+    assert set(tools) == names
     for tool in tools.values():
         assert tool.annotations.read_only_hint
         assert tool.description
@@ -118,6 +120,14 @@ def test_the_tools_answer_as_the_graph_does(folder):
     assert {fact["predicate"] for fact in by_id["facts"]} == {"place of birth"}
     assert all(fact["subject"]["id"] == row["entity_id"] for fact in by_id["facts"])
     assert {n["id"] for n in around["neighbours"]} == {fact["entity_id"] for fact in expected}
+
+
+def test_a_question_gets_the_sentences_that_a_search_finds(folder):
+    question = "Where was Ada Lovelace born?"
+    expected = Graph.open(folder).search(question, limit=3)
+    (found,) = answers(folder, ("search", {"question": question, "limit": 3}))
+    assert found == json.loads(json.dumps(asdict(expected)))
+    assert any("Ada Lovelace" in sentence["text"] for sentence in found["sentences"])
 
 
 def test_every_fact_has_its_sentence_and_ids(folder):

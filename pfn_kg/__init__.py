@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from pfn_kg.pfn.inference.head_columns import HeadColumns, MentionColumns, TripleColumns
     from pfn_kg.pipeline.graph import Graph
     from pfn_kg.pipeline.read_graph import ReadGraph
+    from pfn_kg.pipeline.search.answers import (
+        Found,
+        FoundDocument,
+        FoundEntity,
+        FoundFact,
+        FoundSentence,
+    )
     from pfn_kg.pipeline.write_files import WriteFiles
     from pfn_kg.pipeline.write_neo4j import WriteNeo4j
     from pfn_kg.pipeline.write_rdf import WriteRdf
@@ -52,6 +59,11 @@ __all__ = [
     "ExtractedText",
     "Extraction",
     "Extractor",
+    "Found",
+    "FoundDocument",
+    "FoundEntity",
+    "FoundFact",
+    "FoundSentence",
     "Graph",
     "HeadColumns",
     "HeadExtraction",
@@ -84,6 +96,11 @@ _HOMES = {
     "ExtractedText": "transforms.extraction.texts",
     "Extraction": "schemas.records",
     "Extractor": "pfn.extractor",
+    "Found": "pipeline.search.answers",
+    "FoundDocument": "pipeline.search.answers",
+    "FoundEntity": "pipeline.search.answers",
+    "FoundFact": "pipeline.search.answers",
+    "FoundSentence": "pipeline.search.answers",
     "Graph": "pipeline.graph",
     "HeadColumns": "pfn.inference.head_columns",
     "HeadExtraction": "schemas.records",

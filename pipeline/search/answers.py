@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FoundEntity:
     """An entity that the question names.
 
@@ -20,7 +20,7 @@ class FoundEntity:
     type: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FoundFact:
     """A fact that led to a sentence.
 
@@ -45,7 +45,7 @@ class FoundFact:
     stated: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FoundSentence:
     """A sentence; offsets are code points of the document's text.
 
@@ -70,7 +70,7 @@ class FoundSentence:
     facts: tuple[FoundFact, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FoundDocument:
     """A document.
 
@@ -85,7 +85,7 @@ class FoundDocument:
     score: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Found:
     """The answer to a question.
 

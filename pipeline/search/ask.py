@@ -51,7 +51,7 @@ def _row(table: Any, place: int) -> dict[str, Any]:
 
 def _document(index: SearchIndex, place: int, score: float) -> FoundDocument:
     row = _row(index.documents, place)
-    return FoundDocument(row["document_id"], row["title"], score)
+    return FoundDocument(document_id=row["document_id"], title=row["title"], score=score)
 
 
 def _sentence(index: SearchIndex, ranks: Ranks, place: int, score: float) -> FoundSentence:

@@ -10,7 +10,6 @@ of that name. Beam's own `match` reads them as a pattern, and so does `delete` o
 from __future__ import annotations
 
 import glob
-import logging
 import os
 import re
 import shutil
@@ -23,10 +22,6 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from apache_beam.io.filesystems import FileSystems
 
-_logger = logging.getLogger(__name__)
-
-_SPECIAL = re.compile(r"[*?\[\]]")
-_CHARACTER_SETS = re.compile(r"[?\[]")
 
 # As Beam reads it.
 _SCHEME = re.compile(r"\s*([a-zA-Z][-a-zA-Z0-9+.]*)://")

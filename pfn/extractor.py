@@ -14,6 +14,7 @@ from transformers.utils import logging
 
 from pfn_kg.pfn.checkpoint import check_window_tokens, find_model
 from pfn_kg.pfn.checksums import check_checksums
+from pfn_kg.pfn.inference.across_sentences import accepted_by_place
 from pfn_kg.pfn.inference.collection import collection_paused
 from pfn_kg.pfn.inference.cut_words import JoinedText, join_cut_words, original_columns
 from pfn_kg.pfn.inference.head_columns import HeadColumns
@@ -169,6 +170,7 @@ class Extractor:
         language: str = "en",
         entity_threshold: float | None = None,
         relation_threshold: float | None = None,
+        across_threshold: float | None = None,
         head_policy: HeadPolicy = "all",
         token_budget: int | None = None,
         window_tokens: int | None = None,
@@ -181,6 +183,8 @@ class Extractor:
             language: code of their language, for the sentence splitter.
             entity_threshold: as in `extract`.
             relation_threshold: as in `extract`.
+            across_threshold: least score of a triple whose arguments stand in two sentences; by
+                default that of all triples.
             head_policy: as in `extract`.
             token_budget: as in `extract`.
             window_tokens: as in `predict_documents`.
@@ -198,6 +202,7 @@ class Extractor:
             texts,
             split,
             thresholds=self.thresholds(entity_threshold, relation_threshold),
+            across=across_threshold,
             head_policy=head_policy,
             token_budget=token_budget,
             window_tokens=window_tokens,
@@ -219,13 +224,15 @@ class Extractor:
         head_policy: HeadPolicy,
         token_budget: int | None,
         window_tokens: int | None,
+        across: float | None = None,
         joined: Sequence[JoinedText | None] | None = None,
     ) -> list[tuple[list[Mention], list[Triple]]]:
         """Mentions and triples of each text; raises what one can't be read for.
 
         The sentences are those of the joined texts, where a text's cut words are joined.
         """
-        entity, relation = thresholds
+        entity, inside = thresholds
+        relation = inside if across is None else min(inside, across)
         joined = joined or [None] * len(texts)
         columns = self.predict_columns(
             [t if whole is None else whole.text for t, whole in zip(texts, joined, strict=True)],
@@ -238,6 +245,8 @@ class Extractor:
         for text in sorted(columns.errors):
             for error in columns.errors[text].values():
                 raise error
+        if across is not None:
+            columns = accepted_by_place(columns, sentences, inside_from=inside, across_from=across)
         with collection_paused():
             return resolved_records(
                 original_columns(columns, joined),

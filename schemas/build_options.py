@@ -69,6 +69,8 @@ class ThresholdOptions(Options):
     Attributes:
         entity_threshold: mentions from this score on; None is the model's own.
         relation_threshold: triples from this score on; None is the model's own.
+        across_threshold: triples across sentences from this score on; None is the threshold of
+            all triples.
         head_policy: which mentions at one head take part.
     """
 
@@ -91,6 +93,15 @@ class ThresholdOptions(Options):
         ge=0,
         le=1,
     )
+    across_threshold: float | None = option(
+        None,
+        "accept triples whose arguments stand in two sentences from this score on",
+        group=THRESHOLDS,
+        metavar="P",
+        default_text="as all triples",
+        ge=0,
+        le=1,
+    )
     head_policy: HeadPolicy = option(
         "all",
         "which of several mentions at one head take part in its triples",
@@ -102,8 +113,6 @@ class PolicyOptions(ThresholdOptions):
     """How extractions become a graph.
 
     Attributes:
-        across_threshold: triples across sentences from this score on; None is the threshold of
-            all triples.
         label_schema: in place of the one in the folder.
         constraint_policy: what becomes of triples between types that the label schema does
             not give their relation.
@@ -116,15 +125,6 @@ class PolicyOptions(ThresholdOptions):
         fuzzy: how alike names are that are of one entity; None compares none.
     """
 
-    across_threshold: float | None = option(
-        None,
-        "accept triples whose arguments stand in two sentences from this score on",
-        group=THRESHOLDS,
-        metavar="P",
-        default_text="as all triples",
-        ge=0,
-        le=1,
-    )
     label_schema: LabelSchema | None = option(
         None,
         "label schema (YAML) in place of the model's",

@@ -1,5 +1,9 @@
 """Pairs across sentences beside those inside one: their threshold, their rule, their figures."""
 
+import json
+from bisect import bisect_right
+from itertools import pairwise, starmap
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -8,13 +12,17 @@ from hypothesis import strategies as st
 
 from helpers.extraction_folders import Doc, row, write_folder
 from helpers.output_folders import table_rows
+from helpers.training_data import DOCUMENT
 from pfn_kg.pfn.evaluation.fact_evidence import by_evidence
+from pfn_kg.pfn.inference.across_sentences import heads_by_place
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
+from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.commands.run import with_floors
 from pfn_kg.schemas.build_options import PolicyOptions
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA
+from pfn_kg.schemas.records import DocumentHeads, HeadTriple, Sentence
 from pfn_kg.schemas.rules import Rules
 from pfn_kg.transforms.facts.across_sentences import heads_across, is_rival_across, tails_across
 from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments
@@ -170,3 +178,126 @@ def test_precision_by_evidence():
         "across": {"facts": 1, "share": 0.25, "precision": 0.0},
     }
     assert by_evidence([], [])["across"] == {"facts": 0, "share": 0.0, "precision": 0.0}
+
+
+PLACES = st.integers(0, 11)
+TRIPLES = st.lists(
+    st.tuples(PLACES, st.sampled_from(["a", "b"]), PLACES, st.sampled_from([0.2, 0.4, 0.6])),
+    max_size=8,
+    unique_by=lambda t: t[:3],
+)
+
+
+@given(
+    texts=st.lists(
+        st.tuples(TRIPLES, st.sets(st.integers(1, 11)), st.none() | TRIPLES), max_size=4
+    ),
+    thresholds=st.tuples(*[st.sampled_from([0.1, 0.3, 0.5, 0.7])] * 2),
+)
+def test_what_is_accepted_by_place_against_a_slow_reading(texts, thresholds):
+    inside, across = thresholds
+    if any(tails is None for *_, tails in texts):
+        texts = [(heads, cuts, None) for heads, cuts, _ in texts]
+    cuts_of = [[0, *sorted(cuts), 12] for _, cuts, _ in texts]
+    sentences = [[Sentence(n, b, e) for n, (b, e) in enumerate(pairwise(cuts))] for cuts in cuts_of]
+
+    def number(cuts, character):
+        return bisect_right(cuts, character)
+
+    def kept(triples, cuts, last):
+        return sorted(
+            HeadTriple(subject + last, relation, object_ + last, score)
+            for subject, relation, object_, score in triples
+            if score >= (inside if number(cuts, subject) == number(cuts, object_) else across)
+        )
+
+    def document(heads, tails):
+        in_order = sorted(heads, key=lambda t: (t[0], t[2], t[1]))
+        ends = None
+        if tails is not None:
+            # One past the last character.
+            ends = [HeadTriple(s + 1, r, o + 1, p) for s, r, o, p in tails]
+        return DocumentHeads([], list(starmap(HeadTriple, in_order)), ends, 1, 0, {})
+
+    found = heads_by_place(
+        [document(heads, tails) for heads, _, tails in texts],
+        ["x" * 12] * len(texts),
+        sentences,
+        inside_from=inside,
+        across_from=across,
+    )
+    assert len(found) == len(texts)
+    for ours, (heads, _, tails), cuts in zip(found, texts, cuts_of, strict=True):
+        for triples, given_, last in ((ours.head_triples, heads, 0), (ours.tail_triples, tails, 1)):
+            if given_ is None:
+                assert triples is None
+                continue
+            rounded = sorted(t._replace(score=round(t.score, 3)) for t in triples)
+            assert rounded == kept(given_, cuts, last)
+
+
+TWO = "Anna Bell met John Smith. Paris is in France."
+
+
+def test_predict_takes_it(tiny_model, tiny_extractor, capsys):
+    low = {"entity_threshold": 0.1, "relation_threshold": 0.1, "window_tokens": 64}
+
+    def places(extraction):
+        first = extraction.sentences[0].end
+        begins = [mention.begin for mention in extraction.mentions]
+        return [
+            (begins[t.subject] < first) == (begins[t.object] < first) for t in extraction.triples
+        ]
+
+    (all_,) = tiny_extractor.extract_documents([TWO], **low)
+    assert set(places(all_)) == {True, False}
+    (strict,) = tiny_extractor.extract_documents([TWO], **low, across_threshold=1.0)
+    assert [t for t, inside in zip(all_.triples, places(all_), strict=True) if inside] == (
+        strict.triples
+    )
+    # The lower one of the two decides what is read.
+    (only,) = tiny_extractor.extract_documents(
+        [TWO], **low | {"relation_threshold": 1.0}, across_threshold=0.1
+    )
+    assert [t for t, inside in zip(all_.triples, places(all_), strict=True) if not inside] == (
+        only.triples
+    )
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in low.items()]
+    command = ["predict", "--model", str(tiny_model), "--json", TWO, *flags]
+    counts = []
+    for more in ([], ["--across-threshold", "1"]):
+        assert main([*command, *more]) == 0
+        counts.append(len(json.loads(capsys.readouterr().out)["triples"]))
+    assert counts == [len(all_.triples), len(strict.triples)]
+
+
+def test_evaluate_takes_it(tiny_model, tmp_path, capsys):
+    path = tmp_path / "made_up.json"
+    path.write_text(json.dumps([DOCUMENT]))
+    command = ["evaluate", "--model", str(tiny_model), "--data", str(path), "--format", "docred"]
+    command += [
+        "--window-tokens=64",
+        "--entity-threshold=0.1",
+        "--relation-threshold=0.1",
+        "--json",
+    ]
+    found = []
+    for more in ([], ["--across-threshold", "0.1"], ["--across-threshold", "1"]):
+        assert main([*command, *more]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    as_all, same, strict = found
+    assert as_all == same
+    assert as_all["fact_evidence"]["across"]["facts"]
+    assert not strict["fact_evidence"]["across"]["facts"]
+    assert strict["fact_evidence"]["inside"]["facts"] == as_all["fact_evidence"]["inside"]["facts"]
+    assert (as_all["across_threshold"], strict["across_threshold"]) == (0.1, 1)
+    # What scores mean does not depend on what is accepted.
+    assert strict["calibration"]["triple"] == as_all["calibration"]["triple"]
+    command = ["evaluate", "--data", str(path), "--format", "docred", "--across-threshold", "0.5"]
+    assert main([*command[:1], "--robustness", *command[1:]]) == 2
+    assert "--robustness: reads sentences alone" in capsys.readouterr().err
+    spert = tmp_path / "spert.json"
+    spert.write_text('[{"tokens": ["Ann"], "entities": [], "relations": []}]')
+    command = ["evaluate", "--model", str(tiny_model), "--data", str(spert), "--format", "spert"]
+    assert main([*command, "--across-threshold", "0.5"]) == 2
+    assert "--across-threshold: spert has no documents, docred has" in capsys.readouterr().err

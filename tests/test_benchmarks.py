@@ -82,6 +82,13 @@ def test_restraint(capsys, monkeypatch, tiny_model):
     assert "triples per 100 sentences without facts: poem " in said
 
 
+def test_news(capsys, monkeypatch, tiny_model):
+    said = printed(capsys, monkeypatch, "news", "--model", tiny_model, "--relations")
+    assert said.startswith("part A, 30 items\nentities, exact: F1 ")
+    assert re.search(r"^facts: recall [\d.]+ % of 179, precision [\d.]+ %", said, re.MULTILINE)
+    assert re.search(r"^employer +18 +\d+ +\d+ +\d+$", said, re.MULTILINE)
+
+
 def test_inference(capsys, monkeypatch, documents, tiny_model):
     said = printed(
         capsys, monkeypatch, "inference", "--model", tiny_model, "--data", documents,
@@ -203,7 +210,7 @@ def test_view(capsys, monkeypatch, tmp_path):
 # They read published data sets, in the place of which a small file says nothing.
 NEEDS_DATA_SETS = {"beyond_wikipedia", "search"}
 # Called by others of them.
-PARTS = {"__init__", "processes", "duckdb_build", "view_graph"}
+PARTS = {"__init__", "processes", "duckdb_build", "news_items", "view_graph"}
 
 
 def test_every_benchmark_is_run():

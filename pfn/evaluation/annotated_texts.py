@@ -34,6 +34,7 @@ class AnnotatedText(NamedTuple):
         entity_at: of each (begin, end) the entities that have a mention there.
         facts: (subject, relation, object), subject and object being entities' numbers.
         annotated: which labels were annotated.
+        unasked: facts of which the annotation does not say whether they hold.
     """
 
     text: str
@@ -42,6 +43,7 @@ class AnnotatedText(NamedTuple):
     entity_at: dict[tuple[int, int], list[int]]
     facts: set[Fact]
     annotated: Annotated = Annotated()
+    unasked: frozenset[Fact] = frozenset()
 
     def sentence_of(self, mention: Mention) -> int:
         """The number of the sentence that a mention begins in."""
@@ -63,6 +65,8 @@ class AnnotatedText(NamedTuple):
         """Whether the annotation says if a fact holds."""
         if fact in self.facts:
             return True
+        if fact in self.unasked:
+            return False
         subject, relation, object_ = fact
         relations = self.annotated.relations
         if relations is not None and relation not in relations:

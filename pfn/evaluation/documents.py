@@ -20,6 +20,7 @@ from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
 from pfn_kg.pfn.evaluation.predictions import Predictions, predict_reading
 from pfn_kg.pfn.evaluation.scores import THRESHOLD_GRID, Counts, Judged, judge, resolved, score
 from pfn_kg.pfn.extractor import Extractor
+from pfn_kg.pfn.inference.across_sentences import heads_by_place
 from pfn_kg.pfn.readers.records import Reading
 from pfn_kg.pfn.resolution import HeadPolicy, resolve_heads
 from pfn_kg.schemas.choices import DEFAULT_FLOOR
@@ -35,12 +36,22 @@ def score_reading(
     entity_threshold: float,
     relation_threshold: float,
     fact_calibration: Calibration,
+    across_threshold: float | None = None,
     head_policy: HeadPolicy = "all",
 ) -> dict[str, Any]:
     """Scores of sentences, of facts where documents were read, and how reliable scores are.
 
     Where a document is annotated in part there are no scores of sentences, and predictions of
     labels that were not annotated are left out.
+
+    Args:
+        predictions: what was found, at or below the thresholds.
+        reading: the sentences.
+        entity_threshold: lambda_e of eq. 13.
+        relation_threshold: lambda_r of eq. 13.
+        fact_calibration: of the score of a fact, which is that of its best triple.
+        across_threshold: least score of a triple across sentences; `relation_threshold` by default.
+        head_policy: see `pfn_kg.pfn.resolution.resolve`.
 
     Returns:
         As `pfn_kg.pfn.evaluation.scores.score` (of documents that are annotated in part only
@@ -71,13 +82,23 @@ def score_reading(
             ],
             gold,
         )
+    documents, lowest = predictions.documents, relation_threshold
     if predictions.texts:
         judged = judge_documents(predictions.documents, predictions.texts, entity_threshold)
+        if across_threshold is not None:
+            lowest = min(relation_threshold, across_threshold)
+            documents = heads_by_place(
+                documents,
+                [document.text for document in predictions.texts],
+                [document.sentences for document in predictions.texts],
+                inside_from=relation_threshold,
+                across_from=across_threshold,
+            )
         scores = score_documents(
-            predictions.documents,
+            documents,
             predictions.texts,
             entity_threshold=entity_threshold,
-            relation_threshold=relation_threshold,
+            relation_threshold=lowest,
             head_policy=head_policy,
         )
         results.setdefault("entity", scores["entity"])
@@ -87,11 +108,10 @@ def score_reading(
         judged = judge(predictions.sentences, gold, entity_threshold)
     judgements = {"entity": judged.mentions[:2], "triple": judged.triples[:2]}
     if predictions.texts:
-        thresholds = entity_threshold, relation_threshold
         judgements["fact"] = judge_facts(
-            predictions.documents,
+            documents,
             predictions.texts,
-            thresholds=thresholds,
+            thresholds=(entity_threshold, lowest),
             calibration=fact_calibration,
         )
     results["calibration"] = {

@@ -96,6 +96,8 @@ def main(call: Call) -> int:
         raise ConfigurationError("is missing", field="data")
     if args.robustness is not None and (args.plots or args.paper):
         raise ConfigurationError("goes without `plots` and `paper`", field="robustness")
+    if args.robustness is not None and accepted.across_threshold is not None:
+        raise ConfigurationError("reads sentences alone", field="robustness")
     if args.plots:
         from pfn_kg.pfn.evaluation.plots import check_plots_folder
 
@@ -145,11 +147,17 @@ def main(call: Call) -> int:
         raise ConfigurationError(
             f"{args.format} has no documents, docred has", field="window_tokens"
         )
+    across_threshold = accepted.across_threshold
+    if across_threshold is not None and not reading.documents:
+        raise ConfigurationError(
+            f"{args.format} has no documents, docred has", field="across_threshold"
+        )
+    lowest = min(t for t in (relation_threshold, across_threshold) if t is not None)
     predictions = predict_reading(
         extractor,
         reading,
         entity_floor=min(entity_threshold, DEFAULT_FLOOR),
-        relation_floor=min(relation_threshold, DEFAULT_FLOOR),
+        relation_floor=min(lowest, DEFAULT_FLOOR),
         token_budget=model.token_budget,
         window_tokens=window_tokens,
     )
@@ -162,12 +170,14 @@ def main(call: Call) -> int:
         predictions,
         reading,
         fact_calibration=calibration_of(extractor.config.calibration, "fact"),
+        across_threshold=across_threshold,
         **options,
     )
     scores |= {
         "sentences": len(gold),
         "entity_threshold": entity_threshold,
         "relation_threshold": relation_threshold,
+        "across_threshold": relation_threshold if across_threshold is None else across_threshold,
         "window_tokens": window_tokens if predictions.texts else 0,
         "skipped": dict(reading.skipped),
         "unknown_labels": sorted(labels),

@@ -86,6 +86,7 @@ def main(call: Call) -> int:
         dehyphenate=model.dehyphenate,
         entity_threshold=accepted.entity_threshold,
         relation_threshold=accepted.relation_threshold,
+        across_threshold=accepted.across_threshold,
         head_policy=accepted.head_policy,
         token_budget=model.token_budget,
         window_tokens=model.window_tokens,

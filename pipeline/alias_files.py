@@ -6,8 +6,7 @@ from hashlib import blake2b
 
 from pfn_kg.pipeline.snapshots import ALIASES_FILE
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.schemas.rules import NameRules, NearNameOptions
+from pfn_kg.schemas.rules import NearNameOptions
 from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.merging.alias_table import AliasTable
 from pfn_kg.transforms.merging.merge_options import Apart, MergeOptions
@@ -55,8 +54,7 @@ def keep_aliases(graph: str, aliases: AliasTable | None) -> str | None:
 def merge_options(
     folder: str,
     *,
-    label_schema: LabelSchema,
-    names: NameRules,
+    keys: EntityKeys,
     aliases: AliasTable | None,
     near_names: NearNameOptions | None,
     apart: Apart | None = None,
@@ -66,14 +64,12 @@ def merge_options(
     Args:
         folder: a folder that workers read; gets the file ALIAS_KEYS_FILE, which the caller
             deletes when the graph is built.
-        label_schema: of the graph.
-        names: what is taken off a name.
+        keys: of names.
         aliases: the alias table, if any.
         near_names: how alike names must be; None compares none.
         apart: what is never made one.
     """
     apart = apart or Apart()
-    keys = EntityKeys.of(label_schema, names)
     if aliases is None:
         return (
             None if near_names is None else MergeOptions(keys, near_names=near_names, apart=apart)

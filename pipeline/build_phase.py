@@ -30,6 +30,7 @@ from pfn_kg.pipeline.correction_inputs import (
     keep_corrections,
     kept_corrections,
     read_outcomes,
+    released_names,
     say_what_is_idle,
 )
 from pfn_kg.pipeline.correction_precision import precision_record
@@ -68,6 +69,7 @@ from pfn_kg.transforms.corrections.find_plan import CorrectionFile
 from pfn_kg.transforms.documents.groups import group_count
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.merging.alias_table import read_alias_table
+from pfn_kg.transforms.names.entity_keys import EntityKeys
 from pfn_kg.transforms.plumbing.files import (
     absolute,
     delete,
@@ -117,6 +119,11 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
         else read_alias_table(options.aliases, label_schema, options.names)
     )
     corrections = None if options.corrections is None else read_corrections(options.corrections)
+    released = released_names(
+        corrections or (), label_schema=label_schema, names=options.names, aliases=aliases
+    )
+    facts = facts._replace(released=released)
+    keys = EntityKeys.of(label_schema, options.names, released)
     pipeline_options(pipeline_args)  # refuses what is wrong before any work
     old = _last_graph(directory, manifest)
     manifest = update_manifest(directory, "build", _begun)
@@ -128,22 +135,20 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
         write_owner(graph, Owner.of_this_process("build"))
         merge = merge_options(
             graph,
-            label_schema=label_schema,
-            names=options.names,
+            keys=keys,
             aliases=aliases,
             near_names=options.fuzzy,
-            apart=apart_entities(
-                corrections or (),
-                label_schema=label_schema,
-                names=options.names,
-                aliases=aliases,
-            ),
+            apart=apart_entities(corrections or (), keys=keys, aliases=aliases),
         )
         correction_hash, kept = None, None
         if corrections is not None:
             correction_hash = keep_corrections(graph, corrections)
             kept = CorrectionFile(
-                join(graph, CORRECTIONS_FILE), label_schema, options.names, options.rules
+                join(graph, CORRECTIONS_FILE),
+                label_schema,
+                options.names,
+                options.rules,
+                released,
             )
         with running(pipeline_args) as pipeline:
             chunks, removed = manifest.read_lists(pipeline, directory)

@@ -17,7 +17,7 @@ from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import NameRules
 from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.corrections.find_plan import OUTCOMES_FILE
-from pfn_kg.transforms.merging.alias_table import AliasTable, expand_keys
+from pfn_kg.transforms.merging.alias_table import AliasTable, expand_keys, released_by
 from pfn_kg.transforms.merging.merge_options import Apart
 from pfn_kg.transforms.names.entity_keys import EntityKeys
 from pfn_kg.transforms.plumbing.files import join, make_folder, read_bytes, read_if_there, replace
@@ -58,24 +58,50 @@ def _digest(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
-def apart_entities(
+def released_names(
     corrections: Sequence[AnyCorrection],
     *,
     label_schema: LabelSchema,
     names: NameRules,
     aliases: AliasTable | None,
-) -> Apart | None:
-    """What alias table and near names must not make one, by corrections.
+) -> frozenset[bytes]:
+    """The ids of names that are not what everybody knows of them, as people say.
 
     Args:
-        corrections: of the build.
+        corrections: of the build; of two names that it keeps apart one stays what is known of it.
         label_schema: of the graph.
-        names: what is taken off a name.
+        names: which names count as one name.
         aliases: the alias table, if any.
     """
     keys = EntityKeys.of(label_schema, names)
+    released = set() if aliases is None else set(released_by(aliases.keys, keys))
+    for c in corrections:
+        if not isinstance(c, KeepApart) or not {c.type, c.other_type} <= keys.kinds.keys():
+            continue
+        known = keys._replace(released=frozenset(released))
+        ends = [(c.name, c.type), (c.other_name, c.other_type)]
+        ids, homes = ([of(*end) for end in ends] for of in (known.id, known.home))
+        if ids[0] != ids[1] and homes[0] == homes[1]:
+            # The one that goes nowhere keeps the other names.
+            released.add(ids[0] if ids[1] == homes[1] else ids[1])
+    return frozenset(released)
+
+
+def apart_entities(
+    corrections: Sequence[AnyCorrection],
+    *,
+    keys: EntityKeys,
+    aliases: AliasTable | None,
+) -> Apart | None:
+    """What alias table, near names and other documents must not make one, by corrections.
+
+    Args:
+        corrections: of the build.
+        keys: of names.
+        aliases: the alias table, if any.
+    """
     pairs = [
-        (keys.id(c.name, c.type), keys.id(c.other_name, c.other_type))
+        (keys.home(c.name, c.type), keys.home(c.other_name, c.other_type))
         for c in corrections
         if isinstance(c, KeepApart) and c.type in keys.kinds and c.other_type in keys.kinds
     ]

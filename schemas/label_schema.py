@@ -30,13 +30,15 @@ DEFAULT_BASE_IRI = "https://pfn-kg.example/"
 #: The datatypes that values are normalised to; what does not parse stays a string.
 Datatype = Literal["xsd:string", "xsd:date", "xsd:gYear", "xsd:decimal", "xsd:integer"]
 
-#: What the names of a type are like: some rules hold for names of people or organisations alone.
-NameKind = Literal["person", "organization", "other"]
+#: What the names of a type are like: some rules hold for names of people, organisations or places
+#: alone.
+NameKind = Literal["person", "organization", "place", "other"]
 
 #: What data sets commonly call such types; for others the label schema says it.
 _NAME_KINDS: dict[str, NameKind] = {
     **dict.fromkeys(("per", "person", "people", "peop"), "person"),
     **dict.fromkeys(("org", "organization", "organisation", "company"), "organization"),
+    **dict.fromkeys(("loc", "location", "place", "gpe", "country"), "place"),
 }
 
 _ABSOLUTE_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|\\^`]*")
@@ -101,7 +103,7 @@ class EntityType(_Frozen):
         kind: `entity`, a thing that many documents may speak of, or `value`, such
             as a number or a time, which never merges anything.
         datatype: of values alone, what they are normalised to.
-        names: of entities, whether they are named as people or organisations are;
+        names: of entities, whether they are named as people, organisations or places are;
             told by name and Neo4j label where it is not given and those are common
             ones, hence `other` to say neither.
         neo4j_label: label of its nodes; derived from the name where not given.

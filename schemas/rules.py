@@ -69,8 +69,8 @@ class Rules(Options):
 class NameRules(Options):
     """Which names are held for one, without a model: each a switch (docs: entities).
 
-    The first three rules are about keys, so they hold in all documents; the others send a short
-    form to the long form in the same document.
+    The first three rules are about keys, so they hold in all documents; the next five send a short
+    form to the long form in the same document. The others again hold in all documents.
     """
 
     possessives: bool = option(
@@ -109,6 +109,19 @@ class NameRules(Options):
     first_words: bool = option(
         False,
         "resolve first words of organisations whose full name is in the same document",
+        group=NAMES,
+        negatable=True,
+    )
+    known_names: bool = option(
+        True,
+        "resolve other names of countries, their parts and a few bodies: U.S. is United States",
+        group=NAMES,
+        negatable=True,
+    )
+    demonyms: bool = option(
+        True,
+        "resolve adjectives and peoples of countries where a place is meant: American is United "
+        "States",
         group=NAMES,
         negatable=True,
     )

@@ -6,7 +6,7 @@ written. `pfn_kg.schemas.tables` has the schemas of the tables themselves.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -18,8 +18,22 @@ ID_BYTES = 12
 #: An id on its way.
 ID_TYPE = pa.binary(ID_BYTES)
 
-#: The id that the key of a name gives, and the id of the entity that its mentions go to.
-Move: TypeAlias = tuple[bytes, bytes]
+
+class Move(NamedTuple):
+    """Where the mentions of an entity go.
+
+    Attributes:
+        old: id of the entity that a name gives by itself.
+        heir: id of the entity that its mentions go to.
+        rule: that says so, as `joined_by` of the table `entities` calls it.
+        type: type of the heir; None if it is that of the name.
+    """
+
+    old: bytes
+    heir: bytes
+    rule: str
+    type: str | None = None
+
 
 #: One row for each name of an entity in a chunk.
 NAME_SCHEMA = pa.schema(
@@ -39,6 +53,10 @@ NAME_SCHEMA = pa.schema(
         "is_canonical": pa.bool_(),
         # The IRI that the alias table gives the entity.
         "same_as": pa.string(),
+        # The rule that made the name one of the entity's; null if equal keys did.
+        "rule": pa.string(),
+        # The type that the mentions have by themselves.
+        "own_type": pa.string(),
     }
 )
 

@@ -82,6 +82,10 @@ TABLE_SCHEMAS: dict[str, pa.Schema] = {
             "iri": pa.string(),  # of entities alone
             "same_as": pa.string(),  # IRI of the same thing elsewhere, from the alias table
             "aliases": pa.list_(pa.string()),  # other names, most frequent first
+            # Names that are not the entity's by their keys: which rule joined each of them.
+            "joined_by": pa.list_(
+                pa.struct({"name": pa.string(), "type": pa.string(), "rule": pa.string()})
+            ),
             "mentions": pa.int64(),
             "documents": pa.int64(),
         }

@@ -64,7 +64,7 @@ def joined(names, *aliases, near_names=None):
         ),
         [(0, {"names": [encode(part) for part in names], "aliases": list(map(encode, aliases))})],
     )
-    moves = {(chunk, *move) for chunk, of_chunk in out["moves"] for move in of_chunk}
+    moves = {(n, m.old, m.heir) for n, of_chunk in out["moves"] for m in of_chunk}
     given_names = [row for _, data in out["names"] for row in decode(data).to_pylist()]
     blocks = [row for _, data in out["blocks"] for row in decode(data).to_pylist()]
     return moves, given_names, blocks, out["counts"]

@@ -95,7 +95,7 @@ def test_label_schemas_say_how_a_type_is_named():
             "relations": [],
         }
     )
-    kinds = ["person", "organization", "organization", "other", None, None]
+    kinds = ["person", "organization", "organization", "other", "place", None]
     assert [t.names for t in schema.entity_types] == kinds
     assert LabelSchema.from_yaml(schema.to_yaml()) == schema
 

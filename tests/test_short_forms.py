@@ -18,10 +18,12 @@ from pfn_kg.transforms.tables.aggregate import aggregate_entities
 
 pytestmark = pytest.mark.quick
 
-SHORT_FORMS = list(NameRules.model_fields)[3:]
+SHORT_FORMS = list(NameRules.model_fields)[3:8]
 OFF = NameRules(**dict.fromkeys(NameRules.model_fields, False))
-DEFAULTS = NameRules()
-ALL = NameRules(**dict.fromkeys(NameRules.model_fields, True))
+# Without what everybody knows: the European Union is EU in whatever document.
+KNOWN = {"known_names": False, "demonyms": False}
+DEFAULTS = NameRules(**KNOWN)
+ALL = NameRules(**dict.fromkeys(NameRules.model_fields, True) | KNOWN)
 SCHEMA = LabelSchema.from_dict(
     {
         "entity_types": [

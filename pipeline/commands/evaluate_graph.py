@@ -30,6 +30,15 @@ class EvaluateGraphOptions(Options):
 
     gold: str = option(..., "annotated documents", group=_DATA, metavar="FILE", common=True)
     format: Literal["docred"] = option(..., "format of the documents", group=_DATA, common=True)
+    links: str | None = option(
+        None,
+        "JSON file with ids of the documents' entities, such as Wikidata's: scores merging across "
+        "documents",
+        group=_DATA,
+        metavar="FILE",
+        common=True,
+        default_text="none",
+    )
     limit: int | None = option(
         None,
         "the first N documents only",
@@ -82,6 +91,9 @@ def main(call: Call) -> int:
     gold = read_docred_documents(args.gold)[: args.limit]
     if not gold:
         raise ConfigurationError(f"{args.gold} has no document", field="gold")
+    from pfn_kg.pfn.readers.entity_links import read_entity_links
+
+    links = None if args.links is None else read_entity_links(args.links, gold)
     from pfn_kg.pipeline.build_phase import check_aliases
     from pfn_kg.pipeline.graph_evaluation import evaluate_graph, prepare_evaluation
     from pfn_kg.pipeline.options import pipeline_options
@@ -98,7 +110,7 @@ def main(call: Call) -> int:
         prepared = prepare_evaluation(gold, directory, extracted)
         check_aliases(prepared.options.output, build, prepared.label_schema)
         gold = documents_with_names(gold, names_of_ids(prepared.label_schema))
-        scores = evaluate_graph(gold, prepared, build, call.beam)
+        scores = evaluate_graph(gold, prepared, build, call.beam, links)
     if args.plots:
         from pfn_kg.pfn.evaluation.plots import write_reliability
 
@@ -137,4 +149,24 @@ def as_text(scores: dict[str, Any]) -> str:
         f"{name.replace('_', ' '):24}{100 * loss['share']:10.2f}{loss['facts']:10}"
         for name, loss in scores["loss_by_stage"].items()
     ]
+    for name, links in scores.get("links", {}).items():
+        lines += ["", *_links_as_text(name, links)]
     return "\n".join(lines)
+
+
+def _links_as_text(name: str, links: dict[str, Any]) -> list[str]:
+    """How well entities are merged across documents, and what is missed and false by kind."""
+    of = "gold mentions" if name == "gold" else "the graph's mentions"
+    title = f"across documents, {of}: {links['found']} of {links['mentions']} with an id"
+    lines = [title, f"{'':24}{'precision':>10}{'recall':>10}{'F1':>10}{'gold':>10}"]
+    for measure in ("pairwise", "b_cubed"):
+        row = links[measure]
+        figures = "".join(f"{100 * row[m]:10.2f}" for m in ("precision", "recall", "f1"))
+        lines.append(f"{measure.replace('_', '-'):24}{figures}{row['support']:10}")
+    lines.append(f"{'':24}{'missed':>20}{'false':>20}")
+    lines.append(f"{'kind':24}" + f"{'pairs':>10}{'names':>10}" * 2)
+    none = {"pairs": 0, "names": 0}
+    for kind in dict.fromkeys([*links["missed"], *links["false"]]):
+        counts = [links[side].get(kind, none)[n] for side in ("missed", "false") for n in none]
+        lines.append(f"{kind.replace('_', ' '):24}" + "".join(f"{n:10}" for n in counts))
+    return lines

@@ -48,12 +48,12 @@ def corrected_graph(
     options=None,
     label_schema=LABEL_SCHEMA,
     chunk_documents=2,
-    heirs=None,
+    moves=None,
 ):
     """Builds a graph of documents without rules of the whole graph."""
     options = options or FactOptions(0.5, 0.5)
     plan = plan_corrections(
-        CorrectionOptions(tuple(corrections), label_schema, options.names, options.rules), heirs
+        CorrectionOptions(tuple(corrections), label_schema, options.names, options.rules), moves
     )
     parts: dict[str, list[pa.Table]] = {}
     applied: Counter = Counter()
@@ -67,7 +67,7 @@ def corrected_graph(
             losers=[],
             label_schema=label_schema,
             options=options,
-            heirs=heirs or {},
+            moves=moves or {},
             corrections=plan,
         )
         for name, table in made.tables.items():

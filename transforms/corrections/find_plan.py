@@ -50,12 +50,14 @@ class CorrectionFile(NamedTuple):
         label_schema: of the graph.
         names: which names count as one name.
         rules: in which of two directions facts are said.
+        released: ids of names that stay what they are, whatever is known of them.
     """
 
     path: str
     label_schema: LabelSchema
     names: NameRules
     rules: Rules
+    released: frozenset[bytes] = frozenset()
 
     def read(self) -> CorrectionOptions:
         """The corrections in it."""
@@ -64,7 +66,9 @@ class CorrectionFile(NamedTuple):
             parse_correction({name: value for name, value in row.items() if value is not None})
             for row in rows
         )
-        return CorrectionOptions(corrections, self.label_schema, self.names, self.rules)
+        return CorrectionOptions(
+            corrections, self.label_schema, self.names, self.rules, self.released
+        )
 
 
 def read_references(
@@ -80,11 +84,11 @@ def read_references(
         Part of the ids, and rows of CHUNK_NAME_SCHEMA as Arrow IPC bytes, whose chunk is
         REFERENCES.
     """
-    references = References(file.label_schema, file.names)
+    references = References(file.label_schema, file.names, released=file.released)
     rows = []
     for name, type_ in referenced_names(file.read().corrections):
         if references.knows(type_) and not references.is_value(type_):
-            entity = references.entity(name, type_)
+            entity = references.settled(name, type_)
             rows.append(
                 {
                     "entity_id": entity.id,
@@ -131,8 +135,8 @@ def _is_of_references(moves: tuple[int, list[Move]]) -> bool:
 def _plan(
     _: object, file: CorrectionFile, moves: Iterable[tuple[int, list[Move]]]
 ) -> CorrectionPlan:
-    heirs = dict(move for _, some in moves for move in some)
-    return plan_corrections(file.read(), heirs)
+    by_id = {move.old: move for _, some in moves for move in some}
+    return plan_corrections(file.read(), by_id)
 
 
 def write_outcomes(

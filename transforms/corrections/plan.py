@@ -19,6 +19,7 @@ from pfn_kg.schemas.corrections import (
 )
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import NameRules, Rules
+from pfn_kg.schemas.shuffled_rows import Move
 from pfn_kg.transforms.corrections.entity_classes import EntityClasses, Target, entity_classes
 from pfn_kg.transforms.corrections.fact_verdicts import (
     Assertion,
@@ -43,12 +44,14 @@ class CorrectionOptions(NamedTuple):
         label_schema: of the graph.
         names: which names count as one name.
         rules: in which of two directions facts are said.
+        released: ids of names that stay what they are, whatever is known of them.
     """
 
     corrections: tuple[AnyCorrection, ...]
     label_schema: LabelSchema
     names: NameRules
     rules: Rules
+    released: frozenset[bytes] = frozenset()
 
 
 class SplitPlace(NamedTuple):
@@ -152,16 +155,16 @@ def _names_of(correction: AnyCorrection) -> list[tuple[str, str]]:
 
 
 def plan_corrections(
-    options: CorrectionOptions, heirs: Mapping[bytes, bytes] | None = None
+    options: CorrectionOptions, moves: Mapping[bytes, Move] | None = None
 ) -> CorrectionPlan:
     """Resolves the names of corrections, and decides between those that contradict each other.
 
     Args:
         options: the corrections, and how they are read.
-        heirs: for the id that a name's own key gives, the id of the entity that its mentions go to
-            by alias table or near names.
+        moves: for the id that a name gives by itself, where its mentions go by other documents,
+            alias table or near names.
     """
-    references = References(options.label_schema, options.names, heirs)
+    references = References(options.label_schema, options.names, moves, options.released)
     idle: dict[int, str] = {}
     known: dict[int, AnyCorrection] = {}
     relations = {relation.name for relation in options.label_schema.relations}
@@ -225,7 +228,7 @@ def _splits(
         place = references.place(correction.new_name, type_)
         target = classes.targets.get(place)
         if target is None:
-            entity = references.entity(correction.new_name, type_)._replace(id=place)
+            entity = references.settled(correction.new_name, type_)
             target = Target(entity, correction.new_name, row)
         if target.entity.id == source:
             idle[row] = "the new name is one of the entity itself by its key"
@@ -251,7 +254,7 @@ def _resolved(
         if target is not None:
             entity, name = target.entity, target.name
         else:
-            entity = references.entity(name, type_)._replace(id=place)
+            entity = references.settled(name, type_)
         ends.setdefault(entity.id, (entity, name))
         return entity.id
 

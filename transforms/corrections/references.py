@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import NameRules
+from pfn_kg.schemas.shuffled_rows import Move
 from pfn_kg.transforms.names.canonical_names import CanonicalEntity, canonical_entity
+from pfn_kg.transforms.names.entity_keys import EntityKeys
 from pfn_kg.transforms.names.name_keys import name_key
 
 
@@ -16,19 +18,22 @@ class References:
     Args:
         label_schema: of the graph.
         names: what is taken off a name.
-        heirs: for the id that a name's own key gives, the id of the entity that its mentions go to
-            by alias table or near names.
+        moves: for the id that a name gives by itself, where its mentions go by other documents,
+            alias table or near names.
+        released: ids of names that stay what they are, whatever is known of them.
     """
 
     def __init__(
         self,
         label_schema: LabelSchema,
         names: NameRules,
-        heirs: Mapping[bytes, bytes] | None = None,
+        moves: Mapping[bytes, Move] | None = None,
+        released: frozenset[bytes] = frozenset(),
     ):
         self._types = {t.name: t for t in label_schema.entity_types}
         self._rules = names
-        self._heirs = heirs or {}
+        self._moves = moves or {}
+        self._keys = EntityKeys.of(label_schema, names, released)
 
     def knows(self, type_name: str) -> bool:
         """Whether the label schema has a type."""
@@ -49,7 +54,16 @@ class References:
         key = None if is_value else name_key(name, type_.names, self._rules)
         return canonical_entity(name, type_name, kind=type_.kind, datatype=type_.datatype, key=key)
 
+    def settled(self, name: str, type_name: str) -> CanonicalEntity:
+        """The entity that mentions of a name go to before corrections."""
+        entity = self.entity(name, type_name)
+        if entity.kind == "entity":
+            entity = entity._replace(id=self._keys.home(name, type_name))
+        move = self._moves.get(entity.id)
+        if move is None:
+            return entity
+        return entity._replace(id=move.heir, type=move.type or entity.type)
+
     def place(self, name: str, type_name: str) -> bytes:
         """The id of the entity that mentions of a name go to before corrections."""
-        id_ = self.entity(name, type_name).id
-        return self._heirs.get(id_, id_)
+        return self.settled(name, type_name).id

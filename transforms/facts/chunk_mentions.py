@@ -13,14 +13,17 @@ import pyarrow as pa
 from pfn_kg.pfn.inference.cut_words import join_cut_words
 from pfn_kg.schemas.label_schema import EntityType, LabelSchema, NameKind
 from pfn_kg.schemas.rules import NameRules
-from pfn_kg.schemas.shuffled_rows import ID_TYPE
+from pfn_kg.schemas.shuffled_rows import ID_TYPE, Move
 from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments
 from pfn_kg.transforms.facts.corrected_mentions import correct_mentions
 from pfn_kg.transforms.facts.resolved_chunk import MentionColumns
+from pfn_kg.transforms.facts.settled_entities import CORRECTIONS, RULE_CODES, settled_entities
+from pfn_kg.transforms.facts.wanted_places import WantedPlaces
 from pfn_kg.transforms.names.canonical_names import CanonicalEntity, canonical_entity, plain_name
+from pfn_kg.transforms.names.entity_keys import EntityKeys
 from pfn_kg.transforms.names.name_keys import name_key
-from pfn_kg.transforms.names.short_forms import NamedMentions, take_long_forms
+from pfn_kg.transforms.names.short_forms import NamedMentions, ShortForms, take_long_forms
 from pfn_kg.transforms.plumbing.ids import spell, spelt_ids
 
 
@@ -65,8 +68,11 @@ class ChunkMentions(NamedTuple):
         key_entity_ids: the ids of the distinct entities of the mentions' own keys, before short
             forms and heirs.
         key_entity_numbers: for each mention, the position of the entity of its own key.
-        is_own: for each mention, whether no short form took it from the entity of its own key.
-        counts: counts of short forms.
+        is_own: for each mention, whether its name is one that the entity may be displayed by, and
+            no short form, abbreviation, adjective or people.
+        rules: for each mention, which of RULES made its name one of the entity's; -1 if none did.
+        given: for some entities, a name that is known and that perhaps no text has.
+        counts: counts of short forms and of names that are known.
         applied: what corrections concern, as in
             `pfn_kg.transforms.facts.corrected_mentions.correct_mentions`.
     """
@@ -80,6 +86,8 @@ class ChunkMentions(NamedTuple):
     key_entity_ids: list[bytes]
     key_entity_numbers: np.ndarray
     is_own: np.ndarray
+    rules: np.ndarray
+    given: dict[CanonicalEntity, str]
     counts: Counter[str]
     applied: Counter[tuple[int, int]]
 
@@ -89,9 +97,10 @@ def chunk_mentions(
     mentions: MentionColumns,
     type_names: Sequence[str],
     *,
+    keys: EntityKeys,
     label_schema: LabelSchema,
-    rules: NameRules,
-    heirs: Mapping[bytes, bytes],
+    wanted: WantedPlaces,
+    moves: Mapping[bytes, Move],
     dehyphenate: bool = False,
     corrections: CorrectionPlan | None = None,
 ) -> ChunkMentions:
@@ -101,10 +110,10 @@ def chunk_mentions(
         documents: of the chunk.
         mentions: the accepted ones.
         type_names: the entity types, in the order of their codes.
+        keys: which names count as one name.
         label_schema: kinds and datatypes of the types.
-        rules: which names count as one name.
-        heirs: for the id that a name's own key gives, the id of the entity that the name belongs
-            to instead.
+        wanted: the mentions that a relation wants to be places.
+        moves: for the id that a name gives by itself, where its mentions go instead.
         dehyphenate: whether words that the end of a line cuts in two are one in names.
         corrections: what people say of entities; their types become those of the mentions.
     """
@@ -114,21 +123,30 @@ def chunk_mentions(
     schema_types = {t.name: t for t in label_schema.entity_types}
     called = [join_cut_words(text).text for text in texts] if dehyphenate else texts
     names = _distinct_names(called, [type_names[code] for code in mentions.types.tolist()])
-    keyed = _keyed_names(names, schema_types, rules)
-    long_forms, counts = _long_forms(
+    keyed = _keyed_names(names, schema_types, keys.rules)
+    short = _short_forms(
         documents,
         mentions,
         type_names=type_names,
         names=names,
         keyed=keyed,
         schema_types=schema_types,
-        rules=rules,
+        rules=keys.rules,
     )
-    entities, of_key_entity = _with_heirs(keyed.entities, heirs)
-    entity_numbers = of_key_entity[long_forms]
-    is_own = long_forms == keyed.of_name[names.of_mention]
-    # An id is what the model says, whatever people say of it.
+    settled = settled_entities(
+        keyed.entities,
+        [keyed.keys[name] for name in np.unique(keyed.of_name, return_index=True)[1].tolist()],
+        short,
+        keys=keys,
+        wanted=wanted,
+        moves=moves,
+    )
+    entities, entity_numbers = settled.entities, settled.numbers
+    is_own, said_by = settled.is_own, settled.rules
+    mention_types = settled.types(mentions.types, type_names)
+    # An id is what the model says, whatever people and other documents say of it.
     mention_ids = _mention_ids(documents, mentions, type_names)
+    mentions = mentions._replace(types=mention_types)
     applied: Counter[tuple[int, int]] = Counter()
     if corrections is not None:
         corrected = correct_mentions(
@@ -140,7 +158,10 @@ def chunk_mentions(
             plan=corrections,
             applied=applied,
         )
+        before = np.array([e.id for e in entities], dtype=object)[entity_numbers]
         entities, entity_numbers = corrected.entities, corrected.numbers
+        after = np.array([e.id for e in entities], dtype=object)[entity_numbers]
+        said_by = np.where(before == after, said_by, RULE_CODES[CORRECTIONS])
         mentions = mentions._replace(types=corrected.types)
         is_own = is_own & ~corrected.is_split
     entity_ids = pa.array([entity.id for entity in entities], ID_TYPE)
@@ -168,7 +189,9 @@ def chunk_mentions(
         key_entity_ids=[entity.id for entity in keyed.entities],
         key_entity_numbers=key_entity_numbers,
         is_own=is_own,
-        counts=counts,
+        rules=said_by,
+        given={e: name for e, name in settled.given.items() if e in set(entities)},
+        counts=short.counts + settled.counts,
         applied=applied,
     )
 
@@ -229,7 +252,7 @@ def _entity_of(
     return entity_of
 
 
-def _long_forms(
+def _short_forms(
     documents: ChunkDocuments,
     mentions: MentionColumns,
     *,
@@ -238,7 +261,7 @@ def _long_forms(
     keyed: KeyedNames,
     schema_types: Mapping[str, EntityType],
     rules: NameRules,
-) -> tuple[np.ndarray, Counter[str]]:
+) -> ShortForms:
     """The position of each mention's entity, once short forms belong to that of their long form."""
     codes = {name: code for code, name in enumerate(type_names)}
     named = NamedMentions(
@@ -254,20 +277,3 @@ def _long_forms(
         entities=keyed.of_name,
     )
     return take_long_forms(named, rules)
-
-
-def _with_heirs(
-    entities: Sequence[CanonicalEntity], heirs: Mapping[bytes, bytes]
-) -> tuple[list[CanonicalEntity], np.ndarray]:
-    """The entities that take the place of others, and the position of each one's heir.
-
-    Several entities may have one heir.
-    """
-    numbers: dict[CanonicalEntity, int] = {}
-    heir_of = [
-        numbers.setdefault(
-            entity._replace(id=heirs[entity.id]) if entity.id in heirs else entity, len(numbers)
-        )
-        for entity in entities
-    ]
-    return list(numbers), np.array(heir_of, dtype=np.int64)

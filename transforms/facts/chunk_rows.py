@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.shuffled_rows import Move
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.documents.deduplicate import Loser
@@ -34,9 +35,11 @@ from pfn_kg.transforms.facts.judged_rows import Judged, judged_rows
 from pfn_kg.transforms.facts.nearest import is_nearest
 from pfn_kg.transforms.facts.resolved_chunk import Labels, resolved_chunk
 from pfn_kg.transforms.facts.triple_rows import triple_rows
+from pfn_kg.transforms.facts.wanted_places import PlaceEnds, WantedPlaces
+from pfn_kg.transforms.names.entity_keys import EntityKeys
 
 #: The columns of an extraction file that `names_of_chunk` reads.
-NAME_COLUMNS = ("document_id", "text", "sentences", "mentions")
+NAME_COLUMNS = (*("document_id", "text", "sentences", "mentions", "head_triples", "tail_triples"),)
 
 # The counter of the rows that are left out without being rejected, by reason.
 _LEFT_OUT = {"duplicate": "duplicates", "replaced": "replaced_rows", "removed": "removed_rows"}
@@ -71,7 +74,7 @@ def rows_of_chunk(
     losers: Sequence[Loser],
     label_schema: LabelSchema,
     options: FactOptions,
-    heirs: Mapping[bytes, bytes] | None = None,
+    moves: Mapping[bytes, Move] | None = None,
     dehyphenate: bool = False,
     corrections: CorrectionPlan | None = None,
 ) -> ChunkRows:
@@ -84,8 +87,7 @@ def rows_of_chunk(
             the document was removed.
         label_schema: types, relations, and the types that relations hold between.
         options: thresholds and policies.
-        heirs: for the id that a name's own key gives, the id of the entity that the name
-            belongs to instead.
+        moves: for the id that a name gives by itself, where its mentions go instead.
         dehyphenate: whether words that the end of a line cuts in two were read as one.
         corrections: what people say of entities and facts.
     """
@@ -106,8 +108,9 @@ def rows_of_chunk(
         resolved.mentions,
         labels.types,
         label_schema=label_schema,
-        rules=options.names,
-        heirs=heirs or {},
+        keys=EntityKeys.of(label_schema, options.names, options.released),
+        wanted=_wanted(resolved.triples, labels, label_schema, options),
+        moves=moves or {},
         dehyphenate=dehyphenate,
         corrections=corrections,
     )
@@ -184,6 +187,14 @@ def names_of_chunk(
     )
     names = rows.tables["entities"]
     return names.filter(pc.equal(names["kind"], "entity"))
+
+
+def _wanted(
+    triples: TripleColumns, labels: Labels, label_schema: LabelSchema, options: FactOptions
+) -> WantedPlaces:
+    if not options.names.demonyms:
+        return WantedPlaces.none()
+    return WantedPlaces.of(triples, PlaceEnds.of(label_schema, labels.relations))
 
 
 def _documents(chunk: pa.Table, losers: Sequence[Loser]) -> ChunkDocuments:

@@ -10,17 +10,25 @@ import pyarrow as pa
 from pfn_kg.schemas.characters import shown_name
 from pfn_kg.schemas.shuffled_rows import MOVED_SCHEMA, NAME_SCHEMA
 from pfn_kg.transforms.facts.chunk_mentions import ChunkMentions
+from pfn_kg.transforms.facts.settled_entities import RULES
 
 
 def name_rows(mentions: ChunkMentions) -> pa.Table:
-    """One row for each entity and name, as in NAME_SCHEMA."""
+    """One row for each entity, name, type of mentions and rule, as in NAME_SCHEMA."""
     documents = _document_counts(mentions)
     rows: list[tuple] = []
-    for (number, name), (count, own) in _mention_counts(mentions).items():
+    for (number, name, own_type, rule), (count, own) in _mention_counts(mentions).items():
         # A document counts once for an entity, by whichever of its names.
         entity = mentions.entities[number]
-        rows.append((*entity, name, count, own, documents[number], False, None))
+        said_by = None if rule < 0 else RULES[rule]
+        told = (count, own, documents[number], False, None, said_by, own_type)
+        rows.append((*entity, name, *told))
         documents[number] = 0
+    # A name that no text has ranks behind all that texts have and that the entity is displayed by.
+    rows += [
+        (*entity, name, 0, 1, 0, False, None, None, entity.type)
+        for entity, name in mentions.given.items()
+    ]
     return _from_tuples(rows, NAME_SCHEMA)
 
 
@@ -39,26 +47,29 @@ def moved_rows(mentions: ChunkMentions) -> pa.Table:
     return _from_tuples([row for row in rows if row[0] != row[1]], MOVED_SCHEMA)
 
 
-def _mention_counts(mentions: ChunkMentions) -> dict[tuple[int, str], tuple[int, int]]:
-    """For each entity and name, its mentions and those whose own key is the entity's."""
-    texts = mentions.names.texts
-    width = max(len(texts), 1)
-    # Each entity and text once, with the entity that the text alone would give.
-    pairs, first, counts = np.unique(
-        mentions.entity_numbers * width + mentions.names.of_mention,
+def _mention_counts(
+    mentions: ChunkMentions,
+) -> dict[tuple[int, str, str, int], tuple[int, int]]:
+    """By entity, name, own type and rule: mentions, and those the entity is displayed by."""
+    texts, types = mentions.names.texts, mentions.names.types
+    width, rules = max(len(texts), 1), len(RULES) + 1
+    # Each entity, text and rule once.
+    triples, first, counts = np.unique(
+        (mentions.entity_numbers * width + mentions.names.of_mention) * rules + mentions.rules + 1,
         return_index=True,
         return_counts=True,
     )
     own = counts * mentions.is_own[first]
+    pairs, of_rule = np.divmod(triples, rules)
     of_entity, of_text = np.divmod(pairs, width)
-    mention_counts: dict[tuple[int, str], tuple[int, int]] = {}
-    for number, text, count, of_own in zip(
-        of_entity.tolist(), of_text.tolist(), counts.tolist(), own.tolist(), strict=True
+    mention_counts: dict[tuple[int, str, str, int], tuple[int, int]] = {}
+    for number, text, rule, count, of_own in zip(
+        *(column.tolist() for column in (of_entity, of_text, of_rule - 1, counts, own)), strict=True
     ):
         # A name that is broken over two lines is the same name.
-        name = shown_name(texts[text])
-        before = mention_counts.get((number, name), (0, 0))
-        mention_counts[number, name] = before[0] + count, before[1] + of_own
+        key = number, shown_name(texts[text]), types[text], rule
+        before = mention_counts.get(key, (0, 0))
+        mention_counts[key] = before[0] + count, before[1] + of_own
     return mention_counts
 
 

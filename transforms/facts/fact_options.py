@@ -24,6 +24,7 @@ class FactOptions(NamedTuple):
         sentences: whether there are rows of the table `sentences`.
         rules: the treatment of triples that break the other rules of the label schema.
         names: which names count as one name.
+        released: ids of names that stay what they are, whatever is known of them.
         fact_calibration: maps the score of a document's best triple for a relation to the
             relation's score in that document.
     """
@@ -36,6 +37,7 @@ class FactOptions(NamedTuple):
     sentences: bool = False
     rules: Rules = Rules()
     names: NameRules = NameRules()
+    released: frozenset[bytes] = frozenset()
     fact_calibration: Calibration = Calibration()
 
     @property

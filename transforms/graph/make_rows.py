@@ -220,14 +220,14 @@ class _RowsOfChunk(_ReadChunk):
         corrections: CorrectionPlan | None = None,
     ) -> Iterator[tuple[Shard, ShuffledRows] | beam.pvalue.TaggedOutput]:
         rows, of_chunk, dehyphenate = self._read(chunk, losers)
-        heirs = {} if moves is None else dict(m for group in moves[chunk.number] for m in group)
+        of_chunk_moves = () if moves is None else moves[chunk.number]
         made = rows_of_chunk(
             rows,
             model_hash=chunk.model_hash,
             losers=of_chunk,
             label_schema=self._label_schema,
             options=self._options,
-            heirs=heirs,
+            moves={move.old: move for group in of_chunk_moves for move in group},
             dehyphenate=dehyphenate,
             corrections=corrections,
         )

@@ -8,7 +8,7 @@ would make another graph each time its rows came in another order. Rows are coun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -298,14 +298,40 @@ def expand_keys(table: pa.Table, keys: EntityKeys) -> pa.Table:
 
     Args:
         table: as in KEY_SCHEMA.
-        keys: of names; its kinds are those of the types that a row without one speaks of.
+        keys: of names; its kinds are those of the types that a row without one speaks of, and what
+            it released is what `released_by` says of the table.
     """
     joins: list[tuple[bytes, bytes, str, str, str | None]] = []
+    for alias, type_, name, same_as in _typed_rows(table, keys):
+        heir = keys.id(name, type_)
+        rest = (heir, type_, name, same_as)
+        joins.append((keys.home(alias, type_), *rest))
+        # Other names of what everybody knows go where the table calls it so.
+        home = keys.home(name, type_)
+        if home not in (heir, joins[-1][0]):
+            joins.append((home, *rest))
+    columns = zip(*dict.fromkeys(joins), strict=True) if joins else [()] * len(JOIN_SCHEMA)
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, JOIN_SCHEMA, strict=True)]
+    return pa.table(arrays, schema=JOIN_SCHEMA)
+
+
+def released_by(table: pa.Table, keys: EntityKeys) -> frozenset[bytes]:
+    """The ids of aliases that the table says to be of something else than everybody knows.
+
+    Args:
+        table: as in KEY_SCHEMA.
+        keys: of names, with nothing released.
+    """
+    return frozenset(
+        keys.id(alias, type_)
+        for alias, type_, name, _ in _typed_rows(table, keys)
+        if keys.known(alias, type_) is not None
+        and keys.home(alias, type_) != keys.home(name, type_)
+    )
+
+
+def _typed_rows(table: pa.Table, keys: EntityKeys) -> Iterator[tuple[str, str, str, str | None]]:
     for row in zip(*(table[name].to_pylist() for name in KEY_SCHEMA.names), strict=True):
         alias, of_type, name, same_as = row
         for type_ in keys.kinds if of_type is None else (of_type,):
-            ids = keys.id(alias, type_), keys.id(name, type_)
-            joins.append((*ids, type_, name, same_as))
-    columns = zip(*joins, strict=True) if joins else [()] * len(JOIN_SCHEMA)
-    arrays = [pa.array(c, f.type) for c, f in zip(columns, JOIN_SCHEMA, strict=True)]
-    return pa.table(arrays, schema=JOIN_SCHEMA)
+            yield alias, type_, name, same_as

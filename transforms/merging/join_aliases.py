@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pfn_kg.schemas.shuffled_rows import NAME_SCHEMA
+from pfn_kg.schemas.shuffled_rows import NAME_SCHEMA, Move
 from pfn_kg.transforms.merging.alias_table import expand_keys
 from pfn_kg.transforms.merging.capped_blocks import block_numbers
 from pfn_kg.transforms.merging.components import by_shard
@@ -80,15 +80,18 @@ class JoinAliases(beam.DoFn):
             return
         aliases = _aliases_of(names, group[1]["aliases"])
         aliases = {id_: alias for id_, alias in aliases.items() if id_ not in self._released}
-        moves = [(id_, alias["heir_id"]) for id_, alias in aliases.items()]
-        moves = [(old, heir) for old, heir in moves if old != heir]
+        moves = [
+            Move(id_, alias["heir_id"], "aliases")
+            for id_, alias in aliases.items()
+            if id_ != alias["heir_id"]
+        ]
         chunks = names.select(["entity_id", "chunk"])
         yield from moves_of_chunks(moves, chunks)
         # Names of no chunk are looked up, and change nothing.
         names = names.filter(pc.greater_equal(names["chunk"], 0))
         there = set(pc.unique(names["entity_id"]).to_pylist())
         aliases = {id_: alias for id_, alias in aliases.items() if id_ in there}
-        moves = [(old, heir) for old, heir in moves if old in there]
+        moves = [move for move in moves if move.old in there]
         if moves:
             yield beam.pvalue.TaggedOutput(self.COUNTS, {"merged.aliases": len(moves)})
         if aliases:
@@ -137,6 +140,8 @@ def _canonical(aliases: Iterable[dict[str, Any]]) -> pa.Table:
             "documents": 0,
             "is_canonical": True,
             "same_as": alias["same_as"],
+            "rule": None,
+            "own_type": alias["type"],
         }
         for alias in aliases
     }

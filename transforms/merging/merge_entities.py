@@ -83,7 +83,8 @@ class MergeEntities(beam.PTransform):
         moves = (
             {"chunks": chunks, "heirs": heirs}
             | "GroupMovesById" >> beam.CoGroupByKey()
-            | "MovesOfChunks" >> beam.FlatMap(route_moves).with_output_types(tuple[int, Any])
+            | "MovesOfChunks"
+            >> beam.FlatMap(route_moves, "fuzzy").with_output_types(tuple[int, Any])
         )
         return Merged(
             (by_alias.moves, moves) | "AllMoves" >> beam.Flatten(),

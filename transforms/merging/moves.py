@@ -27,16 +27,18 @@ def chunks_of_ids(part: int, names: bytes) -> tuple[int, bytes]:
 
 
 def route_moves(
-    group: tuple[int, Mapping[str, Iterable[bytes]]],
+    group: tuple[int, Mapping[str, Iterable[bytes]]], rule: str
 ) -> Iterator[tuple[int, list[Move]]]:
     """Gives each chunk the moves of the ids that it has.
 
     Args:
         group: part of the ids, and their `heirs` (LINK_SCHEMA) and `chunks` (`chunks_of_ids`).
+        rule: that says who the heirs are.
     """
     chunks = decode_all(group[1]["chunks"])
     if chunks is not None:
-        yield from moves_of_chunks(links_of(group[1]["heirs"]), chunks)
+        moves = [Move(old, heir, rule) for old, heir in links_of(group[1]["heirs"])]
+        yield from moves_of_chunks(moves, chunks)
 
 
 def moves_of_chunks(moves: Sequence[Move], chunks: pa.Table) -> Iterator[tuple[int, list[Move]]]:
@@ -48,10 +50,10 @@ def moves_of_chunks(moves: Sequence[Move], chunks: pa.Table) -> Iterator[tuple[i
     """
     if not moves:
         return
-    heirs = dict(moves)
-    rows = chunks.filter(pc.is_in(chunks["entity_id"], value_set=pa.array(heirs, ID_TYPE)))
+    of_id = {move.old: move for move in moves}
+    rows = chunks.filter(pc.is_in(chunks["entity_id"], value_set=pa.array(of_id, ID_TYPE)))
     by_chunk: dict[int, set[bytes]] = {}
     for id_, chunk in zip(rows["entity_id"].to_pylist(), rows["chunk"].to_pylist(), strict=True):
         by_chunk.setdefault(chunk, set()).add(id_)
     for chunk, ids in sorted(by_chunk.items()):
-        yield chunk, [(id_, heirs[id_]) for id_ in sorted(ids)]
+        yield chunk, [of_id[id_] for id_ in sorted(ids)]

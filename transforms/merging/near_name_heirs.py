@@ -16,12 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfn_kg.schemas.rules import NearNameOptions
-from pfn_kg.schemas.shuffled_rows import ID_TYPE, Move
+from pfn_kg.schemas.shuffled_rows import ID_TYPE
 from pfn_kg.transforms.merging.capped_blocks import CappedBlocks
 from pfn_kg.transforms.merging.clusters import Candidate, Pair, cluster
 from pfn_kg.transforms.merging.components import (
     LINK_SCHEMA,
     ConnectedComponents,
+    Link,
     by_shard,
     link_table,
     links_of,
@@ -146,8 +147,8 @@ class _Cluster(beam.DoFn):
         self._apart = apart or {}
 
     def process(self, group: tuple[int, Iterable[bytes]], plan: Mapping[str, int]) -> Iterator[Any]:
-        components: dict[bytes, dict[Move, Pair]] = {}
-        cut: set[Move] = set()
+        components: dict[bytes, dict[Link, Pair]] = {}
+        cut: set[Link] = set()
         columns = [*EDGE_SCHEMA.names, _EDGE_LABEL, "is_whole"]
         for part in group[1]:
             table = decode(part)

@@ -28,7 +28,7 @@ _SMALL = frozenset((
 ))  # fmt: skip
 _GENERATIONS = frozenset(("jr", "sr", "ii", "iii", "iv", "junior", "senior"))
 #: The rules; where several send a short form to the same long one, the first is counted.
-_RULES = ("bracketed", "initials", "last_names", "first_names", "first_words")
+RULES = ("bracketed", "initials", "last_names", "first_names", "first_words")
 #: Letters of an acronym. One letter is an initial, and what is longer is a word in capitals.
 _LEAST, _MOST = 2, 10
 
@@ -118,10 +118,12 @@ class LongForms(NamedTuple):
 
     Attributes:
         entities: of the entity of a short form the entity of its long form.
+        rules: of the entity of a short form the rule that spoke, by its place in RULES.
         counts: of short forms by the rule that spoke, and of those that are `ambiguous`.
     """
 
     entities: dict[int, int]
+    rules: dict[int, int]
     counts: Counter[str]
 
 
@@ -142,7 +144,7 @@ def find_long_forms(
         The same whatever the order of the names. The entity of a long form is none that
         is moved itself.
     """
-    long_forms = LongForms({}, Counter())
+    long_forms = LongForms({}, {}, Counter())
     introduced: dict[int, set[int]] = {}
     for short, long in bracketed:
         introduced.setdefault(short, set()).add(long)
@@ -181,9 +183,10 @@ def find_long_forms(
             long_forms.counts["ambiguous"] += 1
             continue
         ((long, said_by),) = meant.items()
-        for rule in _RULES:
+        for number, rule in enumerate(RULES):
             if rule in said_by and getattr(rules, rule):
                 long_forms.entities[short] = long
+                long_forms.rules[short] = number
                 long_forms.counts[rule] += 1
                 break
     return long_forms
@@ -237,19 +240,30 @@ class NamedMentions(NamedTuple):
     entities: np.ndarray
 
 
-def take_long_forms(mentions: NamedMentions, rules: NameRules) -> tuple[np.ndarray, Counter[str]]:
+class ShortForms(NamedTuple):
+    """What the short forms of a chunk come to.
+
+    Attributes:
+        entities: for each mention the number of its entity.
+        rules: for each mention the rule that moved it, by its place in RULES; -1 if none did.
+        counts: mentions of short forms as `short_forms`, and as `short_forms.RULE` how many names
+            of a document each rule moved, or were `ambiguous`.
+    """
+
+    entities: np.ndarray
+    rules: np.ndarray
+    counts: Counter[str]
+
+
+def take_long_forms(mentions: NamedMentions, rules: NameRules) -> ShortForms:
     """The entity of each mention, short forms being of the entity of their long form.
 
     Args:
         mentions: of a chunk; those of other documents are of no account for one.
         rules: which rules are on.
-
-    Returns:
-        The numbers of the entities, and what was counted: mentions of short forms as
-        `short_forms`, and as `short_forms.RULE` how many names of a document each rule
-        moved, or were `ambiguous`.
     """
     exact = mentions.entities[mentions.name_numbers]
+    by_none = np.full(len(exact), -1, dtype=np.int64)
     counts: Counter[str] = Counter()
     by_word = [
         (kind == "person" and (rules.last_names or rules.first_names))
@@ -271,11 +285,11 @@ def take_long_forms(mentions: NamedMentions, rules: NameRules) -> tuple[np.ndarr
         dtype=bool,
     )
     if not may_be_short.any():
-        return exact, counts
+        return ShortForms(exact, by_none, counts)
     is_long = np.array([key is not None and " " in key for key in mentions.keys], dtype=bool)
     bracketed = _bracketed(mentions, acronyms, is_long) if rules.bracketed else {}
     forms: dict[int, tuple[int, Form]] = {}
-    moved: dict[int, int] = {}
+    moved: dict[int, tuple[int, int]] = {}
     for place, names in _groups(mentions, may_be_short, is_long):
         for name in names:
             if name not in forms:
@@ -287,16 +301,18 @@ def take_long_forms(mentions: NamedMentions, rules: NameRules) -> tuple[np.ndarr
         for rule, count in long_forms.counts.items():
             counts[f"short_forms.{rule}"] += count
         for entity, long in long_forms.entities.items():
-            moved[place[0] << 32 | entity] = long
+            moved[place[0] << 32 | entity] = long, long_forms.rules[entity]
     if not moved:
-        return exact, counts
+        return ShortForms(exact, by_none, counts)
     keys = np.array(sorted(moved), dtype=np.int64)
-    heirs = np.array([moved[key] for key in keys.tolist()], dtype=np.int64)
+    heirs, said_by = np.array([moved[key] for key in keys.tolist()], dtype=np.int64).T
     wanted = mentions.rows.astype(np.int64) << 32 | exact
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     is_moved = keys[at] == wanted
     counts["short_forms"] = int(np.count_nonzero(is_moved))
-    return np.where(is_moved, heirs[at], exact), counts
+    return ShortForms(
+        np.where(is_moved, heirs[at], exact), np.where(is_moved, said_by[at], -1), counts
+    )
 
 
 def _groups(

@@ -27,6 +27,8 @@ def aggregate_entities(names: pa.Table, base_iri: str) -> pa.Table:
     order. Short forms come after names that have a key of the entity, however frequent
     they are.
 
+    A name that no text has is there only if it is the name of the entity.
+
     Args:
         names: as in `pfn_kg.schemas.shuffled_rows.NAME_SCHEMA`, all rows of the entities.
         base_iri: namespace of the entities' IRIs.
@@ -51,10 +53,11 @@ def aggregate_entities(names: pa.Table, base_iri: str) -> pa.Table:
     )
     ids = from_arrow(spellings["entity_id"])
     _, group, first = group_ids(ids)
-    sizes = np.bincount(group, minlength=len(first))
-    offsets = np.concatenate([[0], np.cumsum(sizes - 1)]).astype(np.int32)
-    is_alias = np.ones(len(spellings), dtype=bool)
+    is_canonical = pc.fill_null(spellings["is_canonical_max"], False)
+    is_alias = pc.or_(pc.greater(spellings["mentions_sum"], 0), is_canonical).to_numpy().copy()
     is_alias[first] = False
+    sizes = np.bincount(group, weights=is_alias, minlength=len(first))
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
     rows = spellings.take(pa.array(first))
     hexadecimal = to_hex(ids[first])
     iris = pc.binary_join_element_wise(f"{base_iri}entity/", hexadecimal, "")
@@ -66,6 +69,7 @@ def aggregate_entities(names: pa.Table, base_iri: str) -> pa.Table:
         "aliases": pa.ListArray.from_arrays(
             pa.array(offsets), one_array(spellings["name"].filter(pa.array(is_alias)))
         ),
+        "joined_by": _joined_by(names, rows["entity_id"]),
         "same_as": _same_as(names, rows["entity_id"]),
         "mentions": _sums(spellings["mentions_sum"], first),
         "documents": _sums(spellings["documents_sum"], first),
@@ -138,6 +142,21 @@ def _same_as(names: pa.Table, ids: pa.ChunkedArray) -> pa.Array:
     named = named.select(["entity_id", "same_as"]).sort_by("same_as")
     index = pc.index_in(one_array(ids), value_set=one_array(named["entity_id"]))
     return one_array(named["same_as"]).take(index)
+
+
+def _joined_by(names: pa.Table, ids: pa.ChunkedArray) -> pa.Array:
+    """For each entity, the names that a rule joined, with their types and the rules, in order."""
+    order = ["entity_id", "name", "own_type", "rule"]
+    joined = names.filter(pc.is_valid(names["rule"])).group_by(order, use_threads=False)
+    rows = joined.aggregate([]).sort_by([(column, "ascending") for column in order])
+    index = pc.index_in(one_array(rows["entity_id"]), value_set=one_array(ids))
+    sizes = np.bincount(index.to_numpy(zero_copy_only=False), minlength=len(ids))
+    # Entities are sorted by id, as these rows are.
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    entries = pa.StructArray.from_arrays(
+        [one_array(rows[column]) for column in order[1:]], ["name", "type", "rule"]
+    )
+    return pa.ListArray.from_arrays(pa.array(offsets), entries)
 
 
 def one_array(column: pa.ChunkedArray) -> pa.Array:

@@ -69,6 +69,9 @@ from pfn_kg.transforms.plumbing.listing import (
 )
 from pfn_kg.transforms.reading.plan import Plan, plan_extraction
 
+#: What a manifest has beside the options where chunks span files.
+PACKED = "chunks_span_files"
+
 
 class PreparedExtraction(NamedTuple):
     """All that was checked and fixed before any work is done.
@@ -168,11 +171,18 @@ def prepare_extraction(
         thresholds=thresholds,
         calibration=config.get("calibration"),
         label_schema=read_label_schema(folder),
-        plan=plan_extraction(options, hash_, live_version),
+        plan=plan_extraction(
+            options, hash_, live_version, packed=options.into or _was_packed(manifest)
+        ),
         run_id=recorded_id or uuid.uuid4().hex,
         found=manifest,
         added_to=manifest if options.into else None,
     )
+
+
+def _was_packed(manifest: Manifest | None) -> bool:
+    """Whether the chunks of the run that is resumed span files; those of older versions don't."""
+    return manifest is None or bool(manifest.configuration.recorded().get(PACKED))
 
 
 def _as_recorded(options: ExtractOptions, manifest: Manifest) -> ExtractOptions:
@@ -272,6 +282,7 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
         inputs=_inputs(plan, added_to),
         configuration=Configuration.model_validate(
             options.model_dump(mode="json", exclude={"output", "resume", "into"})
+            | ({PACKED: True} if plan.packed else {})
         ),
         model=ModelRecord(
             name=prepared.model,

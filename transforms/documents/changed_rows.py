@@ -27,7 +27,7 @@ from pfn_kg.transforms.documents.groups import group_of, place_key
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
 from pfn_kg.transforms.plumbing.files import replace as replace_file
 from pfn_kg.transforms.plumbing.ids import spell
-from pfn_kg.transforms.reading.chunks import ChunkRun, read_documents
+from pfn_kg.transforms.reading.chunks import AnyRun, read_documents
 
 _COLUMNS = ("source_file", "source_row", "document_id", "title", "metadata", "content_hash")
 
@@ -53,13 +53,14 @@ class LiveRow(NamedTuple):
 
 
 class CorpusRow(NamedTuple):
-    """A row of the corpus, and the number of its run."""
+    """A row of the corpus, the number of its run, and the row as the run counts them."""
 
     key: Key
     source_file: str
     source_row: int
     version: bytes
     run: int
+    row: int
 
 
 def document_version(
@@ -80,7 +81,7 @@ class ChangedRuns(beam.PTransform):
             `pfn_kg.transforms.documents.removed_documents.FindRemoved`; None if none were.
 
     Returns:
-        A `ChunkRun` with `wanted` for each run of which a row is wanted.
+        A run with `wanted` for each run of which a row is wanted.
     """
 
     def __init__(self, chunks: beam.PCollection, removed: beam.PCollection | None = None):
@@ -89,7 +90,7 @@ class ChangedRuns(beam.PTransform):
         self._removed = removed
 
     def expand(self, runs: beam.PCollection) -> beam.PCollection:
-        """Applies the transform to a collection of (number, `ChunkRun`)."""
+        """Applies the transform to a collection of (number, `AnyRun`)."""
         beside = () if self._removed is None else (beam.pvalue.AsMultiMap(self._removed),)
         live = self._chunks | "LiveRows" >> beam.FlatMap(_live_rows, *beside).with_output_types(
             tuple[int, Any]
@@ -125,7 +126,7 @@ class WriteRunNames(beam.PTransform):
         self._path = path
 
     def expand(self, runs: beam.PCollection) -> beam.PCollection:
-        """Applies the transform to a collection of `ChunkRun`."""
+        """Applies the transform to a collection of `AnyRun`."""
         return (
             runs
             | "Names" >> beam.Map(lambda run: run.chunk_name(run.begin))
@@ -161,10 +162,10 @@ def _live_rows(
     yield from groups.items()
 
 
-def _corpus_rows(numbered: tuple[int, ChunkRun]) -> Iterator[tuple[int, list[CorpusRow]]]:
+def _corpus_rows(numbered: tuple[int, AnyRun]) -> Iterator[tuple[int, list[CorpusRow]]]:
     number, run = numbered
     groups: dict[int, list[CorpusRow]] = {}
-    for document in read_documents(run):
+    for row, document in read_documents(run):
         digest = document.content_hash
         version = document_version(
             digest,
@@ -172,9 +173,10 @@ def _corpus_rows(numbered: tuple[int, ChunkRun]) -> Iterator[tuple[int, list[Cor
             metadata=document.metadata,
             errors=[r.error for r in document.rejected],
         )
-        key = _key(document.document_id, digest, file=run.file, row=document.source_row)
+        place = document.source_file, document.source_row
+        key = _key(document.document_id, digest, file=place[0], row=place[1])
         groups.setdefault(group_of(key.name, _GROUPS), []).append(
-            CorpusRow(key, run.file, document.source_row, version, number)
+            CorpusRow(key, *place, version, number, row)
         )
     yield from groups.items()
 
@@ -202,7 +204,7 @@ def _changed(
         first = min(same, key=lambda row: (row.source_file, row.source_row))
         if key not in live or live[key].version != first.version:
             for row in same:
-                wanted.setdefault(row.run, []).append(row.source_row)
+                wanted.setdefault(row.run, []).append(row.row)
     yield from wanted.items()
 
 
@@ -210,7 +212,7 @@ def _order(row: LiveRow) -> tuple[int, str, int]:
     return -row.generation, row.source_file, row.source_row
 
 
-def _with_wanted(group: tuple[int, Mapping[str, Iterable[Any]]]) -> Iterator[ChunkRun]:
+def _with_wanted(group: tuple[int, Mapping[str, Iterable[Any]]]) -> Iterator[AnyRun]:
     rows = frozenset(row for of_chunk in group[1]["wanted"] for row in of_chunk)
     if rows:
         for run in group[1]["run"]:

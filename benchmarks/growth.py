@@ -1,20 +1,24 @@
-"""How the pipeline grows beside the model: many small files.
+"""How the pipeline grows beside the model: many small files, and the memory of a local build.
 
-    python -m benchmarks.growth small-files             # 1,000 files of 2 documents, and one of 2,000
+    python -m benchmarks.growth small-files          # 1,000 files of 2 documents, one of 2,000
+    python -m benchmarks.growth memory               # builds of 20,000 and 100,000 documents
 
-As in `benchmarks/pipeline.py`, the corpus is made up and a table of ready-made predictions stands in
-the model's place. Each phase runs in a process of its own on one core, and figures are its own
+As in `benchmarks/pipeline.py`, the corpus is made up and a table of ready-made predictions stands
+in the model's place. Each phase runs in a process of its own on one core, and figures are its own
 seconds of processor time.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import resource
+import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,7 +26,7 @@ from unittest import mock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.pipeline import ReadyMade, make_corpus
+from benchmarks.pipeline import MENTIONS, SENTENCES, ReadyMade, make_corpus
 from benchmarks.processes import in_process
 from pfn_kg.pipeline.build_phase import run_build
 from pfn_kg.pipeline.extract_phase import prepare_extraction, run_extraction
@@ -90,12 +94,40 @@ def small_files(place: Path, documents: int, each: int, rounds: int) -> None:
         )
 
 
+def memory(place: Path, sizes: Sequence[int]) -> None:
+    """Prints the peak memory of builds of some sizes, and how it grows."""
+    found: list[tuple[int, float]] = []
+    for size in sizes:
+        corpus, folder = place / f"{size}.parquet", place / f"run-{size}"
+        make_corpus(corpus, size)
+        in_process(
+            "benchmarks.growth", "extract", "--packed", "--folder", folder, "--corpus", corpus
+        )
+        corpus.unlink()
+        built = in_process("benchmarks.growth", "build", "--folder", folder)
+        mentions = built["counts"]["mentions"]
+        found.append((mentions, built["peak_mib"]))
+        print(
+            f"{size:9,} documents, {mentions:11,} mentions: build {built['cpu']:7.1f} s of "
+            f"processor time, peak {built['peak_mib']:7,.0f} MiB",
+            flush=True,
+        )
+        shutil.rmtree(folder)
+    for (less, before), (more, after) in itertools.pairwise(found):
+        slope = (after - before) * 2**20 / (more - less)
+        million = slope * 1e6 * SENTENCES * MENTIONS
+        print(
+            f"{slope:.0f} bytes a mention more; 2,000,000 documents would take "
+            f"{after / 1024 + (2 * million - slope * more) / 2**30:.1f} GiB"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("small-files", "extract", "build"))
-    parser.add_argument("--documents", type=int, default=2000)
+    parser.add_argument("what", choices=("small-files", "memory", "extract", "build"))
+    parser.add_argument("--documents", help="how many; several sizes for `memory`")
     parser.add_argument("--each", type=int, default=2, help="documents in a small file")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -111,7 +143,11 @@ def main() -> None:
             print(json.dumps(build(args.folder)))
         return
     with tempfile.TemporaryDirectory() as temporary:
-        small_files(Path(temporary), args.documents, args.each, args.rounds)
+        place = Path(temporary)
+        if args.what == "memory":
+            memory(place, [int(size) for size in (args.documents or "20000,100000").split(",")])
+        else:
+            small_files(place, int(args.documents or 2000), args.each, args.rounds)
 
 
 if __name__ == "__main__":

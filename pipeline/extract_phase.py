@@ -52,6 +52,7 @@ from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import RECORDED_OPTIONS, ExtractOptions
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.transforms.documents.changed_rows import ChangedRuns, WriteRunNames
+from pfn_kg.transforms.documents.groups import groups_for_rows
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.extraction.inference import ExtractChunks, PFNModelHandler
 from pfn_kg.transforms.extraction.run_lists import RunList
@@ -337,7 +338,8 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
             runs = numbered | "Unnumbered" >> beam.Values()
         else:
             live = added_to.read_lists(pipeline, options.output)
-            runs = numbered | "Changed" >> ChangedRuns(*live)
+            rows = plan.rows + sum(chunk.counts.get("rows", 0) for chunk in before_it)
+            runs = numbered | "Changed" >> ChangedRuns(*live, groups=groups_for_rows(rows))
             _ = runs | "WantedRuns" >> WriteRunNames(wanted_file)
         _ = runs | "Extract" >> ExtractChunks(
             folder.path,

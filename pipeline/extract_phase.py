@@ -52,6 +52,7 @@ from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import RECORDED_OPTIONS, ExtractOptions
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.transforms.documents.changed_rows import ChangedRuns, WriteRunNames
+from pfn_kg.transforms.documents.groups import groups_for_rows
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.extraction.inference import ExtractChunks, PFNModelHandler
 from pfn_kg.transforms.extraction.run_lists import RunList
@@ -68,6 +69,9 @@ from pfn_kg.transforms.plumbing.listing import (
     local_copy,
 )
 from pfn_kg.transforms.reading.plan import Plan, plan_extraction
+
+#: What a manifest has beside the options where chunks span files.
+PACKED = "chunks_span_files"
 
 
 class PreparedExtraction(NamedTuple):
@@ -168,11 +172,18 @@ def prepare_extraction(
         thresholds=thresholds,
         calibration=config.get("calibration"),
         label_schema=read_label_schema(folder),
-        plan=plan_extraction(options, hash_, live_version),
+        plan=plan_extraction(
+            options, hash_, live_version, packed=options.into or _was_packed(manifest)
+        ),
         run_id=recorded_id or uuid.uuid4().hex,
         found=manifest,
         added_to=manifest if options.into else None,
     )
+
+
+def _was_packed(manifest: Manifest | None) -> bool:
+    """Whether the chunks of the run that is resumed span files; those of older versions don't."""
+    return manifest is None or bool(manifest.configuration.recorded().get(PACKED))
 
 
 def _as_recorded(options: ExtractOptions, manifest: Manifest) -> ExtractOptions:
@@ -272,6 +283,7 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
         inputs=_inputs(plan, added_to),
         configuration=Configuration.model_validate(
             options.model_dump(mode="json", exclude={"output", "resume", "into"})
+            | ({PACKED: True} if plan.packed else {})
         ),
         model=ModelRecord(
             name=prepared.model,
@@ -326,7 +338,8 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
             runs = numbered | "Unnumbered" >> beam.Values()
         else:
             live = added_to.read_lists(pipeline, options.output)
-            runs = numbered | "Changed" >> ChangedRuns(*live)
+            rows = plan.rows + sum(chunk.counts.get("rows", 0) for chunk in before_it)
+            runs = numbered | "Changed" >> ChangedRuns(*live, groups=groups_for_rows(rows))
             _ = runs | "WantedRuns" >> WriteRunNames(wanted_file)
         _ = runs | "Extract" >> ExtractChunks(
             folder.path,

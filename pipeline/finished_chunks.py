@@ -45,7 +45,7 @@ def check_finished(
             continue
         if row < run.end or not chunks:
             missing += run.end - row
-            first = first or f"row {row} of {run.file}"
+            first = first or run.place(row)
     if first is not None:
         raise OSError(
             f"{output}: {missing} of {plan.rows} rows have no extractions there, although the "

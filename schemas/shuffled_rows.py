@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from pfn_kg.schemas.lists import REMOVED_SCHEMA
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 
 #: 96 bits: among a billion ids the odds of any collision are below 1e-11.
@@ -82,6 +83,50 @@ SUPPORT_SCHEMA = pa.schema(
 #: with the number of these mentions in the chunk.
 MOVED_SCHEMA = pa.schema({"old_id": ID_TYPE, "entity_id": ID_TYPE, "mentions": pa.int64()})
 
+#: One row for each document of a chunk, by which documents of one id are compared: its number of
+#: rows by table, and `stands_for`, as `pfn_kg.transforms.documents.deduplicate` says.
+DOCUMENT_SCHEMA = pa.schema(
+    {
+        "document_id": pa.string(),
+        "generation": pa.int64(),
+        "source_file": pa.string(),
+        "source_row": pa.int64(),
+        "content_hash": pa.string(),
+        "chunk": pa.int64(),
+        "row": pa.int64(),
+        "sentences": pa.int32(),
+        "mentions": pa.int32(),
+        "head_triples": pa.int32(),
+        "stands_for": pa.int8(),
+    }
+)
+
+#: One row for each document of a chunk, to find those that were removed.
+PRESENT_SCHEMA = pa.schema(
+    {
+        "document_id": pa.string(),
+        "row": pa.int64(),
+        "chunk": pa.int64(),
+        "generation": pa.int64(),
+    }
+)
+
+#: One row for each row of the corpus, or of the extractions that it is compared with. `key` says
+#: which document it holds, or its place where it holds none, and `version` hashes what it says.
+VERSION_SCHEMA = pa.schema(
+    {
+        "key": pa.binary(),
+        # Of rows of the extractions; null in others.
+        "generation": pa.int64(),
+        "source_file": pa.binary(),
+        "source_row": pa.int64(),
+        "version": pa.binary(16),
+        # Of rows of the corpus: the number of the run, and the row as the run counts them.
+        "run": pa.int64(),
+        "row": pa.int64(),
+    }
+)
+
 
 def shuffled_schema(table: str) -> pa.Schema:
     """The schema of the rows that a table is made of, before they are written.
@@ -105,3 +150,15 @@ def shuffled_schema(table: str) -> pa.Schema:
             for f in schema
         ]
     )
+
+
+#: The schemas that workers know of each other, so that rows of these travel without their schema.
+SHUFFLED_SCHEMAS = (
+    *(shuffled_schema(table) for table in TABLE_SCHEMAS),
+    CHUNK_NAME_SCHEMA,
+    MOVED_SCHEMA,
+    DOCUMENT_SCHEMA,
+    PRESENT_SCHEMA,
+    VERSION_SCHEMA,
+    REMOVED_SCHEMA,
+)

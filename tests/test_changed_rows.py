@@ -63,7 +63,7 @@ def wanted_rows(folder, live, corpus, removed=None):
         gone = None
         if listed is not None:
             gone = live | "FindRemoved" >> listed.finder(str(folder), 3)
-        return inputs["runs"] | ChangedRuns(live, gone)
+        return inputs["runs"] | ChangedRuns(live, gone, groups=3)
 
     runs = list(enumerate(runs_of(folder, corpus)))
     changed = eager(changed_runs, {"live": chunks, "runs": runs})

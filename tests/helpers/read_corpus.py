@@ -14,4 +14,4 @@ def rows(*corpus: str | Path, **options: Any) -> list[Document]:
     """The documents of a corpus, in order."""
     given = ExtractOptions(corpus=tuple(map(str, corpus)), output="out", **options)
     plan = plan_extraction(given, "model")
-    return [document for run in plan.runs for document in read_documents(run)]
+    return [document for run in plan.runs for _, document in read_documents(run)]

@@ -16,50 +16,26 @@ read is new unless it was rejected at that place for the same reason before.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
 
 import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from pfn_kg.transforms.documents.groups import group_of, place_key
+from pfn_kg.schemas.shuffled_rows import VERSION_SCHEMA
+from pfn_kg.transforms.documents.groups import groups_of, place_key
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
 from pfn_kg.transforms.plumbing.files import replace as replace_file
+from pfn_kg.transforms.plumbing.held_rows import SpreadRows
 from pfn_kg.transforms.plumbing.ids import spell
-from pfn_kg.transforms.reading.chunks import ChunkRun, read_documents
+from pfn_kg.transforms.plumbing.shards import decode_all
+from pfn_kg.transforms.reading.chunks import AnyRun, read_documents
 
 _COLUMNS = ("source_file", "source_row", "document_id", "title", "metadata", "content_hash")
-
-# Enough to keep each group small on large corpora; the result does not depend on it.
-_GROUPS = 64
-
-
-class Key(NamedTuple):
-    """What is compared: a document, or a place in the source that holds none."""
-
-    is_document: bool
-    name: str
-
-
-class LiveRow(NamedTuple):
-    """A row of the extractions; of one key the greatest generation, then the lowest place wins."""
-
-    key: Key
-    generation: int
-    source_file: str
-    source_row: int
-    version: bytes
-
-
-class CorpusRow(NamedTuple):
-    """A row of the corpus, and the number of its run."""
-
-    key: Key
-    source_file: str
-    source_row: int
-    version: bytes
-    run: int
 
 
 def document_version(
@@ -78,26 +54,36 @@ class ChangedRuns(beam.PTransform):
         chunks: a collection of `ChunkFile`, those of the graph that is compared with.
         removed: the rows of documents that were removed from it, by chunk, from
             `pfn_kg.transforms.documents.removed_documents.FindRemoved`; None if none were.
+        groups: the number of groups in which documents meet, from
+            `pfn_kg.transforms.documents.groups.groups_for_rows`; the result does not depend on it.
 
     Returns:
-        A `ChunkRun` with `wanted` for each run of which a row is wanted.
+        A run with `wanted` for each run of which a row is wanted.
     """
 
-    def __init__(self, chunks: beam.PCollection, removed: beam.PCollection | None = None):
+    def __init__(
+        self,
+        chunks: beam.PCollection,
+        removed: beam.PCollection | None = None,
+        *,
+        groups: int,
+    ):
         super().__init__()
+        self._groups = groups
         self._chunks = chunks
         self._removed = removed
 
     def expand(self, runs: beam.PCollection) -> beam.PCollection:
-        """Applies the transform to a collection of (number, `ChunkRun`)."""
+        """Applies the transform to a collection of (number, `AnyRun`)."""
         beside = () if self._removed is None else (beam.pvalue.AsMultiMap(self._removed),)
-        live = self._chunks | "LiveRows" >> beam.FlatMap(_live_rows, *beside).with_output_types(
-            tuple[int, Any]
-        )
+        live = self._chunks | "LiveRows" >> beam.ParDo(
+            _LiveRows(self._groups), *beside
+        ).with_output_types(tuple[int, bytes])
         read = (
             runs
             | "SpreadRuns" >> beam.Reshuffle()
-            | "CorpusRows" >> beam.FlatMap(_corpus_rows).with_output_types(tuple[int, Any])
+            | "CorpusRows"
+            >> beam.ParDo(_CorpusRows(self._groups)).with_output_types(tuple[int, bytes])
         )
         wanted = (
             {"live": live, "read": read}
@@ -125,7 +111,7 @@ class WriteRunNames(beam.PTransform):
         self._path = path
 
     def expand(self, runs: beam.PCollection) -> beam.PCollection:
-        """Applies the transform to a collection of `ChunkRun`."""
+        """Applies the transform to a collection of `AnyRun`."""
         return (
             runs
             | "Names" >> beam.Map(lambda run: run.chunk_name(run.begin))
@@ -138,79 +124,130 @@ def _write_names(names: list[str], path: str) -> None:
     replace_file(path, json.dumps(sorted(names)).encode())
 
 
-def _live_rows(
-    chunk: ChunkFile, removed: Mapping[int, Iterable[list[int]]] | None = None
-) -> Iterator[tuple[int, list[LiveRow]]]:
-    table = read_columns(chunk.path, [*_COLUMNS, "rejected.list.element.error"])
-    gone = set() if removed is None else {r for rows in removed[chunk.number] for r in rows}
-    groups: dict[int, list[LiveRow]] = {}
-    for position, row in enumerate(table.to_pylist()):
-        if position in gone:
-            continue
-        file, number, digest = row["source_file"], row["source_row"], row["content_hash"]
-        version = document_version(
-            digest,
-            title=row["title"],
-            metadata=row["metadata"],
-            errors=[r["error"] for r in row["rejected"] or ()],
-        )
-        key = _key(row["document_id"], digest, file=file, row=number)
-        groups.setdefault(group_of(key.name, _GROUPS), []).append(
-            LiveRow(key, chunk.generation, file, number, version)
-        )
-    yield from groups.items()
+class _Versions(SpreadRows):
+    """What rows say, by group of their keys."""
+
+    def groups_of(self, rows: pa.Table) -> np.ndarray:
+        return groups_of(rows["key"], self._groups)
 
 
-def _corpus_rows(numbered: tuple[int, ChunkRun]) -> Iterator[tuple[int, list[CorpusRow]]]:
-    number, run = numbered
-    groups: dict[int, list[CorpusRow]] = {}
-    for document in read_documents(run):
-        digest = document.content_hash
-        version = document_version(
-            digest,
-            title=document.title,
-            metadata=document.metadata,
-            errors=[r.error for r in document.rejected],
-        )
-        key = _key(document.document_id, digest, file=run.file, row=document.source_row)
-        groups.setdefault(group_of(key.name, _GROUPS), []).append(
-            CorpusRow(key, run.file, document.source_row, version, number)
-        )
-    yield from groups.items()
+class _LiveRows(_Versions):
+    """The rows of the extractions."""
+
+    def process(
+        self, chunk: ChunkFile, removed: Mapping[int, Iterable[list[int]]] | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        table = read_columns(chunk.path, [*_COLUMNS, "rejected.list.element.error"])
+        files, rows, ids, titles, metadata, hashes = (table[name].to_pylist() for name in _COLUMNS)
+        errors = [[r["error"] for r in of_row or ()] for of_row in table["rejected"].to_pylist()]
+        columns = {
+            "key": list(map(_key, ids, hashes, files, rows)),
+            "generation": [chunk.generation] * len(table),
+            "source_file": list(map(_bytes, files)),
+            "source_row": rows,
+            "version": [
+                document_version(digest, title=title, metadata=about, errors=of_row)
+                for digest, title, about, of_row in zip(
+                    hashes, titles, metadata, errors, strict=True
+                )
+            ],
+        }
+        live = _versions(columns, len(table))
+        gone = [] if removed is None else [r for of_list in removed[chunk.number] for r in of_list]
+        if gone:
+            left = np.ones(len(table), dtype=bool)
+            left[gone] = False
+            live = live.filter(pa.array(left))
+        yield from self.spread(live)
 
 
-def _key(document_id: str | None, content_hash: str | None, *, file: str, row: int) -> Key:
+class _CorpusRows(_Versions):
+    """The rows of the corpus."""
+
+    def process(self, numbered: tuple[int, AnyRun]) -> Iterator[tuple[int, bytes]]:
+        number, run = numbered
+        columns: dict[str, list[Any]] = {name: [] for name in VERSION_SCHEMA.names}
+        for row, document in read_documents(run):
+            file, source_row = document.source_file, document.source_row
+            digest = document.content_hash
+            columns["key"].append(_key(document.document_id, digest, file, source_row))
+            columns["generation"].append(None)
+            columns["source_file"].append(_bytes(file))
+            columns["source_row"].append(source_row)
+            columns["version"].append(
+                document_version(
+                    digest,
+                    title=document.title,
+                    metadata=document.metadata,
+                    errors=[r.error for r in document.rejected],
+                )
+            )
+            columns["run"].append(number)
+            columns["row"].append(row)
+        yield from self.spread(_versions(columns, len(columns["key"])))
+
+
+def _versions(columns: Mapping[str, Sequence[Any]], count: int) -> pa.Table:
+    nothing = [None] * count
+    return pa.table(
+        {name: columns.get(name, nothing) for name in VERSION_SCHEMA.names}, VERSION_SCHEMA
+    )
+
+
+def _key(document_id: str | None, content_hash: str | None, file: str, row: int) -> bytes:
     if document_id is not None and content_hash is not None:
-        return Key(True, document_id)
-    return Key(False, place_key(file, row))
+        return _bytes(f"document {document_id}")
+    return _bytes(f"place {place_key(file, row)}")
+
+
+def _bytes(text: str) -> bytes:
+    # A path may be no UTF-8.
+    return text.encode(errors="surrogatepass")
 
 
 def _changed(
-    group: tuple[int, Mapping[str, Iterable[list[Any]]]],
+    group: tuple[int, Mapping[str, Iterable[bytes]]],
 ) -> Iterator[tuple[int, list[int]]]:
-    live: dict[Key, LiveRow] = {}
-    for live_rows in group[1]["live"]:
-        for row in live_rows:
-            if row.key not in live or _order(row) < _order(live[row.key]):
-                live[row.key] = row
-    read: dict[Key, list[CorpusRow]] = {}
-    for rows in group[1]["read"]:
-        for row in rows:
-            read.setdefault(row.key, []).append(row)
-    wanted: dict[int, list[int]] = {}
-    for key, same in read.items():
-        first = min(same, key=lambda row: (row.source_file, row.source_row))
-        if key not in live or live[key].version != first.version:
-            for row in same:
-                wanted.setdefault(row.run, []).append(row.source_row)
-    yield from wanted.items()
+    live, read = (decode_all(group[1][name]) for name in ("live", "read"))
+    if read is None:
+        return
+    said = _first_of_each_key(read)
+    if live is not None:
+        had = _first_of_each_key(live)
+        place = pc.index_in(said["key"], value_set=had["key"].combine_chunks())
+        same = pc.equal(said["version"], had["version"].take(place))
+        said = said.filter(pc.invert(pc.fill_null(same, False)))
+    wanted = read.filter(pc.is_in(read["key"], value_set=said["key"].combine_chunks()))
+    if not len(wanted):
+        return
+    # Rows of a run next to each other.
+    runs, rows = wanted["run"].to_numpy(), wanted["row"].to_numpy()
+    order = np.lexsort((rows, runs))
+    numbers, begins = np.unique(runs[order], return_index=True)
+    for number, of_run in zip(numbers.tolist(), np.split(rows[order], begins[1:]), strict=True):
+        yield number, of_run.tolist()
 
 
-def _order(row: LiveRow) -> tuple[int, str, int]:
-    return -row.generation, row.source_file, row.source_row
+def _first_of_each_key(rows: pa.Table) -> pa.Table:
+    """Of each key the row of the greatest generation, of these that at the lowest place."""
+    rows = rows.sort_by(
+        [
+            ("key", "ascending"),
+            ("generation", "descending"),
+            ("source_file", "ascending"),
+            ("source_row", "ascending"),
+        ]
+    ).combine_chunks()
+    keys = rows["key"].combine_chunks()
+    if isinstance(keys, pa.ChunkedArray):
+        keys = pa.concat_arrays(keys.chunks)
+    is_first = np.ones(len(rows), dtype=bool)
+    if len(rows) > 1:
+        is_first[1:] = pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False)
+    return rows.filter(pa.array(is_first))
 
 
-def _with_wanted(group: tuple[int, Mapping[str, Iterable[Any]]]) -> Iterator[ChunkRun]:
+def _with_wanted(group: tuple[int, Mapping[str, Iterable[Any]]]) -> Iterator[AnyRun]:
     rows = frozenset(row for of_chunk in group[1]["wanted"] for row in of_chunk)
     if rows:
         for run in group[1]["run"]:

@@ -17,9 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pfn_kg.transforms.documents.groups import group_of, place_key
+from pfn_kg.schemas.shuffled_rows import DOCUMENT_SCHEMA
+from pfn_kg.transforms.documents.groups import groups_of, place_key
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
-from pfn_kg.transforms.plumbing.shards import decode, split
+from pfn_kg.transforms.plumbing.held_rows import SpreadRows
+from pfn_kg.transforms.plumbing.shards import decode
 
 # What a projected row stands for: a document; a row of the source that was rejected as
 # a whole; or a row of the source that a later run could read.
@@ -96,18 +98,15 @@ def _removed_losers(chunk: int, rows: list[int]) -> tuple[int, list[Loser]]:
     return chunk, [Loser(row, "removed") for row in rows]
 
 
-class ProjectDocuments(beam.DoFn):
-    """Reads what identifies the documents of a chunk, grouped by hash of the id.
+class ProjectDocuments(SpreadRows):
+    """Reads what identifies the documents of chunks, grouped by hash of the id.
 
     Args:
         groups: as `pfn_kg.transforms.documents.groups.group_count` says.
 
     Yields:
-        `(group, Arrow IPC bytes)`.
+        `(group, DOCUMENT_SCHEMA as bytes)`.
     """
-
-    def __init__(self, groups: int):
-        self._groups = groups
 
     def process(
         self, chunk: ChunkFile, removed: Mapping[int, Iterable[list[int]]] | None = None
@@ -142,7 +141,9 @@ class ProjectDocuments(beam.DoFn):
         for name in _SIZES:
             columns[name] = pc.fill_null(pc.list_value_length(table[name]), 0)
         columns["stands_for"] = pa.array([_DOCUMENT] * len(table), pa.int8())
-        projected = pa.table(columns)
+        projected = pa.table(
+            {name: columns[name] for name in DOCUMENT_SCHEMA.names}, DOCUMENT_SCHEMA
+        )
         gone = [] if removed is None else [row for rows in removed[chunk.number] for row in rows]
         if gone:
             left = pc.invert(pc.is_in(projected["row"], value_set=pa.array(gone, pa.int64())))
@@ -153,10 +154,11 @@ class ProjectDocuments(beam.DoFn):
         projected = projected.filter(pc.and_(pc.is_valid(projected["document_id"]), is_read))
         if chunk.generation:
             places = pa.concat_tables([places, _places(projected, _READ)])
-        projected = pa.concat_tables([projected, places])
-        ids = projected["document_id"].to_pylist()
-        group = np.array([group_of(id_, self._groups) for id_ in ids], dtype=np.int64)
-        yield from split(projected, group, self._groups)
+        yield from self.spread(pa.concat_tables([projected, places]))
+
+    def groups_of(self, rows: pa.Table) -> np.ndarray:
+        """The group of each document, by its id."""
+        return groups_of(rows["document_id"], self._groups)
 
 
 def _places(rows: pa.Table, stands_for: int) -> pa.Table:

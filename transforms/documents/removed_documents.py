@@ -20,13 +20,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfn_kg.schemas.lists import REMOVED_SCHEMA
-from pfn_kg.transforms.documents.groups import group_of
+from pfn_kg.schemas.shuffled_rows import PRESENT_SCHEMA
+from pfn_kg.transforms.documents.groups import groups_for_rows, groups_of
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
+from pfn_kg.transforms.plumbing.held_rows import SpreadRows
 from pfn_kg.transforms.plumbing.lists import read_list
 from pfn_kg.transforms.plumbing.shards import decode_all, split
-
-# So many ids a group at most, about.
-_IDS = 50_000
 
 
 class FindRemoved(beam.PTransform):
@@ -44,7 +43,7 @@ class FindRemoved(beam.PTransform):
         super().__init__()
         self._path = path
         self._count = count
-        self._groups = max(groups, 1 + count // _IDS)
+        self._groups = max(groups, groups_for_rows(count))
 
     def expand(self, chunks: beam.PCollection) -> beam.PCollection:
         """Applies the transform."""
@@ -56,8 +55,8 @@ class FindRemoved(beam.PTransform):
                 tuple[int, bytes]
             )
         )
-        present = chunks | "DocumentIds" >> beam.FlatMap(
-            _ids_of_chunk, self._groups
+        present = chunks | "DocumentIds" >> beam.ParDo(
+            _DocumentIds(self._groups)
         ).with_output_types(tuple[int, bytes])
         return (
             {"removed": removed, "present": present}
@@ -66,27 +65,28 @@ class FindRemoved(beam.PTransform):
         )
 
 
-def _groups_of(ids: pa.Array | pa.ChunkedArray, groups: int) -> np.ndarray:
-    return np.array([group_of(id_, groups) for id_ in ids.to_pylist()], dtype=np.int64)
-
-
 def _removed(path: str, count: int, groups: int) -> Iterator[tuple[int, bytes]]:
     for batch in read_list(path, REMOVED_SCHEMA, count):
         rows = pa.Table.from_batches([batch])
-        yield from split(rows, _groups_of(rows["document_id"], groups), groups)
+        yield from split(rows, groups_of(rows["document_id"], groups), groups)
 
 
-def _ids_of_chunk(chunk: ChunkFile, groups: int) -> Iterator[tuple[int, bytes]]:
-    ids = read_columns(chunk.path, ["document_id"])["document_id"]
-    rows = pa.table(
-        {
+class _DocumentIds(SpreadRows):
+    """The ids of the documents of chunks."""
+
+    def process(self, chunk: ChunkFile) -> Iterator[tuple[int, bytes]]:
+        ids = read_columns(chunk.path, ["document_id"])["document_id"]
+        columns = {
             "document_id": ids,
-            "row": pa.array(range(len(ids)), pa.int64()),
-            "chunk": pa.array([chunk.number] * len(ids), pa.int64()),
-            "generation": pa.array([chunk.generation] * len(ids), pa.int64()),
+            "row": range(len(ids)),
+            "chunk": [chunk.number] * len(ids),
+            "generation": [chunk.generation] * len(ids),
         }
-    ).filter(pc.is_valid(ids))
-    yield from split(rows, _groups_of(rows["document_id"], groups), groups)
+        rows = pa.table(columns, PRESENT_SCHEMA)
+        yield from self.spread(rows.filter(pc.is_valid(ids)))
+
+    def groups_of(self, rows: pa.Table) -> np.ndarray:
+        return groups_of(rows["document_id"], self._groups)
 
 
 def _removed_rows(

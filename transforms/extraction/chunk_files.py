@@ -19,7 +19,7 @@ from pfn_kg.transforms.plumbing.files import (
     replace,
     write_once,
 )
-from pfn_kg.transforms.reading.chunks import Chunk, ChunkRun
+from pfn_kg.transforms.reading.chunks import AnyRun, Chunk
 
 
 class FinishedChunk(NamedTuple):
@@ -104,7 +104,7 @@ class ExtractionFolder:
         pq.write_table(table.cast(schema), sink, compression="zstd")
         write_once(self.file(chunk.name), sink.getvalue().to_pybytes())
 
-    def finished(self, run: ChunkRun) -> Iterator[FinishedChunk]:
+    def finished(self, run: AnyRun) -> Iterator[FinishedChunk]:
         """The chunks of a run in the order of its rows, up to the first that is missing."""
         row = run.begin
         while True:

@@ -21,7 +21,15 @@ from pfn_kg.transforms.extraction.split_chunks import PAYLOAD_CHARACTERS, SplitC
 from pfn_kg.transforms.plumbing.error_lines import one_line
 from pfn_kg.transforms.reading.chunks import Document
 
-_DOCUMENT_COLUMNS = ("source_row", "document_id", "title", "metadata", "content_hash", "text")
+_DOCUMENT_COLUMNS = (
+    "source_file",
+    "source_row",
+    "document_id",
+    "title",
+    "metadata",
+    "content_hash",
+    "text",
+)
 
 
 def extraction_table(split: SplitChunk, found: HeadColumns) -> tuple[pa.Table, Counter[str]]:
@@ -49,7 +57,6 @@ def extraction_table(split: SplitChunk, found: HeadColumns) -> tuple[pa.Table, C
     columns: dict[str, Any] = {
         name: [getattr(document, name) for document in documents] for name in _DOCUMENT_COLUMNS
     }
-    columns["source_file"] = [split.chunk.source_file] * len(documents)
     columns["rejected"] = [[r._asdict() for r in of_document] for of_document in rejected]
     columns |= _list_columns(sentences, found, read)
     table = pa.table(

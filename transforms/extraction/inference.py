@@ -143,7 +143,7 @@ class WriteChunk(beam.DoFn):
 
 
 class ExtractChunks(beam.PTransform):
-    """Writes an extraction file for each chunk of a collection of `ChunkRun`.
+    """Writes an extraction file for each chunk of a collection of `AnyRun`.
 
     Args:
         folder: where the files go, on any file system that Beam knows.

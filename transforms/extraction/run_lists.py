@@ -6,8 +6,9 @@ Of a corpus of many files there are more runs than a job's description may hold.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.plumbing.files import join, replace
 from pfn_kg.transforms.plumbing.lists import read_list
-from pfn_kg.transforms.reading.chunks import ChunkRun
+from pfn_kg.transforms.reading.chunks import AnyRun, ChunkRun, RunPack
 from pfn_kg.transforms.reading.columns import Columns
 
 # A run as JSON, in which also paths that are no UTF-8 can be spelt.
@@ -32,7 +33,7 @@ class RunList:
         runs: of the plan, none of them narrowed to wanted rows.
     """
 
-    def __init__(self, folder: str, sign: str, runs: Sequence[ChunkRun]):
+    def __init__(self, folder: str, sign: str, runs: Sequence[AnyRun]):
         self._folder = folder
         self._sign = sign
         self._count = len(runs)
@@ -47,7 +48,7 @@ class RunList:
 
 
 class ReadRuns(beam.PTransform):
-    """From the beginning of a pipeline to a collection of (number, `ChunkRun`).
+    """From the beginning of a pipeline to a collection of (number, `AnyRun`).
 
     Args:
         folder: path of the folder of extraction files.
@@ -65,7 +66,7 @@ class ReadRuns(beam.PTransform):
         return (
             begin
             | "Sign" >> beam.Create([sign], reshuffle=False)
-            | "Read" >> beam.FlatMap(_runs, *arguments).with_output_types(tuple[int, ChunkRun])
+            | "Read" >> beam.FlatMap(_runs, *arguments).with_output_types(tuple[int, AnyRun])
         )
 
 
@@ -73,13 +74,19 @@ def _place(folder: str, sign: str) -> str:
     return join(folder, f"runs-{sign}")
 
 
-def _runs(sign: str, folder: str, count: int) -> Iterator[tuple[int, ChunkRun]]:
+def _runs(sign: str, folder: str, count: int) -> Iterator[tuple[int, AnyRun]]:
     ExtractionFolder(folder).check_sign(sign)
     number = 0
     for batch in read_list(_place(folder, sign), _SCHEMA, count):
         for spelt in batch["run"].to_pylist():
             fields = json.loads(spelt)
-            columns = fields.pop("columns")
-            columns["metadata"] = tuple(columns["metadata"])
-            yield number, ChunkRun(columns=Columns(**columns), **fields)
+            if "runs" in fields:
+                yield number, RunPack(tuple(map(_run, fields["runs"])))
+            else:
+                yield number, _run(fields)
             number += 1
+
+
+def _run(fields: Mapping[str, Any]) -> ChunkRun:
+    columns = fields["columns"] | {"metadata": tuple(fields["columns"]["metadata"])}
+    return ChunkRun(**{**fields, "columns": Columns(**columns)})

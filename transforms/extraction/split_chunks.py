@@ -14,7 +14,7 @@ from pfn_kg.schemas.records import Sentence
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.extraction.language_check import other_language
 from pfn_kg.transforms.plumbing.error_lines import one_line
-from pfn_kg.transforms.reading.chunks import Chunk, ChunkRun, Document, read_chunks
+from pfn_kg.transforms.reading.chunks import AnyRun, Chunk, Document, read_chunks
 
 #: How many characters of a text that can't be processed are kept in `rejected`.
 PAYLOAD_CHARACTERS = 200
@@ -68,7 +68,7 @@ class ReadChunks(beam.DoFn):
         if self._sign is not None:
             ExtractionFolder(self._folder).check_sign(self._sign)
 
-    def process(self, run: ChunkRun) -> Iterator[Chunk]:
+    def process(self, run: AnyRun) -> Iterator[Chunk]:
         """Reads one run."""
         yield from read_chunks(run, ExtractionFolder(self._folder).next_row)
 

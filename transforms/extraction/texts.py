@@ -232,7 +232,7 @@ def _characters(document: Document) -> int:
 def _split(documents: list[Document], language: str, dehyphenate: bool) -> Iterator[SplitChunk]:
     # BatchElements gives an empty batch where the first element of a bundle is too large.
     if documents:
-        chunk = Chunk("", "", 0, len(documents), documents)
+        chunk = Chunk("", 0, len(documents), documents)
         yield split_chunk(chunk, language, dehyphenate)
 
 

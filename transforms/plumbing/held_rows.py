@@ -12,9 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
+
+from pfn_kg.transforms.plumbing.shards import split
 
 #: Bytes of rows from which on they are sent on.
 MOST_BYTES = 64 * 2**20
@@ -53,3 +56,38 @@ def at_end_of_bundle(elements: Iterable[Any]) -> Iterator[WindowedValue | beam.p
             yield beam.pvalue.TaggedOutput(element.tag, value)
         else:
             yield GlobalWindows.windowed_value(element)
+
+
+class SpreadRows(beam.DoFn):
+    """Gives the rows of several elements by group, as (number of the group, bytes for `decode`).
+
+    A subclass's `process` yields from `spread`, and its `groups_of` says where rows belong.
+
+    Args:
+        groups: how many groups there are.
+    """
+
+    def __init__(self, groups: int):
+        self._groups = groups
+
+    def groups_of(self, rows: pa.Table) -> np.ndarray:
+        """The number of each row's group."""
+        raise NotImplementedError
+
+    def start_bundle(self) -> None:
+        """Holds nothing yet."""
+        self._held = HeldRows()
+
+    def spread(self, rows: pa.Table) -> Iterator[tuple[int, bytes]]:
+        """Holds rows; gives all that are held once they are many."""
+        self._held.add({"": rows})
+        if self._held.is_full:
+            yield from self._cut()
+
+    def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
+        """Gives the rows that are held."""
+        yield from at_end_of_bundle(self._cut())
+
+    def _cut(self) -> Iterator[tuple[int, bytes]]:
+        for rows in self._held.take().values():
+            yield from split(rows, self.groups_of(rows), self._groups)

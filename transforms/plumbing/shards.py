@@ -1,27 +1,88 @@
-"""Rows on their way to the file they will stand in, as Arrow IPC bytes."""
+"""Rows on their way to the file they will stand in, as Arrow IPC bytes.
+
+Of a large corpus a shard gets a few rows from each worker. A schema takes more bytes than these,
+and so do Arrow's descriptions of buffers. Therefore rows of a schema that all workers know travel
+without it, and the rest is compressed as a whole: a local runner holds what is shuffled in memory.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from hashlib import blake2b
+from struct import Struct
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-# Compressed, since a local runner holds what is shuffled in memory.
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+from pfn_kg.schemas.shuffled_rows import SHUFFLED_SCHEMAS
+
+_CODEC = "lz4_raw"
+# The key of the schema, and the bytes before they were compressed.
+_FRAME = Struct("<4sQ")
+_WITH_SCHEMA = bytes(4)
+# What a stream ends with.
+_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
-def encode(table: pa.Table) -> bytes:
-    """A table as Arrow IPC bytes."""
+class _Known(NamedTuple):
+    """A schema that needs not travel.
+
+    Attributes:
+        key: by which workers know it.
+        begin: what a stream of such rows begins with.
+    """
+
+    key: bytes
+    begin: bytes
+
+
+@cache
+def _known() -> dict[pa.Schema, _Known]:
+    found = {}
+    for schema in SHUFFLED_SCHEMAS:
+        key = blake2b(str(schema).encode(), digest_size=len(_WITH_SCHEMA)).digest()
+        found[schema] = _Known(key, _stream(schema.empty_table())[: -len(_END)])
+    return found
+
+
+@cache
+def _begins() -> dict[bytes, bytes]:
+    return {known.key: known.begin for known in _known().values()}
+
+
+def _stream(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=_OPTIONS) as writer:
-        writer.write_table(table)
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        # Of a table without rows there may be a batch, or none.
+        if len(table):
+            writer.write_table(table)
     return sink.getvalue().to_pybytes()
 
 
+def encode(table: pa.Table) -> bytes:
+    """A table as bytes for `decode`: an Arrow IPC stream, abridged and compressed."""
+    key, content = _WITH_SCHEMA, _stream(table)
+    if (known := _known().get(table.schema)) is not None:
+        key, content = known.key, content[len(known.begin) : -len(_END)]
+    return _FRAME.pack(key, len(content)) + pa.compress(content, codec=_CODEC, asbytes=True)
+
+
 def decode(data: bytes) -> pa.Table:
-    """The table of Arrow IPC bytes."""
-    with pa.ipc.open_stream(data) as reader:
+    """The table of bytes that `encode` gave.
+
+    Raises:
+        ValueError: if the worker that encoded it has another version of this package.
+    """
+    key, size = _FRAME.unpack_from(data)
+    content = pa.decompress(memoryview(data)[_FRAME.size :], size, codec=_CODEC, asbytes=True)
+    if key != _WITH_SCHEMA:
+        begin = _begins().get(key)
+        if begin is None:
+            raise ValueError("rows of an unknown schema; do all workers have the same pfn-kg?")
+        content = begin + content + _END
+    with pa.ipc.open_stream(content) as reader:
         return reader.read_all()
 
 

@@ -1,8 +1,9 @@
 """From the description of a run of rows to chunks of documents, streamed.
 
-A run (`ChunkRun`) is a row group, or a part of one. Its rows are read in order
-and cut into chunks; where the next chunk begins follows from the one before, so
-that a chunk's name, and whether its file exists, is known before its text is read.
+A run (`ChunkRun`) is a row group, or a part of one; several short ones, of one or many files, are
+packed into one (`RunPack`). Its rows are read in order and cut into chunks; where the next chunk
+begins follows from the one before, so that a chunk's name, and whether its file exists, is known
+before its text is read.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -80,15 +81,96 @@ class ChunkRun:
 
     def chunk_name(self, row: int) -> str:
         """The name of the chunk that begins at that row."""
-        spelt = f"{self.fingerprint} {self.row_group} {self.begin} {self.end} {row}"
-        return blake2b(spelt.encode(), digest_size=16).hexdigest()
+        return _digest(f"{self._spelt} {row}")
+
+    @property
+    def _spelt(self) -> str:
+        """What tells the run from all others."""
+        return f"{self.fingerprint} {self.row_group} {self.begin} {self.end}"
+
+    def place(self, row: int) -> str:
+        """Where a row of the run stands, for people."""
+        return f"row {row} of {self.file}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunPack:
+    """Short runs that are cut into chunks as if they were one.
+
+    A file, a chunk and a call of the model have a price of their own, which many files of few
+    documents would pay again and again. Rows are counted through all of the runs, from 0.
+
+    Attributes:
+        runs: of one or several files; at least one, each with a file that can be read.
+        wanted: the rows that are read; None is all of them.
+    """
+
+    runs: tuple[ChunkRun, ...]
+    wanted: frozenset[int] | None = None
+
+    @property
+    def begin(self) -> int:
+        """The first row: 0."""
+        return 0
+
+    @property
+    def end(self) -> int:
+        """The number of rows."""
+        return sum(run.end - run.begin for run in self.runs)
+
+    @property
+    def chunk_documents(self) -> int:
+        """Rows in a chunk at most."""
+        return self.runs[0].chunk_documents
+
+    @property
+    def chunk_characters(self) -> int:
+        """A chunk ends before the document that would pass this."""
+        return self.runs[0].chunk_characters
+
+    def is_wanted(self, row: int) -> bool:
+        """Whether a row is read."""
+        return self.wanted is None or row in self.wanted
+
+    def chunk_name(self, row: int) -> str:
+        """The name of the chunk that begins at that row."""
+        spelt = ", ".join(run._spelt for run in self.runs)
+        return _digest(f"pack of {spelt}, {row}")
+
+    def place(self, row: int) -> str:
+        """Where a row of the pack stands, for people."""
+        for run in self.runs:
+            if row < run.end - run.begin:
+                return run.place(run.begin + row)
+            row -= run.end - run.begin
+        raise IndexError("the pack has no such row")
+
+
+#: What one worker reads at a time.
+AnyRun: TypeAlias = ChunkRun | RunPack
+
+
+def _digest(spelt: str) -> str:
+    return blake2b(spelt.encode(), digest_size=16).hexdigest()
 
 
 @dataclass(slots=True)
 class Document:
-    """A row of the corpus; one that can't be used has no text and says why."""
+    """A row of the corpus; one that can't be used has no text and says why.
+
+    Attributes:
+        source_row: its row in the file; -1 if the file has none.
+        source_file: the file.
+        document_id: its id.
+        title: its title, if it has one.
+        metadata: a JSON object, if metadata is read.
+        content_hash: of its text.
+        text: its text.
+        rejected: why it can't be used.
+    """
 
     source_row: int
+    source_file: str = ""
     document_id: str | None = None
     title: str | None = None
     metadata: str | None = None
@@ -99,19 +181,17 @@ class Document:
 
 @dataclass(slots=True)
 class Chunk:
-    """Documents that are extracted together, and their place in the source.
+    """Documents that are extracted together, and their place in their run.
 
     Attributes:
         name: of its file.
-        source_file: where the rows come from.
-        begin: first row.
+        begin: first row, as the run counts them.
         end: one past the last row, rows that could not be read included.
         documents: one for each row; a row that can't be read has no text.
         unwanted: rows that were passed over, since the graph has what they say.
     """
 
     name: str
-    source_file: str
     begin: int
     end: int
     documents: list[Document] = field(default_factory=list)
@@ -123,7 +203,7 @@ def batch_rows(row_bytes: float) -> int:
     return int(max(1, min(_BATCH_ROWS, _BATCH_BYTES / max(row_bytes, 1))))
 
 
-def read_chunks(run: ChunkRun, next_row: Callable[[str, int], int | None]) -> Iterator[Chunk]:
+def read_chunks(run: AnyRun, next_row: Callable[[str, int], int | None]) -> Iterator[Chunk]:
     """Streams the chunks of a run that are not finished yet.
 
     Args:
@@ -135,21 +215,20 @@ def read_chunks(run: ChunkRun, next_row: Callable[[str, int], int | None]) -> It
         OSError: if the file system fails, or the file is not the one that was planned. Rows that
             the file itself makes unreadable become rejections instead.
     """
-    row = run.begin
-    while row < run.end and (after := next_row(run.chunk_name(row), row)) is not None:
-        row = after
-    if run.unreadable is not None:
+    begin = run.begin
+    while begin < run.end and (after := next_row(run.chunk_name(begin), begin)) is not None:
+        begin = after
+    if isinstance(run, ChunkRun) and run.unreadable is not None:
         if run.is_wanted(-1) and next_row(run.chunk_name(run.begin), run.begin) is None:
             chunk = _new_chunk(run, run.begin)
             chunk.end = run.end
             chunk.documents.append(_unreadable(run))
             yield chunk
         return
-    if row >= run.end:
+    if begin >= run.end:
         return
-    chunk, characters = _new_chunk(run, row), 0
-    for document in _documents(run, row):
-        row = document.source_row
+    chunk, characters = _new_chunk(run, begin), 0
+    for row, document in _numbered(run, begin):
         if not run.is_wanted(row):
             chunk.unwanted += 1
             continue
@@ -168,26 +247,45 @@ def read_chunks(run: ChunkRun, next_row: Callable[[str, int], int | None]) -> It
         yield chunk
 
 
-def _new_chunk(run: ChunkRun, row: int) -> Chunk:
-    return Chunk(run.chunk_name(row), run.file, row, row)
+def _new_chunk(run: AnyRun, row: int) -> Chunk:
+    return Chunk(run.chunk_name(row), row, row)
 
 
-def read_documents(run: ChunkRun) -> Iterator[Document]:
+def read_documents(run: AnyRun) -> Iterator[tuple[int, Document]]:
     """Streams the documents of a run as `read_chunks` does, wanted or not.
+
+    Yields:
+        The row, as the run counts them, and the document.
 
     Raises:
         OSError: if the file system fails.
     """
-    if run.unreadable is not None:
-        yield _unreadable(run)
+    if isinstance(run, ChunkRun) and run.unreadable is not None:
+        yield -1, _unreadable(run)
         return
-    yield from _documents(run, run.begin)
+    yield from _numbered(run, run.begin)
+
+
+def _numbered(run: AnyRun, begin: int) -> Iterator[tuple[int, Document]]:
+    """The documents of a run from a row on, each with its row as the run counts them."""
+    if isinstance(run, ChunkRun):
+        for document in _documents(run, begin):
+            yield document.source_row, document
+        return
+    before = 0
+    for part in run.runs:
+        rows = part.end - part.begin
+        if begin < before + rows:
+            first = part.begin + max(begin - before, 0)
+            for document in _documents(part, first):
+                yield before + document.source_row - part.begin, document
+        before += rows
 
 
 def _unreadable(run: ChunkRun) -> Document:
     reason = f"not a readable Parquet file: {run.unreadable}"
     # A file whose rows can't be counted has no row that could be named.
-    return Document(source_row=-1, rejected=[Rejection("read", None, reason)])
+    return Document(-1, run.file, rejected=[Rejection("read", None, reason)])
 
 
 def _corrupt(run: ChunkRun, begin: int, error: Exception) -> Iterator[Document]:
@@ -197,7 +295,7 @@ def _corrupt(run: ChunkRun, begin: int, error: Exception) -> Iterator[Document]:
         f"can't be read: {' '.join(str(error).split())}"
     )
     for row in range(begin, run.end):
-        yield Document(source_row=row, rejected=[Rejection("read", None, reason)])
+        yield Document(row, run.file, rejected=[Rejection("read", None, reason)])
 
 
 def _is_corruption(error: Exception) -> bool:
@@ -276,7 +374,7 @@ def _batch_documents(batch: pa.RecordBatch, run: ChunkRun) -> Iterator[Document]
     titles = strings(column_of(batch, columns.title)) if columns.title else None
     metadata = metadata_of(batch, columns)
     for index, text in enumerate(texts):
-        document = Document(source_row=-1, metadata=metadata[index])
+        document = Document(-1, run.file, metadata=metadata[index])
         title = titles[index] if titles else None
         document.title = title if isinstance(title, str) else None
         _fill(document, text, id_=ids[index] if ids else None, run=run)

@@ -21,9 +21,10 @@ from pfn_kg.schemas.extraction import EXTRACTION_VERSION
 from pfn_kg.schemas.ingest_options import format_of
 from pfn_kg.transforms.plumbing.files import open_raw
 from pfn_kg.transforms.plumbing.listing import file_version
-from pfn_kg.transforms.reading.chunks import ChunkRun, batch_rows
+from pfn_kg.transforms.reading.chunks import AnyRun, ChunkRun, batch_rows
 from pfn_kg.transforms.reading.columns import Columns, column_names, resolve_columns
 from pfn_kg.transforms.reading.list_corpus import how_to_convert, list_corpus, partitions_of
+from pfn_kg.transforms.reading.packs import PlannedRun, packed_runs
 
 # A part of a row group is read from the row group's start. So many parts of one
 # row group keep that cheap and give a cluster something to share out.
@@ -53,10 +54,17 @@ class InputFile:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be read: the files, and the runs of chunks in the order of the rows."""
+    """What is to be read.
+
+    Attributes:
+        files: in the order in which they were listed.
+        runs: of chunks: those of long row groups in the order of their rows, then short ones.
+        packed: whether a chunk may span files and row groups.
+    """
 
     files: list[InputFile]
-    runs: list[ChunkRun]
+    runs: list[AnyRun]
+    packed: bool = True
 
     @property
     def rows(self) -> int:
@@ -65,7 +73,11 @@ class Plan:
 
 
 def plan_extraction(
-    options: ExtractOptions, model_hash: str, live_version: str | None = None
+    options: ExtractOptions,
+    model_hash: str,
+    live_version: str | None = None,
+    *,
+    packed: bool = True,
 ) -> Plan:
     """Plans an extraction; reads nothing but listings and footers.
 
@@ -73,6 +85,8 @@ def plan_extraction(
         options: with the token budget set.
         model_hash: the model's.
         live_version: of the live documents that the corpus is compared with, if any.
+        packed: whether a chunk may span files and row groups; a run that was begun without goes
+            on without.
 
     Raises:
         ConfigurationError: if there is no such file, none can be read, or a column
@@ -104,7 +118,8 @@ def plan_extraction(
             f"{files[0].path}: not a readable Parquet file: {files[0].error}"
             + (f" (nor are the other {len(files) - 1} files)" if len(files) > 1 else "")
         )
-    return Plan(files, [run for _, runs in planned for run in runs])
+    runs = [one for _, of_file in planned for one in of_file]
+    return Plan(files, packed_runs(runs) if packed else [one.run for one in runs], packed)
 
 
 class _Footer(NamedTuple):
@@ -135,7 +150,7 @@ def _plan_file(
     model_hash: str,
     live_version: str | None,
     names: Set[str],
-) -> tuple[InputFile, list[ChunkRun]]:
+) -> tuple[InputFile, list[PlannedRun]]:
     path, size, version, parquet, schema, reason = footer
     fingerprint = _fingerprint(
         path,
@@ -162,7 +177,7 @@ def _plan_file(
             chunk_characters=CHUNK_CHARACTERS,
             unreadable=reason,
         )
-        return InputFile(path, size, version, error=reason), [run]
+        return InputFile(path, size, version, error=reason), [PlannedRun(run)]
     columns = resolve_columns(
         path, schema, options, elsewhere=names, partitions=partitions_of(path)
     )
@@ -173,24 +188,24 @@ def _plan_file(
         step = -(-chunks // _PARTS) * options.chunk_documents
         row_bytes = group.total_byte_size / max(group.num_rows, 1)
         end = begin + group.num_rows
+        is_short = chunks == 1 and group.total_byte_size <= CHUNK_CHARACTERS
         for part in range(begin, end, max(step, 1)):
-            runs.append(
-                ChunkRun(
-                    file=path,
-                    size=size,
-                    version=version,
-                    fingerprint=fingerprint,
-                    row_group=number,
-                    group_begin=begin,
-                    begin=part,
-                    end=min(part + step, end),
-                    columns=columns,
-                    batch_rows=batch_rows(row_bytes),
-                    chunk_documents=options.chunk_documents,
-                    chunk_characters=CHUNK_CHARACTERS,
-                    max_characters=options.max_characters,
-                )
+            run = ChunkRun(
+                file=path,
+                size=size,
+                version=version,
+                fingerprint=fingerprint,
+                row_group=number,
+                group_begin=begin,
+                begin=part,
+                end=min(part + step, end),
+                columns=columns,
+                batch_rows=batch_rows(row_bytes),
+                chunk_documents=options.chunk_documents,
+                chunk_characters=CHUNK_CHARACTERS,
+                max_characters=options.max_characters,
             )
+            runs.append(PlannedRun(run, group.total_byte_size if is_short else None))
         begin = end
     return InputFile(path, size, version, begin, parquet.num_row_groups), runs
 

@@ -1,0 +1,154 @@
+"""How the pipeline grows beside the model: many small files, and the memory of a local build.
+
+    python -m benchmarks.growth small-files          # 1,000 files of 2 documents, one of 2,000
+    python -m benchmarks.growth memory               # builds of 20,000 and 100,000 documents
+
+As in `benchmarks/pipeline.py`, the corpus is made up and a table of ready-made predictions stands
+in the model's place. Each phase runs in a process of its own on one core, and figures are its own
+seconds of processor time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.pipeline import MENTIONS, SENTENCES, ReadyMade, make_corpus
+from benchmarks.processes import in_process
+from pfn_kg.pipeline.build_phase import run_build
+from pfn_kg.pipeline.extract_phase import prepare_extraction, run_extraction
+from pfn_kg.schemas.extract_options import ExtractOptions
+from pfn_kg.transforms.extraction import inference
+from pfn_kg.transforms.reading.plan import plan_extraction
+
+
+def extract(folder: Path, corpus: Path, packed: bool) -> dict[str, Any]:
+    """Extracts a corpus with ready-made predictions; `packed` as in `plan_extraction`."""
+    with mock.patch.object(inference.PFNModelHandler, "load_model", return_value=ReadyMade()):
+        options = ExtractOptions(corpus=[str(corpus)], output=str(folder), device="cpu")
+        start = time.process_time()
+        prepared = prepare_extraction(options)
+        if not packed:
+            plan = plan_extraction(prepared.options, prepared.model_hash, packed=False)
+            prepared = prepared._replace(plan=plan)
+        manifest = run_extraction(prepared)
+    assert manifest.chunks is not None  # since it is finished
+    return {"cpu": time.process_time() - start, "chunks": manifest.chunks.count}
+
+
+def build(folder: Path) -> dict[str, Any]:
+    """Builds the graph of a folder."""
+    start = time.process_time()
+    counts = run_build(str(folder))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"cpu": time.process_time() - start, "counts": counts, "peak_mib": peak}
+
+
+def small_files(place: Path, documents: int, each: int, rounds: int) -> None:
+    """Prints what a corpus of small files costs beside one file of the same documents."""
+    large, small = place / "large.parquet", place / "small"
+    make_corpus(large, documents)
+    small.mkdir()
+    table = pq.read_table(large)
+    for begin in range(0, documents, each):
+        pq.write_table(table.slice(begin, each), small / f"{begin:09d}.parquet")
+    shapes = {
+        "one file": (large, True),
+        "small files, a chunk each": (small, False),
+        "small files, packed": (small, True),
+    }
+    print(f"{documents:,} documents, {each} in a small file; seconds of processor time, least of "
+          f"{rounds}; bytes of extractions")  # fmt: skip
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in shapes}
+    for number in range(rounds):
+        for name, (corpus, packed) in shapes.items():
+            folder = place / f"run-{number}-{len(found[name])}-{name.replace(' ', '-')}"
+            one = in_process(
+                "benchmarks.growth", "extract", "--folder", folder, "--corpus", corpus,
+                *(["--packed"] if packed else []),
+            )  # fmt: skip
+            built = in_process("benchmarks.growth", "build", "--folder", folder)
+            size = sum(f.stat().st_size for f in (folder / "extractions").iterdir())
+            found[name].append(one | {"build": built["cpu"], "bytes": size})
+    first: dict[str, float] = {}
+    for name, runs in found.items():
+        least = {key: min(run[key] for run in runs) for key in ("cpu", "build")}
+        first = first or least
+        print(
+            f"{name:28} {runs[0]['chunks']:6,} chunks {runs[0]['bytes']:12,} bytes   "
+            f"extract {least['cpu']:6.2f} s ({least['cpu'] / first['cpu']:.2f})   "
+            f"build {least['build']:6.2f} s ({least['build'] / first['build']:.2f})"
+        )
+
+
+def memory(place: Path, sizes: Sequence[int]) -> None:
+    """Prints the peak memory of builds of some sizes, and how it grows."""
+    found: list[tuple[int, float]] = []
+    for size in sizes:
+        corpus, folder = place / f"{size}.parquet", place / f"run-{size}"
+        make_corpus(corpus, size)
+        in_process(
+            "benchmarks.growth", "extract", "--packed", "--folder", folder, "--corpus", corpus
+        )
+        corpus.unlink()
+        built = in_process("benchmarks.growth", "build", "--folder", folder)
+        mentions = built["counts"]["mentions"]
+        found.append((mentions, built["peak_mib"]))
+        print(
+            f"{size:9,} documents, {mentions:11,} mentions: build {built['cpu']:7.1f} s of "
+            f"processor time, peak {built['peak_mib']:7,.0f} MiB",
+            flush=True,
+        )
+        shutil.rmtree(folder)
+    for (less, before), (more, after) in itertools.pairwise(found):
+        slope = (after - before) * 2**20 / (more - less)
+        million = slope * 1e6 * SENTENCES * MENTIONS
+        print(
+            f"{slope:.0f} bytes a mention more; 2,000,000 documents would take "
+            f"{after / 1024 + (2 * million - slope * more) / 2**30:.1f} GiB"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("small-files", "memory", "extract", "build"))
+    parser.add_argument("--documents", help="how many; several sizes for `memory`")
+    parser.add_argument("--each", type=int, default=2, help="documents in a small file")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--corpus", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--packed", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.what in ("extract", "build"):
+        os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+        pa.set_cpu_count(1)
+        if args.what == "extract":
+            print(json.dumps(extract(args.folder, args.corpus, args.packed)))
+        else:
+            print(json.dumps(build(args.folder)))
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary)
+        if args.what == "memory":
+            memory(place, [int(size) for size in (args.documents or "20000,100000").split(",")])
+        else:
+            small_files(place, int(args.documents or 2000), args.each, args.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -49,8 +49,9 @@ from benchmarks.inference import (
     random_extractor,
     stages,
 )
-from pfn_kg.pfn.extractor import Extractor, find_device
+from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.inference import head_reader
+from pfn_kg.pfn.inference.devices import find_device
 from pfn_kg.pfn.inference.parallel_batches import read_batches
 from pfn_kg.pfn.inference.precision import common_precision
 from pfn_kg.pfn.inference.sentences import split_sentences

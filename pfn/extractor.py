@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from os import PathLike
 from typing import get_args
 
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
-from transformers.utils import logging
 
 from pfn_kg.pfn.checkpoint import check_window_tokens, find_model
 from pfn_kg.pfn.checksums import check_checksums
 from pfn_kg.pfn.inference.across_sentences import accepted_by_place
 from pfn_kg.pfn.inference.collection import collection_paused
 from pfn_kg.pfn.inference.cut_words import JoinedText, join_cut_words, original_columns
+from pfn_kg.pfn.inference.devices import find_device
 from pfn_kg.pfn.inference.head_columns import HeadColumns
 from pfn_kg.pfn.inference.head_reader import HeadReader
 from pfn_kg.pfn.inference.inputs import InputEncoder
 from pfn_kg.pfn.inference.precision import default_precision, tf32_products
+from pfn_kg.pfn.inference.quiet_loading import no_progress_bar
 from pfn_kg.pfn.inference.resolved_heads import resolved_records
 from pfn_kg.pfn.inference.sentences import split_sentences
 from pfn_kg.pfn.inference.token_budget import default_token_budget
@@ -101,7 +101,7 @@ class Extractor:
         if precision == "auto":
             precision = default_precision(place.type)
         try:
-            with _no_progress_bar():
+            with no_progress_bar():
                 model = PFNModel.from_pretrained(folder, dtype=torch.float32)
             tokenizer = AutoTokenizer.from_pretrained(folder)
         except (OSError, ValueError, RuntimeError) as error:
@@ -366,35 +366,3 @@ class Extractor:
             self.config.entity_threshold if entity is None else entity,
             self.config.relation_threshold if relation is None else relation,
         )
-
-
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Loading takes a second: a bar that flashes up is noise on a worker's log."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
-def find_device(device: str) -> torch.device:
-    """The device of a name; never another one than was asked for.
-
-    Args:
-        device: `auto` or a device of PyTorch.
-
-    Raises:
-        ConfigurationError: if it is unknown or not there.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        place = torch.device(device)
-        torch.zeros(1, device=place)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigurationError(f"{device!r} can't be used: {reason}", field="device") from None
-    return place

@@ -234,7 +234,7 @@ def check_device(device: str, pipeline_args: Sequence[str] = ()) -> None:
         ConfigurationError: if the device is not there.
     """
     if is_local_run(pipeline_args):
-        from pfn_kg.pfn.extractor import find_device
+        from pfn_kg.pfn.inference.devices import find_device
 
         find_device(device)
 

@@ -64,7 +64,7 @@ def with_reading_defaults(
 
 def _type(device: str) -> str:
     if device == "auto":
-        from pfn_kg.pfn.extractor import find_device
+        from pfn_kg.pfn.inference.devices import find_device
 
         return find_device(device).type
     return device.partition(":")[0]

@@ -17,7 +17,8 @@ MOST_LINES = 400
 # that lie directly in pfn/, sinks/ and pipeline/ are rooms of their own: `pfn` and so on.
 SCHEMAS = {"schemas"}
 SCORES = {"pfn.calibration", "pfn.resolution"}
-READING = {"pfn.model", "pfn.inference"} | SCORES
+CHECKPOINTS = {"pfn.checkpoint", "pfn.checksums"}
+READING = {"pfn.model", "pfn.inference"} | SCORES | CHECKPOINTS
 FACE = {"pfn", "pfn.readers"} | READING
 PLUMBING = {"transforms.plumbing"}
 NAMES = {"transforms.values", "transforms.names"} | PLUMBING
@@ -32,9 +33,11 @@ MAY_IMPORT = {
     "schemas": set(),
     "pfn.calibration": SCHEMAS,
     "pfn.resolution": SCHEMAS,
+    "pfn.checkpoint": SCHEMAS,
+    "pfn.checksums": SCHEMAS | {"pfn.checkpoint"},
     "pfn.model": SCHEMAS,
     "pfn.readers": SCHEMAS,
-    "pfn.inference": SCHEMAS | SCORES | {"pfn.model"},
+    "pfn.inference": SCHEMAS | SCORES | CHECKPOINTS | {"pfn.model"},
     "pfn": SCHEMAS | READING,
     "pfn.evaluation": SCHEMAS | FACE,
     "pfn.training": SCHEMAS | FACE | {"pfn.evaluation"},
@@ -62,7 +65,7 @@ MAY_IMPORT = {
     | {"pfn.evaluation", "pfn.training"}
     | TRANSFORMS
     | SINKS,
-    "pipeline.inspect": SCHEMAS | TRANSFORMS | {"pipeline", "pipeline.search", "pfn"},
+    "pipeline.inspect": SCHEMAS | TRANSFORMS | {"pipeline", "pipeline.search", "pfn"} | CHECKPOINTS,
     "pipeline.ingest": SCHEMAS | PLUMBING | {"transforms.reading", "pipeline", "pfn.inference"},
     "pipeline.view": SCHEMAS | TRANSFORMS | {"pipeline"},
     "pipeline.mcp": SCHEMAS | {"transforms.names", "pipeline", "pipeline.search", "pipeline.view"},

@@ -55,21 +55,7 @@ class InputEncoder:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, config: PFNConfig):
         self.tokenizer = tokenizer
         self.config = config
-        first = (
-            tokenizer.cls_token_id
-            if tokenizer.cls_token_id is not None
-            else (tokenizer.bos_token_id)
-        )
-        last = (
-            tokenizer.sep_token_id
-            if tokenizer.sep_token_id is not None
-            else (tokenizer.eos_token_id)
-        )
-        self._special = SpecialPieces(
-            () if first is None else (first,),
-            () if last is None else (last,),
-            tokenizer.pad_token_id or 0,
-        )
+        self._special = special_pieces(tokenizer)
         limit = getattr(config.encoder, "max_position_embeddings", None) or config.window_pieces
         # RoBERTa and its kin lose the positions up to the padding's.
         padding = getattr(config.encoder, "pad_token_id", None) or 0
@@ -79,6 +65,11 @@ class InputEncoder:
         self._window = max(1, min(config.window_pieces, limit))
         self._overlap = min(config.window_overlap, self._window // 2)
         self._word_pieces = WordPieces(tokenizer, min(WORD_PIECES, self._window))
+
+    @property
+    def special(self) -> SpecialPieces:
+        """What stands around the words of a window."""
+        return self._special
 
     @property
     def special_pieces(self) -> int:
@@ -269,3 +260,18 @@ class InputEncoder:
             word_shapes=self.config.word_shapes,
             device=device,
         )
+
+
+def special_pieces(tokenizer: PreTrainedTokenizerBase) -> SpecialPieces:
+    """The pieces that a tokenizer puts around a text."""
+    first = tokenizer.cls_token_id
+    if first is None:
+        first = tokenizer.bos_token_id
+    last = tokenizer.sep_token_id
+    if last is None:
+        last = tokenizer.eos_token_id
+    return SpecialPieces(
+        () if first is None else (first,),
+        () if last is None else (last,),
+        tokenizer.pad_token_id or 0,
+    )

@@ -68,7 +68,8 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         Raises:
             RuntimeError: if it can't be loaded; names the model.
         """
-        from pfn_kg.pfn.extractor import Extractor, find_device
+        from pfn_kg.pfn.extractor import Extractor
+        from pfn_kg.pfn.inference.devices import find_device
         from pfn_kg.pfn.inference.precision import common_precision
 
         precision = self._precision

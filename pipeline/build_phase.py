@@ -45,6 +45,7 @@ from pfn_kg.pipeline.manifest import (
 )
 from pfn_kg.pipeline.manifest_updates import clean_manifest, update_manifest
 from pfn_kg.pipeline.options import pipeline_options
+from pfn_kg.pipeline.row_folders import clean_rows, kept_rows
 from pfn_kg.pipeline.running import running
 from pfn_kg.pipeline.snapshots import (
     CORRECTIONS_FILE,
@@ -145,6 +146,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
             kept = CorrectionFile(
                 join(graph, CORRECTIONS_FILE), label_schema, options.names, options.rules
             )
+        rows = kept_rows(directory, label_schema, facts) if options.keep_rows else None
         with running(pipeline_args) as pipeline:
             chunks, removed = manifest.read_lists(pipeline, directory)
             _ = chunks | "Graph" >> BuildGraph(
@@ -158,6 +160,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
                 merge=merge,
                 corrections=kept,
                 old=old,
+                kept=rows,
             )
         counts: dict[str, int] = json.loads(read_bytes(join(graph, COUNTS_FILE)))
         _delete_working_files(graph)
@@ -192,6 +195,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
     try:
         clean(directory, path, options.keep_builds)
         clean_manifest(directory, "build")
+        clean_rows(directory, rows, manifest.chunks.files(directory, manifest.model.hash))
     except OSError as error:
         # The graph is there, and the next build cleans again.
         _logger.warning("%s: old files can't be deleted: %s", directory, error)

@@ -1,7 +1,8 @@
-"""How the pipeline grows beside the model: many small files, and the memory of a local build.
+"""How the pipeline grows beside the model: small files, the memory of a local build, updates.
 
     python -m benchmarks.growth small-files          # 1,000 files of 2 documents, one of 2,000
     python -m benchmarks.growth memory               # builds of 20,000 and 100,000 documents
+    python -m benchmarks.growth changes              # of 0.1 % of 10,000 documents
 
 As in `benchmarks/pipeline.py`, the corpus is made up and a table of ready-made predictions stands
 in the model's place. Each phase runs in a process of its own on one core, and figures are its own
@@ -30,18 +31,19 @@ from benchmarks.pipeline import MENTIONS, SENTENCES, ReadyMade, make_corpus
 from benchmarks.processes import in_process
 from pfn_kg.pipeline.build_phase import run_build
 from pfn_kg.pipeline.extract_phase import prepare_extraction, run_extraction
+from pfn_kg.schemas.build_options import BuildOptions
 from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.transforms.extraction import inference
 from pfn_kg.transforms.reading.plan import plan_extraction
 
 
-def extract(folder: Path, corpus: Path, packed: bool) -> dict[str, Any]:
+def extract(folder: Path, corpus: Path, packed: bool, into: bool = False) -> dict[str, Any]:
     """Extracts a corpus with ready-made predictions; `packed` as in `plan_extraction`."""
     with mock.patch.object(inference.PFNModelHandler, "load_model", return_value=ReadyMade()):
-        options = ExtractOptions(corpus=[str(corpus)], output=str(folder), device="cpu")
+        options = ExtractOptions(corpus=[str(corpus)], output=str(folder), into=into)
         start = time.process_time()
         prepared = prepare_extraction(options)
-        if not packed:
+        if not packed and not into:
             plan = plan_extraction(prepared.options, prepared.model_hash, packed=False)
             prepared = prepared._replace(plan=plan)
         manifest = run_extraction(prepared)
@@ -49,10 +51,10 @@ def extract(folder: Path, corpus: Path, packed: bool) -> dict[str, Any]:
     return {"cpu": time.process_time() - start, "chunks": manifest.chunks.count}
 
 
-def build(folder: Path) -> dict[str, Any]:
+def build(folder: Path, keep_rows: bool) -> dict[str, Any]:
     """Builds the graph of a folder."""
     start = time.process_time()
-    counts = run_build(str(folder))
+    counts = run_build(str(folder), BuildOptions(keep_rows=keep_rows))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"cpu": time.process_time() - start, "counts": counts, "peak_mib": peak}
 
@@ -122,30 +124,61 @@ def memory(place: Path, sizes: Sequence[int]) -> None:
         )
 
 
+def changes(place: Path, documents: int, rounds: int) -> None:
+    """Prints what a build takes after a thousandth of the documents changed."""
+    corpus, new, folder = place / "all.parquet", place / "new.parquet", place / "run"
+    make_corpus(corpus, documents)
+    in_process("benchmarks.growth", "extract", "--packed", "--folder", folder, "--corpus", corpus)
+
+    def built(*options: str) -> float:
+        return in_process("benchmarks.growth", "build", "--folder", folder, *options)["cpu"]
+
+    found: dict[str, list[float]] = {"whole": [], "first that keeps": [], "after a change": []}
+    for number in range(rounds):
+        # Without the option a build deletes what was kept.
+        found["whole"].append(built())
+        found["first that keeps"].append(built("--keep-rows"))
+        size = sum(path.stat().st_size for path in (folder / "rows").rglob("*.rows"))
+        count = max(documents // 1000, 1)
+        table = pq.read_table(corpus)
+        ids = table["id"].slice(number * count, count)
+        texts = table["text"].slice(documents - (number + 1) * count, count)
+        pq.write_table(pa.table({"id": ids, "title": ids, "text": texts}), new)
+        in_process("benchmarks.growth", "extract", "--into", "--folder", folder, "--corpus", new)
+        found["after a change"].append(built("--keep-rows"))
+    least = {name: min(values) for name, values in found.items()}
+    print(f"{documents:,} documents, {count} changed; {size:,} bytes are kept")
+    for name, value in least.items():
+        print(f"{name:20} {value:7.2f} s of processor time ({value / least['whole']:.2f})")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("small-files", "memory", "extract", "build"))
+    parser.add_argument("what", choices=("small-files", "memory", "changes", "extract", "build"))
     parser.add_argument("--documents", help="how many; several sizes for `memory`")
     parser.add_argument("--each", type=int, default=2, help="documents in a small file")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--corpus", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--packed", action="store_true", help=argparse.SUPPRESS)
+    for name in ("--packed", "--into", "--keep-rows"):
+        parser.add_argument(name, action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.what in ("extract", "build"):
         os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
         pa.set_cpu_count(1)
         if args.what == "extract":
-            print(json.dumps(extract(args.folder, args.corpus, args.packed)))
+            print(json.dumps(extract(args.folder, args.corpus, args.packed, args.into)))
         else:
-            print(json.dumps(build(args.folder)))
+            print(json.dumps(build(args.folder, args.keep_rows)))
         return
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
         if args.what == "memory":
             memory(place, [int(size) for size in (args.documents or "20000,100000").split(",")])
+        elif args.what == "changes":
+            changes(place, int(args.documents or 10_000), args.rounds)
         else:
             small_files(place, int(args.documents or 2000), args.each, args.rounds)
 

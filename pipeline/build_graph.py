@@ -33,6 +33,7 @@ from pfn_kg.transforms.corrections.find_plan import (
 from pfn_kg.transforms.documents.deduplicate import Deduplicate
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.facts.graph_rules import FindVerdicts, GraphRules
+from pfn_kg.transforms.facts.kept_rows import KeptRows
 from pfn_kg.transforms.graph.make_rows import MakeNames, MakeRows
 from pfn_kg.transforms.graph.table_shards import BOUNDED_BY, plan_shards
 from pfn_kg.transforms.graph.write_tables import WriteTables, write_redirects
@@ -61,6 +62,7 @@ class BuildGraph(beam.PTransform):
         merge: makes entities with different keys one; None merges none.
         corrections: what people say of the graph; None is nothing.
         old: the files of `mentions` of the last build, and those of `redirects` if it had any.
+        kept: where the rows of chunks are kept for later builds, if they are.
     """
 
     def __init__(
@@ -76,8 +78,10 @@ class BuildGraph(beam.PTransform):
         merge: MergeOptions | None = None,
         corrections: CorrectionFile | None = None,
         old: Sequence[TablePart] = (),
+        kept: KeptRows | None = None,
     ):
         super().__init__()
+        self._kept = kept
         self._merge = merge
         self._corrections = corrections
         self._old = old
@@ -130,7 +134,7 @@ class BuildGraph(beam.PTransform):
                 ).with_output_types(tuple[tuple[str, int], bytes])
         rules = GraphRules(self._label_schema, self._options.rules)
         made = chunks | "MakeRows" >> MakeRows(
-            self._label_schema, self._options, rules=rules, **beside
+            self._label_schema, self._options, rules=rules, kept=self._kept, **beside
         )
         corrected = {}
         if plan_of is not None:

@@ -46,6 +46,7 @@ from pfn_kg.pipeline.manifest import (
 )
 from pfn_kg.pipeline.manifest_updates import clean_manifest, update_manifest
 from pfn_kg.pipeline.options import pipeline_options
+from pfn_kg.pipeline.row_folders import clean_rows, kept_rows
 from pfn_kg.pipeline.running import running
 from pfn_kg.pipeline.snapshots import (
     CORRECTIONS_FILE,
@@ -150,6 +151,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
                 options.rules,
                 released,
             )
+        rows = kept_rows(directory, label_schema, facts) if options.keep_rows else None
         with running(pipeline_args) as pipeline:
             chunks, removed = manifest.read_lists(pipeline, directory)
             _ = chunks | "Graph" >> BuildGraph(
@@ -163,6 +165,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
                 merge=merge,
                 corrections=kept,
                 old=old,
+                kept=rows,
             )
         counts: dict[str, int] = json.loads(read_bytes(join(graph, COUNTS_FILE)))
         _delete_working_files(graph)
@@ -197,6 +200,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
     try:
         clean(directory, path, options.keep_builds)
         clean_manifest(directory, "build")
+        clean_rows(directory, rows, manifest.chunks.files(directory, manifest.model.hash))
     except OSError as error:
         # The graph is there, and the next build cleans again.
         _logger.warning("%s: old files can't be deleted: %s", directory, error)

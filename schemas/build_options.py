@@ -240,6 +240,8 @@ class BuildOptions(PolicyOptions, LabelOptions):
         rdf: how to write Turtle; None is not at all. Its language is not used.
         sentences: whether to write the table `sentences`.
         keep_builds: how many snapshots stay in the folder, the new one among them.
+        keep_rows: whether the rows that each chunk comes to stay in the folder, so that later
+            builds with the same options work out new and changed chunks alone.
         shard_rows: about how many rows a file holds.
     """
 
@@ -251,5 +253,11 @@ class BuildOptions(PolicyOptions, LabelOptions):
         group=FILES,
         metavar="N",
         ge=1,
+    )
+    keep_rows: bool = option(
+        False,
+        "keep what each chunk comes to, so that later builds with the same options only work out "
+        "what is new",
+        group=FILES,
     )
     shard_rows: int = SHARD_ROWS

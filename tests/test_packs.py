@@ -15,10 +15,11 @@ from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.extract_phase import prepare_extraction, run_extraction
 from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.transforms.extraction.run_lists import RunList, _runs
-from pfn_kg.transforms.reading.chunks import ChunkRun, RunPack, read_chunks
+from pfn_kg.transforms.reading.chunks import read_chunks
 from pfn_kg.transforms.reading.columns import Columns
 from pfn_kg.transforms.reading.packs import PlannedRun, packed_runs
 from pfn_kg.transforms.reading.plan import plan_extraction
+from pfn_kg.transforms.reading.runs import ChunkRun, RunPack
 
 
 def short_run(number, rows, most=500, row_group=0):

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from helpers.corpora import TEXTS, corpus_table, write_corpus
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.extract_options import ExtractOptions
-from pfn_kg.transforms.reading.chunks import ChunkRun, batch_rows, read_chunks
+from pfn_kg.transforms.reading.chunks import read_chunks
 from pfn_kg.transforms.reading.columns import Columns
 from pfn_kg.transforms.reading.list_corpus import list_corpus
 from pfn_kg.transforms.reading.plan import plan_extraction
+from pfn_kg.transforms.reading.runs import ChunkRun, batch_rows
 
 pytestmark = pytest.mark.quick
 

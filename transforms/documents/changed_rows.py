@@ -33,7 +33,8 @@ from pfn_kg.transforms.plumbing.files import replace as replace_file
 from pfn_kg.transforms.plumbing.held_rows import SpreadRows
 from pfn_kg.transforms.plumbing.ids import spell
 from pfn_kg.transforms.plumbing.shards import decode_all
-from pfn_kg.transforms.reading.chunks import AnyRun, read_documents
+from pfn_kg.transforms.reading.chunks import read_documents
+from pfn_kg.transforms.reading.runs import AnyRun
 
 _COLUMNS = ("source_file", "source_row", "document_id", "title", "metadata", "content_hash")
 

@@ -19,7 +19,8 @@ from pfn_kg.transforms.plumbing.files import (
     replace,
     write_once,
 )
-from pfn_kg.transforms.reading.chunks import AnyRun, Chunk
+from pfn_kg.transforms.reading.chunks import Chunk
+from pfn_kg.transforms.reading.runs import AnyRun
 
 
 class FinishedChunk(NamedTuple):

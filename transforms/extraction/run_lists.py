@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.plumbing.files import join, replace
 from pfn_kg.transforms.plumbing.lists import read_list
-from pfn_kg.transforms.reading.chunks import AnyRun, ChunkRun, RunPack
 from pfn_kg.transforms.reading.columns import Columns
+from pfn_kg.transforms.reading.runs import AnyRun, ChunkRun, RunPack
 
 # A run as JSON, in which also paths that are no UTF-8 can be spelt.
 _SCHEMA = pa.schema({"run": pa.string()})

@@ -14,7 +14,8 @@ from pfn_kg.schemas.records import Sentence
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.extraction.language_check import other_language
 from pfn_kg.transforms.plumbing.error_lines import one_line
-from pfn_kg.transforms.reading.chunks import AnyRun, Chunk, Document, read_chunks
+from pfn_kg.transforms.reading.chunks import Chunk, Document, read_chunks
+from pfn_kg.transforms.reading.runs import AnyRun
 
 #: How many characters of a text that can't be processed are kept in `rejected`.
 PAYLOAD_CHARACTERS = 200

@@ -18,6 +18,7 @@ from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
 from pfn_kg.transforms.facts.chunk_rows import NAME_COLUMNS, names_of_chunk, rows_of_chunk
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.facts.graph_rules import GraphRules, ruled_support
+from pfn_kg.transforms.facts.kept_rows import KeptRows
 from pfn_kg.transforms.graph.table_shards import Shard, shards_of
 from pfn_kg.transforms.merging.redirects import own_votes
 from pfn_kg.transforms.plumbing.held_rows import HeldRows, at_end_of_bundle
@@ -57,6 +58,8 @@ class MakeRows(beam.PTransform):
         plan: side input: the number of files of each table.
         moves: side input: by number of the chunk, lists of `Move`; None if nothing is merged.
         corrections: side input: the plan of corrections; None if there are none.
+        kept: where the rows of chunks are kept for later builds, if they are; not those that
+            corrections change.
     """
 
     def __init__(
@@ -69,9 +72,12 @@ class MakeRows(beam.PTransform):
         plan: beam.pvalue.AsSingleton,
         moves: beam.pvalue.AsMultiMap | None = None,
         corrections: beam.pvalue.AsSingleton | None = None,
+        kept: KeptRows | None = None,
     ):
         super().__init__()
-        self._read = _RowsOfChunk(label_schema, options, graph_rules=rules)
+        self._read = _RowsOfChunk(
+            label_schema, options, graph_rules=rules, kept=None if corrections else kept
+        )
         self._beside = (losers, plan) if moves is None else (losers, plan, moves)
         self._corrections = {} if corrections is None else {"corrections": corrections}
 
@@ -129,8 +135,12 @@ def _same(element: Any) -> Any:
     return element
 
 
+def _of_chunk(losers: Mapping[int, Iterable[list[Loser]]], chunk: ChunkFile) -> list[Loser]:
+    return [loser for group in losers[chunk.number] for loser in group]
+
+
 class _ReadChunk(beam.DoFn):
-    """Reads chunks without the rows that are left out, and holds rows of several chunks.
+    """Reads chunks, and holds rows of several chunks.
 
     A subclass's `_cut` turns the held rows into elements.
     """
@@ -140,17 +150,11 @@ class _ReadChunk(beam.DoFn):
         self._options = options
 
     def _read(
-        self,
-        chunk: ChunkFile,
-        losers: Mapping[int, Iterable[list[Loser]]],
-        columns: Sequence[str] | None = None,
-    ) -> tuple[pa.Table, list[Loser], bool]:
+        self, chunk: ChunkFile, columns: Sequence[str] | None = None
+    ) -> tuple[pa.Table, bool]:
         rows = read_columns(chunk.path, columns)
         counters = read_counters(rows.schema)  # refuses a format that is not ours
-        dehyphenate = counters.get(JOINED_WORDS, 0) > 0
-        rows = with_all_columns(rows)
-        of_chunk = [loser for group in losers[chunk.number] for loser in group]
-        return rows, of_chunk, dehyphenate
+        return with_all_columns(rows), counters.get(JOINED_WORDS, 0) > 0
 
     def start_bundle(self) -> None:
         self._held = HeldRows()
@@ -178,10 +182,10 @@ class _NamesOfChunk(_ReadChunk):
     def process(
         self, chunk: ChunkFile, losers: Mapping[int, Iterable[list[Loser]]], plan: dict[str, int]
     ) -> Iterator[tuple[int, bytes]]:
-        rows, of_chunk, dehyphenate = self._read(chunk, losers, NAME_COLUMNS)
+        rows, dehyphenate = self._read(chunk, NAME_COLUMNS)
         names = names_of_chunk(
             rows,
-            losers=of_chunk,
+            losers=_of_chunk(losers, chunk),
             label_schema=self._label_schema,
             options=self._options,
             dehyphenate=dehyphenate,
@@ -207,9 +211,17 @@ class _RowsOfChunk(_ReadChunk):
     COUNTS, MOVED, RULED = "counts", "moved", "ruled"
     APPLIED, JUDGED = "applied", "judged"
 
-    def __init__(self, label_schema: LabelSchema, options: FactOptions, *, graph_rules: GraphRules):
+    def __init__(
+        self,
+        label_schema: LabelSchema,
+        options: FactOptions,
+        *,
+        graph_rules: GraphRules,
+        kept: KeptRows | None,
+    ):
         super().__init__(label_schema, options)
         self._graph_rules = graph_rules
+        self._kept = kept
 
     def process(
         self,
@@ -219,18 +231,24 @@ class _RowsOfChunk(_ReadChunk):
         moves: Mapping[int, Iterable[list[Move]]] | None = None,
         corrections: CorrectionPlan | None = None,
     ) -> Iterator[tuple[Shard, ShuffledRows] | beam.pvalue.TaggedOutput]:
-        rows, of_chunk, dehyphenate = self._read(chunk, losers)
-        of_chunk_moves = () if moves is None else moves[chunk.number]
-        made = rows_of_chunk(
-            rows,
-            model_hash=chunk.model_hash,
-            losers=of_chunk,
-            label_schema=self._label_schema,
-            options=self._options,
-            moves={move.old: move for group in of_chunk_moves for move in group},
-            dehyphenate=dehyphenate,
-            corrections=corrections,
-        )
+        out = _of_chunk(losers, chunk)
+        of_chunk = () if moves is None else moves[chunk.number]
+        moved = {move.old: move for group in of_chunk for move in group}
+        made = None if self._kept is None else self._kept.find(chunk, out, moved)
+        if made is None:
+            rows, dehyphenate = self._read(chunk)
+            made = rows_of_chunk(
+                rows,
+                model_hash=chunk.model_hash,
+                losers=out,
+                label_schema=self._label_schema,
+                options=self._options,
+                moves=moved,
+                dehyphenate=dehyphenate,
+                corrections=corrections,
+            )
+            if self._kept is not None:
+                self._kept.keep(chunk, out, moved, made)
         yield from self._hold(made.tables, plan)
         if made.applied:
             yield beam.pvalue.TaggedOutput(self.APPLIED, dict(made.applied))

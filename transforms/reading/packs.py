@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from pfn_kg.schemas.choices import CHUNK_CHARACTERS
-from pfn_kg.transforms.reading.chunks import AnyRun, ChunkRun, RunPack
+from pfn_kg.transforms.reading.runs import AnyRun, ChunkRun, RunPack
 
 # A pack that is half full ends within an eighth of the rows that it may have, on the average.
 _ENDS = 8

@@ -21,10 +21,10 @@ from pfn_kg.schemas.extraction import EXTRACTION_VERSION
 from pfn_kg.schemas.ingest_options import format_of
 from pfn_kg.transforms.plumbing.files import open_raw
 from pfn_kg.transforms.plumbing.listing import file_version
-from pfn_kg.transforms.reading.chunks import AnyRun, ChunkRun, batch_rows
 from pfn_kg.transforms.reading.columns import Columns, column_names, resolve_columns
 from pfn_kg.transforms.reading.list_corpus import how_to_convert, list_corpus, partitions_of
 from pfn_kg.transforms.reading.packs import PlannedRun, packed_runs
+from pfn_kg.transforms.reading.runs import AnyRun, ChunkRun, batch_rows
 
 # A part of a row group is read from the row group's start. So many parts of one
 # row group keep that cheap and give a cluster something to share out.

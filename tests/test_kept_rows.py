@@ -1,0 +1,195 @@
+"""Rows of chunks that builds keep for each other: the same graph, with less work."""
+
+import shutil
+from unittest import mock
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.beam_runners import prism_options
+from helpers.examples import examples
+from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, row, write_folder
+from helpers.output_folders import files, read_manifest, write_manifest
+from pfn_kg.pipeline.build_phase import recorded_options, run_build
+from pfn_kg.pipeline.manifest import read_extracted
+from pfn_kg.pipeline.row_folders import rows_digest
+from pfn_kg.schemas.build_options import BuildOptions
+from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, with_counters
+from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.rules import NameRules, NearNameOptions
+from pfn_kg.transforms.facts.fact_options import FactOptions
+from pfn_kg.transforms.graph import make_rows
+
+KEEP = BuildOptions(keep_rows=True, sentences=True, keep_builds=1)
+NAMES = ("Ada Lovelace", "Augusta Ada", "Grace Hopper", "ADA LOVELACE")
+PLACES = ("London", "Bonn", "New York")
+
+
+def made_up(id_, name, place, score):
+    text = f"{name} was born in {place}. Nothing more."
+    mentions = ((name, "PER", 0.9), (place, "LOC", 0.8))
+    return Doc(id_, text, mentions, ((name, "place of birth", place, score),))
+
+
+DOCUMENTS = st.builds(
+    made_up,
+    st.sampled_from("abcdef"),
+    st.sampled_from(NAMES),
+    st.sampled_from(PLACES),
+    st.sampled_from([0.4, 0.6, 0.9]),
+)
+CHANGES = st.lists(
+    st.tuples(st.lists(DOCUMENTS, max_size=3), st.sets(st.sampled_from("abcdef"), max_size=2)),
+    min_size=1,
+    max_size=2,
+)
+
+
+def change(folder, generation, docs, removed):
+    """Adds a chunk of documents as a run of that number, and removes documents of all before it."""
+    manifest = read_manifest(folder)
+    chunks = read_extracted(str(folder)).listed_chunks(str(folder))
+    listed = [{"name": c.name, "generation": c.generation} for c in chunks]
+    if docs:
+        rows = [row(doc, f"new{generation}.parquet", n) for n, doc in enumerate(docs)]
+        table = pa.Table.from_pylist(rows, with_counters(EXTRACTION_SCHEMA, {}))
+        pq.write_table(table, folder / "extractions" / f"new{generation}.parquet")
+        listed.append({"name": f"new{generation}", "generation": generation})
+    gone = {} if manifest.get("removed") is None else read_extracted(str(folder)).removed.documents(
+        str(folder)
+    )  # fmt: skip
+    gone |= dict.fromkeys(removed, generation)
+    write_manifest(folder, manifest | {"version": 3, "chunks": listed, "removed": gone})
+
+
+def graph_of(folder):
+    return files(folder, but=("extractions", "lists", "rows"))
+
+
+def worked_out(folder, options=KEEP, arguments=()):
+    """Builds, and gives how many chunks were not read as they were kept."""
+    with mock.patch.object(make_rows, "rows_of_chunk", wraps=make_rows.rows_of_chunk) as made:
+        run_build(str(folder), options, arguments)
+    return made.call_count
+
+
+def built_anew(folder, scratch, options=KEEP):
+    """The graph that a whole build makes of the same extractions, and its counts."""
+    shutil.copytree(folder, scratch, ignore=shutil.ignore_patterns("rows", "builds", "graph"))
+    manifest = read_manifest(scratch)
+    write_manifest(scratch, {k: v for k, v in manifest.items() if k not in ("graph", "build")})
+    run_build(str(scratch), options.changed(keep_rows=False))
+    return graph_of(scratch), read_manifest(scratch)["build"]["counts"]
+
+
+def check(folder, scratch, **changes):
+    expected, counts = built_anew(folder, scratch, KEEP.changed(**changes))
+    # What a graph before this one was called is not part of what the documents say.
+    found = graph_of(folder)
+    assert {k: v for k, v in found.items() if not k.startswith("redirects")} == {
+        k: v for k, v in expected.items() if not k.startswith("redirects")
+    }
+    assert read_manifest(folder)["build"]["counts"] | {"redirects": 0} == counts | {"redirects": 0}
+
+
+@given(CHANGES, st.booleans())
+@examples(3, shared_fixtures=True)
+def test_changes_make_the_graph_that_a_whole_build_makes(tmp_path_factory, changes, fuzzy):
+    folder = tmp_path_factory.mktemp("run") / "out"
+    write_folder(folder, DOCS)
+    options = {"shard_rows": 3}
+    if fuzzy:
+        options["fuzzy"] = NearNameOptions(similarity=0.8)
+    assert worked_out(folder, KEEP.changed(**options)) == 4
+    for generation, (docs, removed) in enumerate(changes, 1):
+        change(folder, generation, docs, removed)
+        worked_out(folder, KEEP.changed(**options))
+        check(folder, tmp_path_factory.mktemp("new") / "out", **options)
+
+
+def test_only_what_changed_is_worked_out(tmp_path):
+    folder = tmp_path / "out"
+    write_folder(folder, [made_up(f"d{n}", NAMES[n % 3], PLACES[n % 2], 0.9) for n in range(20)])
+    assert worked_out(folder) == 10
+    assert worked_out(folder) == 0
+    change(folder, 1, [made_up("new", "Grace Hopper", "Bonn", 0.9)], [])
+    assert worked_out(folder) == 1
+    # The chunk of the document that is said anew, and that of the one that is removed.
+    change(folder, 2, [made_up("d3", "Grace Hopper", "Bonn", 0.6)], ["d7"])
+    assert worked_out(folder) == 3
+    check(folder, tmp_path / "new")
+    assert len(list((folder / "rows").rglob("*.rows"))) == 12
+    # As it was last built is how `pfn-kg remove` and `--into` build it.
+    assert recorded_options(str(folder), read_extracted(str(folder))).keep_rows
+
+
+def test_other_options_work_all_out(tmp_path):
+    folder = tmp_path / "out"
+    write_folder(folder, DOCS)
+    assert worked_out(folder) == 4
+    assert worked_out(folder, KEEP.changed(relation_threshold=0.7)) == 4
+    check(folder, tmp_path / "new", relation_threshold=0.7)
+    # Rows of other options are of no use any more, and none are without the option.
+    assert len(list((folder / "rows").iterdir())) == 1
+    assert worked_out(folder, KEEP.changed(keep_rows=False)) == 4
+    assert not (folder / "rows").exists()
+
+
+def test_what_the_rows_depend_on():
+    facts = FactOptions(0.5, 0.5)
+    schema = LABEL_SCHEMA.to_dict()
+    digests = [
+        rows_digest(LABEL_SCHEMA, facts),
+        rows_digest(LABEL_SCHEMA, facts._replace(entity_threshold=0.6)),
+        rows_digest(LABEL_SCHEMA, facts._replace(sentences=True)),
+        rows_digest(LABEL_SCHEMA, facts._replace(names=NameRules(first_words=True))),
+        rows_digest(LabelSchema.from_dict(schema | {"base_iri": "https://x.org/"}), facts),
+    ]
+    assert len(set(digests)) == len(digests)
+    assert rows_digest(LABEL_SCHEMA, facts) == digests[0]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "of another chunk"])
+def test_damaged_rows_are_worked_out_again(tmp_path, damage):
+    folder = tmp_path / "out"
+    write_folder(folder, DOCS)
+    assert worked_out(folder) == 4
+    first, second, *_ = sorted((folder / "rows").rglob("*.rows"))
+    data = bytearray(first.read_bytes())
+    if damage == "cut":
+        data = data[: len(data) // 2]
+    elif damage == "flipped":
+        data[len(data) // 2] ^= 1
+    elif damage == "empty":
+        data = bytearray()
+    else:
+        # Of one that left the same rows out: the name of the chunk tells them apart.
+        data = bytearray(second.read_bytes())
+    first.write_bytes(data)
+    assert worked_out(folder) == 1
+    check(folder, tmp_path / "new")
+    assert worked_out(folder) == 0
+
+
+def test_a_build_with_corrections_keeps_nothing(tmp_path):
+    folder, file = tmp_path / "out", tmp_path / "corrections.csv"
+    write_folder(folder, DOCS)
+    file.write_text("kind,name,type,new_name\nrename,London,LOC,City of London\n")
+    options = KEEP.changed(corrections=str(file))
+    assert worked_out(folder, options) == worked_out(folder, options) == 4
+
+
+@pytest.mark.skipif(prism_options() is None, reason="PFN_KG_PRISM names no Prism")
+def test_kept_rows_on_prism(tmp_path):
+    folder = tmp_path / "out"
+    write_folder(folder, DOCS)
+    run_build(str(folder), KEEP, prism_options())
+    kept = sorted((folder / "rows").rglob("*.rows"))
+    assert len(kept) == 4
+    change(folder, 1, [made_up("new", "Grace Hopper", "Bonn", 0.9)], ["a"])
+    run_build(str(folder), KEEP, prism_options())
+    assert len(list((folder / "rows").rglob("*.rows"))) == 5
+    check(folder, tmp_path / "new")

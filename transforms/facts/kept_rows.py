@@ -1,0 +1,111 @@
+"""The rows that a chunk comes to, kept for later builds.
+
+What one document says without the others is worked out chunk by chunk, which is a third of a build.
+It depends on the file of the chunk, the rows that are left out, where its names moved, the
+label schema, the options and this code. Where none of these changed, the rows are read again.
+
+One file a chunk begins with a hash of its content and names what the rows depend on. A file that is
+damaged or speaks of something else is as good as none: it is written anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from struct import Struct
+
+from pfn_kg.schemas.shuffled_rows import Move
+from pfn_kg.transforms.documents.deduplicate import Loser
+from pfn_kg.transforms.extraction.columns import ChunkFile
+from pfn_kg.transforms.facts.chunk_rows import ChunkRows
+from pfn_kg.transforms.plumbing.files import join, name_of, read_if_there, replace
+from pfn_kg.transforms.plumbing.shards import decode, encode
+
+_SUFFIX = ".rows"
+_DIGEST_BYTES = 16
+_LENGTH = Struct("<Q")
+# The name of `ChunkRows.moved` among the tables.
+_MOVED = "moved"
+
+
+class KeptRows:
+    """A folder of rows by chunk.
+
+    Args:
+        folder: of the rows of one label schema, one set of options and one version of the code.
+    """
+
+    def __init__(self, folder: str):
+        self.folder = folder
+
+    def path(self, chunk_path: str) -> str:
+        """Where the rows of a chunk are kept.
+
+        Args:
+            chunk_path: of its extraction file.
+        """
+        return join(self.folder, name_of(chunk_path).removesuffix(".parquet") + _SUFFIX)
+
+    def find(
+        self, chunk: ChunkFile, losers: Iterable[Loser], moves: Mapping[bytes, Move]
+    ) -> ChunkRows | None:
+        """The rows of a chunk, if they are kept; the arguments are those of `keep`.
+
+        Raises:
+            OSError: if the file is there and can't be read.
+        """
+        data = read_if_there(self.path(chunk.path))
+        return None if data is None else _read(data, _key(chunk, losers, moves))
+
+    def keep(
+        self,
+        chunk: ChunkFile,
+        losers: Iterable[Loser],
+        moves: Mapping[bytes, Move],
+        rows: ChunkRows,
+    ) -> None:
+        """Keeps the rows of a chunk in the place of older ones.
+
+        Args:
+            chunk: its file.
+            losers: its rows that are left out.
+            moves: where the mentions of its names go, by the id that a name gives.
+            rows: made without corrections.
+        """
+        content = _spell(_key(chunk, losers, moves), rows)
+        replace(self.path(chunk.path), _digest(content) + content)
+
+
+def _key(chunk: ChunkFile, losers: Iterable[Loser], moves: Mapping[bytes, Move]) -> str:
+    moved = sorted((m.old.hex(), m.heir.hex(), m.rule, m.type or "") for m in moves.values())
+    spelt = json.dumps([name_of(chunk.path), chunk.model_hash, sorted(losers), moved])
+    return _digest(spelt.encode(errors="surrogatepass")).hex()
+
+
+def _spell(key: str, rows: ChunkRows) -> bytes:
+    parts = {name: encode(table) for name, table in [*rows.tables.items(), (_MOVED, rows.moved)]}
+    lengths = [[name, len(part)] for name, part in parts.items()]
+    head = json.dumps({"key": key, "counts": rows.counts, "tables": lengths}).encode()
+    return b"".join([_LENGTH.pack(len(head)), head, *parts.values()])
+
+
+def _read(data: bytes, key: str) -> ChunkRows | None:
+    content = memoryview(data)[_DIGEST_BYTES:]
+    if len(content) < _LENGTH.size or _digest(content) != data[:_DIGEST_BYTES]:
+        return None
+    begin = _LENGTH.size + _LENGTH.unpack_from(content)[0]
+    head = json.loads(bytes(content[_LENGTH.size : begin]))
+    if head["key"] != key:
+        return None
+    tables = {}
+    for name, length in head["tables"]:
+        tables[name] = decode(bytes(content[begin : begin + length]))
+        begin += length
+    moved = tables.pop(_MOVED)
+    return ChunkRows(tables, Counter(head["counts"]), moved, applied=Counter(), judged=None)
+
+
+def _digest(content: bytes | memoryview) -> bytes:
+    return blake2b(content, digest_size=_DIGEST_BYTES).digest()

@@ -34,6 +34,7 @@ from pfn_kg.pipeline.correction_inputs import (
 )
 from pfn_kg.pipeline.correction_precision import precision_record
 from pfn_kg.pipeline.folders import delete_folder
+from pfn_kg.pipeline.job_metrics import job_metrics
 from pfn_kg.pipeline.locks import Owner, hold, write_owner
 from pfn_kg.pipeline.losses import check_labels, say_what_is_lost
 from pfn_kg.pipeline.manifest import (
@@ -58,6 +59,8 @@ from pfn_kg.pipeline.snapshots import (
     place_of,
     write_record,
 )
+from pfn_kg.pipeline.telemetry import record as watched
+from pfn_kg.pipeline.telemetry import span
 from pfn_kg.pipeline.write_graph import OWN_FILES
 from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.build_options import BuildOptions
@@ -101,7 +104,7 @@ def run_build(
     options = options or BuildOptions()
     directory = absolute(directory)
     read_extracted(directory)
-    with hold(directory, "build"):
+    with hold(directory, "build"), span("build", directory=directory):
         return _build(directory, options, pipeline_args)
 
 
@@ -145,7 +148,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
             kept = CorrectionFile(
                 join(graph, CORRECTIONS_FILE), label_schema, options.names, options.rules
             )
-        with running(pipeline_args) as pipeline:
+        with running(pipeline_args, "build") as pipeline:
             chunks, removed = manifest.read_lists(pipeline, directory)
             _ = chunks | "Graph" >> BuildGraph(
                 graph,
@@ -160,6 +163,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
                 old=old,
             )
         counts: dict[str, int] = json.loads(read_bytes(join(graph, COUNTS_FILE)))
+        metrics = job_metrics(pipeline.result, "build")
         _delete_working_files(graph)
         alias_hash = keep_aliases(graph, aliases)
         outcomes = None if corrections is None else read_outcomes(graph)
@@ -178,10 +182,12 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
                 seconds=round(time.monotonic() - started, 3),
                 counts=counts,
                 **({"precision": precision} if precision else {}),
+                **({"metrics": metrics} if metrics else {}),
             ),
             versions=versions(),
         )
         write_record(directory, record)
+        watched("build", record.build.seconds, metrics, directory=directory)
         _publish(directory, manifest, record)
     except BaseException:
         _give_up(directory, path)

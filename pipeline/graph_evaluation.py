@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from pfn_kg.pfn.readers.docred import GoldDocument
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
-from pfn_kg.pipeline.extract_phase import PreparedExtraction, prepare_extraction, run_extraction
+from pfn_kg.pipeline.extract_phase import run_extraction
 from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.graph_scores import by_document, score_graph
+from pfn_kg.pipeline.prepare_extraction import PreparedExtraction, prepare_extraction
 from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.plumbing.files import join, make_folder, read_if_there, replace

@@ -19,10 +19,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
 
 import apache_beam as beam
 
+from pfn_kg.transforms.documents.compared_rows import REFUSED, CorpusRow, Key, LiveRow
+from pfn_kg.transforms.documents.gone_documents import UnlessTooManyAreGone, WholeCorpus
 from pfn_kg.transforms.documents.groups import group_of, place_key
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
 from pfn_kg.transforms.plumbing.files import replace as replace_file
@@ -33,33 +35,6 @@ _COLUMNS = ("source_file", "source_row", "document_id", "title", "metadata", "co
 
 # Enough to keep each group small on large corpora; the result does not depend on it.
 _GROUPS = 64
-
-
-class Key(NamedTuple):
-    """What is compared: a document, or a place in the source that holds none."""
-
-    is_document: bool
-    name: str
-
-
-class LiveRow(NamedTuple):
-    """A row of the extractions; of one key the greatest generation, then the lowest place wins."""
-
-    key: Key
-    generation: int
-    source_file: str
-    source_row: int
-    version: bytes
-
-
-class CorpusRow(NamedTuple):
-    """A row of the corpus, and the number of its run."""
-
-    key: Key
-    source_file: str
-    source_row: int
-    version: bytes
-    run: int
 
 
 def document_version(
@@ -78,15 +53,22 @@ class ChangedRuns(beam.PTransform):
         chunks: a collection of `ChunkFile`, those of the graph that is compared with.
         removed: the rows of documents that were removed from it, by chunk, from
             `pfn_kg.transforms.documents.removed_documents.FindRemoved`; None if none were.
+        whole: what becomes of documents that the corpus lacks; None leaves them where they are.
 
     Returns:
         A `ChunkRun` with `wanted` for each run of which a row is wanted.
     """
 
-    def __init__(self, chunks: beam.PCollection, removed: beam.PCollection | None = None):
+    def __init__(
+        self,
+        chunks: beam.PCollection,
+        removed: beam.PCollection | None = None,
+        whole: WholeCorpus | None = None,
+    ):
         super().__init__()
         self._chunks = chunks
         self._removed = removed
+        self._whole = whole
 
     def expand(self, runs: beam.PCollection) -> beam.PCollection:
         """Applies the transform to a collection of (number, `ChunkRun`)."""
@@ -99,16 +81,18 @@ class ChangedRuns(beam.PTransform):
             | "SpreadRuns" >> beam.Reshuffle()
             | "CorpusRows" >> beam.FlatMap(_corpus_rows).with_output_types(tuple[int, Any])
         )
-        wanted = (
-            {"live": live, "read": read}
-            | "GroupByDocument" >> beam.CoGroupByKey()
-            | "FindChanged" >> beam.FlatMap(_changed).with_output_types(tuple[int, Any])
+        compared = {"live": live, "read": read} | "GroupByDocument" >> beam.CoGroupByKey()
+        wanted = compared | "FindChanged" >> beam.FlatMap(_changed).with_output_types(
+            tuple[int, Any]
         )
-        return (
+        narrowed = (
             {"run": runs, "wanted": wanted}
             | "GroupByRun" >> beam.CoGroupByKey()
-            | "WithWanted" >> beam.FlatMap(_with_wanted)
+            | "WithWanted" >> beam.FlatMap(with_wanted)
         )
+        if self._whole is None:
+            return narrowed
+        return narrowed | "Whole" >> UnlessTooManyAreGone(compared, self._whole)
 
 
 class WriteRunNames(beam.PTransform):
@@ -158,6 +142,10 @@ def _live_rows(
         groups.setdefault(group_of(key.name, _GROUPS), []).append(
             LiveRow(key, chunk.generation, file, number, version)
         )
+        if (refused := row["document_id"]) is not None and not key.is_document:
+            groups.setdefault(group_of(refused, _GROUPS), []).append(
+                LiveRow(Key(True, refused), chunk.generation, file, number, REFUSED)
+            )
     yield from groups.items()
 
 
@@ -174,8 +162,12 @@ def _corpus_rows(numbered: tuple[int, ChunkRun]) -> Iterator[tuple[int, list[Cor
         )
         key = _key(document.document_id, digest, file=run.file, row=document.source_row)
         groups.setdefault(group_of(key.name, _GROUPS), []).append(
-            CorpusRow(key, run.file, document.source_row, version, number)
+            CorpusRow(key, run.file, document.source_row, version, number, document.is_lost)
         )
+        if (refused := document.document_id) is not None and not key.is_document:
+            groups.setdefault(group_of(refused, _GROUPS), []).append(
+                CorpusRow(Key(True, refused), run.file, document.source_row, REFUSED, number)
+            )
     yield from groups.items()
 
 
@@ -191,12 +183,14 @@ def _changed(
     live: dict[Key, LiveRow] = {}
     for live_rows in group[1]["live"]:
         for row in live_rows:
-            if row.key not in live or _order(row) < _order(live[row.key]):
+            is_first = row.key not in live or row.order < live[row.key].order
+            if is_first and row.version != REFUSED:
                 live[row.key] = row
     read: dict[Key, list[CorpusRow]] = {}
     for rows in group[1]["read"]:
         for row in rows:
-            read.setdefault(row.key, []).append(row)
+            if row.version != REFUSED:
+                read.setdefault(row.key, []).append(row)
     wanted: dict[int, list[int]] = {}
     for key, same in read.items():
         first = min(same, key=lambda row: (row.source_file, row.source_row))
@@ -206,11 +200,8 @@ def _changed(
     yield from wanted.items()
 
 
-def _order(row: LiveRow) -> tuple[int, str, int]:
-    return -row.generation, row.source_file, row.source_row
-
-
-def _with_wanted(group: tuple[int, Mapping[str, Iterable[Any]]]) -> Iterator[ChunkRun]:
+def with_wanted(group: tuple[int, Mapping[str, Iterable[Any]]]) -> Iterator[ChunkRun]:
+    """The runs of one number, narrowed to the rows that are wanted; none if no row is."""
     rows = frozenset(row for of_chunk in group[1]["wanted"] for row in of_chunk)
     if rows:
         for run in group[1]["run"]:

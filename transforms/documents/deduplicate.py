@@ -152,11 +152,21 @@ class ProjectDocuments(beam.DoFn):
         places = _places(projected.filter(pc.invert(is_read)), _REJECTED)
         projected = projected.filter(pc.and_(pc.is_valid(projected["document_id"]), is_read))
         if chunk.generation:
-            places = pa.concat_tables([places, _places(projected, _READ)])
+            places = pa.concat_tables([places, _places(projected, _READ), _files(projected)])
         projected = pa.concat_tables([projected, places])
         ids = projected["document_id"].to_pylist()
         group = np.array([group_of(id_, self._groups) for id_ in ids], dtype=np.int64)
         yield from split(projected, group, self._groups)
+
+
+def _files(rows: pa.Table) -> pa.Table:
+    """The files of the rows: none of them is one any more that can't be read at all."""
+    first = {file: row for row, file in enumerate(rows["source_file"].to_pylist())}
+    rows = rows.take(pa.array(first.values(), pa.int64()))
+    whole = pa.array([-1] * len(rows), pa.int64())
+    return _places(
+        rows.set_column(rows.column_names.index("source_row"), "source_row", whole), _READ
+    )
 
 
 def _places(rows: pa.Table, stands_for: int) -> pa.Table:

@@ -86,7 +86,10 @@ class ChunkRun:
 
 @dataclass(slots=True)
 class Document:
-    """A row of the corpus; one that can't be used has no text and says why."""
+    """A row of the corpus; one that can't be used has no text and says why.
+
+    A row is lost where its file can't be read: which document it holds is not known.
+    """
 
     source_row: int
     document_id: str | None = None
@@ -95,6 +98,7 @@ class Document:
     content_hash: str | None = None
     text: str | None = None
     rejected: list[Rejection] = field(default_factory=list)
+    is_lost: bool = False
 
 
 @dataclass(slots=True)
@@ -187,7 +191,7 @@ def read_documents(run: ChunkRun) -> Iterator[Document]:
 def _unreadable(run: ChunkRun) -> Document:
     reason = f"not a readable Parquet file: {run.unreadable}"
     # A file whose rows can't be counted has no row that could be named.
-    return Document(source_row=-1, rejected=[Rejection("read", None, reason)])
+    return Document(source_row=-1, rejected=[Rejection("read", None, reason)], is_lost=True)
 
 
 def _corrupt(run: ChunkRun, begin: int, error: Exception) -> Iterator[Document]:
@@ -197,7 +201,7 @@ def _corrupt(run: ChunkRun, begin: int, error: Exception) -> Iterator[Document]:
         f"can't be read: {' '.join(str(error).split())}"
     )
     for row in range(begin, run.end):
-        yield Document(source_row=row, rejected=[Rejection("read", None, reason)])
+        yield Document(source_row=row, rejected=[Rejection("read", None, reason)], is_lost=True)
 
 
 def _is_corruption(error: Exception) -> bool:

@@ -21,6 +21,7 @@ from pfn_kg.pfn.inference.head_reader import HeadReader
 from pfn_kg.pfn.inference.inputs import InputEncoder
 from pfn_kg.pfn.inference.precision import default_precision, tf32_products
 from pfn_kg.pfn.inference.quiet_loading import no_progress_bar
+from pfn_kg.pfn.inference.reading_time import ReadingTime
 from pfn_kg.pfn.inference.resolved_heads import resolved_records
 from pfn_kg.pfn.inference.sentences import split_sentences
 from pfn_kg.pfn.inference.token_budget import default_token_budget
@@ -291,6 +292,7 @@ class Extractor:
         relation_floor: float = DEFAULT_FLOOR,
         token_budget: int | None = None,
         window_tokens: int | None = None,
+        timing: ReadingTime | None = None,
     ) -> HeadColumns:
         """Reads the sentences of documents and keeps all that scores at least the floors.
 
@@ -304,6 +306,7 @@ class Extractor:
             relation_floor: least score of a head triple.
             window_tokens: pieces of a window of consecutive sentences that are read together;
                 0 reads each sentence by itself. The model's own by default.
+            timing: is told how long reading took; None if nobody asks.
 
         Returns:
             What the model says of all documents; what could not be read stands in `errors`.
@@ -320,6 +323,7 @@ class Extractor:
                 relation_floor=relation_floor,
                 token_budget=token_budget or self._token_budget(window_tokens),
                 window_tokens=window_tokens,
+                timing=timing,
             )
             return reader.read(texts, sentences)
 

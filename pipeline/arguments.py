@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 import yaml
 
+from pfn_kg.pipeline.logs import LogFormat
 from pfn_kg.schemas.assemble import assemble
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.options import Option, Options, option, options_of
@@ -59,7 +60,17 @@ class WorkerOptions(Options):
     )
 
 
-class JobOptions(ConfigOptions, WorkerOptions):
+class LogOptions(Options):
+    """How a job speaks on standard error."""
+
+    log_format: LogFormat = option(
+        "text",
+        "of all lines on standard error; json: one object a line, for programs that collect them",
+        group="Job",
+    )
+
+
+class JobOptions(ConfigOptions, WorkerOptions, LogOptions):
     """The options of a job as a whole."""
 
     max_rejected: int | None = option(

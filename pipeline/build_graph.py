@@ -40,6 +40,7 @@ from pfn_kg.transforms.graph.write_tables import WriteTables, write_redirects
 from pfn_kg.transforms.merging.merge_entities import MergeEntities, MergeOptions
 from pfn_kg.transforms.merging.redirects import FindRedirects
 from pfn_kg.transforms.plumbing.files import join, replace
+from pfn_kg.transforms.plumbing.metrics import count
 from pfn_kg.transforms.tables.parts import TablePart
 
 #: The file that the counts are written to.
@@ -173,7 +174,8 @@ class BuildGraph(beam.PTransform):
             | "FindRedirects" >> FindRedirects(made.moved, self._old, planned)
             | "WriteRedirects" >> beam.Map(write_redirects, self._folder, parquet_bytes, planned)
         )
-        counts += [made.counts, violations, redirects, written.counts]
+        counted = made.counts | "CountChunks" >> beam.Map(_count_chunk)
+        counts += [counted, violations, redirects, written.counts]
         if self._rdf is not None:
             # The sink reads the tables that were written, as it reads those of any graph.
             rdf = written.parts | "Rdf" >> WriteGraph(self._rdf, join(self._folder, "rdf"))
@@ -219,6 +221,17 @@ def _rdf_counts(counts: dict[str, int]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if name.startswith("rdf_")}
 
 
+def _count_chunk(counts: dict[str, int]) -> dict[str, int]:
+    count("build_chunks")
+    for name in ("documents", "sentences", "mentions", "triples"):
+        count(f"build_{name}", counts.get(name, 0))
+    for stage in ("read", "split", "extract", "deduplicate"):
+        count(f"build_rejected_{stage}", counts.get(f"rejected.{stage}", 0))
+    return counts
+
+
 def _write_counts(counts: dict[str, int], path: str) -> str:
+    for name in ("entities", "values", "relations"):
+        count(f"build_{name}", counts.get(name, 0))
     replace(path, json.dumps(counts).encode())
     return path

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pfn_kg.pfn.calibration import calibration_of
 from pfn_kg.pipeline.alias_files import (
     ALIAS_KEYS_FILE,
     keep_aliases,
@@ -34,7 +33,9 @@ from pfn_kg.pipeline.correction_inputs import (
     say_what_is_idle,
 )
 from pfn_kg.pipeline.correction_precision import precision_record
+from pfn_kg.pipeline.fact_thresholds import fact_options
 from pfn_kg.pipeline.folders import delete_folder
+from pfn_kg.pipeline.job_metrics import job_metrics
 from pfn_kg.pipeline.locks import Owner, hold, write_owner
 from pfn_kg.pipeline.losses import check_labels, say_what_is_lost
 from pfn_kg.pipeline.manifest import (
@@ -60,6 +61,8 @@ from pfn_kg.pipeline.snapshots import (
     place_of,
     write_record,
 )
+from pfn_kg.pipeline.telemetry import record as watched
+from pfn_kg.pipeline.telemetry import span
 from pfn_kg.pipeline.write_graph import OWN_FILES
 from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.build_options import BuildOptions
@@ -104,7 +107,7 @@ def run_build(
     options = options or BuildOptions()
     directory = absolute(directory)
     read_extracted(directory)
-    with hold(directory, "build"):
+    with hold(directory, "build"), span("build", directory=directory):
         return _build(directory, options, pipeline_args)
 
 
@@ -112,7 +115,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
     started = time.monotonic()
     manifest = read_extracted(directory)
     label_schema = _label_schema(directory, options)
-    facts = _fact_options(manifest, options)
+    facts = fact_options(manifest, options)
     rdf = _rdf_sink(manifest, label_schema, options)
     aliases = (
         None
@@ -152,7 +155,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
                 released,
             )
         rows = kept_rows(directory, label_schema, facts) if options.keep_rows else None
-        with running(pipeline_args) as pipeline:
+        with running(pipeline_args, "build") as pipeline:
             chunks, removed = manifest.read_lists(pipeline, directory)
             _ = chunks | "Graph" >> BuildGraph(
                 graph,
@@ -168,6 +171,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
                 kept=rows,
             )
         counts: dict[str, int] = json.loads(read_bytes(join(graph, COUNTS_FILE)))
+        metrics = job_metrics(pipeline.result, "build")
         _delete_working_files(graph)
         alias_hash = keep_aliases(graph, aliases)
         outcomes = None if corrections is None else read_outcomes(graph)
@@ -186,10 +190,12 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
                 seconds=round(time.monotonic() - started, 3),
                 counts=counts,
                 **({"precision": precision} if precision else {}),
+                **({"metrics": metrics} if metrics else {}),
             ),
             versions=versions(),
         )
         write_record(directory, record)
+        watched("build", record.build.seconds, metrics, directory=directory)
         _publish(directory, manifest, record)
     except BaseException:
         _give_up(directory, path)
@@ -359,39 +365,3 @@ def _rdf_sink(
     language = options.label_language or manifest.configuration.language
     language = None if language == "none" else language
     return RdfSink(label_schema, options.rdf.changed(language=language))
-
-
-def _fact_options(manifest: Manifest, options: BuildOptions) -> FactOptions:
-    return FactOptions(
-        entity_threshold=_threshold(manifest, options, "entity"),
-        relation_threshold=_threshold(manifest, options, "relation"),
-        across_threshold=(
-            None
-            if options.across_threshold is None
-            else _checked(manifest, options.across_threshold, "across", kept="relation")
-        ),
-        head_policy=options.head_policy,
-        constraint_policy=options.constraint_policy,
-        sentences=options.sentences,
-        rules=options.rules,
-        names=options.names,
-        fact_calibration=calibration_of(manifest.model.calibration, "fact"),
-    )
-
-
-def _threshold(manifest: Manifest, options: BuildOptions, kind: str) -> float:
-    """The threshold that was given, else the model's; never below what extractions hold."""
-    given = getattr(options, f"{kind}_threshold")
-    threshold: float = getattr(manifest.model, f"{kind}_threshold") if given is None else given
-    return _checked(manifest, threshold, kind, kept=kind)
-
-
-def _checked(manifest: Manifest, threshold: float, kind: str, *, kept: str) -> float:
-    """A threshold, unless extractions kept fewer scores than it would accept."""
-    floor = getattr(manifest.configuration, f"{kept}_floor")
-    if threshold < floor:
-        raise ConfigurationError(
-            f"{threshold} is below {floor}, from which on scores were kept by the extraction",
-            field=f"{kind}_threshold",
-        )
-    return threshold

@@ -15,11 +15,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 from types import ModuleType
 
-from pfn_kg.pipeline.arguments import Call, all_options, parse, spelt, with_flags
+from pfn_kg.pipeline.arguments import (
+    Call,
+    LogOptions,
+    all_options,
+    parse,
+    spelt,
+    with_flags,
+)
 from pfn_kg.pipeline.help import help_text
 from pfn_kg.pipeline.interruption import end_on_signals
-from pfn_kg.pipeline.logs import configure_logging
+from pfn_kg.pipeline.logs import LogFormat, configure_logging, tell
 from pfn_kg.pipeline.places import check_places
+from pfn_kg.pipeline.telemetry import telemetry
 from pfn_kg.schemas.errors import ConfigurationError, StepError
 
 #: Command: module in `pfn_kg.pipeline.commands`, and what it does.
@@ -29,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "extract": ("extract", "run the model over a corpus, chunk by chunk"),
     "build": ("build", "build the graph from extractions, without the model"),
     "remove": ("remove", "take documents out and build the graph again"),
+    "retry": ("retry", "read what was rejected once more"),
     "predict": ("predict", "mentions and triples of a text"),
     "train": ("train", "train a model"),
     "evaluate": ("evaluate", "score a model on annotated sentences"),
@@ -40,6 +49,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "search": ("search", "find the sentences that answer a question, with their facts"),
     "show": ("show", "show the facts of an entity with their best sentences"),
     "status": ("status", "tell the state of an output folder, and what is left to do"),
+    "history": ("history", "tell what was done to an output folder, and what came out"),
     "diff": ("diff", "tell what is new, gone or changed between two graphs"),
     "view": ("view", "show the graph of a run in a browser"),
     "mcp": ("mcp", "serve the graph of a run to an assistant (Model Context Protocol)"),
@@ -52,9 +62,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 # What Beam adds to the message of an error.
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
-
-#: Commands of the interface that are not built yet.
-NOT_BUILT = ("retry",)
 
 # Between two runs of the garbage collector; Python's own default is 700.
 _OBJECTS_BETWEEN_COLLECTIONS = 200_000
@@ -112,8 +119,6 @@ def _run(arguments: list[str]) -> int:
     if command is None or command in _HELP:
         print(overview())
         return 2 if command is None else 0
-    if command in NOT_BUILT:
-        return _complain(f"{command}: this command is not built yet", 2)
     if command not in COMMANDS:
         kind = "option" if command.startswith("-") else "command"
         return _complain(f"{command}: no {kind} of pfn-kg; see pfn-kg --help", 2)
@@ -126,11 +131,12 @@ def _run(arguments: list[str]) -> int:
     call = Call(command, {})
     try:
         call = parse(command, module.OPTIONS, rest, call)
-        configure_logging(bool(call.given.get("debug")))
+        configure_logging(bool(call.given.get("debug")), _log_format(call, module))
         if call.beam and not getattr(module, "TAKES_BEAM_OPTIONS", False):
             raise ConfigurationError(f"{call.beam[0]}: {command} takes no options of Beam")
         check_places(call.given, call.beam)
-        code: int = module.main(call)
+        with telemetry(command):
+            code: int = module.main(call)
         return code
     except ConfigurationError as error:
         return _complain(explain(error, call), 2)
@@ -144,6 +150,11 @@ def _run(arguments: list[str]) -> int:
         if call.given.get("debug"):
             raise
         return _complain(_reason(error, call), 1)
+
+
+def _log_format(call: Call, module: ModuleType) -> LogFormat:
+    is_known = any(option.name == "log_format" for option in all_options(module.OPTIONS))
+    return call.of(LogOptions).log_format if is_known else "text"
 
 
 def command_module(command: str) -> ModuleType:
@@ -220,7 +231,7 @@ def explain(error: ConfigurationError, call: Call) -> str:
 
 def _complain(message: str, code: int) -> int:
     line = " ".join(message.split())
-    print(f"pfn-kg: {line}", file=sys.stderr)
+    tell(f"pfn-kg: {line}", level="ERROR", exit_code=code)
     return code
 
 

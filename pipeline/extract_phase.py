@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import apache_beam as beam
 
-from pfn_kg.pfn.checkpoint import (
-    SHIPPED,
-    find_model,
-    model_hash,
-    read_config,
-    read_label_schema,
-)
-from pfn_kg.pfn.checksums import check_checksums
 from pfn_kg.pipeline.finished_chunks import Watcher, check_finished, finished_by_run
-from pfn_kg.pipeline.folders import check_writable
 from pfn_kg.pipeline.interruption import hint
+from pfn_kg.pipeline.job_metrics import job_metrics
 from pfn_kg.pipeline.locks import hold
 from pfn_kg.pipeline.manifest import (
     Configuration,
@@ -30,8 +21,6 @@ from pfn_kg.pipeline.manifest import (
     InputFile,
     Manifest,
     ModelRecord,
-    find_manifest,
-    read_extracted,
     versions,
 )
 from pfn_kg.pipeline.manifest_lists import ChunkList, ChunkRecord
@@ -43,22 +32,22 @@ from pfn_kg.pipeline.manifest_updates import (
     update_manifest,
 )
 from pfn_kg.pipeline.options import is_local_run, pipeline_options
+from pfn_kg.pipeline.prepare_extraction import PACKED, PreparedExtraction
 from pfn_kg.pipeline.progress import Progress
-from pfn_kg.pipeline.reading_defaults import with_reading_defaults
+from pfn_kg.pipeline.retry import recorded_corpus
 from pfn_kg.pipeline.running import running
-from pfn_kg.pipeline.snapshots import extraction_digest
-from pfn_kg.schemas.assemble import validate
+from pfn_kg.pipeline.telemetry import record, span
+from pfn_kg.pipeline.whole_corpus import gone_documents, with_removed
 from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.schemas.extract_options import RECORDED_OPTIONS, ExtractOptions
-from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.extract_options import OF_ONE_CALL
 from pfn_kg.transforms.documents.changed_rows import ChangedRuns, WriteRunNames
+from pfn_kg.transforms.documents.gone_documents import WholeCorpus
 from pfn_kg.transforms.documents.groups import groups_for_rows
+from pfn_kg.transforms.documents.rejected_rows import RejectedRuns
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.extraction.inference import ExtractChunks, PFNModelHandler
 from pfn_kg.transforms.extraction.run_lists import RunList
 from pfn_kg.transforms.plumbing.files import (
-    absolute,
-    is_local,
     join,
     make_folder,
     read_bytes,
@@ -66,161 +55,8 @@ from pfn_kg.transforms.plumbing.files import (
 )
 from pfn_kg.transforms.plumbing.listing import (
     delete_partial,
-    local_copy,
 )
-from pfn_kg.transforms.reading.plan import Plan, plan_extraction
-
-#: What a manifest has beside the options where chunks span files.
-PACKED = "chunks_span_files"
-
-
-class PreparedExtraction(NamedTuple):
-    """All that was checked and fixed before any work is done.
-
-    Attributes:
-        options: with token budget, windows and floors set.
-        model: what workers load: a folder, or the name of a shipped model.
-        model_hash: of configuration, weights and tokenizer.
-        thresholds: of the model, entity and relation.
-        calibration: of the model, as in `PFNConfig.calibration`.
-        label_schema: of the model.
-        plan: what is to be read.
-        run_id: of the run that is resumed or added to; a new one otherwise.
-        found: the manifest of the output folder, if it has one.
-        added_to: the manifest of the graph that is added to, if any.
-    """
-
-    options: ExtractOptions
-    model: str
-    model_hash: str
-    thresholds: tuple[float, float]
-    calibration: dict[str, Any] | None
-    label_schema: LabelSchema
-    plan: Plan
-    run_id: str
-    found: Manifest | None = None
-    added_to: Manifest | None = None
-
-
-def prepare_extraction(
-    options: ExtractOptions, pipeline_args: Sequence[str] = ()
-) -> PreparedExtraction:
-    """Validates everything and makes the plan; writes nothing.
-
-    Args:
-        options: of the command.
-        pipeline_args: Beam's own options; without a runner, FnApiRunner.
-
-    Raises:
-        ConfigurationError: if an option, the model, the corpus or the output is wrong.
-    """
-    output = absolute(options.output)
-    check_writable(output)
-    manifest = read_extracted(output) if options.into else find_manifest(output)
-    if options.into and manifest is not None:
-        options = _as_recorded(options, manifest)
-    elif manifest is not None and (manifest.removed is not None or manifest.last_generation):
-        raise ConfigurationError(
-            f"{options.output} holds a graph that was changed by `into` or `pfn-kg remove`; "
-            "go on by `into`",
-            field="output",
-        )
-    elif manifest is not None and not options.resume:
-        unfinished = manifest.state == "extracting"
-        hint = "`resume` goes on with it" if unfinished else "choose another folder, or `resume`"
-        raise ConfigurationError(f"{options.output} holds a run already; {hint}", field="output")
-    remote = options.model is not None and not is_local(options.model)
-    try:
-        folder = local_copy(options.model) if remote else find_model(options.model)  # type: ignore[arg-type]
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"{error}", field="model") from None
-    config = read_config(folder)
-    check_checksums(folder)
-    thresholds = (float(config["entity_threshold"]), float(config["relation_threshold"]))
-    if remote:
-        model = str(options.model)
-    else:
-        # A shipped model has the same name on every worker, but not the same folder.
-        shipped = folder.parent == SHIPPED
-        model = folder.name if shipped else str(folder.absolute())
-    options = with_reading_defaults(
-        options,
-        config=config,
-        recorded={} if manifest is None else manifest.configuration.recorded(),
-        is_local=is_local_run(pipeline_args),
-    )
-    options = options.changed(
-        output=output,
-        entity_floor=min(options.entity_floor, thresholds[0]),
-        relation_floor=min(options.relation_floor, thresholds[1]),
-    )
-    hash_ = model_hash(folder)
-    live_version = None
-    if options.into and manifest is not None:
-        if manifest.model.hash != hash_:
-            raise ConfigurationError(
-                f"the graph in {output} was made by another model", field="model"
-            )
-        live_version = extraction_digest(manifest)
-    elif manifest is not None:
-        _check_resumable(options, hash_, manifest)
-    recorded_id = manifest.run_id if manifest is not None else None
-    return PreparedExtraction(
-        options=options,
-        model=model,
-        model_hash=hash_,
-        thresholds=thresholds,
-        calibration=config.get("calibration"),
-        label_schema=read_label_schema(folder),
-        plan=plan_extraction(
-            options, hash_, live_version, packed=options.into or _was_packed(manifest)
-        ),
-        run_id=recorded_id or uuid.uuid4().hex,
-        found=manifest,
-        added_to=manifest if options.into else None,
-    )
-
-
-def _was_packed(manifest: Manifest | None) -> bool:
-    """Whether the chunks of the run that is resumed span files; those of older versions don't."""
-    return manifest is None or bool(manifest.configuration.recorded().get(PACKED))
-
-
-def _as_recorded(options: ExtractOptions, manifest: Manifest) -> ExtractOptions:
-    """The options of an update: what is not given is that of the run that it adds to."""
-    recorded = manifest.configuration.recorded()
-    taken = {
-        name: recorded[name]
-        for name in RECORDED_OPTIONS
-        if name in recorded and name not in options.model_fields_set
-    }
-    if options.model is None:
-        taken["model"] = manifest.model.name
-    options = validate(ExtractOptions, dict(options) | taken)
-    # What one document says would else depend on when it came.
-    for name in ("language", "window_tokens", "dehyphenate", "entity_floor", "relation_floor"):
-        if name in recorded and getattr(options, name) != recorded[name]:
-            raise ConfigurationError(
-                f"{getattr(options, name)!r}, but the graph in {options.output} was extracted "
-                f"with {recorded[name]!r}",
-                field=name,
-            )
-    return options
-
-
-def _check_resumable(options: ExtractOptions, hash_: str, manifest: Manifest) -> None:
-    """Refuses to mix extractions of two models or with two sets of options in one folder."""
-    if manifest.model.hash not in ("", hash_):
-        raise ConfigurationError(
-            f"the run in {options.output} was begun by another model", field="model"
-        )
-    recorded = manifest.configuration.recorded()
-    for name, value in options.what_extractions_depend_on().items():
-        if name in recorded and recorded[name] != value:
-            raise ConfigurationError(
-                f"{value!r}, but the run in {options.output} was begun with {recorded[name]!r}",
-                field=name,
-            )
+from pfn_kg.transforms.reading.plan import Plan
 
 
 def check_device(device: str, pipeline_args: Sequence[str] = ()) -> None:
@@ -260,7 +96,7 @@ def run_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str] = 
         make_folder(output)
     except OSError as error:
         raise ConfigurationError(f"{output} can't be made: {error}", field="output") from None
-    with hold(output, "extract"):
+    with hold(output, "extract"), span("extract", directory=output):
         return _extract(prepared, pipeline_args)
 
 
@@ -280,9 +116,10 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
     manifest = Manifest(
         run_id=prepared.run_id,
         state="extracting",
-        inputs=_inputs(plan, added_to),
+        inputs=_inputs(plan, added_to if options.most_gone is None else None),
         configuration=Configuration.model_validate(
-            options.model_dump(mode="json", exclude={"output", "resume", "into"})
+            options.model_dump(mode="json", exclude=set(OF_ONE_CALL))
+            | ({"corpus": recorded_corpus(added_to)} if options.retry else {})
             | ({PACKED: True} if plan.packed else {})
         ),
         model=ModelRecord(
@@ -328,10 +165,12 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
     planned = RunList(folder.path, sign, plan.runs)
     # What an update reads is known to the workers alone.
     wanted_file = join(folder.path, f"wanted-{sign}")
+    most_gone = options.most_gone
+    whole = None if most_gone is None else WholeCorpus(folder.path, sign, most_gone)
     with (
         hint(how_to_go_on),
         progress or nullcontext(),
-        running(pipeline_args) as pipeline,
+        running(pipeline_args, None if progress else "extract") as pipeline,
     ):
         numbered = pipeline | "Runs" >> planned.reader()
         if added_to is None:
@@ -339,7 +178,13 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
         else:
             live = added_to.read_lists(pipeline, options.output)
             rows = plan.rows + sum(chunk.counts.get("rows", 0) for chunk in before_it)
-            runs = numbered | "Changed" >> ChangedRuns(*live, groups=groups_for_rows(rows))
+            groups = groups_for_rows(rows)
+            of_interest = (
+                RejectedRuns(*live, groups=groups)
+                if options.retry
+                else ChangedRuns(*live, groups=groups, whole=whole)
+            )
+            runs = numbered | "Changed" >> of_interest
             _ = runs | "WantedRuns" >> WriteRunNames(wanted_file)
         _ = runs | "Extract" >> ExtractChunks(
             folder.path,
@@ -350,6 +195,8 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
             sign=sign,
         )
     seconds = time.monotonic() - started
+    metrics = job_metrics(pipeline.result, "extract")
+    gone = None if whole is None else gone_documents(whole, options.output)
     wanted = None if added_to is None else set(json.loads(read_bytes(wanted_file)))
     delete_partial(folder.path)
     finished = finished_by_run(folder, plan)
@@ -370,11 +217,17 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
         "sentences_per_second": round(counts["sentences"] * share / seconds, 1),
         "documents_per_second": round(read / seconds, 2),
     }
+    if metrics:
+        extraction["metrics"] = metrics
+    record("extract", seconds, metrics, directory=options.output)
     if added_to is not None:
         extraction["unchanged_rows"] = unchanged
         records = [*before_it, *records]
         # What the last build was made with is how the next one is made.
         new = {name: getattr(manifest, name) for name in manifest.model_fields_set}
+        if gone is not None:
+            extraction["gone_documents"] = len(gone)
+            new["removed"] = with_removed(added_to, options.output, gone)
         manifest = added_to.changed(**new)
     done = manifest.changed(
         state="extracted", chunks=ChunkList.of(records), extract=ExtractionRecord(**extraction)

@@ -68,7 +68,9 @@ class FinishedRun(NamedTuple):
         Args:
             settings: all that decides what of the graph is written, and how.
         """
-        build = self.build.model_dump(mode="json", exclude_unset=True, exclude={"seconds"})
+        build = self.build.model_dump(
+            mode="json", exclude_unset=True, exclude={"seconds", "metrics"}
+        )
         # How many snapshots are kept changes no graph.
         build["options"] = {k: v for k, v in build["options"].items() if k != "keep_builds"}
         decides = {

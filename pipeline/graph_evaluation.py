@@ -13,12 +13,13 @@ import pyarrow as pa
 
 from pfn_kg.pfn.readers.docred import GoldDocument
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
-from pfn_kg.pipeline.extract_phase import PreparedExtraction, prepare_extraction, run_extraction
+from pfn_kg.pipeline.extract_phase import run_extraction
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
 from pfn_kg.pipeline.gold_extractions import write_gold_run
 from pfn_kg.pipeline.graph_scores import by_document, score_graph
 from pfn_kg.pipeline.link_scores import LinkedMention, score_links
 from pfn_kg.pipeline.name_kinds import Named, NameKinds
+from pfn_kg.pipeline.prepare_extraction import PreparedExtraction, prepare_extraction
 from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.sinks.tables import parquet_bytes
 from pfn_kg.transforms.names.entity_keys import EntityKeys

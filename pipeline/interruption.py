@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pfn_kg.pipeline.logs import as_line
+
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 # For so long, in seconds, the line may be made and jobs be cancelled; then it says less.
 _PATIENCE = 1.0
@@ -115,7 +117,8 @@ def _end(number: signal.Signals, spell: Callable[[str], str]) -> None:
     said = [text for text in (*of_jobs, *map(spell, hints)) if text]
     line = "; ".join([_WORDS[number], *said])
     with suppress(OSError):
-        os.write(stderr, f"pfn-kg: {line}\n".encode())
+        said_as = as_line(f"pfn-kg: {line}", level="ERROR", exit_code=128 + number)
+        os.write(stderr, f"{said_as}\n".encode())
     for folder in list(_temporary):
         shutil.rmtree(folder, ignore_errors=True)
     os._exit(128 + number)

@@ -25,6 +25,7 @@ from pfn_kg.pipeline.manifest_parts import (
     BuildRecord,
     Configuration,
     ExtractionRecord,
+    HistoryEvent,
     InputFile,
     LoadRecord,
     ModelRecord,
@@ -67,6 +68,7 @@ class Manifest(Part):
             finished.
         build: of the current snapshot.
         loads: by the name of the graph in the database.
+        history: what was done to the folder, the last one last; old events are left out.
     """
 
     version: int = MANIFEST_VERSION
@@ -82,6 +84,7 @@ class Manifest(Part):
     graph: str | None = None
     build: BuildRecord | None = None
     loads: dict[str, LoadRecord] = Field(default_factory=dict)
+    history: tuple[HistoryEvent, ...] = ()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], source_name: str = "manifest") -> Manifest:

@@ -79,6 +79,9 @@ class ExtractionRecord(Part):
         sentences_per_second: of those that this run read.
         documents_per_second: likewise.
         unchanged_rows: of an update, rows whose document the graph had already.
+        gone_documents: of an update by the whole corpus, documents that it lacks and that were
+            removed, with those that had been rejected.
+        metrics: what the job counted, as in `pfn_kg.pipeline.job_metrics.job_metrics`.
     """
 
     seconds: float = 0.0
@@ -87,6 +90,8 @@ class ExtractionRecord(Part):
     sentences_per_second: float = 0.0
     documents_per_second: float = 0.0
     unchanged_rows: int | None = None
+    gone_documents: int | None = None
+    metrics: dict[str, int | dict[str, int]] = {}
 
 
 class BuildRecord(Part):
@@ -98,12 +103,14 @@ class BuildRecord(Part):
         counts: of rows by table, of what rules did and so on.
         precision: of the model by the facts that corrections judge, as in
             `pfn_kg.pipeline.correction_precision.precision_record`; absent without any.
+        metrics: as in `ExtractionRecord`.
     """
 
     options: dict[str, Any] = {}
     seconds: float = 0.0
     counts: dict[str, int] = {}
     precision: dict[str, Any] | None = None
+    metrics: dict[str, int | dict[str, int]] = {}
 
 
 class LoadRecord(Part):
@@ -126,3 +133,24 @@ class LoadRecord(Part):
     counts: dict[str, int] = {}
     seconds: float = 0.0
     versions: dict[str, str] = {}
+
+
+class HistoryEvent(Part):
+    """One change of an output folder.
+
+    Attributes:
+        what: `extract`, `build`, `remove` or `rollback`.
+        time: when it was finished, in UTC (ISO 8601).
+        snapshot: path of the graph that became the current one; None where none did.
+        seconds: that it took; None where nobody counted.
+        counts: what came out, by name.
+        options: those that are not what they were the time before: by name, the value before and
+            after.
+    """
+
+    what: str
+    time: str
+    snapshot: str | None = None
+    seconds: float | None = None
+    counts: dict[str, int] = {}
+    options: dict[str, tuple[Any, Any]] = {}

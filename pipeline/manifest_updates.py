@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from pfn_kg.pipeline.history import with_events
 from pfn_kg.pipeline.locks import hold_manifest
 from pfn_kg.pipeline.manifest import Manifest, find_manifest, manifest_path, write_manifest
 from pfn_kg.pipeline.manifest_lists import delete_other_lists
@@ -15,7 +16,7 @@ from pfn_kg.transforms.plumbing.listing import delete_partial
 _logger = logging.getLogger(__name__)
 
 # What belongs to the graph, and not to the extractions.
-_OF_GRAPH = ("graph", "build", "loads")
+_OF_GRAPH = ("graph", "build", "loads", "history")
 
 
 def update_manifest(
@@ -52,6 +53,8 @@ def put_manifest(
     with hold_manifest(directory, command):
         manifest = find_manifest(directory)
         made = make(manifest)
+        if made != manifest:
+            made = with_events(manifest, made, command)
         # Lists of an older version get files of their own.
         if made != manifest or any(list_.rows is not None for list_ in made.lists):
             write_manifest(directory, made)

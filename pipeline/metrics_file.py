@@ -6,7 +6,7 @@ the exporter tells when the file was written (`node_textfile_mtime_seconds`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -147,7 +147,21 @@ def metrics_text(manifest: Manifest, directory: str) -> str:
                 [(of_folder, build.seconds)],
             ),
         ]
+    if samples := [
+        *_of_jobs(of_folder, "extract", extraction.metrics),
+        *_of_jobs(of_folder, "build", {} if build is None else build.metrics),
+    ]:
+        gauges.append(_Gauge("metric", "What the workers of a phase counted, by name.", samples))
     return "".join(map(_lines, gauges))
+
+
+def _of_jobs(
+    labels: Mapping[str, str], phase: str, metrics: Mapping[str, int | Mapping[str, int]]
+) -> Iterator[tuple[Mapping[str, str], float]]:
+    for name, value in metrics.items():
+        statistics = value if isinstance(value, Mapping) else {"sum": value}
+        for statistic, number in statistics.items():
+            yield {**labels, "phase": phase, "name": name, "statistic": statistic}, number
 
 
 def _by_kind(

@@ -1,14 +1,19 @@
-"""Progress of a local run, on standard error."""
+"""Progress of a run, on standard error: by the files of a local one, by the metrics of a job."""
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+from pfn_kg.pipeline.logs import tell
+
+if TYPE_CHECKING:
+    from pfn_kg.pipeline.job_metrics import Metrics
+    from pfn_kg.transforms.plumbing.metrics import Phase
 
 
 class Progress:
@@ -31,7 +36,7 @@ class Progress:
     ):
         self._total = total
         self._finished = finished
-        self._stream = stream or sys.stderr
+        self._stream = stream
         self._seconds = seconds
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -83,7 +88,7 @@ class Progress:
         line = progress_line(
             self._counts, self._before["rows"], self._total, time.monotonic() - self._started
         )
-        print(line, file=self._stream, flush=True)
+        tell(line, stream=self._stream, rows=self._before["rows"] + self._counts["rows"])
 
 
 def progress_line(counts: Counter[str], before: int, total: int, seconds: float) -> str:
@@ -105,6 +110,59 @@ def progress_line(counts: Counter[str], before: int, total: int, seconds: float)
         f"{counts['head_triples']} head triples above the floor, {counts['rejected']} rejected, "
         f"{remaining} left"
     )
+
+
+class JobProgress:
+    """Prints now and then what a job on a runner has counted, while it goes on.
+
+    Args:
+        phase: of the job.
+        metrics: gives what is counted by now; nothing where that is not known.
+        seconds: between two questions.
+    """
+
+    def __init__(self, phase: Phase, metrics: Callable[[], Metrics], seconds: float = 30.0):
+        self._phase = phase
+        self._metrics = metrics
+        self._seconds = seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> JobProgress:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        # The runner may not answer any more, and nobody waits for it.
+        self._thread.join(1.0)
+
+    def _watch(self) -> None:
+        last: Metrics = {}
+        while not self._stop.wait(self._seconds):
+            metrics = self._metrics()
+            if metrics and metrics != last and not self._stop.is_set():
+                last = metrics
+                tell(job_line(self._phase, metrics), metrics=metrics)
+
+
+def job_line(phase: Phase, metrics: Metrics) -> str:
+    """One line: what the workers of a job have counted by now.
+
+    Args:
+        phase: of the job.
+        metrics: by name.
+    """
+    begin = "build_" if phase == "build" else ""
+    kinds = ("documents", "sentences", "mentions", "triples" if begin else "head_triples")
+    counts = {kind: metrics.get(f"{begin}{kind}", 0) for kind in kinds}
+    rejected = sum(
+        value
+        for name, value in metrics.items()
+        if name.startswith(f"{begin}rejected_") and isinstance(value, int)
+    )
+    said = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
+    return f"{phase}: {said}, {rejected} rejected"
 
 
 def _duration(seconds: float) -> str:

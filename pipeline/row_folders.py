@@ -21,7 +21,7 @@ from pfn_kg.transforms.plumbing.listing import list_folder
 
 #: The folder, in the output folder.
 ROWS = "rows"
-# The code that makes rows.
+# The code that makes rows, and the tables that it reads.
 _CODE = ("pfn_kg.pfn", "pfn_kg.schemas", "pfn_kg.transforms")
 
 
@@ -50,7 +50,7 @@ def _code() -> str:
     digest = blake2b(digest_size=16)
     for package in _CODE:
         for folder in map(Path, importlib.import_module(package).__path__):
-            for path in sorted(folder.rglob("*.py")):
+            for path in sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".tsv")):
                 digest.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 

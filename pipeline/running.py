@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import apache_beam as beam
@@ -11,12 +11,18 @@ from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from pfn_kg.pipeline.interruption import cancelled_on_exit
+from pfn_kg.pipeline.job_metrics import Metrics, job_metrics
 from pfn_kg.pipeline.local.runner import local_pipeline
 from pfn_kg.pipeline.options import pipeline_options
+from pfn_kg.pipeline.progress import JobProgress
+from pfn_kg.transforms.plumbing.metrics import Phase
+
+#: Between two lines about a job on a runner.
+PROGRESS_SECONDS = 30.0
 
 
 @contextmanager
-def running(arguments: Sequence[str]) -> Iterator[beam.Pipeline]:
+def running(arguments: Sequence[str], phase: Phase | None = None) -> Iterator[beam.Pipeline]:
     """A pipeline that runs when the block is left, until it is done.
 
     Workers elsewhere would go on when this process is interrupted, so their job is cancelled.
@@ -24,6 +30,8 @@ def running(arguments: Sequence[str]) -> Iterator[beam.Pipeline]:
     Args:
         arguments: options of Beam. Without any, `LocalRunner` runs the pipeline in this process;
             with options, but without a runner among them, Beam's FnApiRunner does.
+        phase: whose metrics are printed now and then, where a runner tells them before the end;
+            None prints nothing.
 
     Raises:
         ConfigurationError: as `pipeline_options` does.
@@ -53,7 +61,11 @@ def running(arguments: Sequence[str]) -> Iterator[beam.Pipeline]:
         result = pipeline.started
         return "" if result is None else f"{_job(result)} of {runner} may go on: cancel it there"
 
-    with cancelled_on_exit(cancel, if_it_takes_too_long), pipeline:
+    def metrics() -> Metrics:
+        return {} if phase is None else job_metrics(pipeline.started, phase)
+
+    progress = nullcontext() if phase is None else JobProgress(phase, metrics, PROGRESS_SECONDS)
+    with cancelled_on_exit(cancel, if_it_takes_too_long), progress, pipeline:
         yield pipeline
 
 

@@ -39,7 +39,8 @@ class WriteNeo4j(beam.PTransform):
         uri: of the server, such as `neo4j+s://host:7687`.
         database: its database; the user's home database by default.
         username: None is without authentication.
-        password: where a worker finds it, `env:NAME` or `file:PATH`, never the password itself.
+        password: where a worker finds it, `env:NAME`, `file:PATH` or `secret:NAME`, never the
+            password itself.
         graph: the graph's name in the database.
         replace: whether a graph of that name from another run may be replaced.
         lexical: whether documents and sentences are loaded too; the graph must have been built

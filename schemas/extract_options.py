@@ -110,6 +110,9 @@ class ExtractOptions(ScannedTextOptions):
         relation_floor: head triples below this score are not kept.
         resume: whether to go on with the run in the output folder.
         into: whether the output folder holds a graph that is added to.
+        retry: whether only that of the corpus is read which the graph's extractions rejected.
+        most_gone: the share of the graph's documents that the corpus may lack, where it is the
+            whole of what there is; None where it is not, and documents stay.
     """
 
     corpus: Texts = option(
@@ -171,6 +174,8 @@ class ExtractOptions(ScannedTextOptions):
         False, "go on with an unfinished run in `output`", group=CORPUS, common=True
     )
     into: bool = False
+    retry: bool = False
+    most_gone: float | None = None
 
     @field_validator("corpus", "output")
     @classmethod
@@ -197,11 +202,14 @@ class ExtractOptions(ScannedTextOptions):
 
     def what_extractions_depend_on(self) -> dict[str, Any]:
         """The options that change what a chunk's file holds, model and place aside."""
-        place = {"corpus", "output", "model", "device", "resume", "into"}
+        place = {"corpus", "model", "device", *OF_ONE_CALL}
         # Without the check a file holds what it held before there was one.
         unchecked = set() if self.check_language else {"check_language"}
         return self.model_dump(mode="json", exclude=place | unchecked)
 
+
+#: What says of one call where and how much it reads, and is not recorded.
+OF_ONE_CALL = ("output", "resume", "into", "retry", "most_gone")
 
 #: What an update takes from the run that it adds to, unless it is given.
 RECORDED_OPTIONS = (

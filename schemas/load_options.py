@@ -119,7 +119,7 @@ class ServerOptions(Options):
         uri: such as `neo4j+s://host:7687`.
         database: None is the user's home database.
         username: None is without authentication.
-        password: a reference, `env:NAME` or `file:PATH`.
+        password: a reference, as `pfn_kg.sinks.credentials.resolve` takes it.
     """
 
     # A password in the wrong place shall not be printed with the error.
@@ -152,7 +152,8 @@ class ServerOptions(Options):
     )
     password: str | None = option(
         None,
-        "where workers find the password: env:NAME or file:PATH",
+        "where workers find the password: env:NAME, file:PATH, or secret:NAME in Google's Secret "
+        "Manager, such as secret:projects/P/secrets/S/versions/latest",
         name="neo4j_password",
         group=NEO4J,
         metavar="REFERENCE",
@@ -180,8 +181,11 @@ class ServerOptions(Options):
     def _is_a_reference(cls, password: str | None) -> str | None:
         if password is not None:
             kind, _, place = password.partition(":")
-            if kind not in ("env", "file") or not place:
-                raise ValueError("give env:NAME or file:PATH, not the secret itself")
+            if kind not in ("env", "file", "secret") or not place:
+                raise ValueError(
+                    "give env:NAME or file:PATH, or secret:NAME of Google's Secret Manager, not "
+                    "the secret itself"
+                )
         return password
 
 

@@ -120,10 +120,13 @@ VERSION_SCHEMA = pa.schema(
         "generation": pa.int64(),
         "source_file": pa.binary(),
         "source_row": pa.int64(),
+        # Null in rows that only tell that a document is there, though it was rejected.
         "version": pa.binary(16),
-        # Of rows of the corpus: the number of the run, and the row as the run counts them.
+        # Of rows of the corpus: the number of the run, the row as the run counts them, and whether
+        # its file can't be read there.
         "run": pa.int64(),
         "row": pa.int64(),
+        "is_lost": pa.bool_(),
     }
 )
 

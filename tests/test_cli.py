@@ -9,7 +9,7 @@ import yaml
 
 from helpers.corpora import TEXTS, extract, process, write_corpus
 from helpers.output_folders import read_manifest
-from pfn_kg.pipeline.cli import COMMANDS, NOT_BUILT, main
+from pfn_kg.pipeline.cli import COMMANDS, main
 from pfn_kg.pipeline.options import pipeline_options
 from pfn_kg.pipeline.progress import Progress, progress_line
 from pfn_kg.schemas.errors import ConfigurationError
@@ -44,11 +44,6 @@ def test_help_of_a_command(capsys, command):
     said = capsys.readouterr()
     assert said.out.startswith(f"usage: pfn-kg {command}")
     assert said.err == ""
-
-
-@pytest.mark.parametrize("command", NOT_BUILT)
-def test_commands_that_are_not_built(refused, command):
-    assert refused(command, "DIR") == f"pfn-kg: {command}: this command is not built yet"
 
 
 @pytest.mark.parametrize(

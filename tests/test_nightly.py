@@ -79,6 +79,20 @@ def test_nights_add_what_is_new_and_keep_the_last_good_graph(night, tmp_path):
     assert documents(folder) == ["a0", "a1", "b0", "b1", "c0"]
 
 
+def test_documents_that_are_gone_are_removed_from_the_second_night_on(night, tmp_path):
+    folder, corpus = tmp_path / "run", tmp_path / "corpus"
+    write_corpus(corpus / "a.parquet", TEXTS[:4])
+    write_corpus(corpus / "b.parquet", TEXTS[4:])
+    sync = {"STEPS": "extract build", "UPDATE_OPTIONS": "--sync --max-gone 0.25"}
+    assert night(folder, corpus, **sync)[0] == 0
+    (corpus / "b.parquet").unlink()
+    assert night(folder, corpus, **sync)[0] == 0
+    assert documents(folder) == ["a0", "a1", "a2", "a3"]
+    write_corpus(corpus / "a.parquet", TEXTS[:1])
+    code, said = night(folder, corpus, **sync)
+    assert (code, "3 of 4 documents" in said) == (2, True)
+
+
 def test_a_first_night_that_was_interrupted_goes_on(night, tmp_path):
     folder, corpus = tmp_path / "run", write_corpus(tmp_path / "a.parquet")
     assert night(folder, corpus, STEPS="extract")[0] == 0

@@ -240,7 +240,14 @@ def test_what_is_not_installed(capsys):
 
 
 # The command line, what describes it, and Beam's options.
-_KNOW_FLAGS = ("arguments.py", "cli.py", "help.py", "options_page.py", "options.py")
+_KNOW_FLAGS = (
+    "arguments.py",
+    "cli.py",
+    "help.py",
+    "metrics_page.py",
+    "options_page.py",
+    "options.py",
+)
 # Commands of other programs or of this one, and a command to copy in a model card.
 _OTHERS = {
     "sinks/neo4j/bulk_import.py",

@@ -8,7 +8,7 @@ from helpers.output_folders import read_manifest
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.inference import precision
 from pfn_kg.pipeline.cli import main
-from pfn_kg.pipeline.extract_phase import prepare_extraction
+from pfn_kg.pipeline.prepare_extraction import prepare_extraction
 from pfn_kg.pipeline.reading_defaults import with_reading_defaults
 from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.transforms.extraction.inference import PFNModelHandler

@@ -9,6 +9,7 @@
 #   PFN_KG            the command, pfn-kg by default
 #   STEPS             which steps, "extract build verify load" by default
 #   EXTRACT_OPTIONS   such as "--model DIR --device cuda", separated by white space
+#   UPDATE_OPTIONS    those of extract from the second night on, such as "--sync --max-gone 0.1"
 #   BUILD_OPTIONS     such as "--rdf"
 #   LOAD_OPTIONS      such as "--neo4j-password file:/run/secrets/neo4j"
 #   NEO4J_URI         the server; without it nothing is loaded
@@ -26,13 +27,14 @@ directory=$1
 shift
 pfn_kg=${PFN_KG:-pfn-kg}
 read -r -a extract_options <<<"${EXTRACT_OPTIONS:-}"
+read -r -a update_options <<<"${UPDATE_OPTIONS:-}"
 read -r -a build_options <<<"${BUILD_OPTIONS:-}"
 read -r -a load_options <<<"${LOAD_OPTIONS:-}"
 
 metrics() { [ -z "${METRICS:-}" ] || printf '%s\n' "--metrics-file=$METRICS/$1.prom"; }
 
 extract() {
-    local place=(--output "$directory")
+    local place=(--output "$directory") options=("${extract_options[@]}")
     if [ -e "$directory/manifest.json" ]; then
         # Before the first extraction is finished there is nothing to add to.
         local status
@@ -41,10 +43,11 @@ extract() {
             place+=(--resume)
         else
             place=(--into "$directory")
+            options+=("${update_options[@]}")
         fi
     fi
     # shellcheck disable=SC2046 # one option or none
-    "$pfn_kg" extract "$@" "${place[@]}" $(metrics extract) "${extract_options[@]}"
+    "$pfn_kg" extract "$@" "${place[@]}" $(metrics extract) "${options[@]}"
 }
 
 build() {

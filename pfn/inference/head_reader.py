@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -17,6 +18,7 @@ from pfn_kg.pfn.inference.head_columns import HeadColumns
 from pfn_kg.pfn.inference.inputs import InputEncoder
 from pfn_kg.pfn.inference.parallel_batches import read_batches, read_in_line
 from pfn_kg.pfn.inference.ranges import bounds_of, ranges
+from pfn_kg.pfn.inference.reading_time import ReadingTime
 from pfn_kg.pfn.inference.text_words import TextWords, head_columns
 from pfn_kg.pfn.inference.windows import join_sentences
 from pfn_kg.pfn.model.modeling import PFNModel
@@ -38,6 +40,7 @@ class HeadReader:
         relation_floor: least score of a head triple.
         token_budget: most pieces in one batch, padding included.
         window_tokens: pieces of a window of sentences; 0 reads each sentence by itself.
+        timing: is told how long reading took; None if nobody asks.
     """
 
     def __init__(
@@ -49,7 +52,9 @@ class HeadReader:
         relation_floor: float,
         token_budget: int,
         window_tokens: int = 0,
+        timing: ReadingTime | None = None,
     ):
+        self._timing = timing or ReadingTime()
         self._model = model
         self._inputs = inputs
         self._budget = token_budget
@@ -96,11 +101,14 @@ class HeadReader:
         while begin < windows.size:
             size = max(1, self._budget // int(lengths[begin]))
             batches.append(windows.take(slice(begin, begin + size)))
+            self._timing.batch_pieces.append(batches[-1].size * int(lengths[begin]))
             begin += size
+        started = time.monotonic()
         if self._model.device.type == "cpu":
             read_batches(self._read_batch, batches, self._model.device)
         else:
             read_in_line(self._prepare, self._run, self._finish, self._read_batch, batches)
+        self._timing.model_seconds += time.monotonic() - started
         return self._columns(counts)
 
     def _encode(self, sentences: list[str], first: int) -> EncodedSentences:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pfn_kg.pipeline.arguments import Call, JobOptions, LockOptions
+from pfn_kg.pipeline.logs import tell
 from pfn_kg.pipeline.metrics_file import MetricsOptions, check_metrics_file, write_metrics
 from pfn_kg.schemas.assemble import printable
 from pfn_kg.schemas.errors import ConfigurationError
@@ -17,8 +17,8 @@ from pfn_kg.schemas.options import Options, option
 from pfn_kg.transforms.extraction.language_check import OTHER_LANGUAGE, check_language_option
 
 if TYPE_CHECKING:
-    from pfn_kg.pipeline.extract_phase import PreparedExtraction
     from pfn_kg.pipeline.manifest import Manifest
+    from pfn_kg.pipeline.prepare_extraction import PreparedExtraction
 
 TAKES_BEAM_OPTIONS = True
 
@@ -37,8 +37,8 @@ _SECRET_VALUE = re.compile(
 )
 
 
-class PlaceOptions(Options):
-    """Whether a graph is added to, and whether anything is done at all."""
+class IntoOptions(Options):
+    """Which graph is added to."""
 
     into: str | None = option(
         None,
@@ -47,6 +47,29 @@ class PlaceOptions(Options):
         metavar="DIR",
         common=True,
     )
+
+
+class SyncOptions(Options):
+    """Whether the corpus is the whole of what there is."""
+
+    sync: bool = option(
+        False,
+        "with `into`: the corpus is the whole of what there is; remove documents that it lacks",
+        group="Corpus and output",
+    )
+    max_gone: float = option(
+        0.2,
+        "with `sync`: stop if the corpus lacks more than this share of the graph's documents",
+        group="Corpus and output",
+        metavar="SHARE",
+        ge=0,
+        le=1,
+    )
+
+
+class PlaceOptions(SyncOptions, IntoOptions):
+    """Whether a graph is added to, and whether anything is done at all."""
+
     dry_run: bool = option(
         False, "check everything, print the plan and stop", group="Job", common=True
     )
@@ -74,11 +97,16 @@ def extract_options(call: Call) -> ExtractOptions:
         raise ConfigurationError("not together with `output`", field="into")
     if place.into and given.get("resume"):
         raise ConfigurationError("`into` goes on where it stopped without it", field="resume")
+    if not place.into:
+        call.check_together([SyncOptions], "into")
+    if not place.sync and "max_gone" in given:
+        raise ConfigurationError("only together with `sync`", field="max_gone")
     if not given.get("output") and not place.into:
         raise ConfigurationError("name the output folder", field="output")
     if place.into:
         given_too = Call(call.command, given | {"output": place.into})
-        options = given_too.of(ExtractOptions).changed(into=True)
+        most_gone = place.max_gone if place.sync else None
+        options = given_too.of(ExtractOptions).changed(into=True, most_gone=most_gone)
     else:
         options = call.of(ExtractOptions)
     if options.check_language:
@@ -141,23 +169,27 @@ def say_other_languages(manifest: Manifest) -> None:
     most = sorted(languages, key=lambda name: (-languages[name], name))
     named = ", ".join(f"{languages[name]} in {name}" for name in most[:_SHOWN_LANGUAGES])
     more = " ..." if len(most) > _SHOWN_LANGUAGES else ""
-    print(
+    tell(
         f"pfn-kg: {counts[OTHER_LANGUAGE]} of {counts.get('documents', 0)} documents are not in "
         f"{manifest.configuration.language} ({named}{more}): do not trust their facts",
-        file=sys.stderr,
+        level="WARNING",
     )
 
 
 def unchanged_rows(manifest: Manifest) -> str:
     """What a line of results says of an update, after the number of documents that it read."""
-    unchanged = manifest.extraction.unchanged_rows
-    return "" if unchanged is None else f" new or changed and {unchanged} rows unchanged"
+    extraction = manifest.extraction
+    if extraction.unchanged_rows is None:
+        return ""
+    gone = extraction.gone_documents
+    removed = "" if gone is None else f", {gone} documents that are gone removed"
+    return f" new or changed and {extraction.unchanged_rows} rows unchanged{removed}"
 
 
 def rejected_code(rejected: int, most: int | None) -> int:
     """The exit code for that many rejected rows."""
     if most is not None and rejected > most:
-        print(f"pfn-kg: {rejected} rows were rejected, more than {most}", file=sys.stderr)
+        tell(f"pfn-kg: {rejected} rows were rejected, more than {most}", level="ERROR")
         return 1
     return 0
 
@@ -167,9 +199,10 @@ def main(call: Call) -> int:
     job = call.of(JobOptions)
     check_metrics_file(call)
     options = extract_options(call)
-    from pfn_kg.pipeline.extract_phase import check_device, prepare_extraction, run_extraction
+    from pfn_kg.pipeline.extract_phase import check_device, run_extraction
     from pfn_kg.pipeline.locks import hold
     from pfn_kg.pipeline.options import pipeline_options
+    from pfn_kg.pipeline.prepare_extraction import prepare_extraction
 
     pipeline_options(call.beam)
     prepared = prepare_extraction(options, call.beam)

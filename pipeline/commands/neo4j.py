@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 
 from pfn_kg.pipeline.arguments import Call
 from pfn_kg.pipeline.interruption import hint
+from pfn_kg.pipeline.logs import tell
 from pfn_kg.schemas.assemble import assemble
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.load_options import LoadOptions
@@ -63,9 +63,9 @@ def load_and_report(
         f"{counts['rejected']} rejected"
     )
     if kept := counts["neo4j_kept_for_others"]:
-        print(
+        tell(
             f"pfn-kg: {kept} nodes are no longer in the graph, but stay: relationships of others "
             "hang on them",
-            file=sys.stderr,
+            level="WARNING",
         )
     return rejected_code(counts["rejected"], max_rejected)

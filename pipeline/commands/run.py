@@ -49,9 +49,10 @@ def main(call: Call) -> int:
     options = with_floors(options, build_opts)
     target = load_target(call, build_opts)
     from pfn_kg.pipeline.build_phase import check_aliases, run_build
-    from pfn_kg.pipeline.extract_phase import check_device, prepare_extraction, run_extraction
+    from pfn_kg.pipeline.extract_phase import check_device, run_extraction
     from pfn_kg.pipeline.locks import hold
     from pfn_kg.pipeline.options import pipeline_options
+    from pfn_kg.pipeline.prepare_extraction import prepare_extraction
 
     pipeline_options(call.beam)
     prepared = prepare_extraction(options, call.beam)

@@ -25,6 +25,7 @@ from apache_beam.transforms.window import GlobalWindows
 
 from pfn_kg.pipeline.local.execution import Node, execute
 from pfn_kg.pipeline.local.held import Memory
+from pfn_kg.pipeline.local.metrics import LocalMetrics
 from pfn_kg.pipeline.local.steps import (
     Combine,
     CombineEach,
@@ -72,8 +73,10 @@ class LocalRunner(PipelineRunner):
         memory = Memory(self._memory_limit)
         leaves = _Leaves()
         pipeline.visit(leaves)
-        execute([self._node(applied, memory) for applied in leaves.found], memory)
-        return _Finished(PipelineState.DONE)
+        metrics = LocalMetrics()
+        with metrics.collected():
+            execute([self._node(applied, memory) for applied in leaves.found], memory)
+        return _Finished(metrics)
 
     def _node(self, applied: AppliedPTransform, memory: Memory) -> Node:
         transform, label = applied.transform, applied.full_label
@@ -138,6 +141,13 @@ class _Options(PipelineOptions):
 
 
 class _Finished(PipelineResult):
+    def __init__(self, metrics: LocalMetrics):
+        super().__init__(PipelineState.DONE)
+        self._metrics = metrics
+
+    def metrics(self) -> LocalMetrics:
+        return self._metrics
+
     def wait_until_finish(self, duration: int | None = None) -> str:
         return self.state
 

@@ -27,7 +27,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfn_kg.schemas.shuffled_rows import VERSION_SCHEMA
-from pfn_kg.transforms.documents.groups import groups_of, place_key
+from pfn_kg.transforms.documents.compared_rows import (
+    document_key,
+    row_key,
+    said_something,
+    spelt,
+)
+from pfn_kg.transforms.documents.gone_documents import UnlessTooManyAreGone, WholeCorpus
+from pfn_kg.transforms.documents.groups import groups_of
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
 from pfn_kg.transforms.plumbing.files import replace as replace_file
 from pfn_kg.transforms.plumbing.held_rows import SpreadRows
@@ -57,6 +64,7 @@ class ChangedRuns(beam.PTransform):
             `pfn_kg.transforms.documents.removed_documents.FindRemoved`; None if none were.
         groups: the number of groups in which documents meet, from
             `pfn_kg.transforms.documents.groups.groups_for_rows`; the result does not depend on it.
+        whole: what becomes of documents that the corpus lacks; None leaves them where they are.
 
     Returns:
         A run with `wanted` for each run of which a row is wanted.
@@ -68,8 +76,10 @@ class ChangedRuns(beam.PTransform):
         removed: beam.PCollection | None = None,
         *,
         groups: int,
+        whole: WholeCorpus | None = None,
     ):
         super().__init__()
+        self._whole = whole
         self._groups = groups
         self._chunks = chunks
         self._removed = removed
@@ -86,16 +96,18 @@ class ChangedRuns(beam.PTransform):
             | "CorpusRows"
             >> beam.ParDo(_CorpusRows(self._groups)).with_output_types(tuple[int, bytes])
         )
-        wanted = (
-            {"live": live, "read": read}
-            | "GroupByDocument" >> beam.CoGroupByKey()
-            | "FindChanged" >> beam.FlatMap(_changed).with_output_types(tuple[int, Any])
+        compared = {"live": live, "read": read} | "GroupByDocument" >> beam.CoGroupByKey()
+        wanted = compared | "FindChanged" >> beam.FlatMap(_changed).with_output_types(
+            tuple[int, Any]
         )
-        return (
+        narrowed = (
             {"run": runs, "wanted": wanted}
             | "GroupByRun" >> beam.CoGroupByKey()
-            | "WithWanted" >> beam.FlatMap(_with_wanted)
+            | "WithWanted" >> beam.FlatMap(with_wanted)
         )
+        if self._whole is None:
+            return narrowed
+        return narrowed | "Whole" >> UnlessTooManyAreGone(compared, self._whole)
 
 
 class WriteRunNames(beam.PTransform):
@@ -142,9 +154,9 @@ class _LiveRows(_Versions):
         files, rows, ids, titles, metadata, hashes = (table[name].to_pylist() for name in _COLUMNS)
         errors = [[r["error"] for r in of_row or ()] for of_row in table["rejected"].to_pylist()]
         columns = {
-            "key": list(map(_key, ids, hashes, files, rows)),
+            "key": list(map(row_key, ids, hashes, files, rows)),
             "generation": [chunk.generation] * len(table),
-            "source_file": list(map(_bytes, files)),
+            "source_file": list(map(spelt, files)),
             "source_row": rows,
             "version": [
                 document_version(digest, title=title, metadata=about, errors=of_row)
@@ -154,12 +166,17 @@ class _LiveRows(_Versions):
             ],
         }
         live = _versions(columns, len(table))
+        refused = [
+            None if id_ is None or digest is not None else document_key(id_)
+            for id_, digest in zip(ids, hashes, strict=True)
+        ]
         gone = [] if removed is None else [r for of_list in removed[chunk.number] for r in of_list]
         if gone:
             left = np.ones(len(table), dtype=bool)
             left[gone] = False
             live = live.filter(pa.array(left))
-        yield from self.spread(live)
+            refused = [key for key, is_left in zip(refused, left, strict=True) if is_left]
+        yield from self.spread(_with_refused(live, refused))
 
 
 class _CorpusRows(_Versions):
@@ -168,12 +185,15 @@ class _CorpusRows(_Versions):
     def process(self, numbered: tuple[int, AnyRun]) -> Iterator[tuple[int, bytes]]:
         number, run = numbered
         columns: dict[str, list[Any]] = {name: [] for name in VERSION_SCHEMA.names}
+        refused: list[bytes | None] = []
         for row, document in read_documents(run):
             file, source_row = document.source_file, document.source_row
             digest = document.content_hash
-            columns["key"].append(_key(document.document_id, digest, file, source_row))
+            id_ = document.document_id
+            columns["key"].append(row_key(id_, digest, file, source_row))
+            refused.append(None if id_ is None or digest is not None else document_key(id_))
             columns["generation"].append(None)
-            columns["source_file"].append(_bytes(file))
+            columns["source_file"].append(spelt(file))
             columns["source_row"].append(source_row)
             columns["version"].append(
                 document_version(
@@ -185,7 +205,9 @@ class _CorpusRows(_Versions):
             )
             columns["run"].append(number)
             columns["row"].append(row)
-        yield from self.spread(_versions(columns, len(columns["key"])))
+            columns["is_lost"].append(document.is_lost)
+        read = _versions(columns, len(columns["key"]))
+        yield from self.spread(_with_refused(read, refused))
 
 
 def _versions(columns: Mapping[str, Sequence[Any]], count: int) -> pa.Table:
@@ -195,22 +217,23 @@ def _versions(columns: Mapping[str, Sequence[Any]], count: int) -> pa.Table:
     )
 
 
-def _key(document_id: str | None, content_hash: str | None, file: str, row: int) -> bytes:
-    if document_id is not None and content_hash is not None:
-        return _bytes(f"document {document_id}")
-    return _bytes(f"place {place_key(file, row)}")
-
-
-def _bytes(text: str) -> bytes:
-    # A path may be no UTF-8.
-    return text.encode(errors="surrogatepass")
+def _with_refused(rows: pa.Table, keys: Sequence[bytes | None]) -> pa.Table:
+    """The rows, and beside them one of no version for each whose document was refused."""
+    refused = rows.set_column(0, VERSION_SCHEMA.field("key"), pa.array(keys, pa.binary()))
+    refused = refused.filter(refused["key"].is_valid())
+    place = VERSION_SCHEMA.get_field_index("version")
+    nothing = pa.nulls(len(refused), pa.binary(16))
+    return pa.concat_tables([rows, refused.set_column(place, VERSION_SCHEMA.field(place), nothing)])
 
 
 def _changed(
     group: tuple[int, Mapping[str, Iterable[bytes]]],
 ) -> Iterator[tuple[int, list[int]]]:
     live, read = (decode_all(group[1][name]) for name in ("live", "read"))
-    if read is None:
+    live, read = (
+        None if rows is None else rows.filter(said_something(rows)) for rows in (live, read)
+    )
+    if read is None or not len(read):
         return
     said = _first_of_each_key(read)
     if live is not None:
@@ -248,7 +271,8 @@ def _first_of_each_key(rows: pa.Table) -> pa.Table:
     return rows.filter(pa.array(is_first))
 
 
-def _with_wanted(group: tuple[int, Mapping[str, Iterable[Any]]]) -> Iterator[AnyRun]:
+def with_wanted(group: tuple[int, Mapping[str, Iterable[Any]]]) -> Iterator[AnyRun]:
+    """The runs of one number, narrowed to the rows that are wanted; none if no row is."""
     rows = frozenset(row for of_chunk in group[1]["wanted"] for row in of_chunk)
     if rows:
         for run in group[1]["run"]:

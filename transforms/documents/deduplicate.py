@@ -153,12 +153,22 @@ class ProjectDocuments(SpreadRows):
         places = _places(projected.filter(pc.invert(is_read)), _REJECTED)
         projected = projected.filter(pc.and_(pc.is_valid(projected["document_id"]), is_read))
         if chunk.generation:
-            places = pa.concat_tables([places, _places(projected, _READ)])
+            places = pa.concat_tables([places, _places(projected, _READ), _files(projected)])
         yield from self.spread(pa.concat_tables([projected, places]))
 
     def groups_of(self, rows: pa.Table) -> np.ndarray:
         """The group of each document, by its id."""
         return groups_of(rows["document_id"], self._groups)
+
+
+def _files(rows: pa.Table) -> pa.Table:
+    """The files of the rows: none of them is one any more that can't be read at all."""
+    first = {file: row for row, file in enumerate(rows["source_file"].to_pylist())}
+    rows = rows.take(pa.array(first.values(), pa.int64()))
+    whole = pa.array([-1] * len(rows), pa.int64())
+    return _places(
+        rows.set_column(rows.column_names.index("source_row"), "source_row", whole), _READ
+    )
 
 
 def _places(rows: pa.Table, stands_for: int) -> pa.Table:

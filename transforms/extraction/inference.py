@@ -11,19 +11,30 @@ alone, not on bundles, workers or runners.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult, RunInference
 
+from pfn_kg.pfn.inference.reading_time import ReadingTime
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 from pfn_kg.transforms.extraction.chunk_table import extraction_table
 from pfn_kg.transforms.extraction.split_chunks import ReadChunks, SplitChunk, split_chunk
 from pfn_kg.transforms.plumbing.error_lines import one_line
 from pfn_kg.transforms.plumbing.files import is_local
 from pfn_kg.transforms.plumbing.listing import local_copy
+from pfn_kg.transforms.plumbing.metrics import (
+    count,
+    counted_milliseconds,
+    milliseconds,
+    observe,
+)
+from pfn_kg.transforms.reading.chunks import Chunk
 
 if TYPE_CHECKING:
     from pfn_kg.pfn.extractor import Extractor, Precision
@@ -61,6 +72,7 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         self._token_budget = token_budget
         self._floors = (entity_floor, relation_floor)
         self._window_tokens = window_tokens
+        self._load_seconds: float | None = None
 
     def load_model(self) -> Extractor:
         """Loads the model, once a process.
@@ -76,11 +88,15 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         if precision == "auto":
             precision = common_precision(find_device(self._device).type)
         folder: str | Path = self._model if is_local(self._model) else local_copy(self._model)
+        started = time.monotonic()
         try:
-            return Extractor.from_pretrained(folder, device=self._device, precision=precision)
+            model = Extractor.from_pretrained(folder, device=self._device, precision=precision)
         except Exception as error:
             # On a worker it is too late for an error of configuration.
             raise RuntimeError(f"model {self._model}: {one_line(error)}") from error
+        # Metrics are of elements, and there is none yet.
+        self._load_seconds = time.monotonic() - started
+        return model
 
     def run_inference(
         self,
@@ -98,19 +114,27 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         Returns:
             For each chunk the `HeadColumns` of the documents that can be read.
         """
-        return [
-            PredictionResult(
-                chunk,
-                model.predict_columns(
-                    *chunk.read(),
-                    token_budget=self._token_budget,
-                    entity_floor=self._floors[0],
-                    relation_floor=self._floors[1],
-                    window_tokens=self._window_tokens,
-                ),
-            )
-            for chunk in batch
-        ]
+        if self._load_seconds is not None:
+            observe("model_load_milliseconds", milliseconds(self._load_seconds))
+            self._load_seconds = None
+        return [PredictionResult(chunk, self._read(chunk, model)) for chunk in batch]
+
+    def _read(self, chunk: SplitChunk, model: Extractor) -> HeadColumns:
+        timing, started = ReadingTime(), time.monotonic()
+        found = model.predict_columns(
+            *chunk.read(),
+            token_budget=self._token_budget,
+            entity_floor=self._floors[0],
+            relation_floor=self._floors[1],
+            window_tokens=self._window_tokens,
+            timing=timing,
+        )
+        for pieces in timing.batch_pieces:
+            observe("batch_pieces", pieces)
+        count("model_milliseconds", milliseconds(timing.model_seconds))
+        others = time.monotonic() - started - timing.model_seconds
+        count("host_milliseconds", milliseconds(others))
+        return found
 
     def batch_elements_kwargs(self) -> dict[str, int]:
         """One chunk a batch, always."""
@@ -123,6 +147,11 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
     def get_metrics_namespace(self) -> str:
         """The namespace of RunInference's metrics."""
         return "PFN"
+
+
+def _split_chunk(chunk: Chunk, *how: Any) -> SplitChunk:
+    with counted_milliseconds("host_milliseconds"):
+        return split_chunk(chunk, *how)
 
 
 class WriteChunk(beam.DoFn):
@@ -138,9 +167,21 @@ class WriteChunk(beam.DoFn):
     def process(self, result: PredictionResult) -> Iterator[str]:
         """Writes one chunk."""
         split = cast(SplitChunk, result.example)
-        table, counters = extraction_table(split, cast("HeadColumns", result.inference))
-        ExtractionFolder(self._folder).write(split.chunk, table, counters)
+        with counted_milliseconds("host_milliseconds"):
+            table, counters = extraction_table(split, cast("HeadColumns", result.inference))
+            ExtractionFolder(self._folder).write(split.chunk, table, counters)
+        _count_chunk(table, counters)
         yield split.chunk.name
+
+
+def _count_chunk(table: pa.Table, counters: Mapping[str, int]) -> None:
+    count("chunks")
+    for name in ("documents", "characters", "sentences", "mentions", "head_triples"):
+        count(name, counters.get(name, 0))
+    observe("chunk_sentences", counters.get("sentences", 0))
+    if counters.get("rejected"):
+        for rejected in chain.from_iterable(table["rejected"].to_pylist()):
+            count(f"rejected_{rejected['stage']}")
 
 
 class ExtractChunks(beam.PTransform):
@@ -184,7 +225,7 @@ class ExtractChunks(beam.PTransform):
             | "Reshuffle" >> beam.Reshuffle()
             | "ReadChunks" >> beam.ParDo(ReadChunks(self._folder, self._sign))
             | "SplitSentences"
-            >> beam.Map(split_chunk, self._language, self._dehyphenate, self._check_language)
+            >> beam.Map(_split_chunk, self._language, self._dehyphenate, self._check_language)
             | "PFN" >> RunInference(self._handler)
             | "WriteChunks" >> beam.ParDo(WriteChunk(self._folder))
         )

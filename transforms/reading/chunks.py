@@ -44,6 +44,7 @@ class Document:
         content_hash: of its text.
         text: its text.
         rejected: why it can't be used.
+        is_lost: whether its file can't be read: which document it holds is not known.
     """
 
     source_row: int
@@ -54,6 +55,7 @@ class Document:
     content_hash: str | None = None
     text: str | None = None
     rejected: list[Rejection] = field(default_factory=list)
+    is_lost: bool = False
 
 
 @dataclass(slots=True)
@@ -157,7 +159,7 @@ def _numbered(run: AnyRun, begin: int) -> Iterator[tuple[int, Document]]:
 def _unreadable(run: ChunkRun) -> Document:
     reason = f"not a readable Parquet file: {run.unreadable}"
     # A file whose rows can't be counted has no row that could be named.
-    return Document(-1, run.file, rejected=[Rejection("read", None, reason)])
+    return Document(-1, run.file, rejected=[Rejection("read", None, reason)], is_lost=True)
 
 
 def _corrupt(run: ChunkRun, begin: int, error: Exception) -> Iterator[Document]:
@@ -167,7 +169,7 @@ def _corrupt(run: ChunkRun, begin: int, error: Exception) -> Iterator[Document]:
         f"can't be read: {' '.join(str(error).split())}"
     )
     for row in range(begin, run.end):
-        yield Document(row, run.file, rejected=[Rejection("read", None, reason)])
+        yield Document(row, run.file, rejected=[Rejection("read", None, reason)], is_lost=True)
 
 
 def _is_corruption(error: Exception) -> bool:

@@ -109,7 +109,8 @@ def plan_extraction(
         for footer in footers
     ]
     files = [file for file, _ in planned]
-    if all(file.error for file in files):
+    # Where files are read once more, none of them may be readable yet.
+    if all(file.error for file in files) and not options.retry:
         if format_of(files[0].path) is not None:
             raise ConfigurationError(
                 f"{files[0].path}: not a Parquet file; {how_to_convert(files[0].path)}"

@@ -30,7 +30,8 @@ import pyarrow.parquet as pq
 from benchmarks.pipeline import MENTIONS, SENTENCES, ReadyMade, make_corpus
 from benchmarks.processes import in_process
 from pfn_kg.pipeline.build_phase import run_build
-from pfn_kg.pipeline.extract_phase import prepare_extraction, run_extraction
+from pfn_kg.pipeline.extract_phase import run_extraction
+from pfn_kg.pipeline.prepare_extraction import prepare_extraction
 from pfn_kg.schemas.build_options import BuildOptions
 from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.transforms.extraction import inference

@@ -170,6 +170,7 @@ def extract_phase(corpus: Path, folder: Path, model: str | None) -> dict[str, An
     """Runs `pfn-kg extract` here and now; to be called in a fresh process."""
     import pfn_kg.pipeline.extract_phase as phase
     import pfn_kg.transforms.extraction.inference as steps
+    from pfn_kg.pipeline.prepare_extraction import prepare_extraction
     from pfn_kg.schemas.extract_options import ExtractOptions
     from pfn_kg.transforms.extraction import split_chunks
 
@@ -185,7 +186,7 @@ def extract_phase(corpus: Path, folder: Path, model: str | None) -> dict[str, An
         stages.watch(steps, "extraction_table", "rows of extractions")
         stages.watch(steps.ExtractionFolder, "write", "write extractions")
         options = {"corpus": [str(corpus)], "output": str(folder), "id_column": "none"}
-        prepared = phase.prepare_extraction(
+        prepared = prepare_extraction(
             ExtractOptions(**options, model=model, device="cpu", precision="fp32")
         )
         begin = time.process_time()

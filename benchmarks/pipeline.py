@@ -229,6 +229,7 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
     if phase == "extract":
         import pfn_kg.pipeline.extract_phase as phase_module
         import pfn_kg.transforms.extraction.inference as steps
+        from pfn_kg.pipeline.prepare_extraction import prepare_extraction
         from pfn_kg.schemas.extract_options import ExtractOptions
         from pfn_kg.transforms.extraction import split_chunks
 
@@ -241,7 +242,7 @@ def run_phase(phase: str, folder: Path, corpus: Path) -> dict[str, Any]:
         ready = ReadyMade()
         with mock.patch.object(steps.PFNModelHandler, "load_model", return_value=ready):
             options = ExtractOptions(corpus=[str(corpus)], output=str(folder), device="cpu")
-            prepared = phase_module.prepare_extraction(options)
+            prepared = prepare_extraction(options)
             start = time.perf_counter(), time.process_time()
             record = phase_module.run_extraction(prepared).extract
             assert record is not None  # since it is finished

@@ -12,7 +12,8 @@ from helpers.corpora import TEXTS, corpus_table, extract, extracted, rejections,
 from helpers.examples import examples
 from helpers.output_folders import files, listed_chunks, read_manifest
 from pfn_kg.pipeline.cli import main
-from pfn_kg.pipeline.extract_phase import prepare_extraction, run_extraction
+from pfn_kg.pipeline.extract_phase import run_extraction
+from pfn_kg.pipeline.prepare_extraction import prepare_extraction
 from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.transforms.extraction.run_lists import RunList, _runs
 from pfn_kg.transforms.reading.chunks import read_chunks

@@ -71,9 +71,8 @@ def merge_options(
     """
     apart = apart or Apart()
     if aliases is None:
-        return (
-            None if near_names is None else MergeOptions(keys, near_names=near_names, apart=apart)
-        )
+        options = MergeOptions(keys, near_names=near_names, apart=apart)
+        return options if near_names is not None or options.across_documents else None
     path = join(folder, ALIAS_KEYS_FILE)
     make_folder(folder)
     replace(path, parquet_bytes(aliases.keys, _ALIAS_GROUP_ROWS))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import combinations
+from math import fsum
 from typing import Any, NamedTuple
 
 from pfn_kg.pfn.evaluation.scores import f1_of
@@ -84,8 +85,8 @@ def _b_cubed(
     identities = Counter(m.identity for m in mentions)
     entities = Counter(m.entity for m in found)
     both = Counter((m.identity, m.entity) for m in found)
-    precision = sum(n * n / entities[entity] for (_, entity), n in both.items())
-    recall = sum(n * n / identities[identity] for (identity, _), n in both.items())
+    precision = fsum(n * n / entities[entity] for (_, entity), n in both.items())
+    recall = fsum(n * n / identities[identity] for (identity, _), n in both.items())
     return _figures(
         _ratio(precision, len(found)), _ratio(recall, len(mentions)), support=len(mentions)
     )

@@ -125,6 +125,24 @@ class NameRules(Options):
         group=NAMES,
         negatable=True,
     )
+    abbreviations: bool = option(
+        False,
+        "resolve acronyms that other documents introduce in brackets, if all of them agree",
+        group=NAMES,
+        negatable=True,
+    )
+    middle_names: bool = option(
+        False,
+        "resolve people whose names differ in middle names and initials alone, if they share facts",
+        group=NAMES,
+        negatable=True,
+    )
+    type_votes: bool = option(
+        False,
+        "give equal names of several types the type of a clear majority, if they share facts",
+        group=NAMES,
+        negatable=True,
+    )
 
 
 class NearNameOptions(Options):

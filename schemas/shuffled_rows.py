@@ -61,8 +61,14 @@ NAME_SCHEMA = pa.schema(
     }
 )
 
-#: NAME_SCHEMA with the number of the chunk that the name occurs in.
-CHUNK_NAME_SCHEMA = NAME_SCHEMA.append(pa.field("chunk", pa.int64()))
+#: Bytes of what a fact of an entity is compared by.
+FACT_BYTES = 8
+
+#: NAME_SCHEMA with the number of the chunk that the name occurs in, and with the lowest hashes of
+#: the entity's facts there: in one row of the entity, null in the others.
+CHUNK_NAME_SCHEMA = NAME_SCHEMA.append(pa.field("chunk", pa.int64())).append(
+    pa.field("facts", pa.list_(pa.binary(FACT_BYTES)))
+)
 
 #: One row for each relation and document: the document's best triple for the relation, and the
 #: score of the relation in that document.

@@ -53,7 +53,10 @@ def corrected_graph(
     """Builds a graph of documents without rules of the whole graph."""
     options = options or FactOptions(0.5, 0.5)
     plan = plan_corrections(
-        CorrectionOptions(tuple(corrections), label_schema, options.names, options.rules), moves
+        CorrectionOptions(
+            tuple(corrections), label_schema, options.names, options.rules, options.released
+        ),
+        moves,
     )
     parts: dict[str, list[pa.Table]] = {}
     applied: Counter = Counter()

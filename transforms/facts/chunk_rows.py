@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.schemas.shuffled_rows import Move
+from pfn_kg.schemas.shuffled_rows import CHUNK_NAME_SCHEMA, Move
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.documents.deduplicate import Loser
@@ -29,7 +29,7 @@ from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments
 from pfn_kg.transforms.facts.chunk_mentions import ChunkMentions, chunk_mentions
 from pfn_kg.transforms.facts.corrected_triples import TripleCorrections
 from pfn_kg.transforms.facts.document_rules import DocumentRules, Spans, TripleColumns, decide
-from pfn_kg.transforms.facts.entity_rows import moved_rows, name_rows
+from pfn_kg.transforms.facts.entity_rows import lowest_facts, moved_rows, name_rows
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.facts.judged_rows import Judged, judged_rows
 from pfn_kg.transforms.facts.nearest import is_nearest
@@ -175,7 +175,7 @@ def names_of_chunk(
         dehyphenate: as in `rows_of_chunk`.
 
     Returns:
-        Rows as in `pfn_kg.schemas.shuffled_rows.NAME_SCHEMA`.
+        Rows as in `pfn_kg.schemas.shuffled_rows.CHUNK_NAME_SCHEMA`, without the chunk.
     """
     rows = rows_of_chunk(
         chunk,
@@ -186,7 +186,17 @@ def names_of_chunk(
         dehyphenate=dehyphenate,
     )
     names = rows.tables["entities"]
-    return names.filter(pc.equal(names["kind"], "entity"))
+    names = names.filter(pc.equal(names["kind"], "entity"))
+    facts: dict[bytes, list[bytes]] = {}
+    if options.names.middle_names or options.names.type_votes:
+        facts = lowest_facts(rows.tables["relations"])
+    return names.append_column(
+        CHUNK_NAME_SCHEMA.field("facts"),
+        pa.array(
+            [facts.get(id_) for id_ in names["entity_id"].to_pylist()],
+            CHUNK_NAME_SCHEMA.field("facts").type,
+        ),
+    )
 
 
 def _wanted(

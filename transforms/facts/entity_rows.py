@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
 
 from pfn_kg.schemas.characters import shown_name
-from pfn_kg.schemas.shuffled_rows import MOVED_SCHEMA, NAME_SCHEMA
+from pfn_kg.schemas.shuffled_rows import FACT_BYTES, MOVED_SCHEMA, NAME_SCHEMA
 from pfn_kg.transforms.facts.chunk_mentions import ChunkMentions
 from pfn_kg.transforms.facts.settled_entities import RULES
+
+# Facts of an entity in a chunk that travel.
+_FACTS = 64
 
 
 def name_rows(mentions: ChunkMentions) -> pa.Table:
@@ -30,6 +34,24 @@ def name_rows(mentions: ChunkMentions) -> pa.Table:
         for entity, name in mentions.given.items()
     ]
     return _from_tuples(rows, NAME_SCHEMA)
+
+
+def lowest_facts(relations: pa.Table) -> dict[bytes, list[bytes]]:
+    """The lowest hashes of each entity's facts: relation, direction and other end.
+
+    So many are enough to see that two entities share one, and few enough for an entity of a million
+    facts.
+
+    Args:
+        relations: rows of SUPPORT_SCHEMA.
+    """
+    facts: dict[bytes, set[bytes]] = {}
+    columns = (relations[name].to_pylist() for name in ("subject_id", "predicate", "object_id"))
+    for subject, predicate, object_ in zip(*columns, strict=True):
+        for end, other, direction in ((subject, object_, b">"), (object_, subject, b"<")):
+            said = predicate.encode() + direction + other
+            facts.setdefault(end, set()).add(blake2b(said, digest_size=FACT_BYTES).digest())
+    return {id_: sorted(of_entity)[:_FACTS] for id_, of_entity in facts.items()}
 
 
 def moved_rows(mentions: ChunkMentions) -> pa.Table:

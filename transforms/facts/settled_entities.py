@@ -20,12 +20,15 @@ from pfn_kg.transforms.names.known_names import DEMONYMS, KNOWN_NAMES, KnownName
 from pfn_kg.transforms.names.short_forms import RULES as SHORT_FORMS
 from pfn_kg.transforms.names.short_forms import ShortForms
 
-#: The rules of other documents and of people's tables.
-ALIASES, FUZZY, ABBREVIATIONS, TYPES, CORRECTIONS = (
-    *("aliases", "fuzzy", "abbreviations", "type_votes", "corrections"),
+#: The rule of people's corrections.
+CORRECTIONS = "corrections"
+_ABBREVIATIONS = "abbreviations"
+#: The rules that make a name one of an entity's, in the order of their codes: those of documents,
+#: those of everybody's knowledge, and those that a `Move` has.
+RULES = (
+    *(*SHORT_FORMS, KNOWN_NAMES, DEMONYMS),
+    *("aliases", "fuzzy", _ABBREVIATIONS, "middle_names", "type_votes", CORRECTIONS),
 )
-#: The rules that make a name one of an entity's, in the order of their codes.
-RULES = (*SHORT_FORMS, KNOWN_NAMES, DEMONYMS, ALIASES, FUZZY, ABBREVIATIONS, TYPES, CORRECTIONS)
 #: The code of each rule.
 RULE_CODES = {name: code for code, name in enumerate(RULES)}
 #: Forms of names by which an entity is displayed.
@@ -164,7 +167,7 @@ class _Settling:
             return _Step(self._number(entity), rule, is_shown)
         heir = entity._replace(id=move.heir, type=move.type or entity.type)
         # An abbreviation names nothing that has a full name.
-        is_shown = is_shown and move.rule != ABBREVIATIONS
+        is_shown = is_shown and move.rule != _ABBREVIATIONS
         return _Step(self._number(heir), RULE_CODES[move.rule] if rule < 0 else rule, is_shown)
 
     def _number(self, entity: CanonicalEntity) -> int:

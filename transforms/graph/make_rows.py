@@ -191,7 +191,8 @@ class _NamesOfChunk(_ReadChunk):
             dehyphenate=dehyphenate,
         )
         number = pa.array([chunk.number] * len(names), pa.int64())
-        names = names.append_column("chunk", number).cast(CHUNK_NAME_SCHEMA)
+        names = names.append_column("chunk", number).select(CHUNK_NAME_SCHEMA.names)
+        names = names.cast(CHUNK_NAME_SCHEMA)
         yield from self._hold({"entities": names}, plan)
 
     def _cut(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[int, bytes]]:

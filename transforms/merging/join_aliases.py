@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from pfn_kg.schemas.shuffled_rows import NAME_SCHEMA, Move
 from pfn_kg.transforms.merging.alias_table import expand_keys
 from pfn_kg.transforms.merging.capped_blocks import block_numbers
-from pfn_kg.transforms.merging.components import by_shard
+from pfn_kg.transforms.merging.components import by_shard, link_table
 from pfn_kg.transforms.merging.merge_options import SIZE_TABLE, MergeOptions
-from pfn_kg.transforms.merging.moves import moves_of_chunks
+from pfn_kg.transforms.merging.moves import both_ends, moves_of_chunks
 from pfn_kg.transforms.merging.near_names import BLOCK_SCHEMA, blocks_of, words_of
 from pfn_kg.transforms.names.entity_keys import EntityKeys
 from pfn_kg.transforms.plumbing.files import open_raw
@@ -60,11 +60,12 @@ class JoinAliases(beam.DoFn):
         options: of the merge.
 
     Yields:
-        `(chunk, list of Move)`; on the output `names` the names that the table gives entities,
+        `(chunk, list of Move)`; on the output `ends` both ends of the moves, by part of the id, on
+        `names` the names that the table gives entities,
         on `blocks` the names that are to be compared, on `counts` the counts.
     """
 
-    NAMES, BLOCKS, COUNTS = "names", "blocks", "counts"
+    NAMES, BLOCKS, COUNTS, ENDS = "names", "blocks", "counts", "ends"
 
     def __init__(self, options: MergeOptions):
         self._near_names = options.near_names
@@ -87,6 +88,8 @@ class JoinAliases(beam.DoFn):
         ]
         chunks = names.select(["entity_id", "chunk"])
         yield from moves_of_chunks(moves, chunks)
+        for end in both_ends(link_table((m.old, m.heir) for m in moves), plan):
+            yield beam.pvalue.TaggedOutput(self.ENDS, end)
         # Names of no chunk are looked up, and change nothing.
         names = names.filter(pc.greater_equal(names["chunk"], 0))
         there = set(pc.unique(names["entity_id"]).to_pylist())

@@ -25,7 +25,7 @@ class Apart(NamedTuple):
 
 
 class MergeOptions(NamedTuple):
-    """An alias table, the comparison of near names, or both.
+    """An alias table, the comparison of near names, and rules across documents.
 
     Attributes:
         keys: of names.
@@ -40,3 +40,9 @@ class MergeOptions(NamedTuple):
     alias_groups: int = 0
     near_names: NearNameOptions | None = None
     apart: Apart = Apart()
+
+    @property
+    def across_documents(self) -> bool:
+        """Whether a rule is on that makes names one by what several documents say."""
+        rules = self.keys.rules
+        return rules.abbreviations or rules.middle_names or rules.type_votes

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfn_kg.schemas.shuffled_rows import ID_TYPE, Move
-from pfn_kg.transforms.merging.components import links_of
+from pfn_kg.transforms.merging.components import by_shard, links_of
+from pfn_kg.transforms.merging.merge_options import SIZE_TABLE
 from pfn_kg.transforms.plumbing.shards import decode, decode_all, encode
 
 
@@ -39,6 +40,17 @@ def route_moves(
     if chunks is not None:
         moves = [Move(old, heir, rule) for old, heir in links_of(group[1]["heirs"])]
         yield from moves_of_chunks(moves, chunks)
+
+
+def both_ends(links: pa.Table, plan: Mapping[str, int]) -> Iterator[tuple[int, bytes]]:
+    """Links as Arrow IPC bytes, by the parts of both their ids.
+
+    Args:
+        links: rows of LINK_SCHEMA.
+        plan: the number of files of each table.
+    """
+    for column in ("one", "other"):
+        yield from by_shard(links, column, plan[SIZE_TABLE])
 
 
 def moves_of_chunks(moves: Sequence[Move], chunks: pa.Table) -> Iterator[tuple[int, list[Move]]]:

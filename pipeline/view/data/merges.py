@@ -14,6 +14,7 @@ from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.rules import NameRules
 from pfn_kg.transforms.names.canonical_names import canonical_name
 from pfn_kg.transforms.names.entity_keys import EntityKeys
+from pfn_kg.transforms.names.known_names import DEMONYMS, KNOWN_NAMES
 from pfn_kg.transforms.names.short_forms import form_of
 from pfn_kg.transforms.plumbing.files import join, local_path
 
@@ -63,6 +64,12 @@ class MergeReasons:
             return "It is the name with an article, a possessive or a legal form."
         if key in self._aliases:
             return "The alias table lists it."
+        # Graphs of earlier versions lack the column.
+        rules = {j["rule"] for j in self._row.get("joined_by") or () if j["name"] == text}
+        if DEMONYMS in rules:
+            return "It is the adjective or the people of this place."
+        if KNOWN_NAMES in rules:
+            return "It is known as another name of the same thing."
         form = form_of(text, key, self._names)
         if form.word and len(self._key.split()) > 1:
             long = form_of(row["name"], self._key, self._names)

@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 from helpers.examples import examples
 from helpers.training_data import options
 from pfn_kg import Extractor
+from pfn_kg.pfn.evaluation.annotated_texts import annotated_texts
+from pfn_kg.pfn.evaluation.predictions import Predictions
 from pfn_kg.pfn.readers import read
 from pfn_kg.pfn.readers.records import Annotated, AnnotatedDocument, Reading
+from pfn_kg.pfn.training.choose_thresholds import judge_written_facts
 from pfn_kg.pfn.training.gold_batches import collate_gold
 from pfn_kg.pfn.training.gold_cells import KnownLabels
 from pfn_kg.pfn.training.unrelated_parts import unrelated_parts
 from pfn_kg.pfn.training.windows import WindowDataset, document_cells, join_cells
 from pfn_kg.pipeline.cli import main
+from pfn_kg.schemas.records import DocumentHeads, HeadTriple, Mention
 
 TOKENS = ["Anna", "Bell", "of", "London", "met", "John", "Smith", "."]
 
@@ -220,3 +224,26 @@ def test_unrelated_parts_keep_their_facts_and_get_no_others(reading, sentences, 
         # Every fact whose two sentences are in the document of parts is kept.
         there = {pair for pair in expected_by_text if set(pair) <= set(texts)}
         assert there == set(stated)
+
+
+@pytest.mark.parametrize("marked", [[False, False, True], [True, True, True]])
+def test_facts_are_calibrated_on_documents_as_they_are_written(tmp_path, marked):
+    documents = [document(unrelated_parts=is_made) for is_made in marked]
+    dev = reading_of(tmp_path, *documents)
+    assert [d.unrelated_parts for d in dev.documents] == marked
+    texts = annotated_texts(dev)
+    # In each document a right fact and a wrong one, with scores of its own.
+    found = []
+    for number, text in enumerate(texts):
+        mentions = [Mention(b, e, text.text[b:e], t, 0.9) for b, e, t in sorted(text.entities)]
+        anna, london, john = (mention.begin for mention in mentions[:3])
+        triples = [
+            HeadTriple(anna, "r", london, 0.9 - number / 10),
+            HeadTriple(anna, "r", john, 0.6 - number / 10),
+        ]
+        found.append(DocumentHeads(mentions, triples, None, 1, 0, {}))
+    scores, right = judge_written_facts(Predictions([], found, texts), dev, (0.5, 0.1))
+    # Where all are made, they are better than none.
+    seen = [n for n in range(3) if all(marked) or not marked[n]]
+    assert scores == pytest.approx([s - n / 10 for n in seen for s in (0.9, 0.6)])
+    assert right == [True, False] * len(seen)

@@ -4,8 +4,9 @@
 
 The file holds three parts: the development documents of Re-DocRED; as many documents made of
 unrelated parts of them, so that thresholds are chosen where neighbouring sentences need not be
-related; and half of a fold of KnowledgeNet, annotated in part, which calibrates relations and takes
-no part in scores. FOLDER holds redocred and knowledgenet_facts.
+related, and left out where scores of facts are calibrated; and half of a fold of KnowledgeNet,
+annotated in part, which calibrates relations and takes no part in scores. FOLDER holds redocred
+and knowledgenet_facts.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ def unrelated_parts(documents: list[Document], number: int, rng: random.Random) 
         "sents": sentences,
         "vertexSet": clusters,
         "labels": labels,
+        "unrelated_parts": True,
     }
 
 

@@ -8,7 +8,8 @@ and facts of whole documents, for windows of sentences, are in `Reading.document
 A document may be annotated in part. Three optional fields beside DocRED's own say so:
 `annotated_entity_types` and `annotated_relations` list the labels that were annotated (an empty
 list: none), and `annotated_pairs` is `mentions` where relations were annotated between the given
-mentions alone. What was not annotated is unknown: it is no example of an absent label.
+mentions alone. What was not annotated is unknown: it is no example of an absent label. Another
+field, `unrelated_parts`, says that a document is made of parts of others.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class _Document(StrictRecord):
     annotated_entity_types: list[str] | None = None
     annotated_relations: list[str] | None = None
     annotated_pairs: Literal["all", "mentions"] = "all"
+    # Ours: of a document that is made of parts of others.
+    unrelated_parts: bool = False
 
     def annotated(self, names: Mapping[str, str]) -> Annotated:
         """Which labels were annotated, relations by their names."""
@@ -217,6 +220,13 @@ def read_docred(path: str | Path) -> Reading:
                     places[cluster].append((index, entity))
         facts = dict.fromkeys((f.h, names.get(f.r, f.r), f.t) for f in document.labels)
         reading.documents.append(
-            AnnotatedDocument(begin, len(reading), places, list(facts), document.annotated(names))
+            AnnotatedDocument(
+                begin,
+                len(reading),
+                places,
+                list(facts),
+                document.annotated(names),
+                document.unrelated_parts,
+            )
         )
     return reading

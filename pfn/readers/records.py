@@ -63,6 +63,8 @@ class AnnotatedDocument(NamedTuple):
             sentence's `entities`).
         facts: (subject, relation, object), subject and object being places in `clusters`.
         annotated: which labels were annotated.
+        unrelated_parts: whether it is made of parts of other documents, so that it is unlike what
+            people write.
     """
 
     begin: int
@@ -70,6 +72,7 @@ class AnnotatedDocument(NamedTuple):
     clusters: list[list[tuple[int, int]]]
     facts: list[tuple[int, str, int]]
     annotated: Annotated = Annotated()
+    unrelated_parts: bool = False
 
 
 class Reading(list[AnnotatedSentence]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -103,13 +104,35 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
     if read.texts:
         # Facts down to the floor of extraction files: a lower threshold has its facts calibrated.
         lowest = config.entity_threshold, min(config.relation_threshold, DEFAULT_FLOOR)
-        of_facts, right = judge_facts(
-            read.documents, read.texts, thresholds=lowest, calibration=Calibration()
-        )
+        of_facts, right = judge_written_facts(read, dev, lowest)
         if 0 < sum(right) < len(right):
             fitted = fit_calibration(of_facts, right)
             if fitted.ranks:
                 calibration["fact"] = fitted._asdict()
+
+
+def judge_written_facts(
+    read: Predictions, dev: Reading, thresholds: tuple[float, float]
+) -> tuple[list[float], list[bool]]:
+    """Scores of the facts of documents as people write them, and whether each is right.
+
+    Of documents made of unrelated parts more facts are right at one score: a calibration by both
+    kinds fits neither. They are looked at where there are no others.
+
+    Args:
+        read: what was found in the documents.
+        dev: the documents.
+        thresholds: least score of a mention and of a triple.
+    """
+    written = [not document.unrelated_parts for document in dev.documents]
+    if not any(written):
+        written = [True] * len(written)
+    return judge_facts(
+        list(compress(read.documents, written)),
+        list(compress(read.texts, written)),
+        thresholds=thresholds,
+        calibration=Calibration(),
+    )
 
 
 def _calibrate(config: PFNConfig, judged: Judged) -> dict[str, Any]:

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "extract": ("extract", "run the model over a corpus, chunk by chunk"),
     "build": ("build", "build the graph from extractions, without the model"),
     "remove": ("remove", "take documents out and build the graph again"),
+    "compact": ("compact", "put the extractions of many updates into fewer files"),
     "predict": ("predict", "mentions and triples of a text"),
     "train": ("train", "train a model"),
     "evaluate": ("evaluate", "score a model on annotated sentences"),

@@ -35,6 +35,7 @@ from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.facts.graph_rules import FindVerdicts, GraphRules
 from pfn_kg.transforms.facts.kept_rows import KeptRows
 from pfn_kg.transforms.graph.make_rows import MakeNames, MakeRows
+from pfn_kg.transforms.graph.route_verdicts import RouteVerdicts
 from pfn_kg.transforms.graph.table_shards import BOUNDED_BY, plan_shards
 from pfn_kg.transforms.graph.write_tables import WriteTables, write_redirects
 from pfn_kg.transforms.merging.merge_entities import MergeEntities, MergeOptions
@@ -162,7 +163,7 @@ class BuildGraph(beam.PTransform):
             base_iri=self._label_schema.base_iri,
             rules=self._options.rules,
             plan=plan,
-            verdicts=verdicts,
+            verdicts=verdicts | "RouteVerdicts" >> RouteVerdicts(made.claims, planned),
             canonical=canonical,
             corrections=corrected,
         )

@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "build": ("build", "build the graph from extractions, without the model"),
     "remove": ("remove", "take documents out and build the graph again"),
     "retry": ("retry", "read what was rejected once more"),
+    "compact": ("compact", "put the extractions of many updates into fewer files"),
     "predict": ("predict", "mentions and triples of a text"),
     "train": ("train", "train a model"),
     "evaluate": ("evaluate", "score a model on annotated sentences"),

@@ -116,10 +116,15 @@ def write_record(directory: str, record: SnapshotRecord) -> None:
 
     folder = place_of(directory, record.path)
     replace(join(folder, FILES_FILE), parquet_bytes(_listed(folder)))
+    replace_record(directory, record)
+    _delete_file(join(folder, OWNER_FILE))
+
+
+def replace_record(directory: str, record: SnapshotRecord) -> None:
+    """Writes the record of a snapshot, in the place of the one that is there."""
     data = {"version": record.version, **record.model_dump(mode="json", exclude_unset=True)}
     text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-    replace(join(folder, RECORD_FILE), text.encode())
-    _delete_file(join(folder, OWNER_FILE))
+    replace(join(place_of(directory, record.path), RECORD_FILE), text.encode())
 
 
 def _listed(folder: str) -> pa.Table:

@@ -89,6 +89,9 @@ SUPPORT_SCHEMA = pa.schema(
 #: with the number of these mentions in the chunk.
 MOVED_SCHEMA = pa.schema({"old_id": ID_TYPE, "entity_id": ID_TYPE, "mentions": pa.int64()})
 
+#: One row for each relation and file of `triples` that has triples of it.
+CLAIM_SCHEMA = pa.schema({"relation_id": ID_TYPE, "file": pa.int32()})
+
 #: One row for each document of a chunk, by which documents of one id are compared: its number of
 #: rows by table, and `stands_for`, as `pfn_kg.transforms.documents.deduplicate` says.
 DOCUMENT_SCHEMA = pa.schema(
@@ -169,5 +172,6 @@ SHUFFLED_SCHEMAS = (
     DOCUMENT_SCHEMA,
     PRESENT_SCHEMA,
     VERSION_SCHEMA,
+    CLAIM_SCHEMA,
     REMOVED_SCHEMA,
 )

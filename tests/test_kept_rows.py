@@ -3,21 +3,18 @@
 import shutil
 from unittest import mock
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.beam_runners import prism_options
 from helpers.examples import examples
-from helpers.extraction_folders import DOCS, LABEL_SCHEMA, Doc, row, write_folder
+from helpers.extraction_folders import DOCS, LABEL_SCHEMA, born_in, change, write_folder
 from helpers.output_folders import files, read_manifest, write_manifest
 from pfn_kg.pipeline.build_phase import recorded_options, run_build
 from pfn_kg.pipeline.manifest import read_extracted
 from pfn_kg.pipeline.row_folders import rows_digest
 from pfn_kg.schemas.build_options import BuildOptions
-from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, with_counters
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import NameRules, NearNameOptions
 from pfn_kg.transforms.facts.fact_options import FactOptions
@@ -28,14 +25,8 @@ NAMES = ("Ada Lovelace", "Augusta Ada", "Grace Hopper", "ADA LOVELACE")
 PLACES = ("London", "Bonn", "New York")
 
 
-def made_up(id_, name, place, score):
-    text = f"{name} was born in {place}. Nothing more."
-    mentions = ((name, "PER", 0.9), (place, "LOC", 0.8))
-    return Doc(id_, text, mentions, ((name, "place of birth", place, score),))
-
-
 DOCUMENTS = st.builds(
-    made_up,
+    born_in,
     st.sampled_from("abcdef"),
     st.sampled_from(NAMES),
     st.sampled_from(PLACES),
@@ -46,23 +37,6 @@ CHANGES = st.lists(
     min_size=1,
     max_size=2,
 )
-
-
-def change(folder, generation, docs, removed):
-    """Adds a chunk of documents as a run of that number, and removes documents of all before it."""
-    manifest = read_manifest(folder)
-    chunks = read_extracted(str(folder)).listed_chunks(str(folder))
-    listed = [{"name": c.name, "generation": c.generation} for c in chunks]
-    if docs:
-        rows = [row(doc, f"new{generation}.parquet", n) for n, doc in enumerate(docs)]
-        table = pa.Table.from_pylist(rows, with_counters(EXTRACTION_SCHEMA, {}))
-        pq.write_table(table, folder / "extractions" / f"new{generation}.parquet")
-        listed.append({"name": f"new{generation}", "generation": generation})
-    gone = {} if manifest.get("removed") is None else read_extracted(str(folder)).removed.documents(
-        str(folder)
-    )  # fmt: skip
-    gone |= dict.fromkeys(removed, generation)
-    write_manifest(folder, manifest | {"version": 3, "chunks": listed, "removed": gone})
 
 
 def graph_of(folder):
@@ -112,13 +86,13 @@ def test_changes_make_the_graph_that_a_whole_build_makes(tmp_path_factory, chang
 
 def test_only_what_changed_is_worked_out(tmp_path):
     folder = tmp_path / "out"
-    write_folder(folder, [made_up(f"d{n}", NAMES[n % 3], PLACES[n % 2], 0.9) for n in range(20)])
+    write_folder(folder, [born_in(f"d{n}", NAMES[n % 3], PLACES[n % 2], 0.9) for n in range(20)])
     assert worked_out(folder) == 10
     assert worked_out(folder) == 0
-    change(folder, 1, [made_up("new", "Grace Hopper", "Bonn", 0.9)], [])
+    change(folder, 1, [born_in("new", "Grace Hopper", "Bonn", 0.9)], [])
     assert worked_out(folder) == 1
     # The chunk of the document that is said anew, and that of the one that is removed.
-    change(folder, 2, [made_up("d3", "Grace Hopper", "Bonn", 0.6)], ["d7"])
+    change(folder, 2, [born_in("d3", "Grace Hopper", "Bonn", 0.6)], ["d7"])
     assert worked_out(folder) == 3
     check(folder, tmp_path / "new")
     assert len(list((folder / "rows").rglob("*.rows"))) == 12
@@ -189,7 +163,7 @@ def test_kept_rows_on_prism(tmp_path):
     run_build(str(folder), KEEP, prism_options())
     kept = sorted((folder / "rows").rglob("*.rows"))
     assert len(kept) == 4
-    change(folder, 1, [made_up("new", "Grace Hopper", "Bonn", 0.9)], ["a"])
+    change(folder, 1, [born_in("new", "Grace Hopper", "Bonn", 0.9)], ["a"])
     run_build(str(folder), KEEP, prism_options())
     assert len(list((folder / "rows").rglob("*.rows"))) == 5
     check(folder, tmp_path / "new")

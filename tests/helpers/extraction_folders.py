@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from helpers.output_folders import write_manifest
+from helpers.output_folders import listed_chunks, read_manifest, write_manifest
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, with_counters
 from pfn_kg.schemas.label_schema import LabelSchema
 
@@ -131,6 +131,33 @@ def write_folder(folder: Path, docs, chunk_documents=2, label_schema=LABEL_SCHEM
     }
     write_manifest(folder, content)
     return str(folder)
+
+
+def born_in(id_, name, place, score):
+    """A document that says where someone was born, and the model's score for that."""
+    text = f"{name} was born in {place}. Nothing more."
+    mentions = ((name, "PER", 0.9), (place, "LOC", 0.8))
+    return Doc(id_, text, mentions, ((name, "place of birth", place, score),))
+
+
+def change(folder: Path, generation: int, docs, removed):
+    """Adds a chunk, as a run of that number does, and removes documents of all runs up to it."""
+    manifest = read_manifest(folder)
+    listed, gone = manifest["chunks"], manifest.get("removed") or {}
+    if isinstance(listed, dict):  # since the folder was built
+        listed = [chunk.pop("counts") | chunk for chunk in listed_chunks(folder)]
+    if "path" in gone:
+        rows = pq.read_table(folder / gone["path"]).to_pylist()
+        gone = {row["document_id"]: row["generation"] for row in rows}
+    if docs:
+        name = f"new{generation}"
+        rows = [row(doc, f"{name}.parquet", n) for n, doc in enumerate(docs)]
+        counts = {"rows": len(rows), "documents": len(rows)}
+        table = pa.Table.from_pylist(rows, with_counters(EXTRACTION_SCHEMA, counts))
+        pq.write_table(table, folder / "extractions" / f"{name}.parquet")
+        listed = [*listed, {"name": name, "generation": generation, **counts}]
+    gone = gone | dict.fromkeys(removed, generation)
+    write_manifest(folder, manifest | {"version": 3, "chunks": listed, "removed": gone})
 
 
 ADA = "Ada Lovelace was born in London in 1815. She died in London."

@@ -241,15 +241,14 @@ class FindLosers(beam.DoFn):
 
 def _find_outdated(places: pa.Table, losers: dict[int, list[Loser]]) -> None:
     """Adds the rejected rows of the source that a later run has read again."""
-    rows = places.to_pylist()
-    last: dict[str, int] = {}
-    for row in rows:
-        last[row["document_id"]] = max(row["generation"], last.get(row["document_id"], 0))
-    for row in rows:
-        if row["stands_for"] == _REJECTED and row["generation"] < last[row["document_id"]]:
-            losers.setdefault(row["chunk"], []).append(
-                Loser(row["row"], "replaced", row["source_file"], row["source_row"])
-            )
+    last = places.group_by("document_id", use_threads=False).aggregate([("generation", "max")])
+    index = pc.index_in(places["document_id"], value_set=last["document_id"].combine_chunks())
+    is_older = pc.less(places["generation"], last["generation_max"].take(index))
+    is_rejected = pc.equal(places["stands_for"], _REJECTED)
+    for row in places.filter(pc.and_(is_rejected, is_older)).to_pylist():
+        losers.setdefault(row["chunk"], []).append(
+            Loser(row["row"], "replaced", row["source_file"], row["source_row"])
+        )
 
 
 def _repeated(ids: pa.ChunkedArray) -> pa.Array | None:

@@ -100,10 +100,20 @@ class ExtractionFolder:
         counters = {**counters, "rows": chunk.end - chunk.begin}
         if chunk.unwanted:
             counters["unchanged"] = chunk.unwanted
+        self.write_table(chunk.name, table, counters)
+
+    def write_table(self, name: str, table: pa.Table, counters: Mapping[str, int]) -> None:
+        """Writes a file of that name; does nothing where it exists.
+
+        Args:
+            name: a hash of all that the rows depend on.
+            table: as in `write`.
+            counters: what was counted, the rows among it.
+        """
         schema = with_counters(EXTRACTION_SCHEMA, counters)
         sink = pa.BufferOutputStream()
         pq.write_table(table.cast(schema), sink, compression="zstd")
-        write_once(self.file(chunk.name), sink.getvalue().to_pybytes())
+        write_once(self.file(name), sink.getvalue().to_pybytes())
 
     def finished(self, run: AnyRun) -> Iterator[FinishedChunk]:
         """The chunks of a run in the order of its rows, up to the first that is missing."""

@@ -22,6 +22,8 @@ from pfn_kg.transforms.reading.runs import AnyRun, ChunkRun, RunPack
 
 # A run as JSON, in which also paths that are no UTF-8 can be spelt.
 _SCHEMA = pa.schema({"run": pa.string()})
+# So many runs are spelt at once.
+_ROWS = 5_000
 
 
 class RunList:
@@ -37,9 +39,13 @@ class RunList:
         self._folder = folder
         self._sign = sign
         self._count = len(runs)
-        spelt = [json.dumps(asdict(run) | {"wanted": None}) for run in runs]
         sink = pa.BufferOutputStream()
-        pq.write_table(pa.table([spelt], schema=_SCHEMA), sink, compression="zstd")
+        with pq.ParquetWriter(sink, _SCHEMA, compression="zstd") as writer:
+            # All of them, spelt at once, would take more memory than the plan itself.
+            for begin in range(0, len(runs), _ROWS):
+                some = runs[begin : begin + _ROWS]
+                spelt = [json.dumps(asdict(run) | {"wanted": None}) for run in some]
+                writer.write_table(pa.table([spelt], schema=_SCHEMA))
         replace(_place(folder, sign), sink.getvalue().to_pybytes())
 
     def reader(self) -> ReadRuns:

@@ -269,7 +269,7 @@ def judge(
 
     Args:
         rows: with ids in hexadecimal.
-        verdicts: of the whole graph, in whatever order.
+        verdicts: on these rows or on more, in whatever order.
         rules: the policies.
         spared: ids of relations that are not dropped, since they hold by a correction.
 

@@ -20,7 +20,7 @@ from pfn_kg.schemas.shuffled_rows import Move
 from pfn_kg.transforms.documents.deduplicate import Loser
 from pfn_kg.transforms.extraction.columns import ChunkFile
 from pfn_kg.transforms.facts.chunk_rows import ChunkRows
-from pfn_kg.transforms.plumbing.files import join, name_of, read_if_there, replace
+from pfn_kg.transforms.plumbing.files import join, name_of, read_if_there, replace_by_pieces
 from pfn_kg.transforms.plumbing.shards import decode, encode
 
 _SUFFIX = ".rows"
@@ -75,7 +75,7 @@ class KeptRows:
             rows: made without corrections.
         """
         content = _spell(_key(chunk, losers, moves), rows)
-        replace(self.path(chunk.path), _digest(content) + content)
+        replace_by_pieces(self.path(chunk.path), [_digest(*content), *content])
 
 
 def _key(chunk: ChunkFile, losers: Iterable[Loser], moves: Mapping[bytes, Move]) -> str:
@@ -84,11 +84,11 @@ def _key(chunk: ChunkFile, losers: Iterable[Loser], moves: Mapping[bytes, Move])
     return _digest(spelt.encode(errors="surrogatepass")).hex()
 
 
-def _spell(key: str, rows: ChunkRows) -> bytes:
+def _spell(key: str, rows: ChunkRows) -> list[bytes]:
     parts = {name: encode(table) for name, table in [*rows.tables.items(), (_MOVED, rows.moved)]}
     lengths = [[name, len(part)] for name, part in parts.items()]
     head = json.dumps({"key": key, "counts": rows.counts, "tables": lengths}).encode()
-    return b"".join([_LENGTH.pack(len(head)), head, *parts.values()])
+    return [_LENGTH.pack(len(head)), head, *parts.values()]
 
 
 def _read(data: bytes, key: str) -> ChunkRows | None:
@@ -101,11 +101,14 @@ def _read(data: bytes, key: str) -> ChunkRows | None:
         return None
     tables = {}
     for name, length in head["tables"]:
-        tables[name] = decode(bytes(content[begin : begin + length]))
+        tables[name] = decode(content[begin : begin + length])
         begin += length
     moved = tables.pop(_MOVED)
     return ChunkRows(tables, Counter(head["counts"]), moved, applied=Counter(), judged=None)
 
 
-def _digest(content: bytes | memoryview) -> bytes:
-    return blake2b(content, digest_size=_DIGEST_BYTES).digest()
+def _digest(*pieces: bytes | memoryview) -> bytes:
+    digest = blake2b(digest_size=_DIGEST_BYTES)
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()

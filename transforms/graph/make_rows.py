@@ -19,6 +19,7 @@ from pfn_kg.transforms.facts.chunk_rows import NAME_COLUMNS, names_of_chunk, row
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.facts.graph_rules import GraphRules, ruled_support
 from pfn_kg.transforms.facts.kept_rows import KeptRows
+from pfn_kg.transforms.graph.route_verdicts import claims
 from pfn_kg.transforms.graph.table_shards import Shard, shards_of
 from pfn_kg.transforms.merging.redirects import own_votes
 from pfn_kg.transforms.plumbing.held_rows import HeldRows, at_end_of_bundle
@@ -33,6 +34,7 @@ class GraphRows(NamedTuple):
         moved: (part of the old id, votes as Arrow IPC bytes), from
             `pfn_kg.transforms.merging.redirects.own_votes`.
         ruled: the rows that `pfn_kg.transforms.facts.graph_rules.FindVerdicts` reads.
+        claims: what `pfn_kg.transforms.graph.route_verdicts.RouteVerdicts` reads.
         counts: a dictionary for each chunk.
         applied: what corrections concern, a dictionary for some chunks.
         judged: support and evidence of what corrections judge, each as Arrow IPC bytes; both as
@@ -42,6 +44,7 @@ class GraphRows(NamedTuple):
     rows: beam.PCollection
     moved: beam.PCollection
     ruled: beam.PCollection
+    claims: beam.PCollection
     counts: beam.PCollection
     applied: beam.PCollection
     judged: beam.PCollection
@@ -84,7 +87,7 @@ class MakeRows(beam.PTransform):
     def expand(self, chunks: beam.PCollection) -> GraphRows:
         """Applies the transform."""
         tags = [_RowsOfChunk.COUNTS, _RowsOfChunk.MOVED, _RowsOfChunk.RULED]
-        tags += [_RowsOfChunk.APPLIED, _RowsOfChunk.JUDGED]
+        tags += [_RowsOfChunk.CLAIMS, _RowsOfChunk.APPLIED, _RowsOfChunk.JUDGED]
         tagged = chunks | "Rows" >> beam.ParDo(
             self._read, *self._beside, **self._corrections
         ).with_outputs(*tags, main="rows")
@@ -96,6 +99,8 @@ class MakeRows(beam.PTransform):
             | "MovedTypes" >> beam.Map(_same).with_output_types(tuple[int, bytes]),
             tagged[_RowsOfChunk.RULED]
             | "RuledTypes" >> beam.Map(_same).with_output_types(tuple[int, bytes]),
+            tagged[_RowsOfChunk.CLAIMS]
+            | "ClaimTypes" >> beam.Map(_same).with_output_types(tuple[int, bytes]),
             tagged[_RowsOfChunk.COUNTS],
             tagged[_RowsOfChunk.APPLIED],
             tagged[_RowsOfChunk.JUDGED],
@@ -205,12 +210,12 @@ class _RowsOfChunk(_ReadChunk):
     """Turns chunks into rows, keyed by table and number of the file.
 
     The output `counts` has the counts of each chunk, `moved` the votes for redirects, and
-    `ruled` the support of relations that rules of the whole graph apply to, `applied` and `judged`
-    what corrections concern.
+    `ruled` the support of relations that rules of the whole graph apply to, `claims` where triples
+    of these are, `applied` and `judged` what corrections concern.
     """
 
     COUNTS, MOVED, RULED = "counts", "moved", "ruled"
-    APPLIED, JUDGED = "applied", "judged"
+    CLAIMS, APPLIED, JUDGED = "claims", "applied", "judged"
 
     def __init__(
         self,
@@ -269,3 +274,6 @@ class _RowsOfChunk(_ReadChunk):
             shards = self._plan["relations"]
             for row in ruled_support(tables["relations"], self._graph_rules, shards):
                 yield beam.pvalue.TaggedOutput(self.RULED, row)
+        if "triples" in tables:
+            for claim in claims(tables["triples"], self._graph_rules, self._plan):
+                yield beam.pvalue.TaggedOutput(self.CLAIMS, claim)

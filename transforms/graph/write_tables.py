@@ -51,7 +51,8 @@ class WriteTables(beam.PTransform):
         base_iri: namespace of the entities' IRIs.
         rules: the policies of the rules of the whole graph.
         plan: the number of files of each table, a collection of one dictionary.
-        verdicts: of the rules of the whole graph.
+        verdicts: of the rules of the whole graph, by file, from
+            `pfn_kg.transforms.graph.route_verdicts.RouteVerdicts`.
         canonical: rows of `entities` that the alias table gives, keyed as the rows are; None
             without an alias table.
         corrections: side inputs `corrections`, the plan of corrections, and `applied`, what each
@@ -74,7 +75,7 @@ class WriteTables(beam.PTransform):
         self._corrections = corrections or {}
         self._write = _WriteShard(folder, to_bytes, base_iri=base_iri, rules=rules)
         self._plan = plan
-        self._beside = [beam.pvalue.AsSingleton(plan), beam.pvalue.AsIter(verdicts)]
+        self._beside = [beam.pvalue.AsSingleton(plan), beam.pvalue.AsMultiMap(verdicts)]
         if canonical is not None:
             self._beside.append(beam.pvalue.AsMultiMap(canonical))
 
@@ -120,7 +121,7 @@ class _WriteShard(beam.DoFn):
         self,
         group: tuple[Shard, Iterable[ShuffledRows]],
         plan: dict[str, int],
-        verdicts: Iterable[Verdict],
+        verdicts: Mapping[Shard, Iterable[Verdict]],
         canonical: Mapping[Shard, Iterable[bytes]] | None = None,
         corrections: CorrectionPlan | None = None,
         applied: Mapping[tuple[int, int], int] | None = None,
@@ -143,7 +144,7 @@ class _WriteShard(beam.DoFn):
         rows = in_hexadecimal(rows).select(schema.names).cast(schema)
         if table in ("relations", "triples"):
             spared = None if correct is None else correct.spared
-            rows, dropped = judge(rows, verdicts, self._rules, spared)
+            rows, dropped = judge(rows, verdicts[table, shard], self._rules, spared)
             if dropped and table == "triples":
                 counts[table] = -dropped
         if table == "relations":

@@ -22,8 +22,8 @@ _CODEC = "lz4_raw"
 # The key of the schema, and the bytes before they were compressed.
 _FRAME = Struct("<4sQ")
 _WITH_SCHEMA = bytes(4)
-# What a stream ends with.
-_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+# The bytes that a stream ends with.
+_END = 8
 
 
 class _Known(NamedTuple):
@@ -31,11 +31,11 @@ class _Known(NamedTuple):
 
     Attributes:
         key: by which workers know it.
-        begin: what a stream of such rows begins with.
+        begin: how many bytes a stream of such rows begins with.
     """
 
     key: bytes
-    begin: bytes
+    begin: int
 
 
 @cache
@@ -43,47 +43,51 @@ def _known() -> dict[pa.Schema, _Known]:
     found = {}
     for schema in SHUFFLED_SCHEMAS:
         key = blake2b(str(schema).encode(), digest_size=len(_WITH_SCHEMA)).digest()
-        found[schema] = _Known(key, _stream(schema.empty_table())[: -len(_END)])
+        found[schema] = _Known(key, _stream(schema.empty_table()).size - _END)
     return found
 
 
 @cache
-def _begins() -> dict[bytes, bytes]:
-    return {known.key: known.begin for known in _known().values()}
+def _schemas() -> dict[bytes, pa.Schema]:
+    return {known.key: schema for schema, known in _known().items()}
 
 
-def _stream(table: pa.Table) -> bytes:
+def _stream(table: pa.Table) -> pa.Buffer:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         # Of a table without rows there may be a batch, or none.
         if len(table):
             writer.write_table(table)
-    return sink.getvalue().to_pybytes()
+    return sink.getvalue()
 
 
 def encode(table: pa.Table) -> bytes:
     """A table as bytes for `decode`: an Arrow IPC stream, abridged and compressed."""
     key, content = _WITH_SCHEMA, _stream(table)
     if (known := _known().get(table.schema)) is not None:
-        key, content = known.key, content[len(known.begin) : -len(_END)]
-    return _FRAME.pack(key, len(content)) + pa.compress(content, codec=_CODEC, asbytes=True)
+        key = known.key
+        content = content.slice(known.begin, content.size - known.begin - _END)
+    return _FRAME.pack(key, content.size) + pa.compress(content, codec=_CODEC, asbytes=True)
 
 
-def decode(data: bytes) -> pa.Table:
+def decode(data: bytes | memoryview) -> pa.Table:
     """The table of bytes that `encode` gave.
 
     Raises:
         ValueError: if the worker that encoded it has another version of this package.
     """
     key, size = _FRAME.unpack_from(data)
-    content = pa.decompress(memoryview(data)[_FRAME.size :], size, codec=_CODEC, asbytes=True)
-    if key != _WITH_SCHEMA:
-        begin = _begins().get(key)
-        if begin is None:
-            raise ValueError("rows of an unknown schema; do all workers have the same pfn-kg?")
-        content = begin + content + _END
-    with pa.ipc.open_stream(content) as reader:
-        return reader.read_all()
+    content = pa.decompress(memoryview(data)[_FRAME.size :], size, codec=_CODEC)
+    if key == _WITH_SCHEMA:
+        with pa.ipc.open_stream(content) as reader:
+            return reader.read_all()
+    schema = _schemas().get(key)
+    if schema is None:
+        raise ValueError("rows of an unknown schema; do all workers have the same pfn-kg?")
+    source, batches = pa.BufferReader(content), []
+    while source.tell() < size:
+        batches.append(pa.ipc.read_record_batch(pa.ipc.read_message(source), schema))
+    return pa.Table.from_batches(batches, schema)
 
 
 def decode_all(parts: Iterable[bytes]) -> pa.Table | None:

@@ -3,15 +3,18 @@
     python -m benchmarks.gpu --data knowledgenet/test-no-facts.json --column documentText
 
 Prints each figure as soon as it is there, so that what is printed stays if time runs out; a part
-that would begin after `--seconds` is left out, and said to be. Texts are JSON lines, or made up as
-in `benchmarks.pipeline`. Parts, in order:
+that would begin after `--seconds` is left out, and said to be, and one that fails says so in one
+line. Texts are JSON lines, or made up as in `benchmarks.pipeline`. Parts, in order:
 
     encoder       the bare text encoder, already tokenised, at several token budgets
     extractor     `Extractor.predict_columns` and `extract_documents` at the same budgets
-    stages        where the extractor's time goes, one batch at a time, with waits between
+    recurrence    microseconds a step of the partition filter, by sequences side by side: as
+                  PyTorch's operations, by the fused kernel, by CUDA graphs, by both; fp32 and TF32
     agreement     sentences with the same triples as at fp32 on the CPU, by precision
-    recurrence    microseconds a step of the partition filter, by sequences side by side
-    large         the same with a random encoder of 12 layers of 768
+    waits         which lines wait for the GPU while texts are read
+    stages        where the extractor's time goes, one batch at a time, with waits between
+    large         encoder and extractor with a random encoder of 12 layers of 768
+    chunks        `predict_columns` by documents of a call
     processes     `pfn-kg extract` in several processes on one GPU
 """
 
@@ -27,10 +30,13 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from inspect import signature
+from itertools import product
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -55,7 +61,7 @@ from pfn_kg.pfn.inference.devices import find_device
 from pfn_kg.pfn.inference.parallel_batches import read_batches
 from pfn_kg.pfn.inference.precision import common_precision
 from pfn_kg.pfn.inference.sentences import split_sentences
-from pfn_kg.pfn.model.partition_filter import PartitionFilterEncoder
+from pfn_kg.pfn.model.partition_filter import PartitionFilterEncoder, Steps
 
 BUDGETS = (32_768, 65_536, 131_072, 262_144)
 SEQUENCES, STEPS = (64, 512, 2048, 8192), 64
@@ -131,7 +137,8 @@ def stages_part(extractor: Extractor, corpus: Corpus, args: argparse.Namespace) 
     """Prints the stages of the extractor, without overlap."""
     timer, budget = Timer("wall"), args.budgets[0]
 
-    def in_order(prepare: Any, run: Any, finish: Any, failed: Callable, batches: list) -> None:
+    def in_order(*steps: Any) -> None:
+        *_, failed, batches = steps
         one_by_one(failed, batches, extractor.model.device)
 
     def read() -> None:
@@ -161,6 +168,7 @@ def agreement_part(extractor: Extractor, corpus: Corpus, args: argparse.Namespac
     ]
     if extractor.model.device.type == "cuda":
         kinds += [
+            ("fp32, TF32", {"precision": "fp32", "tf32": True}),
             ("fp16", {"precision": "fp16"}),
             ("fp16, TF32 above", {"precision": "fp16", "tf32": True}),
         ]
@@ -179,28 +187,80 @@ def _triples(extraction: Any) -> list[Any]:
 
 @torch.inference_mode()
 def recurrence_part(extractor: Extractor, corpus: Corpus, args: argparse.Namespace) -> None:
-    """Prints microseconds a step of the recurrence, and what TF32 changes."""
+    """Prints microseconds a step of the recurrence by how it runs, and how much each way differs.
+
+    Features are compared with those of PyTorch's operations at fp32.
+    """
     device, timer = extractor.model.device, Timer("wall")
     torch.manual_seed(0)
     width = extractor.config.encoder.hidden_size  # type: ignore[union-attr]
     filter_ = PartitionFilterEncoder(width, extractor.config.hidden_size).to(device).eval()
+    before = torch.get_float32_matmul_precision()
     for sequences in args.sequences:
         x = torch.randn(sequences, STEPS, width, device=device)
         mask = torch.ones(sequences, STEPS, dtype=torch.bool, device=device)
-        said, outputs = [], []
-        before = torch.get_float32_matmul_precision()
-        for how in ("highest", "high"):
-            torch.set_float32_matmul_precision(how)
-            outputs.append(filter_(x, mask).entity)
-            seconds = min(timer.seconds(partial(filter_, x, mask)) for _ in range(args.rounds))
-            said.append(f"{1e6 * seconds / STEPS:8.1f} us a step")
-        torch.set_float32_matmul_precision(before)
-        error = float((outputs[0] - outputs[1]).abs().max())
-        print(
-            f"  {sequences:>6} sequences: fp32 {said[0]}, TF32 {said[1]}, which differs by "
-            f"{error:.1e}",
-            flush=True,
-        )
+        expected = None
+        for how, products in product(("plain", "fused", "graphs", "auto"), ("highest", "high")):
+            try:
+                torch.set_float32_matmul_precision(products)
+                with mock.patch.dict(os.environ, PFN_KG_RECURRENCE=how):
+                    filter_._blocks = None
+                    read = partial(filter_, x, mask, Steps.of(mask))
+                    # Graphs are recorded when their shapes have come up some times.
+                    for _ in range(3):
+                        found = read().entity
+                    expected = found if expected is None else expected
+                    seconds = min(timer.seconds(read) for _ in range(args.rounds))
+                    blocks = filter_._blocks
+            finally:
+                torch.set_float32_matmul_precision(before)
+            graphs = f"{blocks.graphs} graphs" if blocks else "no blocks"
+            name = "fp32" if products == "highest" else "TF32"
+            error = float((found - expected).abs().max())
+            print(
+                f"  {sequences:>6} sequences, {how:>6}, {name}: {1e6 * seconds / STEPS:8.1f} "
+                f"us a step, differs by {error:.1e} ({graphs})",
+                flush=True,
+            )
+
+
+def waits_part(extractor: Extractor, corpus: Corpus, args: argparse.Namespace) -> None:
+    """Prints the lines that wait for the GPU, with how often they do."""
+    call = partial(
+        extractor.predict_columns, corpus.texts, corpus.split, token_budget=args.budgets[0]
+    )
+    call()
+    if extractor.model.device.type != "cuda":
+        print("  a CPU is not waited for", flush=True)
+        return
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            call()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    lines = Counter(f"{Path(w.filename).name}:{w.lineno}" for w in caught)
+    said = ", ".join(f"{count} in {line}" for line, count in lines.most_common(12))
+    print(f"  {sum(lines.values())} waits{': ' if lines else ''}{said}", flush=True)
+
+
+def chunks_part(extractor: Extractor, corpus: Corpus, args: argparse.Namespace) -> None:
+    """Prints what `predict_columns` reads by how many documents a call has."""
+    timer = Timer("wall")
+    budget = extractor.default_token_budget
+    for size in args.chunks:
+        parts = range(0, len(corpus.texts), size)
+
+        def read(parts: range = parts, size: int = size) -> None:
+            for begin in parts:
+                part = slice(begin, begin + size)
+                extractor.predict_columns(
+                    corpus.texts[part], corpus.split[part], token_budget=budget
+                )
+
+        said = rate(timer, len(corpus.spelt), read, args.rounds)
+        print(f"  {size:>6} documents a call: {said}", flush=True)
 
 
 def large_part(extractor: Extractor, corpus: Corpus, args: argparse.Namespace) -> None:
@@ -225,9 +285,12 @@ def watched_gpu() -> Iterator[dict[str, float]]:
     def look() -> None:
         query = ["nvidia-smi", "--query-gpu=utilization.gpu,memory.used"]
         while not done.wait(1):
-            said = subprocess.run(
-                [*query, "--format=csv,noheader,nounits"], capture_output=True, text=True
-            ).stdout.split(",")
+            try:
+                said = subprocess.run(
+                    [*query, "--format=csv,noheader,nounits"], capture_output=True, text=True
+                ).stdout.split(",")
+            except OSError:
+                return
             if len(said) == 2:
                 busy.append(float(said[0]))
                 memory.append(float(said[1]) / 1024)
@@ -247,7 +310,8 @@ def watched_gpu() -> Iterator[dict[str, float]]:
 
 def processes_part(extractor: Extractor, corpus: Corpus, args: argparse.Namespace) -> None:
     """Prints what `pfn-kg extract` reads with several processes on one GPU."""
-    torch.cuda.empty_cache()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "corpus.parquet"
         copies = max(1, args.sentences // max(1, len(corpus.spelt)))
@@ -291,10 +355,12 @@ def processes_part(extractor: Extractor, corpus: Corpus, args: argparse.Namespac
 PARTS = {
     "encoder": encoder_part,
     "extractor": extractor_part,
-    "stages": stages_part,
-    "agreement": agreement_part,
     "recurrence": recurrence_part,
+    "agreement": agreement_part,
+    "waits": waits_part,
+    "stages": stages_part,
     "large": large_part,
+    "chunks": chunks_part,
     "processes": processes_part,
 }
 
@@ -321,6 +387,7 @@ def main() -> None:
     parser.add_argument("--sequences", type=_numbers, default=SEQUENCES)
     parser.add_argument("--sample", type=int, default=1200, help="sentences of agreement")
     parser.add_argument("--processes", type=_numbers, default=(1, 4, 8, 16))
+    parser.add_argument("--chunks", type=_numbers, default=(250, 500, 1000, 2000, 4000))
     parser.add_argument("--sentences", type=int, default=400_000, help="that processes read")
     args = parser.parse_args()
     device = find_device(args.device)
@@ -330,6 +397,9 @@ def main() -> None:
         corpus = Corpus(read_texts(args, Path(folder)))
     print(f"{len(corpus.texts)} documents, {len(corpus.spelt)} sentences", flush=True)
     extractor = Extractor.from_pretrained(args.model, args.device, common_precision(device.type))
+    unknown = set(args.parts.split(",")) - set(PARTS)
+    if unknown:
+        parser.error(f"--parts: {', '.join(sorted(unknown))}: not among {', '.join(PARTS)}")
     for part in args.parts.split(","):
         passed = time.perf_counter() - begin
         if passed > args.seconds:
@@ -338,10 +408,12 @@ def main() -> None:
         print(f"{part}, after {passed:.0f} s:", flush=True)
         try:
             PARTS[part](extractor, corpus, args)
-        except torch.OutOfMemoryError as error:
-            # The other parts need less, or other memory.
-            print(f"  out of memory: {error}", flush=True)
-            torch.cuda.empty_cache()
+        except Exception as error:
+            # The other parts need less memory, or nothing of what failed.
+            said = " ".join(str(error).split())[:300]
+            print(f"  failed: {type(error).__name__}: {said}", flush=True)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
 
 
 if __name__ == "__main__":

@@ -23,11 +23,12 @@ import argparse
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from inspect import signature
+from inspect import isgenerator, signature
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import torch
@@ -140,12 +141,26 @@ def stages(extractor: Extractor, timer: Timer) -> Iterator[dict[str, float]]:
         def watch(owner, name: str, stage: str) -> None:
             function = getattr(owner, name)
 
-            def timed(*args, **kwargs):
+            def counted(call: Callable) -> Any:
                 start = timer.now()
                 try:
-                    return function(*args, **kwargs)
+                    return call()
                 finally:
                     taken[stage] += timer.now() - start
+
+            def timed(*args, **kwargs):
+                found = counted(partial(function, *args, **kwargs))
+                return in_parts(found) if isgenerator(found) else found
+
+            def in_parts(generator: Generator) -> Generator:
+                """A generator of which only what is between its yields counts."""
+                sent = None
+                while True:
+                    try:
+                        wanted = counted(partial(generator.send, sent))
+                    except StopIteration as done:
+                        return done.value
+                    sent = yield wanted
 
             stack.enter_context(mock.patch.object(owner, name, timed))
 

@@ -146,6 +146,7 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
         prepared.model,
         device=options.device,
         precision=options.precision,
+        tf32=options.tf32,
         entity_floor=options.entity_floor,
         relation_floor=options.relation_floor,
         token_budget=options.token_budget,

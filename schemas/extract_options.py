@@ -27,6 +27,7 @@ class ModelOptions(Options):
         model: folder or shipped name; None is the default model.
         device: `auto`, `cpu`, `cuda` ...
         precision: of the text encoder.
+        tf32: whether an NVIDIA GPU may round the factors of single-precision products to TF32.
         token_budget: number of sentences times longest sentence of a batch, in
             tokens; None takes the model's default.
         window_tokens: word pieces of a window of consecutive sentences that are read together; 0
@@ -47,6 +48,12 @@ class ModelOptions(Options):
     precision: Precision = option(
         "auto",
         "of the text encoder; auto: fp16 on a GPU, bf16 on a CPU that multiplies it, or fp32",
+        group=MODEL,
+    )
+    tf32: bool = option(
+        False,
+        "an NVIDIA GPU rounds factors of single-precision products to TF32, which is faster above "
+        "the encoder; scores differ by up to 1e-3",
         group=MODEL,
     )
     token_budget: int | None = option(
@@ -205,7 +212,9 @@ class ExtractOptions(ScannedTextOptions):
         place = {"corpus", "model", "device", *OF_ONE_CALL}
         # Without the check a file holds what it held before there was one.
         unchecked = set() if self.check_language else {"check_language"}
-        return self.model_dump(mode="json", exclude=place | unchecked)
+        # Nor does it say of what it was read at before there was the option.
+        exact = set() if self.tf32 else {"tf32"}
+        return self.model_dump(mode="json", exclude=place | unchecked | exact)
 
 
 #: What says of one call where and how much it reads, and is not recorded.
@@ -219,6 +228,7 @@ RECORDED_OPTIONS = (
     "metadata_columns",
     "language",
     "precision",
+    "tf32",
     "token_budget",
     "window_tokens",
     "chunk_documents",

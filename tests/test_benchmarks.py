@@ -49,19 +49,29 @@ def test_clusters(capsys, monkeypatch, documents):
 
 
 def test_gpu(capsys, monkeypatch, tiny_model):
+    monkeypatch.syspath_prepend(str(ROOT))
+    gpu = importlib.import_module("benchmarks.gpu")
     small = ["--documents", 3, "--budgets", "64,256", "--sequences", "2", "--rounds", 1]
     # A random encoder of base width takes a while on a CPU.
-    parts = "encoder,extractor,stages,agreement,recurrence,processes"
+    parts = "encoder,extractor,recurrence,agreement,waits,stages,chunks,processes"
     said = printed(
         capsys, monkeypatch, "gpu", "--device", "cpu", "--model", tiny_model, *small,
-        "--parts", parts, "--sample", 20, "--processes", "1", "--sentences", 24,
+        "--parts", parts, "--sample", 20, "--processes", "1", "--sentences", 24, "--chunks", 2,
     )  # fmt: skip
-    assert len(re.findall(r"sentences/s +[\d.]+ us", said)) == 8
+    assert "failed" not in said
+    assert len(re.findall(r"sentences/s +[\d.]+ us", said)) == 9
     assert "fp32: 20 of 20 sentences (100.00%)" in said
-    assert re.search(r"^ +2 sequences: fp32 +[\d.]+ us a step", said, re.MULTILINE)
+    ways = r"^ +2 sequences, +\w+, (?:fp32|TF32): +[\d.]+ us a step, differs by 0.*\(no blocks\)"
+    assert len(re.findall(ways, said, re.MULTILINE)) == 8
     assert re.search(r"^ +1 processes: 24 sentences, ", said, re.MULTILINE)
     nothing = [*small, "--device", "cpu", "--seconds", 0, "--parts", "large"]
     assert "large: left out" in printed(capsys, monkeypatch, "gpu", "--model", tiny_model, *nothing)
+    # A part that fails takes none of the others with it.
+    monkeypatch.setitem(gpu.PARTS, "large", lambda *_: [][0])
+    failing = [*small, "--device", "cpu", "--parts", "large,waits"]
+    said = printed(capsys, monkeypatch, "gpu", "--model", tiny_model, *failing)
+    assert "failed: IndexError: list index out of range" in said
+    assert "a CPU is not waited for" in said
 
 
 def test_host(capsys, monkeypatch, tiny_model):

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from helpers.corpora import TEXTS
-from pfn_kg.pfn.inference import head_reader
 from pfn_kg.pfn.inference.parallel_batches import read_batches, read_in_line
+from pfn_kg.pfn.model import devices
 
 pytestmark = pytest.mark.quick
 
@@ -54,34 +54,57 @@ def test_errors_come_through(threads):
     assert torch.get_num_threads() == threads_of_a_new_thread() == threads
 
 
-def test_a_line_of_three_steps():
+def test_batches_in_line():
     done, batches = [], list(range(7))
 
-    def step(name, of):
-        def call(batch, *output):
-            done.append((name, batch if name != "run" else batch - 10))
-            if (name, done[-1][1]) in fails:
-                raise MemoryError
-            return of(batch)
+    def step(name, batch):
+        done.append((name, batch))
+        if (name, batch) in fails:
+            raise MemoryError
 
-        return call
+    def prepare(batch):
+        step("prepare", batch)
+        return batch + 10
 
-    steps = (step("prepare", lambda b: b + 10), step("run", lambda p: p * 2), step("finish", int))
+    def start(prepared):
+        batch = prepared - 10
+        step("start", batch)
+        for count in (1, 2):
+            got = yield torch.tensor([batch, count])
+            assert got.tolist() == [batch, count]
+            step(f"go on {count}", batch)
+        return batch * 2
+
+    def copy(wanted):
+        step("copy", int(wanted[0]))
+        return lambda: step("wait", int(wanted[0])) or wanted
+
+    def finish(batch, output):
+        assert output == batch * 2
+        step("finish", batch)
+
+    def read():
+        done.clear()
+        read_in_line(prepare, start, copy, finish, lambda batch: step("failed", batch), batches)
+
     fails = set()
-    read_in_line(*steps, step("failed", int), batches)
-    for name in ("prepare", "run", "finish"):
+    read()
+    for name in ("prepare", "start", "go on 1", "go on 2", "finish"):
         assert [batch for of, batch in done if of == name] == batches
     assert "failed" not in dict(done)
-    # A batch is prepared while the one before it runs, and no earlier.
+    for number in batches[1:]:
+        # A batch is asked for before the one before it is waited for.
+        assert done.index(("start", number)) < done.index(("go on 2", number - 1))
     for number in batches[2:]:
-        assert done.index(("prepare", number)) > done.index(("run", number - 2))
-    done.clear()
-    fails = {("prepare", 0), ("run", 3), ("finish", 4), ("run", 6)}
-    read_in_line(*steps, step("failed", int), batches)
-    assert [batch for of, batch in done if of == "failed"] == [0, 3, 6, 4]
-    assert sorted(batch for of, batch in done if of == "finish") == [1, 2, 4, 5]
-    done.clear()
-    read_in_line(*steps, step("failed", int), [])
+        # Two are on the device, and one more is prepared.
+        assert done.index(("start", number)) > done.index(("go on 2", number - 2))
+        assert done.index(("prepare", number)) > done.index(("start", number - 2))
+    fails = {("prepare", 0), ("start", 3), ("wait", 4), ("finish", 5), ("go on 2", 6)}
+    read()
+    assert sorted(batch for of, batch in done if of == "failed") == [0, 3, 4, 5, 6]
+    assert sorted(batch for of, batch in done if of == "finish") == [1, 2, 5]
+    batches = []
+    read()
     assert not done
 
 
@@ -91,17 +114,13 @@ def test_a_gpu_s_way_finds_the_same(tiny_extractor, monkeypatch):
     project = tiny_extractor.model.project
     calls = []
 
-    def in_line(read, batches, device):
-        reader = read.__self__
-        read_in_line(reader._prepare, reader._run, reader._finish, read, batches)
-
     def fail_at_first(**batch):
         calls.append(None)
         if len(calls) == 2:
             raise MemoryError
         return project(**batch)
 
-    monkeypatch.setattr(head_reader, "read_batches", in_line)
+    monkeypatch.setattr(devices, "runs_ahead", lambda device: True)
     monkeypatch.setattr(tiny_extractor.model, "project", fail_at_first)
     found = tiny_extractor.predict_heads(TEXTS, **options)
     assert len(calls) > 3

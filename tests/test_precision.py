@@ -66,6 +66,19 @@ def test_tf32_is_as_before_afterwards():
         assert torch.get_float32_matmul_precision() == before
 
 
+def test_tf32_is_asked_for(tiny_model, monkeypatch):
+    options = ExtractOptions(corpus=["a"], output="b")
+    # Chunks that were read without it keep their names.
+    assert "tf32" not in options.what_extractions_depend_on()
+    assert options.changed(tf32=True).what_extractions_depend_on()["tf32"] is True
+    for tf32 in (False, True):
+        floors = {"entity_floor": 0.1, "relation_floor": 0.1, "token_budget": None}
+        handler = PFNModelHandler(
+            str(tiny_model), device="cpu", precision="fp32", tf32=tf32, **floors
+        )
+        assert handler.load_model()._tf32 is tf32
+
+
 def test_by_device(processor):
     assert precision.default_precision("cpu") == processor
     assert precision.default_precision("cuda") == "fp16"

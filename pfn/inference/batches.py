@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from pfn_kg.pfn.inference.ranges import ranges
 
@@ -52,10 +51,15 @@ def batch_tensors(
     word_positions: bool,
     word_shapes: bool,
     device: Any = None,
-) -> dict[str, Tensor]:
+    counted: bool = False,
+    max_span: int | None = None,
+) -> dict[str, Any]:
     """Pads windows on the right to one batch.
 
-    The tensors share one buffer, which is copied to the device at once.
+    The tensors share one buffer, which is copied to the device at once. Where a GPU shall not be
+    waited for, what is known here is counted here: `lengths`, how many positions each window has,
+    an array (windows,), and `spans`, how many cells the NER table has; the tensor `span_widths`
+    says how many of them begin at each position, (windows, length).
 
     Args:
         windows: at least one.
@@ -63,6 +67,8 @@ def batch_tensors(
         word_positions: whether positions of the tables are words, and not pieces.
         word_shapes: whether the model reads them.
         device: where the tensors go; the CPU by default.
+        counted: whether it is counted.
+        max_span: most positions of a span, if there is a bound.
     """
     count, before = len(windows.first_word), len(special.before)
     lengths = windows.piece_counts + (before + len(special.after))
@@ -75,6 +81,8 @@ def batch_tensors(
     widths |= {"position_index": length, "position_mask": length}
     if windows.several:
         widths["sentence_ids"] = length
+    if counted:
+        widths["span_widths"] = length
     buffer = torch.empty(count * sum(widths.values()), dtype=torch.long, pin_memory=_pins(device))
     parts = dict(zip(widths, buffer.split([count * w for w in widths.values()]), strict=True))
     arrays = {name: part.numpy().reshape(count, -1) for name, part in parts.items()}
@@ -119,13 +127,44 @@ def batch_tensors(
             of_positions[row, starts] = rise
             np.cumsum(of_positions, axis=1, out=of_positions)
             of_positions *= is_position
+    known: dict[str, Any] = {}
+    if counted:
+        numbers = arrays["sentence_ids"][is_position] if windows.several else None
+        spans = _spans_at(positions, numbers, max_span)
+        arrays["span_widths"].fill(0)
+        arrays["span_widths"][is_position] = spans
+        known = {
+            "lengths": positions,
+            "spans": int(spans.sum()),
+        }
     if device is not None and torch.device(device).type != "cpu":
         on_device = buffer.to(device, non_blocking=True)
         split = on_device.split([count * w for w in widths.values()])
         parts = dict(zip(widths, split, strict=True))
-    batch = {name: part.view(count, -1) for name, part in parts.items()}
+    batch: dict[str, Any] = {name: part.view(count, -1) for name, part in parts.items()}
     batch["position_mask"] = batch["position_mask"].bool()
-    return batch
+    return batch | known
+
+
+def _spans_at(
+    positions: np.ndarray, sentences: np.ndarray | None, max_span: int | None
+) -> np.ndarray:
+    """How many spans begin at each position: those up to the end of its sentence, or so many.
+
+    Args:
+        positions: how many each window has, (windows,).
+        sentences: the sentence of each position of all windows; None if each window is one.
+        max_span: most positions of a span, if there is a bound.
+    """
+    total = int(positions.sum())
+    is_first = np.zeros(total, bool)
+    is_first[(np.cumsum(positions) - positions)[positions > 0]] = True
+    if sentences is not None:
+        is_first[1:] |= sentences[1:] != sentences[:-1]
+    starts = np.flatnonzero(is_first)
+    sizes = np.diff(starts, append=total)
+    widths = np.repeat(starts + sizes, sizes) - np.arange(total)
+    return widths if max_span is None else np.minimum(widths, max_span)
 
 
 def _pins(device: Any) -> bool:

@@ -7,20 +7,23 @@ the same triples as from the full table, at a few per cent of its cells.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from pfn_kg.pfn.calibration import Calibration, RelationCalibration, calibration_of
+from pfn_kg.pfn.inference.awaited_counts import Awaiting, finished, places_of, spans_of
+from pfn_kg.pfn.model import devices
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.modeling import PFNModel, PFNOutput
 from pfn_kg.pfn.model.task_units import TaskUnit, UnitFeatures, upper_triangle
 
-# Cells whose pair representations are in memory at once, to bound it on long sentences. On a GPU
-# there are more, since after each of them one waits for their count.
+# Cells whose scores are in memory at once, to bound it on long sentences. On a GPU so many
+# scores: after each part of the cells one waits for the count of those that are accepted.
 _CELLS = 1 << 16
-_GPU_CELLS = 1 << 18
+_GPU_NUMBERS = 1 << 25
 _NONE = Calibration()
 
 
@@ -70,7 +73,8 @@ class RelationShift(NamedTuple):
         if not calibration.shifts:
             return None
         relations = [calibration.relations.get(name, 0.0) for name in config.relation_types]
-        return cls(torch.tensor(relations, device=device), calibration.across, sentence_ids)
+        shifts = _on_device(tuple(relations), torch.device(device))
+        return cls(shifts, calibration.across, sentence_ids)
 
     def at(self, sentence: Tensor, first: Tensor, second: Tensor) -> Tensor:
         """The shift of cells, (cells, labels)."""
@@ -81,57 +85,80 @@ class RelationShift(NamedTuple):
         return shift + self.across * across.unsqueeze(1)
 
 
-@torch.inference_mode()
+@lru_cache(maxsize=64)
+def _on_device(numbers: tuple[float, ...], device: torch.device) -> Tensor:
+    """Numbers on a device, copied there once: each such copy is waited for."""
+    return torch.tensor(numbers, device=device)
+
+
 def decode(
-    model: PFNModel, batch: dict[str, Tensor], *, entity_floor: float, relation_floor: float
+    model: PFNModel, batch: dict[str, Any], *, entity_floor: float, relation_floor: float
 ) -> Decoded:
     """Reads a batch and accepts what scores at least the floors.
 
     Args:
         model: in evaluation mode.
-        batch: from `InputEncoder.collate`, on the model's device.
+        batch: from `InputEncoder.collate` or `InputEncoder.batch`, on the model's device.
         entity_floor: least e^k_ij of an entity (lambda_e).
         relation_floor: least r^l_ij of a triple (lambda_r).
 
     Returns:
         Cells on the CPU; every head of a triple is the row of an entity.
     """
-    # Before the encoder is called: to count the cells one waits for all that was asked for.
-    spans = upper_triangle(batch["position_mask"], batch.get("sentence_ids"), model.config.max_span)
+    return finished(
+        decoding(model, batch, entity_floor=entity_floor, relation_floor=relation_floor)
+    )
+
+
+@torch.inference_mode()
+def decoding(
+    model: PFNModel, batch: dict[str, Any], *, entity_floor: float, relation_floor: float
+) -> Awaiting[Decoded]:
+    """As `decode`, by someone who may do something else while a device counts.
+
+    Nothing in between waits for the device: what depends on what it found waits for a few counts,
+    and the cells come in one copy.
+
+    Args:
+        model: as in `decode`.
+        batch: as in `decode`.
+        entity_floor: as in `decode`.
+        relation_floor: as in `decode`.
+
+    Yields:
+        Tensors of the device, and is sent the same on the CPU.
+    """
+    batch = dict(batch)
+    widths, count = batch.pop("span_widths", None), batch.pop("spans", None)
+    if widths is None or count is None:
+        spans = upper_triangle(
+            batch["position_mask"], batch.get("sentence_ids"), model.config.max_span
+        )
+    else:
+        spans = spans_of(widths, count)
     read = model.project(**batch)
     of_entities, of_relations = (
         calibration_of(model.config.calibration, table) for table in ("entity", "relation")
     )
-    entities = accept(model.ner, read.ner, spans, floor=entity_floor, calibration=of_entities)
-    pairs = head_pairs(entities.places, read.mask, model.config.reflexive)
+    entities = yield from accept(
+        model.ner, read.ner, spans, floor=entity_floor, calibration=of_entities
+    )
     shift = RelationShift.of(model.config, read.sentence_ids, read.mask.device)
-    tables = [
-        entities,
-        accept(
-            model.re, read.re, pairs, floor=relation_floor, calibration=of_relations, shift=shift
-        ),
-    ]
-    if model.re_tail is not None and read.re_tail is not None:
-        # Entities with different heads may end together, so a tail may meet itself.
-        pairs = head_pairs(entities.places[:, [0, 2]], read.mask)
-        tables.append(
-            accept(
-                model.re_tail,
-                read.re_tail,
-                pairs,
-                floor=relation_floor,
-                calibration=of_relations,
-                shift=shift,
-            )
+    tables = [entities]
+    # Entities with different heads may end together, so a tail may meet itself.
+    ends = [(model.re, read.re, 1, model.config.reflexive), (model.re_tail, read.re_tail, 2, True)]
+    for unit, features, end, reflexive in ends:
+        if unit is None or features is None:
+            continue
+        pairs = yield from pairs_of(entities.places[:, [0, end]], read.mask, reflexive)
+        found = yield from accept(
+            unit, features, pairs, floor=relation_floor, calibration=of_relations, shift=shift
         )
-    return Decoded(*_on_cpu(tables))
-
-
-def _on_cpu(tables: list[Cells]) -> list[Cells]:
-    """Cells of tables on the CPU; from a GPU in one copy, since each copy waits."""
-    if all(cells.places.device.type == "cpu" for cells in tables):
-        return [Cells(cells.places, cells.scores.float()) for cells in tables]
-    return unpacked(packed(tables).cpu(), [len(cells.scores) for cells in tables])
+        tables.append(found)
+    if not devices.runs_ahead(entities.places.device):
+        return Decoded(*(Cells(cells.places, cells.scores.float()) for cells in tables))
+    rows = yield packed(tables)
+    return Decoded(*unpacked(rows, [len(cells.scores) for cells in tables]))
 
 
 def packed(tables: list[Cells]) -> Tensor:
@@ -164,7 +191,7 @@ def accept(
     floor: float,
     calibration: Calibration = _NONE,
     shift: RelationShift | None = None,
-) -> Cells:
+) -> Awaiting[Cells]:
     """Computes the given cells of a unit's table and keeps those at or above a floor.
 
     Args:
@@ -174,15 +201,21 @@ def accept(
         floor: least score.
         calibration: of the table.
         shift: what it adds by relation and place.
+
+    Yields:
+        How many there are.
     """
     places, scores = [], []
-    size = _CELLS if cells[0].device.type == "cpu" else _GPU_CELLS
+    labels = unit.label.out_features
+    ahead = devices.runs_ahead(cells[0].device)
+    size = max(1, _GPU_NUMBERS // labels) if ahead else _CELLS
     for part in zip(*(c.split(size) for c in cells), strict=True):
         logits = unit.cells(features, *part)
         probabilities = calibration.probability(logits, None if shift is None else shift.at(*part))
-        cell, label = (probabilities >= floor).nonzero(as_tuple=True)
+        found = yield from places_of((probabilities >= floor).flatten())
+        cell, label = found // labels, found % labels
         places.append(torch.stack((*(c[cell] for c in part), label), 1))
-        scores.append(probabilities[cell, label])
+        scores.append(probabilities.flatten()[found])
     if not places:
         device = cells[0].device
         return Cells(
@@ -194,32 +227,48 @@ def accept(
 def head_pairs(
     entities: Tensor, mask: Tensor, reflexive: bool = True
 ) -> tuple[Tensor, Tensor, Tensor]:
+    """As `pairs_of`, at once."""
+    return finished(pairs_of(entities, mask, reflexive))
+
+
+def pairs_of(
+    entities: Tensor, mask: Tensor, reflexive: bool = True
+) -> Awaiting[tuple[Tensor, Tensor, Tensor]]:
     """All ordered pairs of heads of one sentence.
 
     Args:
-        entities: (sentence, first, last, type) of accepted entities, (n, 4).
+        entities: (sentence, first, ...) of accepted entities, (n, 2 or more).
         mask: true at positions of the sentence, (batch, length).
         reflexive: whether a head is paired with itself.
+
+    Yields:
+        How many there are.
 
     Returns:
         Sentence, subject head and object head of each pair, sorted.
     """
+    length = mask.shape[1]
     heads = torch.zeros_like(mask)
-    heads[entities[:, 0].to(mask.device), entities[:, 1].to(mask.device)] = True
-    sentence, head = heads.nonzero(as_tuple=True)
+    at = entities.to(mask.device)
+    heads.view(-1).index_fill_(0, at[:, 0] * length + at[:, 1], True)
     counts = heads.sum(1)
-    # Each head meets the heads of its sentence: repeat it, and number the repetitions.
-    widths = counts[sentence]
-    subject = torch.repeat_interleave(torch.arange(len(head), device=head.device), widths)
-    starts = (counts.cumsum(0) - counts)[sentence]
-    number = torch.arange(len(subject), device=head.device) - torch.repeat_interleave(
-        widths.cumsum(0) - widths, widths
+    # Each head meets the heads of its sentence, or the others.
+    met = counts if reflexive else (counts - 1).clamp_min(0)
+    numbers = yield torch.stack((counts.sum(), (counts * met).sum()))
+    of_heads, of_pairs = numbers.tolist()
+    place = yield from places_of(heads.flatten(), of_heads)
+    sentence = place // length
+    subject = torch.repeat_interleave(
+        torch.arange(of_heads, device=place.device), met[sentence], output_size=of_pairs
     )
-    object_ = starts[subject] + number
+    # Number the repetitions of a head, and pass over its own number.
+    widths = met[sentence]
+    number = torch.arange(of_pairs, device=place.device) - (widths.cumsum(0) - widths)[subject]
+    starts = (counts.cumsum(0) - counts)[sentence][subject]
     if not reflexive:
-        differ = subject != object_
-        subject, object_ = subject[differ], object_[differ]
-    return sentence[subject], head[subject], head[object_]
+        number = number + (number >= subject - starts)
+    head = place % length
+    return sentence[subject], head[subject], head[starts + number]
 
 
 def decode_tables(

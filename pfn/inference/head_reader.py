@@ -9,18 +9,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from pfn_kg.pfn.inference.accepted_cells import DecodedWords, word_cells
-from pfn_kg.pfn.inference.decoding import Decoded, decode
+from pfn_kg.pfn.inference.awaited_counts import Awaiting
+from pfn_kg.pfn.inference.decoding import Decoded, decode, decoding
 from pfn_kg.pfn.inference.encoded_texts import EncodedSentences, Windows
 from pfn_kg.pfn.inference.head_columns import HeadColumns
 from pfn_kg.pfn.inference.inputs import InputEncoder
-from pfn_kg.pfn.inference.parallel_batches import read_batches, read_in_line
+from pfn_kg.pfn.inference.parallel_batches import copy_to_cpu, read_batches, read_in_line
 from pfn_kg.pfn.inference.ranges import bounds_of, ranges
 from pfn_kg.pfn.inference.reading_time import ReadingTime
 from pfn_kg.pfn.inference.text_words import TextWords, head_columns
 from pfn_kg.pfn.inference.windows import join_sentences
+from pfn_kg.pfn.model import devices
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.schemas.records import Sentence
 
@@ -56,6 +57,7 @@ class HeadReader:
     ):
         self._timing = timing or ReadingTime()
         self._model = model
+        self._ahead = devices.runs_ahead(model.device)
         self._inputs = inputs
         self._budget = token_budget
         self._floors = (entity_floor, relation_floor)
@@ -104,10 +106,12 @@ class HeadReader:
             self._timing.batch_pieces.append(batches[-1].size * int(lengths[begin]))
             begin += size
         started = time.monotonic()
-        if self._model.device.type == "cpu":
-            read_batches(self._read_batch, batches, self._model.device)
+        if self._ahead:
+            read_in_line(
+                self._prepare, self._start, copy_to_cpu, self._finish, self._read_batch, batches
+            )
         else:
-            read_in_line(self._prepare, self._run, self._finish, self._read_batch, batches)
+            read_batches(self._read_batch, batches, self._model.device)
         self._timing.model_seconds += time.monotonic() - started
         return self._columns(counts)
 
@@ -156,12 +160,16 @@ class HeadReader:
             last=last, end=np.where(several, encoded.bounds[last + 1], windows.end)
         )
 
-    def _prepare(self, windows: Windows) -> dict[str, Tensor]:
-        return self._inputs.batch(self._encoded, windows, self._model.device)
+    def _prepare(self, windows: Windows) -> dict[str, Any]:
+        return self._inputs.batch(self._encoded, windows, self._model.device, counted=self._ahead)
 
-    def _run(self, batch: dict[str, Tensor]) -> Decoded:
+    def _run(self, batch: dict[str, Any]) -> Decoded:
         entity, relation = self._floors
         return decode(self._model, batch, entity_floor=entity, relation_floor=relation)
+
+    def _start(self, batch: dict[str, Any]) -> Awaiting[Decoded]:
+        entity, relation = self._floors
+        return decoding(self._model, batch, entity_floor=entity, relation_floor=relation)
 
     def _finish(self, windows: Windows, decoded: Decoded) -> None:
         found = word_cells(

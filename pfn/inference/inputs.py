@@ -233,9 +233,21 @@ class InputEncoder:
         )
 
     def batch(
-        self, encoded: EncodedSentences, windows: Windows, device: Any = None
-    ) -> dict[str, Tensor]:
-        """As `collate`, for windows of encoded sentences."""
+        self,
+        encoded: EncodedSentences,
+        windows: Windows,
+        device: Any = None,
+        *,
+        counted: bool = False,
+    ) -> dict[str, Any]:
+        """As `collate`, for windows of encoded sentences.
+
+        Args:
+            encoded: the sentences.
+            windows: some of theirs, at least one.
+            device: where the tensors go.
+            counted: as in `batch_tensors`.
+        """
         first_piece = encoded.first_piece[windows.begin]
         return self._tensors(
             FlatWindows(
@@ -250,15 +262,18 @@ class InputEncoder:
                 bool((windows.first != windows.last).any()),
             ),
             device,
+            counted,
         )
 
-    def _tensors(self, windows: FlatWindows, device: Any) -> dict[str, Tensor]:
+    def _tensors(self, windows: FlatWindows, device: Any, counted: bool = False) -> dict[str, Any]:
         return batch_tensors(
             windows,
             self._special,
             word_positions=self.config.positions == "words",
             word_shapes=self.config.word_shapes,
             device=device,
+            counted=counted,
+            max_span=self.config.max_span,
         )
 
 

@@ -10,11 +10,16 @@ and the last one is decoded meanwhile.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import torch
+from torch import Tensor
+
+from pfn_kg.pfn.inference.awaited_counts import Awaiting
 
 Batch = TypeVar("Batch")
 Prepared = TypeVar("Prepared")
@@ -49,38 +54,80 @@ def read_batches(
         torch.set_num_threads(threads)
 
 
+def copy_to_cpu(wanted: Tensor) -> Callable[[], Tensor]:
+    """Asks for a copy of a tensor; what is returned waits for it."""
+    if wanted.device.type != "cuda":
+        return wanted.cpu
+    # Only to pinned memory a GPU copies while Python goes on.
+    copy = torch.empty(wanted.shape, dtype=wanted.dtype, pin_memory=True)
+    copy.copy_(wanted, non_blocking=True)
+    done = torch.cuda.Event()
+    done.record(torch.cuda.current_stream(wanted.device))
+
+    def wait() -> Tensor:
+        done.synchronize()
+        return copy
+
+    return wait
+
+
 def read_in_line(
     prepare: Callable[[Batch], Prepared],
-    run: Callable[[Prepared], Output],
+    start: Callable[[Prepared], Awaiting[Output]],
+    copy: Callable[[Tensor], Callable[[], Tensor]],
     finish: Callable[[Batch, Output], None],
     failed: Callable[[Batch], None],
     batches: Sequence[Batch],
 ) -> None:
     """Prepares, runs and finishes batches, each step of one beside the other steps of others.
 
-    At most one batch is prepared ahead, so that memory is bounded.
+    Two batches run by turns, so that a device has something to do while one waits for what it
+    found in the other. At most one more is prepared ahead, so that memory is bounded.
 
     Args:
         prepare: called in a thread, batch after batch.
-        run: called here, batch after batch.
+        start: called here, batch after batch; yields the tensors that it waits for.
+        copy: asks for a tensor, called here; what it returns waits for the tensor.
         finish: called in another thread, batch after batch.
         failed: called here with each batch of which a step raised an exception, when the others
             are through.
         batches: the batches.
     """
-    lost = []
+    lost: list[Batch] = []
+    finished: list[tuple[Batch, Future[None]]] = []
+    running: deque[tuple[Batch, Awaiting[Output], Callable[[], Tensor]]] = deque()
     with ThreadPoolExecutor(1, "prepare") as ahead, ThreadPoolExecutor(1, "finish") as behind:
+
+        def go_on(batch: Batch, awaiting: Awaiting[Output], got: Tensor | None) -> None:
+            """Runs a batch up to what it waits for next."""
+            try:
+                wanted = next(awaiting) if got is None else awaiting.send(got)
+                running.append((batch, awaiting, copy(wanted)))
+            except StopIteration as done:
+                finished.append((batch, behind.submit(finish, batch, done.value)))
+
+        def attempt(batch: Batch, step: Callable[[], None]) -> None:
+            try:
+                step()
+            except Exception:
+                lost.append(batch)
+
+        def begin(batch: Batch, ready: Future[Prepared]) -> None:
+            go_on(batch, start(ready.result()), None)
+
+        def turn() -> None:
+            batch, awaiting, wait = running.popleft()
+            attempt(batch, lambda: go_on(batch, awaiting, wait()))
+
         prepared = [ahead.submit(prepare, batch) for batch in batches[:1]]
-        finished = []
         for number, batch in enumerate(batches):
             ready = prepared.pop()
             prepared = [ahead.submit(prepare, following) for following in batches[number + 1 :][:1]]
-            try:
-                output = run(ready.result())
-            except Exception:
-                lost.append(batch)
-                continue
-            finished.append((batch, behind.submit(finish, batch, output)))
+            attempt(batch, partial(begin, batch, ready))
+            while len(running) > 1:
+                turn()
+        while running:
+            turn()
         for batch, done in finished:
             if done.exception() is not None:
                 lost.append(batch)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
+from pfn_kg.pfn.model import devices
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.loss import Labels, table_loss
 from pfn_kg.pfn.model.lstm_encoders import LSTMEncoders
@@ -140,6 +142,7 @@ class PFNModel(PreTrainedModel):
         position_mask: Tensor,
         shape_ids: Tensor | None = None,
         sentence_ids: Tensor | None = None,
+        lengths: np.ndarray | None = None,
     ) -> PFNProjections:
         """Reads a batch, up to what both task units fill tables from.
 
@@ -152,10 +155,12 @@ class PFNModel(PreTrainedModel):
             shape_ids: word shape of each piece, (batch, pieces), if the model uses them.
             sentence_ids: where a window has several sentences: that of each position, from 0,
                 (batch, length).
+            lengths: how many positions each sequence has, (batch,), where a GPU shall not be
+                waited for.
         """
         steps: dict[str, Any] = {}
-        if isinstance(self.partition_filter, PartitionFilterEncoder):
-            steps = {"steps": Steps.of(position_mask)}
+        if isinstance(self.partition_filter, PartitionFilterEncoder | StackedPartitionFilter):
+            steps = {"steps": Steps.of(position_mask, lengths)}
         encoded = self._encode(input_ids, attention_mask, shape_ids)
         index = position_index.unsqueeze(-1).expand(-1, -1, encoded.shape[-1])
         positions = self.dropout(encoded.gather(1, index))
@@ -193,7 +198,10 @@ class PFNModel(PreTrainedModel):
         if self.encoder_autocast and self.training:
             cast = torch.autocast(input_ids.device.type, self.encoder_autocast)
         with cast:
-            encoded = self.encoder(attention_mask=attention_mask, **read).last_hidden_state
+            mask = attention_mask
+            if devices.runs_ahead(mask.device) and not self.training:
+                mask = unasked_mask(self.encoder.config, mask)
+            encoded = self.encoder(attention_mask=mask, **read).last_hidden_state
         return encoded.to(self.ner.label.weight.dtype)
 
     def forward(
@@ -317,6 +325,26 @@ class PFNModel(PreTrainedModel):
             loss = loss + weight * table_loss(unit.cells(features, *chosen), gold, counts)
         # The padded length; in windows that of the longest sentence.
         return loss / (mask.shape[1] if sentence_ids is None else inside.sum(2).max())
+
+
+def unasked_mask(config: PreTrainedConfig, attention_mask: Tensor) -> Tensor:
+    """An attention mask that `transformers` does not look into.
+
+    It looks whether anything is padded, and a GPU says so when all is done that it was asked for.
+    A mask for each head and pair of pieces is taken as it is.
+
+    Args:
+        config: of the text encoder.
+        attention_mask: 1 at pieces, 0 at padding, (batch, pieces).
+
+    Returns:
+        True at pairs whose second piece is one, (batch, 1, pieces, pieces), for BERT and its
+        attention by PyTorch; the mask itself for another encoder.
+    """
+    if config.model_type != "bert" or config._attn_implementation != "sdpa":
+        return attention_mask
+    pieces = attention_mask.shape[1]
+    return attention_mask.bool()[:, None, None, :].expand(-1, 1, pieces, -1)
 
 
 def _task_encoder(config: PFNConfig) -> nn.Module:

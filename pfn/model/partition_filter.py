@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from pfn_kg.pfn.model.packed_linear import is_packed
+from pfn_kg.pfn.model.step_blocks import StepBlocks, StepLayers, step_blocks
 
 
 class PartitionFeatures(NamedTuple):
@@ -27,34 +29,42 @@ class Steps(NamedTuple):
     """The steps of a recurrence over a batch, longest sequences first.
 
     At each step the sequences that have not ended are the first so many, and no step reads
-    padding. On a GPU it is made before the encoder is called: to count the steps one waits for
-    all that was asked for.
+    padding.
 
     Attributes:
         lengths: of each sequence, (batch,).
-        sequence: of each row, step after step, its sequence, (rows,).
-        step: its step, (rows,).
-        sizes: how many rows each step has, never rising.
+        order: the sequences by length, (batch,).
+        sizes: how many sequences have not ended at each step, (length,), never rising.
     """
 
     lengths: Tensor
-    sequence: Tensor
-    step: Tensor
+    order: Tensor
     sizes: list[int]
 
     @classmethod
-    def of(cls, mask: Tensor) -> Steps:
+    def of(cls, mask: Tensor, lengths: np.ndarray | None = None) -> Steps:
         """The steps of sequences.
 
         Args:
             mask: true at positions of the sequence, false at the padding behind it,
                 (batch, length).
+            lengths: of each sequence, (batch,), where they are known: to get them from a GPU one
+                waits for all that it was asked for.
         """
-        lengths = mask.sum(1)
-        order = lengths.argsort(descending=True, stable=True)
-        running = mask[order].t()
-        step, place = running.nonzero(as_tuple=True)
-        return cls(lengths, order[place], step, running.sum(1).tolist())
+        of_sequences = mask.sum(1)
+        known = of_sequences.cpu().numpy() if lengths is None else lengths
+        ended = np.cumsum(np.bincount(known, minlength=mask.shape[1] + 1))[: mask.shape[1]]
+        order = of_sequences.argsort(descending=True, stable=True)
+        return cls(of_sequences, order, (len(known) - ended).tolist())
+
+    def rows(self) -> tuple[Tensor, Tensor]:
+        """Sequence and step of each row, step after step, (rows,)."""
+        steps = torch.arange(len(self.sizes), device=self.order.device)
+        running = (self.lengths > steps.unsqueeze(1)).sum(1)
+        rows = sum(self.sizes)
+        step = torch.repeat_interleave(steps, running, output_size=rows)
+        place = torch.arange(rows, device=step.device) - (running.cumsum(0) - running)[step]
+        return self.order[place], step
 
 
 def cummax(x: Tensor) -> Tensor:
@@ -106,6 +116,11 @@ class PartitionFilterEncoder(nn.Module):
         self.hidden_transform = nn.Linear(hidden_size, width)
         # Columns: entity, relation and shared memory (eq. 7).
         self.cell_transform = nn.Linear(3 * hidden_size, hidden_size)
+        self._blocks: StepBlocks | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Graphs can't be copied or pickled.
+        return {**self.__dict__, "_blocks": None}
 
     def forward(
         self, x: Tensor, mask: Tensor | None = None, steps: Steps | None = None
@@ -145,7 +160,13 @@ class PartitionFilterEncoder(nn.Module):
         batch, length, _ = x.shape
         if mask is None:
             mask = torch.ones(batch, length, dtype=torch.bool, device=x.device)
-        lengths, sequence, step, sizes = Steps.of(mask) if steps is None else steps
+        if steps is None:
+            steps = Steps.of(mask)
+        blocks = self._step_blocks(x)
+        if blocks is not None:
+            return self._split(self._in_blocks(blocks, x, mask, steps, hidden_states))
+        lengths, _, sizes = steps
+        sequence, step = steps.rows()
         rows = sequence * length + (lengths[sequence] - 1 - step if self.reverse else step)
         memories, hidden = self._memories(
             x.reshape(batch * length, -1).index_select(0, rows), sizes
@@ -157,12 +178,53 @@ class PartitionFilterEncoder(nn.Module):
         # Where each position's row is; padding reads the row of zeros behind all others.
         place = rows.new_full((batch * length,), len(rows))
         place[rows] = torch.arange(len(rows), device=rows.device)
-        outputs = outputs.index_select(0, place).view(batch, length, -1)
+        return self._split(outputs.index_select(0, place).view(batch, length, -1))
+
+    def _split(self, outputs: Tensor) -> tuple[PartitionFeatures, Tensor]:
+        """Features and hidden states that lie side by side."""
         size = self.hidden_size
         entity, relation, shared, states = outputs.split(
-            (size, size, size, size if hidden_states else 0), -1
+            (size, size, size, outputs.shape[-1] - 3 * size), -1
         )
         return PartitionFeatures(entity, relation, shared), states
+
+    def _step_blocks(self, x: Tensor) -> StepBlocks | None:
+        """What runs the steps of these inputs on a GPU, or None."""
+        if self.training or torch.is_grad_enabled() or torch.is_autocast_enabled():
+            return None
+        if self._blocks is None or not self._blocks.is_current:
+            self._blocks = step_blocks(self.layers(), x)
+        return self._blocks
+
+    def layers(self) -> StepLayers:
+        """The layers, as blocks of steps read them at inference."""
+        return StepLayers(
+            self.input_transform,
+            self.hidden_transform,
+            self.cell_transform,
+            1 - self.dropconnect,
+            self.chunk_size,
+            self.mirrored,
+        )
+
+    def _in_blocks(
+        self, blocks: StepBlocks, x: Tensor, mask: Tensor, steps: Steps, hidden_states: bool
+    ) -> Tensor:
+        """Features, and hidden states if they are wanted, (batch, length, 3 or 4 hidden)."""
+        batch, length, _ = x.shape
+        lengths, order, sizes = steps
+        step = torch.arange(length, device=x.device).unsqueeze(1)
+        # Behind a sequence's end any position will do.
+        read = (lengths[order] - 1 - step).clamp_min(0) if self.reverse else step
+        outputs = blocks.run(
+            x.reshape(batch * length, -1), order * length + read, sizes, hidden_states
+        )
+        step = step.t()
+        if self.reverse:
+            step = lengths.unsqueeze(1) - 1 - step
+        # Padding reads the row of zeros behind all others.
+        row = torch.where(mask, step * batch + order.argsort().unsqueeze(1), len(outputs) - 1)
+        return outputs.index_select(0, row.flatten()).view(batch, length, -1)
 
     def _memories(self, x: Tensor, sizes: list[int]) -> tuple[Tensor, list[Tensor]]:
         """The memories of each row (eq. 1-5), and the hidden states of each step (eq. 7).

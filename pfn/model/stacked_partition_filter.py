@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pfn_kg.pfn.model.partition_filter import PartitionFeatures, PartitionFilterEncoder
+from pfn_kg.pfn.model.partition_filter import PartitionFeatures, PartitionFilterEncoder, Steps
 
 
 class StackedPartitionFilter(nn.Module):
@@ -39,12 +39,15 @@ class StackedPartitionFilter(nn.Module):
             for size in sizes
         )
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> PartitionFeatures:
+    def forward(
+        self, x: Tensor, mask: Tensor | None = None, steps: Steps | None = None
+    ) -> PartitionFeatures:
         """Encodes sequences.
 
         Args:
             x: outputs of the text encoder, (batch, length, input_size).
             mask: true at positions of the sequence, (batch, length).
+            steps: those of the mask, if they are known.
 
         Returns:
             The features, (batch, length, directions * hidden); zero at padding.
@@ -53,6 +56,6 @@ class StackedPartitionFilter(nn.Module):
         layers: Any = self.layers
         *below, last = layers
         for layer in below:
-            x = torch.cat([direction.encode(x, mask)[1] for direction in layer], -1)
-        both_ways = [direction(x, mask) for direction in last]
+            x = torch.cat([direction.encode(x, mask, steps=steps)[1] for direction in layer], -1)
+        both_ways = [direction(x, mask, steps) for direction in last]
         return PartitionFeatures(*(torch.cat(parts, -1) for parts in zip(*both_ways, strict=True)))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pfn_kg.pfn.model import devices
 from pfn_kg.pfn.model.blocked_table_loss import Cells, blocked_table_loss
 from pfn_kg.pfn.model.global_representation import GlobalRepresentation
 from pfn_kg.pfn.model.loss import Labels
@@ -173,10 +174,17 @@ class TaskUnit(nn.Module):
         length = features.task.shape[1]
         weights = self._weights()
         task = features.task.flatten(0, 1)
-        rows, row = _needed(sentence * length + first, len(task))
-        columns, column = _needed(sentence * length + second, len(task))
-        of_rows = functional.linear(task[rows], weights[0]) + features.constant[rows // length]
-        of_columns = functional.linear(task[columns], weights[1])
+        row, column = sentence * length + first, sentence * length + second
+        if not devices.runs_ahead(task.device):
+            rows, row = _needed(row, len(task))
+            columns, column = _needed(column, len(task))
+            of_rows = functional.linear(task[rows], weights[0]) + features.constant[rows // length]
+            of_columns = functional.linear(task[columns], weights[1])
+        else:
+            # A GPU projects all positions sooner than it says which are needed.
+            by_sentence = functional.linear(features.task, weights[0])
+            of_rows = (by_sentence + features.constant.unsqueeze(1)).flatten(0, 1)
+            of_columns = functional.linear(task, weights[1])
         between = None
         if (ids := features.sentence_ids) is not None and self.distance is not None:
             between = _places(ids[sentence, second] - ids[sentence, first])

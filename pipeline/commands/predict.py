@@ -58,7 +58,9 @@ def load_extractor(options: ModelOptions) -> Extractor:
     try:
         from pfn_kg.pfn.extractor import Extractor
 
-        return Extractor.from_pretrained(options.model, options.device, options.precision)
+        return Extractor.from_pretrained(
+            options.model, options.device, options.precision, tf32=options.tf32
+        )
     finally:
         gc.enable()
 

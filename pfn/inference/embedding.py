@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 
-from pfn_kg.pfn.checkpoint import find_model, shipped_models
+from pfn_kg.pfn.checkpoint import find_model, model_hash, shipped_models
 from pfn_kg.pfn.checksums import check_checksums
 from pfn_kg.pfn.inference.batches import SpecialPieces
 from pfn_kg.pfn.inference.devices import find_device
@@ -82,6 +82,8 @@ class TextEmbedder:
             ) from error
         pack_linears(self._reader.module)
         self._reader.module.eval().to(place)
+        #: Tells encoders apart: the same key means the same vectors.
+        self.key = model_hash(path)
         self._device = place
         self._batch_tokens = batch_tokens or default_token_budget(place.type)
 
@@ -145,6 +147,23 @@ class TextEmbedder:
             if self._reader.first_alone:
                 return read[:, 0].double().cpu().numpy()
             return (read.double() * mask.unsqueeze(-1)).sum(1).cpu().numpy()
+
+
+def open_embedder(name: str, *, field: str, device: str = "auto") -> TextEmbedder:
+    """The embedder that an option names.
+
+    Args:
+        name: as the folder of `TextEmbedder`.
+        field: the option.
+        device: as for `TextEmbedder`.
+
+    Raises:
+        ConfigurationError: as `TextEmbedder` does; names the option.
+    """
+    try:
+        return TextEmbedder(name, device=device)
+    except ConfigurationError as error:
+        raise ConfigurationError(error.reason, field=field) from None
 
 
 class _Pieces(NamedTuple):

@@ -57,6 +57,8 @@ def load_and_report(
         if options.lexical
         else ""
     )
+    if options.vectors is not None:
+        lexical += f"{counts['neo4j_vectors']} new vectors, "
     print(
         f"{options.server.uri}: graph {options.graph!r}: {counts['neo4j_entities']} nodes, "
         f"{counts['neo4j_relations']} relationships, {lexical}{deleted} older ones deleted, "

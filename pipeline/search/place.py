@@ -10,6 +10,9 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from pfn_kg.pipeline.search.index import SearchIndex, read_index, write_index
 
 _logger = logging.getLogger(__name__)
@@ -17,6 +20,7 @@ _logger = logging.getLogger(__name__)
 #: The folder of indexes in an output folder.
 INDEX_FOLDER = ".search"
 _NEW = ".new"
+_VECTORS = "vectors-"
 
 
 def open_index(folder: Path | None, name: str, build: Callable[[], SearchIndex]) -> SearchIndex:
@@ -57,6 +61,39 @@ def open_index(folder: Path | None, name: str, build: Callable[[], SearchIndex])
     return index
 
 
+def open_vectors(
+    folder: Path | None, name: str, encoder: str, make: Callable[[pa.Table | None], pa.Table]
+) -> pa.Table:
+    """The vectors of an index, which are made if they are not there.
+
+    Args:
+        folder: the output folder; None if it is not on a local file system.
+        name: of the index, which `open_index` has opened.
+        encoder: what tells the encoder from others.
+        make: makes them, given those of an earlier snapshot where there are any.
+    """
+    places = [folder / INDEX_FOLDER] if folder is not None else []
+    places.append(_temporary_place())
+    file = f"{_VECTORS}{encoder}.parquet"
+    for place in places:
+        if not (place / name).is_dir() or not _is_ours(place):
+            continue
+        if (place / name / file).is_file():
+            return pq.read_table(place / name / file)
+        former = place / file
+        table = make(pq.read_table(former) if former.is_file() else None)
+        new = place / f"{uuid.uuid4().hex}{_NEW}"
+        try:
+            pq.write_table(table, new)
+            os.replace(new, place / name / file)
+            former.unlink(missing_ok=True)
+        except OSError as error:
+            _logger.debug("%s: no vectors there: %s", place, error)
+            new.unlink(missing_ok=True)
+        return table
+    return make(None)
+
+
 def _move(new: Path, target: Path) -> None:
     try:
         os.rename(new, target)
@@ -78,7 +115,12 @@ def _is_ours(place: Path) -> bool:
 
 
 def _delete_old(place: Path, name: str) -> None:
-    """Deletes the indexes of earlier snapshots; who has one open keeps its files."""
+    """Deletes the indexes of earlier snapshots; who has one open keeps its files.
+
+    Their vectors stay, since those of most documents will be the same.
+    """
     for path in place.iterdir():
-        if path.name != name and not path.name.endswith(_NEW):
+        if path.is_dir() and path.name != name and not path.name.endswith(_NEW):
+            for vectors in path.glob(f"{_VECTORS}*"):
+                os.replace(vectors, place / vectors.name)
             shutil.rmtree(path, ignore_errors=True)

@@ -14,6 +14,12 @@ KnowledgeNet: passages of web pages and biographies, in which 15 relations are a
 some passages (knowledgenet_facts in FOLDER). Recall is over the annotated facts between names in
 one passage; precision over all triples that the model states of a relation where it was annotated.
 `--fold` and `--part` choose passages, such as the half of a fold that no calibration has seen.
+
+FIRE: sentences of financial reports, with companies, people, places and dates (fire in FOLDER, its
+development part). F1 of the model's type of each, by exact borders and by overlap; FIRE's companies
+include what stands behind the name ("the Company"), and often more words than the name has.
+
+`--measures` names those that are wanted.
 """
 
 from __future__ import annotations
@@ -21,11 +27,13 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pfn_kg import Extractor
+from pfn_kg.pfn.evaluation.scores import f1_of, prf
 from pfn_kg.pfn.readers.detokenisation import detokenise
 from pfn_kg.pfn.readers.docred import relation_names
 
@@ -40,6 +48,15 @@ _RELATIONS = {
     "P463": "member_of",
     "P40": "child",
 }
+
+
+# The model's types that companies, people, places and dates have.
+_FIRE_TYPES = ("ORG", "PER", "LOC", "TIME")
+
+_MEASURES = ("unrelated", "knowledgenet", "fire")
+
+#: A mention: begin, end and type.
+Span = tuple[int, int, str]
 
 
 class Fact(NamedTuple):
@@ -147,6 +164,67 @@ def _same(stated: Fact, annotated: Fact, offset: int) -> bool:
     )
 
 
+class Entities(NamedTuple):
+    """F1 of entities in percent, by exact borders and by overlap."""
+
+    exact: float
+    overlap: float
+    annotated: int
+
+
+def fire(extractor: Extractor, folder: Path) -> dict[str, Entities]:
+    """Reads the development part of FIRE, a sentence at a time.
+
+    Returns:
+        Of all four types and of each the F1.
+    """
+    rows = json.loads((folder / "fire" / "dev.json").read_text(encoding="utf-8"))
+    gold: list[set[Span]] = []
+    texts: list[str] = []
+    for row in rows:
+        text, offsets = detokenise(row["tokens"])
+        texts.append(text)
+        gold.append(
+            {
+                (offsets[e["start"]][0], offsets[e["end"] - 1][1], e["type6"])
+                for e in row["entities"]
+                if e["type6"] in _FIRE_TYPES
+            }
+        )
+    found: list[set[Span]] = [
+        {(m.begin, m.end, m.type) for m in extraction.mentions if m.type in _FIRE_TYPES}
+        for extraction in extractor.extract(texts)
+    ]
+    return {
+        name: _entities(found, gold, [key for key in _FIRE_TYPES if name in ("all", key)])
+        for name in ("all", *_FIRE_TYPES)
+    }
+
+
+def _entities(
+    found: Sequence[set[Span]], gold: Sequence[set[Span]], types: Sequence[str]
+) -> Entities:
+    counts = Counter[str]()
+    for of_text, annotated in zip(found, gold, strict=True):
+        ours = {span for span in of_text if span[2] in types}
+        theirs = {span for span in annotated if span[2] in types}
+        counts["found"] += len(ours)
+        counts["gold"] += len(theirs)
+        counts["exact"] += len(ours & theirs)
+        counts["right"] += sum(_overlaps(span, theirs) for span in ours)
+        counts["met"] += sum(_overlaps(span, ours) for span in theirs)
+    precision, recall = (
+        counts["right"] / max(counts["found"], 1),
+        counts["met"] / max(counts["gold"], 1),
+    )
+    exact = prf(counts["exact"], counts["found"], counts["gold"])["f1"]
+    return Entities(100 * exact, 100 * f1_of(precision, recall), counts["gold"])
+
+
+def _overlaps(span: Span, others: set[Span]) -> bool:
+    return any(span[2] == t and span[0] < e and b < span[1] for b, e, t in others)
+
+
 class KnowledgeNet(NamedTuple):
     """Counts over passages: facts annotated, facts found, triples stated, of these right."""
 
@@ -236,16 +314,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fold", type=int, default=3, help="of KnowledgeNet; default: 3")
     parser.add_argument("--part", type=int, choices=(0, 1), help="half of the fold; default: all")
+    parser.add_argument(
+        "--measures", nargs="+", choices=_MEASURES, default=_MEASURES, help="default: all"
+    )
     args = parser.parse_args(argv)
     extractor = Extractor.from_pretrained(*([args.model] if args.model else []), device="cpu")
-    for name, sentences in (
-        ("FewRel", fewrel(args.datasets)),
-        ("Re-DocRED dev", redocred(args.datasets)),
-    ):
-        drawn = list(pairs(sentences, args.texts, args.seed))
+    for name, sentences_of in (("FewRel", fewrel), ("Re-DocRED dev", redocred)):
+        if "unrelated" not in args.measures:
+            break
+        drawn = list(pairs(sentences_of(args.datasets), args.texts, args.seed))
         for window, label in ((None, "in windows"), (0, "sentence by sentence")):
             print(f"{name}, {label}: {measure(extractor, drawn, window)}", flush=True)
-    print(f"KnowledgeNet: {knowledgenet(extractor, args.datasets, args.fold, args.part)}")
+    if "knowledgenet" in args.measures:
+        print(f"KnowledgeNet: {knowledgenet(extractor, args.datasets, args.fold, args.part)}")
+    if "fire" in args.measures:
+        for name, of_type in fire(extractor, args.datasets).items():
+            print(
+                f"FIRE, {name}: F1 {of_type.exact:.1f} %, by overlap {of_type.overlap:.1f} %, of"
+                f" {of_type.annotated} annotated"
+            )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pytest
 
 from helpers.corpora import ROOT
 from helpers.training_data import DOCUMENT, ENCODER
+from pfn_kg.schemas.rules import Rules
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,24 @@ def test_news(capsys, monkeypatch, tiny_model):
     assert said.startswith("part A, 30 items\nentities, exact: F1 ")
     assert re.search(r"^facts: recall [\d.]+ % of 179, precision [\d.]+ %", said, re.MULTILINE)
     assert re.search(r"^employer +18 +\d+ +\d+ +\d+$", said, re.MULTILINE)
+
+
+def test_policies(capsys, monkeypatch, tmp_path, documents, tiny_model):
+    from benchmarks import policies
+
+    choices = list(policies.policies())
+    assert [name for name, _ in choices[:2]] == [
+        "`--head-policy best`",
+        "`--head-policy longest`",
+    ]
+    assert ("`--inverse-policy both`", {"rules": Rules(inverse="both")}) in choices
+    assert len(choices) == len({name for name, _ in choices}) > 10
+    monkeypatch.setattr(policies, "policies", lambda: choices[-2:])
+    said = printed(
+        capsys, monkeypatch, "policies", documents, "--model", tiny_model, "--output", tmp_path
+    )
+    assert re.search(r"^\| facts in the graph \| [\d,]+ \| [\d,]+ \|$", said, re.MULTILINE)
+    assert len(re.findall(r"^\| (?:`--|default).*(?: \| [\d,.]+){5} \|$", said, re.MULTILINE)) == 3
 
 
 def test_inference(capsys, monkeypatch, documents, tiny_model):

@@ -26,12 +26,10 @@ from pfn_kg.transforms.documents.groups import group_count
 from pfn_kg.transforms.plumbing.files import (
     PARTIAL_SUFFIX,
     absolute,
-    delete,
-    exists,
     join,
     read_bytes,
 )
-from pfn_kg.transforms.plumbing.listing import delete_partial, list_folder
+from pfn_kg.transforms.plumbing.listing import delete_all_but, delete_partial
 
 # Rows of a file where the extraction did not record how many documents a chunk has.
 _ROWS = 500
@@ -122,13 +120,7 @@ def _compact(directory: str, pipeline_args: Sequence[str]) -> Compacted:
         new = list(records)
     delete_partial(folder)
     known = {join(folder, f"{record.name}.parquet") for record in new}
-    for metadata in list_folder(folder, "*.parquet"):
-        if metadata.path not in known:
-            try:
-                delete(metadata.path)
-            except OSError:
-                if exists(metadata.path):
-                    raise
+    delete_all_but(folder, known, "*.parquet")
     clean_manifest(directory, "compact")
     return Compacted(len(records), len(new), dropped)
 

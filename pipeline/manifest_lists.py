@@ -17,15 +17,14 @@ from pydantic import Field
 from pfn_kg.pipeline.manifest_parts import Part
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.transforms.plumbing.files import (
-    delete,
     exists,
     join,
     make_folder,
     write_once,
 )
 from pfn_kg.transforms.plumbing.listing import (
+    delete_all_but,
     delete_partial,
-    list_folder,
 )
 
 # Whoever asks a finished graph needs neither Arrow nor Beam, whose imports take a second.
@@ -237,10 +236,4 @@ def delete_other_lists(directory: str, named: Iterable[_List | None]) -> None:
     folder = join(directory, LISTS)
     delete_partial(folder)
     kept = {list_.place(directory) for list_ in named if list_ is not None}
-    for metadata in list_folder(folder, "*.parquet"):
-        if metadata.path not in kept:
-            try:
-                delete(metadata.path)
-            except OSError:
-                if exists(metadata.path):
-                    raise
+    delete_all_but(folder, kept, "*.parquet")

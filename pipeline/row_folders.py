@@ -16,8 +16,8 @@ from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.transforms.extraction.columns import ChunkFile
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.facts.kept_rows import KeptRows
-from pfn_kg.transforms.plumbing.files import delete, exists, join, make_folder
-from pfn_kg.transforms.plumbing.listing import list_folder
+from pfn_kg.transforms.plumbing.files import join, make_folder
+from pfn_kg.transforms.plumbing.listing import delete_all_but, list_folder
 
 #: The folder, in the output folder.
 ROWS = "rows"
@@ -73,11 +73,4 @@ def clean_rows(directory: str, kept: KeptRows | None, chunks: list[ChunkFile]) -
     names = {m.path[begin:].replace(os.sep, "/").partition("/")[0] for m in list_folder(folder)}
     for name in sorted(names - {own}):
         delete_folder(join(folder, name))
-    known = {kept.path(chunk.path) for chunk in chunks}
-    for metadata in list_folder(kept.folder):
-        if metadata.path not in known:
-            try:
-                delete(metadata.path)
-            except OSError:
-                if exists(metadata.path):
-                    raise
+    delete_all_but(kept.folder, {kept.path(chunk.path) for chunk in chunks})

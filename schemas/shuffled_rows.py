@@ -71,7 +71,7 @@ CHUNK_NAME_SCHEMA = NAME_SCHEMA.append(pa.field("chunk", pa.int64())).append(
 )
 
 #: One row for each relation and document: the document's best triple for the relation, and the
-#: score of the relation in that document.
+#: score of the relation in that document. A row may stand for others of its relation too.
 SUPPORT_SCHEMA = pa.schema(
     {
         "relation_id": ID_TYPE,
@@ -79,6 +79,7 @@ SUPPORT_SCHEMA = pa.schema(
         "predicate": pa.string(),
         "object_id": ID_TYPE,
         "triples": pa.int64(),
+        "documents": pa.int64(),
         "score": pa.float32(),
         "triple_id": ID_TYPE,
         "sentence_key": ID_TYPE,

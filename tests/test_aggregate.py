@@ -1,9 +1,11 @@
 """Aggregation: the same entities and relations however the rows come."""
 
+import itertools
 import math
 from collections import defaultdict
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from pfn_kg.transforms.tables.aggregate import (
     EVIDENCE_LISTED,
     aggregate_entities,
     aggregate_relations,
+    fewer_support,
 )
 
 pytestmark = pytest.mark.quick
@@ -50,6 +53,7 @@ def support_rows(rows):
                 "predicate": "r",
                 "object_id": id_(relation + 200),
                 "triples": triples,
+                "documents": 1,
                 "score": score,
                 "triple_id": id_(number),
                 "sentence_key": id_(sentence),
@@ -127,3 +131,33 @@ def test_relations(rows, cut):
         assert row["document_count"] == len(found)
     turned = pa.concat_tables([support.slice(cut), support.slice(0, cut)])
     assert aggregate_relations(turned).equals(table)
+
+
+@given(SUPPORT, st.lists(st.integers(0, 20), max_size=3), st.integers(1, 4))
+def test_what_is_left_of_frequent_relations_makes_the_same(rows, cuts, most):
+    support = support_rows(rows)
+    whole = aggregate_relations(support, most)
+    places = sorted({0, len(rows), *(min(cut, len(rows)) for cut in cuts)})
+    left = [
+        fewer_support(support.slice(begin, end - begin), most)
+        for begin, end in itertools.pairwise(places)
+    ]
+    together = pa.concat_tables([support.schema.empty_table(), *left])
+    assert aggregate_relations(together, most).equals(whole)
+    again = fewer_support(together, most)
+    assert aggregate_relations(again, most).equals(whole)
+    assert again.schema == support.schema
+    if rows:
+        counts = pc.value_counts(again["relation_id"]).field("counts")
+        # What has one hash, such as all that these tests make up, is looked at together.
+        assert len(again) <= most or pc.max(counts).as_py() <= most
+
+
+def test_a_very_frequent_relation_is_a_thousand_rows():
+    rows = [(n % 2, 1, 0.5 + n % 499 / 1000, n) for n in range(5000)]
+    support = support_rows(rows)
+    left = fewer_support(support)
+    assert len(left) == 2000
+    relations = aggregate_relations(left)
+    assert relations.equals(aggregate_relations(support))
+    assert relations["document_count"].to_pylist() == [2500, 2500]

@@ -257,3 +257,27 @@ def test_faults(monkeypatch, capsys):
     assert len([line for line in lines if line.endswith("; right")]) == 3
     assert lines[-1].split()[:2] == ["build", "3"]
     assert lines[-1].split()[-1] == "0"
+
+
+def test_plan(capsys, monkeypatch):
+    said = printed(capsys, monkeypatch, "plan", "--documents", 1_000_000)
+    assert re.search(r"plan: 2,009 files, [\d,]+ runs of chunks", said)
+    chunks = re.search(r"list of ([\d,]+) chunks", said)
+    # 900 row groups of two chunks, and small files in packs of at most ten.
+    assert 2 * 900 + 200 <= int(chunks[1].replace(",", "")) <= 2 * 900 + 400
+    assert re.search(r"^ +mentions +24,000,000 rows, +120 files$", said, re.MULTILINE)
+
+
+def test_growth(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT))
+    pipeline, growth = (importlib.import_module(f"benchmarks.{n}") for n in ("pipeline", "growth"))
+    corpus, folder = tmp_path / "all.parquet", tmp_path / "run"
+    pipeline.make_corpus(corpus, 12)
+    assert growth.extract(folder, corpus, packed=True)["chunks"] == 1
+    built = growth.build(folder, keep_rows=True)
+    assert built["counts"]["documents"] == 12
+    assert len(list((folder / "rows").rglob("*.rows"))) == 1
+    new = tmp_path / "new.parquet"
+    pipeline.make_corpus(new, 3, seed=2)
+    assert growth.extract(folder, new, packed=True, into=True)["chunks"] == 2
+    assert growth.build(folder, keep_rows=True)["counts"]["replaced_rows"] == 3

@@ -125,7 +125,7 @@ def test_other_runners_do_the_same(updated, tmp_path):
     assert files(tmp_path / "other") == files(updated)
 
 
-@pytest.mark.parametrize("at", ["update_manifest", "_say_the_same", "delete"])
+@pytest.mark.parametrize("at", ["update_manifest", "_say_the_same", "delete_all_but"])
 def test_whatever_ends_it_leaves_the_folder_whole(updated, tmp_path, at):
     expected = built(updated, tmp_path / "before")
     calls = []

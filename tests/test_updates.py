@@ -49,23 +49,23 @@ def corpora(tmp_path_factory):
 @pytest.fixture(scope="module")
 def only_b(tmp_path_factory, corpora, tiny_model):
     output = tmp_path_factory.mktemp("only") / "b"
-    assert run(corpora[1], output, tiny_model) == 0
+    assert run(corpora[1], output, tiny_model, *ALONE) == 0
     return graph_files(output)
 
 
 @pytest.fixture(scope="module")
 def only_a(tmp_path_factory, corpora, tiny_model):
     output = tmp_path_factory.mktemp("only") / "a"
-    assert run(corpora[0], output, tiny_model) == 0
+    assert run(corpora[0], output, tiny_model, *ALONE) == 0
     return graph_files(output)
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory, corpora, tiny_model):
     output = tmp_path_factory.mktemp("only") / "ab"
-    assert (
-        main(["run", *map(str, corpora), "--output", str(output), "--model", str(tiny_model)]) == 0
-    )
+    files = map(str, corpora)
+    options = ["--output", str(output), "--model", str(tiny_model), *ALONE]
+    assert main(["run", *files, *options]) == 0
     return graph_files(output)
 
 
@@ -74,7 +74,7 @@ def test_add_then_remove_leaves_what_was_never_otherwise(
 ):
     a, b = corpora
     output = tmp_path / "out"
-    assert run(a, output, tiny_model) == 0
+    assert run(a, output, tiny_model, *ALONE) == 0
     assert graph_files(output) == only_a
     assert into(b, output) == 0
     assert "4 new or changed and 0 rows unchanged; 7 documents" in capsys.readouterr().out
@@ -102,7 +102,8 @@ def test_add_then_remove_leaves_what_was_never_otherwise(
 def test_nothing_new_runs_no_model(tmp_path, corpora, tiny_model, both):
     a, b = corpora
     output = tmp_path / "out"
-    assert main(["run", str(a), str(b), "--output", str(output), "--model", str(tiny_model)]) == 0
+    options = ["--output", str(output), "--model", str(tiny_model), *ALONE]
+    assert main(["run", str(a), str(b), *options]) == 0
     before = chunks(output), read_manifest(output)["chunks"]
     assert into(b, output) == 0
     assert (chunks(output), read_manifest(output)["chunks"]) == before

@@ -106,6 +106,7 @@ def triple_rows(
         "predicate": names.take(pa.array(relations.predicates[number])),
         "object_id": mentions.entity_ids.take(pa.array(relations.objects[number])),
         "triples": pa.array(counts),
+        "documents": pa.array(np.ones(len(counts), dtype=np.int64)),
         "score": pa.array(calibration.of_scores(triples.scores[best]), pa.float32()),
         "triple_id": pa.array([ids[index] for index in best.tolist()], ID_TYPE),
         "sentence_key": pa.array([sentence_keys[text] for text in best_texts], ID_TYPE),

@@ -24,6 +24,7 @@ from pfn_kg.transforms.graph.table_shards import Shard, shards_of
 from pfn_kg.transforms.merging.redirects import own_votes
 from pfn_kg.transforms.plumbing.held_rows import HeldRows, at_end_of_bundle
 from pfn_kg.transforms.plumbing.shards import ShuffledRows, encode, split_rows
+from pfn_kg.transforms.tables.aggregate import fewer_support
 
 
 class GraphRows(NamedTuple):
@@ -267,6 +268,8 @@ class _RowsOfChunk(_ReadChunk):
     def _cut(
         self, tables: Mapping[str, pa.Table]
     ) -> Iterator[tuple[Shard, ShuffledRows] | beam.pvalue.TaggedOutput]:
+        if "relations" in tables:
+            tables = {**tables, "relations": fewer_support(tables["relations"])}
         for table, part in tables.items():
             for shard, of_shard in self._split(table, part):
                 yield (table, shard), ShuffledRows(of_shard)

@@ -7,7 +7,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -15,6 +15,7 @@ from pfn_kg.transforms.plumbing.files import (
     PARTIAL_SUFFIX,
     beam_file_systems,
     delete,
+    exists,
     is_local,
     join,
     local_path,
@@ -122,6 +123,26 @@ def delete_partial(folder: str) -> None:
             delete(metadata.path)
         except OSError as error:
             _logger.debug("could not delete %s: %s", metadata.path, error)
+
+
+def delete_all_but(folder: str, kept: Container[str], pattern: str = "**") -> None:
+    """Deletes the files of a folder that nobody needs; one that is gone meanwhile is no error.
+
+    Args:
+        folder: its path, taken literally.
+        kept: paths of files that stay.
+        pattern: which of the others go, as in `list_folder`.
+
+    Raises:
+        OSError: if a file can't be deleted.
+    """
+    for metadata in list_folder(folder, pattern):
+        if metadata.path not in kept:
+            try:
+                delete(metadata.path)
+            except OSError:
+                if exists(metadata.path):
+                    raise
 
 
 def local_copy(folder: str) -> Path:

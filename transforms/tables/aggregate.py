@@ -5,6 +5,8 @@ Both functions give the same table whatever the order and the grouping of the ro
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +19,10 @@ CONFIDENCE_CAP = 0.999
 
 #: How many triple ids a relation lists.
 EVIDENCE_LISTED = 5
+
+#: So many distinct pieces of evidence, the best ones, make the confidence of a relation: more of
+#: them matter only below scores of 0.007, where a thousand don't reach the cap.
+MOST_EVIDENCE = 1000
 
 
 def aggregate_entities(names: pa.Table, base_iri: str) -> pa.Table:
@@ -78,7 +84,74 @@ def aggregate_entities(names: pa.Table, base_iri: str) -> pa.Table:
     return pa.table({name: columns[name] for name in schema.names}, schema=schema)
 
 
-def aggregate_relations(support: pa.Table) -> pa.Table:
+def fewer_support(support: pa.Table, most: int = MOST_EVIDENCE) -> pa.Table:
+    """Support without rows that make no difference to `aggregate_relations`.
+
+    A relation that very many documents state would otherwise meet whole in one worker. Its best
+    pieces of distinct evidence stay, and one of them stands for what is left out.
+
+    Args:
+        support: as in `pfn_kg.schemas.shuffled_rows.SUPPORT_SCHEMA`, any rows.
+        most: pieces of evidence of a relation that stay.
+    """
+    if len(support) <= most:
+        return support
+    ids = from_arrow(support["relation_id"])
+    # Most relations have few rows, which is seen without sorting them.
+    part = np.ascontiguousarray(ids[:, :2]).view(np.uint16).reshape(-1)
+    is_frequent = np.bincount(part, minlength=2**16)[part] > most
+    if not is_frequent.any():
+        return support
+    rows = support.filter(pa.array(is_frequent))
+    evidence = _Evidence.of(rows, most)
+    kept = rows.take(pa.array(evidence.distinct))
+    first = np.cumsum(evidence.sizes) - evidence.sizes
+    for name in ("triples", "documents"):
+        counts = np.zeros(len(kept), dtype=np.int64)
+        counts[first] = _sums(rows[name].take(pa.array(evidence.order)), evidence.first).to_numpy()
+        kept = kept.set_column(kept.column_names.index(name), name, pa.array(counts))
+    rest = support.filter(pa.array(~is_frequent))
+    return pa.concat_tables([rest, kept.cast(support.schema)])
+
+
+class _Evidence(NamedTuple):
+    """The distinct evidence of relations.
+
+    Attributes:
+        order: sorts the rows of support by relation.
+        first: where, in that order, the rows of each relation begin.
+        distinct: rows of support: of each relation in turn the best ones, the best first.
+        sizes: how many these are, by relation.
+    """
+
+    order: np.ndarray
+    first: np.ndarray
+    distinct: np.ndarray
+    sizes: np.ndarray
+
+    @classmethod
+    def of(cls, support: pa.Table, most: int) -> _Evidence:
+        """The evidence in rows of support, of each relation at most so many pieces."""
+        ids, sentences, triples = (
+            from_arrow(support[name]) for name in ("relation_id", "sentence_key", "triple_id")
+        )
+        scores = support["score"].to_numpy().astype(np.float64)
+        order = np.lexsort((*sort_keys(triples), -scores, *sort_keys(sentences), *sort_keys(ids)))
+        _, group, first = group_ids(ids[order])
+        sorted_sentences = sentences[order]
+        is_distinct = np.ones(len(order), dtype=bool)
+        is_distinct[1:] = (group[1:] != group[:-1]) | (
+            sorted_sentences[1:] != sorted_sentences[:-1]
+        ).any(axis=1)
+        distinct, of_relation = order[is_distinct], group[is_distinct]
+        best_first = np.lexsort((*sort_keys(triples[distinct]), -scores[distinct], of_relation))
+        distinct = distinct[best_first]
+        sizes = np.bincount(of_relation, minlength=len(first))
+        rank = np.arange(len(distinct)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return cls(order, first, distinct[rank < most], np.minimum(sizes, most))
+
+
+def aggregate_relations(support: pa.Table, most: int = MOST_EVIDENCE) -> pa.Table:
     """Relations from what supports them, with noisy-or confidence.
 
     Distinct evidence is the best triple of each document, and of equal sentences
@@ -87,27 +160,15 @@ def aggregate_relations(support: pa.Table) -> pa.Table:
 
     Args:
         support: as in `pfn_kg.schemas.shuffled_rows.SUPPORT_SCHEMA`,
-            all rows of the relations.
+            all rows of the relations, or what `fewer_support` left of any of them.
+        most: pieces of evidence that make the confidence.
 
     Returns:
         The table `relations`, sorted by id.
     """
-    ids, sentences, triples = (
-        from_arrow(support[name]) for name in ("relation_id", "sentence_key", "triple_id")
-    )
+    order, first, distinct, sizes = _Evidence.of(support, most)
+    triples = from_arrow(support["triple_id"])
     scores = support["score"].to_numpy().astype(np.float64)
-    order = np.lexsort((*sort_keys(triples), -scores, *sort_keys(sentences), *sort_keys(ids)))
-    _, group, first = group_ids(ids[order])
-    sorted_sentences = sentences[order]
-    is_distinct = np.ones(len(order), dtype=bool)
-    is_distinct[1:] = (group[1:] != group[:-1]) | (
-        sorted_sentences[1:] != sorted_sentences[:-1]
-    ).any(axis=1)
-
-    distinct, of_relation = order[is_distinct], group[is_distinct]
-    best_first = np.lexsort((*sort_keys(triples[distinct]), -scores[distinct], of_relation))
-    distinct = distinct[best_first]
-    sizes = np.bincount(of_relation, minlength=len(first))
     begins = np.cumsum(sizes) - sizes
     doubts = np.ones(0)
     if len(first):
@@ -125,7 +186,7 @@ def aggregate_relations(support: pa.Table) -> pa.Table:
         "object_id": to_hex(from_arrow(rows["object_id"])),
         "confidence": pa.array(np.minimum(1 - doubts, CONFIDENCE_CAP), pa.float32()),
         "evidence_count": _sums(support["triples"].take(pa.array(order)), first),
-        "document_count": pa.array(np.bincount(group, minlength=len(first)), pa.int64()),
+        "document_count": _sums(support["documents"].take(pa.array(order)), first),
         "evidence": pa.ListArray.from_arrays(pa.array(offsets), to_hex(triples[listed])),
     }
     return pa.table(columns, schema=TABLE_SCHEMAS["relations"])

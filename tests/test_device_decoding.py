@@ -15,7 +15,8 @@ from pfn_kg.pfn.inference.awaited_counts import finished, places_of, spans_of
 from pfn_kg.pfn.inference.batches import _spans_at
 from pfn_kg.pfn.inference.decoding import RelationShift, decode, decoding, head_pairs
 from pfn_kg.pfn.inference.sentences import split_sentences
-from pfn_kg.pfn.model import devices, modeling
+from pfn_kg.pfn.model import devices, modeling, task_units
+from pfn_kg.pfn.model.attention_mask import unasked_mask
 from pfn_kg.pfn.model.step_blocks import StepBlocks
 from pfn_kg.pfn.model.step_memories import plain_memories
 from pfn_kg.pfn.model.task_units import upper_triangle
@@ -134,6 +135,36 @@ def test_nothing_waits_within_a_batch(random_extractor, monkeypatch, seed, windo
     assert copies[-1] == 5 * sum(len(cells.scores) for cells in found if cells is not None)
 
 
+class Largest(TorchDispatchMode):
+    """Remembers how many numbers the largest tensor had that was made."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, tuple | list) else (made,):
+            if isinstance(tensor, torch.Tensor):
+                self.numbers = max(self.numbers, tensor.numel())
+        return made
+
+
+@pytest.mark.parametrize("is_bounded", [True, False])
+def test_pairs_are_never_all_in_memory(random_extractor, ahead, monkeypatch, is_bounded):
+    extractor = random_extractor(1)
+    encoded = extractor.inputs.encode_sentences(["London Paris " * 50])
+    windows, _ = extractor.inputs.cut(encoded)
+    batch = extractor.inputs.batch(encoded, windows, counted=True)
+    # Each pair of positions with its representation.
+    pairs = batch["spans"] * extractor.config.hidden_size
+    for name in ("_BLOCK", "_CPU_BLOCK"):
+        monkeypatch.setattr(task_units, name, 64 if is_bounded else 1 << 16)
+    with Largest() as largest:
+        finished(decoding(extractor.model, batch, entity_floor=0.9, relation_floor=0.9))
+    assert batch["spans"] > 4000
+    # Without the bound they would be, so the bound is what is tested.
+    assert (largest.numbers < pairs) == is_bounded
+
+
 def test_texts_are_read_the_same(random_extractor, ahead, monkeypatch):
     extractor = random_extractor(5, sentence_distance=True)
     split = [split_sentences(text) for text in TEXTS]
@@ -205,7 +236,7 @@ def test_bert_takes_the_mask_that_is_not_looked_into(random_extractor):
     model = random_extractor(1).model
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
     given_ = {"input_ids": torch.tensor([[5, 6, 7, 8], [9, 8, 0, 0]])}
-    asked = modeling.unasked_mask(model.encoder.config, mask)
+    asked = unasked_mask(model.encoder.config, mask)
     assert asked.shape == (2, 1, 4, 4)
     with torch.no_grad():
         expected = model.encoder(attention_mask=mask, **given_).last_hidden_state
@@ -213,4 +244,4 @@ def test_bert_takes_the_mask_that_is_not_looked_into(random_extractor):
     torch.testing.assert_close(found[mask.bool()], expected[mask.bool()], atol=1e-6, rtol=0)
     other = type(model.encoder.config)(model_type="other")
     other.model_type = "other"
-    assert modeling.unasked_mask(other, mask) is mask
+    assert unasked_mask(other, mask) is mask

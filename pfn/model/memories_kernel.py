@@ -7,6 +7,7 @@ module imports Triton, which PyTorch brings along for GPUs alone; `step_memories
 
 from __future__ import annotations
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -67,13 +68,15 @@ def fused_memories(
     """As `step_memories.plain_memories`, of contiguous tensors in single precision."""
     rows, hidden = cell.shape
     lanes = max(32, triton.next_power_of_2(chunk_size))
-    _memories[(rows,)](
-        gates,
-        cell,
-        memory,
-        hidden=hidden,
-        chunk=chunk_size,
-        lanes=lanes,
-        mirrored=mirrored,
-        num_warps=4 if lanes <= 512 else 8,
-    )
+    # Triton starts kernels on PyTorch's current device, which another GPU may be.
+    with torch.cuda.device_of(gates):
+        _memories[(rows,)](
+            gates,
+            cell,
+            memory,
+            hidden=hidden,
+            chunk=chunk_size,
+            lanes=lanes,
+            mirrored=mirrored,
+            num_warps=4 if lanes <= 512 else 8,
+        )

@@ -14,6 +14,7 @@ from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PreTrainedConfig,
 from transformers.utils import ModelOutput
 
 from pfn_kg.pfn.model import devices
+from pfn_kg.pfn.model.attention_mask import unasked_mask
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.loss import Labels, table_loss
 from pfn_kg.pfn.model.lstm_encoders import LSTMEncoders
@@ -325,26 +326,6 @@ class PFNModel(PreTrainedModel):
             loss = loss + weight * table_loss(unit.cells(features, *chosen), gold, counts)
         # The padded length; in windows that of the longest sentence.
         return loss / (mask.shape[1] if sentence_ids is None else inside.sum(2).max())
-
-
-def unasked_mask(config: PreTrainedConfig, attention_mask: Tensor) -> Tensor:
-    """An attention mask that `transformers` does not look into.
-
-    It looks whether anything is padded, and a GPU says so when all is done that it was asked for.
-    A mask for each head and pair of pieces is taken as it is.
-
-    Args:
-        config: of the text encoder.
-        attention_mask: 1 at pieces, 0 at padding, (batch, pieces).
-
-    Returns:
-        True at pairs whose second piece is one, (batch, 1, pieces, pieces), for BERT and its
-        attention by PyTorch; the mask itself for another encoder.
-    """
-    if config.model_type != "bert" or config._attn_implementation != "sdpa":
-        return attention_mask
-    pieces = attention_mask.shape[1]
-    return attention_mask.bool()[:, None, None, :].expand(-1, 1, pieces, -1)
 
 
 def _task_encoder(config: PFNConfig) -> nn.Module:

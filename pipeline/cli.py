@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ingest": ("ingest", "make a corpus of JSON lines, CSV, text, Markdown, HTML or PDF files"),
     "run": ("run", "extract a corpus, then build the graph"),
     "extract": ("extract", "run the model over a corpus, chunk by chunk"),
+    "wait": ("wait", "wait for a job that extract has left, and write down what it did"),
     "build": ("build", "build the graph from extractions, without the model"),
     "remove": ("remove", "take documents out and build the graph again"),
     "retry": ("retry", "read what was rejected once more"),

@@ -7,13 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 
 from pfn_kg.pipeline.finished_chunks import Watcher, check_finished, finished_by_run
 from pfn_kg.pipeline.interruption import hint
-from pfn_kg.pipeline.job_metrics import job_metrics
+from pfn_kg.pipeline.job_metrics import Metrics, job_metrics
 from pfn_kg.pipeline.locks import hold
 from pfn_kg.pipeline.manifest import (
     Configuration,
@@ -100,10 +100,94 @@ def run_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str] = 
         return _extract(prepared, pipeline_args)
 
 
-def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Manifest:
+class Begun(NamedTuple):
+    """An extraction whose job can begin: its folder is made, and workers find what they need.
+
+    Attributes:
+        prepared: what is read.
+        manifest: of the folder, once the job is done.
+        added_to: the manifest of the graph that is added to, if any.
+        before: rows that earlier jobs had read.
+        sign: by which workers know the folder.
+    """
+
+    prepared: PreparedExtraction
+    manifest: Manifest
+    added_to: Manifest | None
+    before: int
+    sign: str
+
+    @property
+    def folder(self) -> ExtractionFolder:
+        """The folder of extraction files."""
+        return ExtractionFolder(join(self.prepared.options.output, "extractions"))
+
+    @property
+    def wanted_file(self) -> str:
+        """What an update reads, which is known to the workers alone."""
+        return join(self.folder.path, f"wanted-{self.sign}")
+
+    @property
+    def whole(self) -> WholeCorpus | None:
+        """Where it is written which documents are gone, if the corpus is the whole."""
+        most_gone = self.prepared.options.most_gone
+        if most_gone is None:
+            return None
+        return WholeCorpus(self.folder.path, self.sign, most_gone)
+
+    def add_to(self, pipeline: beam.Pipeline) -> None:
+        """Adds the steps of the extraction to a pipeline."""
+        options, folder = self.prepared.options, self.folder.path
+        handler = PFNModelHandler(
+            self.prepared.model,
+            device=options.device,
+            precision=options.precision,
+            tf32=options.tf32,
+            entity_floor=options.entity_floor,
+            relation_floor=options.relation_floor,
+            token_budget=options.token_budget,
+            window_tokens=options.window_tokens,
+            model_hash=self.prepared.model_hash,
+        )
+        numbered = pipeline | "Runs" >> RunList(folder, self.sign, self.prepared.plan.runs).reader()
+        if self.added_to is None:
+            runs = numbered | "Unnumbered" >> beam.Values()
+        else:
+            live = self.added_to.read_lists(pipeline, options.output)
+            before_it = self.added_to.listed_chunks(options.output)
+            rows = self.prepared.plan.rows + sum(c.counts.get("rows", 0) for c in before_it)
+            groups = groups_for_rows(rows)
+            of_interest = (
+                RejectedRuns(*live, groups=groups)
+                if options.retry
+                else ChangedRuns(*live, groups=groups, whole=self.whole)
+            )
+            runs = numbered | "Changed" >> of_interest
+            _ = runs | "WantedRuns" >> WriteRunNames(self.wanted_file)
+        _ = runs | "Extract" >> ExtractChunks(
+            folder,
+            handler,
+            language=options.language,
+            dehyphenate=options.dehyphenate,
+            check_language=options.check_language,
+            sign=self.sign,
+        )
+
+    def how_to_go_on(self, done: str = "") -> str:
+        """What is to be said where the job does not come to its end.
+
+        Args:
+            done: how much of it is done, as a text with a colon at its end.
+        """
+        into = self.prepared.options.into
+        how = "the same command" if into else "the same command and `resume`"
+        return f"what is extracted stays ({done}{self.folder.path}); go on by {how}"
+
+
+def begin_extraction(prepared: PreparedExtraction) -> Begun:
+    """Makes the folder ready for a job; the caller holds it."""
     options, plan = prepared.options, prepared.plan
     check_unchanged(options.output, prepared.found)
-    started = time.monotonic()
     folder = ExtractionFolder(join(options.output, "extractions"))
     try:
         make_folder(folder.path)
@@ -112,11 +196,38 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
             f"{options.output} can't be made: {error}", field="output"
         ) from None
     clean_manifest(options.output, "extract")
-    added_to = prepared.added_to
-    manifest = Manifest(
+    added_to, manifest = prepared.added_to, _manifest(prepared)
+    # The graph that is added to stays what it is until all that is new is there: its
+    # manifest names its chunks, and whoever repeats the command finds the same name for
+    # each of the new ones.
+    if added_to is None:
+        schema = prepared.label_schema.to_yaml().encode()
+        replace(join(options.output, "label_schema.yaml"), schema)
+        put_manifest(options.output, "extract", lambda now: carried(manifest, now))
+    else:
+        # Workers read its lists, which one of an older version has no files for.
+        added_to = update_manifest(options.output, "extract", lambda now: now)
+    before = sum(c.counters["rows"] for run in finished_by_run(folder, plan) for c in run)
+    return Begun(prepared, manifest, added_to, before, folder.put_sign())
+
+
+def begun_before(prepared: PreparedExtraction, *, before: int, sign: str) -> Begun:
+    """What `begin_extraction` gave for a job that an earlier process has started.
+
+    Args:
+        prepared: as it was then.
+        before: as it was then.
+        sign: as it was then.
+    """
+    return Begun(prepared, _manifest(prepared), prepared.added_to, before, sign)
+
+
+def _manifest(prepared: PreparedExtraction) -> Manifest:
+    options, added_to = prepared.options, prepared.added_to
+    return Manifest(
         run_id=prepared.run_id,
         state="extracting",
-        inputs=_inputs(plan, added_to if options.most_gone is None else None),
+        inputs=_inputs(prepared.plan, added_to if options.most_gone is None else None),
         configuration=Configuration.model_validate(
             options.model_dump(mode="json", exclude=set(OF_ONE_CALL))
             | ({"corpus": recorded_corpus(added_to)} if options.retry else {})
@@ -131,74 +242,54 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
         ),
         versions=versions(),
     )
-    # The graph that is added to stays what it is until all that is new is there: its
-    # manifest names its chunks, and whoever repeats the command finds the same name for
-    # each of the new ones.
-    if added_to is None:
-        schema = prepared.label_schema.to_yaml().encode()
-        replace(join(options.output, "label_schema.yaml"), schema)
-        put_manifest(options.output, "extract", lambda now: carried(manifest, now))
-    else:
-        # Workers read its lists, which one of an older version has no files for.
-        added_to = update_manifest(options.output, "extract", lambda now: now)
-    assert options.token_budget is not None  # since the options are prepared
-    handler = PFNModelHandler(
-        prepared.model,
-        device=options.device,
-        precision=options.precision,
-        tf32=options.tf32,
-        entity_floor=options.entity_floor,
-        relation_floor=options.relation_floor,
-        token_budget=options.token_budget,
-        window_tokens=options.window_tokens,
-    )
-    before_it = () if added_to is None else added_to.listed_chunks(options.output)
-    known = [folder.file(chunk.name) for chunk in before_it]
-    progress = Progress(plan.rows, Watcher(folder, known)) if is_local_run(pipeline_args) else None
+
+
+def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Manifest:
+    started = time.monotonic()
+    begun = begin_extraction(prepared)
+    folder, plan = begun.folder, prepared.plan
+    progress = None
+    if is_local_run(pipeline_args):
+        before_it = (
+            () if begun.added_to is None else begun.added_to.listed_chunks(prepared.options.output)
+        )
+        known = [folder.file(chunk.name) for chunk in before_it]
+        progress = Progress(plan.rows, Watcher(folder, known))
 
     def how_to_go_on() -> str:
-        done = "" if progress is None else f"{progress.finished_rows()} of {plan.rows} rows: "
-        how = "the same command" if options.into else "the same command and `resume`"
-        return f"what is extracted stays ({done}{folder.path}); go on by {how}"
+        if progress is None:
+            return begun.how_to_go_on()
+        return begun.how_to_go_on(f"{progress.finished_rows()} of {plan.rows} rows: ")
 
-    before = sum(c.counters["rows"] for run in finished_by_run(folder, plan) for c in run)
-    sign = folder.put_sign()
-    planned = RunList(folder.path, sign, plan.runs)
-    # What an update reads is known to the workers alone.
-    wanted_file = join(folder.path, f"wanted-{sign}")
-    most_gone = options.most_gone
-    whole = None if most_gone is None else WholeCorpus(folder.path, sign, most_gone)
     with (
         hint(how_to_go_on),
         progress or nullcontext(),
         running(pipeline_args, None if progress else "extract") as pipeline,
     ):
-        numbered = pipeline | "Runs" >> planned.reader()
-        if added_to is None:
-            runs = numbered | "Unnumbered" >> beam.Values()
-        else:
-            live = added_to.read_lists(pipeline, options.output)
-            rows = plan.rows + sum(chunk.counts.get("rows", 0) for chunk in before_it)
-            groups = groups_for_rows(rows)
-            of_interest = (
-                RejectedRuns(*live, groups=groups)
-                if options.retry
-                else ChangedRuns(*live, groups=groups, whole=whole)
-            )
-            runs = numbered | "Changed" >> of_interest
-            _ = runs | "WantedRuns" >> WriteRunNames(wanted_file)
-        _ = runs | "Extract" >> ExtractChunks(
-            folder.path,
-            handler,
-            language=options.language,
-            dehyphenate=options.dehyphenate,
-            check_language=options.check_language,
-            sign=sign,
-        )
+        begun.add_to(pipeline)
     seconds = time.monotonic() - started
-    metrics = job_metrics(pipeline.result, "extract")
+    return finish_extraction(begun, seconds, job_metrics(pipeline.result, "extract"))
+
+
+def finish_extraction(begun: Begun, seconds: float, metrics: Metrics) -> Manifest:
+    """Writes down what a job has left; the caller holds the folder.
+
+    Args:
+        begun: the extraction.
+        seconds: that the job took.
+        metrics: what it counted.
+
+    Returns:
+        The manifest, as it was written.
+
+    Raises:
+        ConfigurationError: if the corpus lacks more of the graph than it may.
+        OSError: if extractions are missing.
+    """
+    options, plan, folder = begun.prepared.options, begun.prepared.plan, begun.folder
+    added_to, before, manifest, whole = begun.added_to, begun.before, begun.manifest, begun.whole
     gone = None if whole is None else gone_documents(whole, options.output)
-    wanted = None if added_to is None else set(json.loads(read_bytes(wanted_file)))
+    wanted = None if added_to is None else set(json.loads(read_bytes(begun.wanted_file)))
     delete_partial(folder.path)
     finished = finished_by_run(folder, plan)
     check_finished(options.output, plan, finished, wanted)
@@ -223,7 +314,7 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
     record("extract", seconds, metrics, directory=options.output)
     if added_to is not None:
         extraction["unchanged_rows"] = unchanged
-        records = [*before_it, *records]
+        records = [*added_to.listed_chunks(options.output), *records]
         # What the last build was made with is how the next one is made.
         new = {name: getattr(manifest, name) for name in manifest.model_fields_set}
         if gone is not None:

@@ -43,6 +43,11 @@ def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
             "--template_location: this command stays until its job is done, and a template only "
             "describes the job; leave it out to run the job"
         )
+    if options.view_as(StandardOptions).no_wait_until_finish:
+        raise ConfigurationError(
+            "--no_wait_until_finish: the command writes down what its job leaves; `detach` of "
+            "`pfn-kg extract` leaves the job, and `pfn-kg wait` finishes it"
+        )
     # Whoever opens a file before the pipeline runs needs them too: keys, endpoints, name nodes.
     FileSystems.set_options(options)
     standard = options.view_as(StandardOptions)

@@ -14,6 +14,7 @@ from pfn_kg.pfn.checkpoint import (
     read_label_schema,
 )
 from pfn_kg.pfn.checksums import check_checksums
+from pfn_kg.pipeline.detached import refuse_while_detached
 from pfn_kg.pipeline.folders import check_writable
 from pfn_kg.pipeline.manifest import Manifest, find_manifest, read_extracted
 from pfn_kg.pipeline.options import is_local_run
@@ -60,19 +61,22 @@ class PreparedExtraction(NamedTuple):
 
 
 def prepare_extraction(
-    options: ExtractOptions, pipeline_args: Sequence[str] = ()
+    options: ExtractOptions, pipeline_args: Sequence[str] = (), *, is_finishing: bool = False
 ) -> PreparedExtraction:
     """Validates everything and makes the plan; writes nothing.
 
     Args:
         options: of the command.
         pipeline_args: Beam's own options; without a runner, FnApiRunner.
+        is_finishing: whether a job of these options has ended, whose results are written down.
 
     Raises:
         ConfigurationError: if an option, the model, the corpus or the output is wrong.
     """
     output = absolute(options.output)
     check_writable(output)
+    if not is_finishing:
+        refuse_while_detached(output)
     manifest = read_extracted(output) if options.into else find_manifest(output)
     if options.into and manifest is not None:
         options = _as_recorded(options, manifest)

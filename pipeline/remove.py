@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pfn_kg.pipeline.detached import refuse_while_detached
 from pfn_kg.pipeline.locks import hold
 from pfn_kg.pipeline.manifest import read_extracted
 from pfn_kg.pipeline.manifest_lists import RemovedList
@@ -38,6 +39,7 @@ def remove_documents(directory: str, ids: Collection[str]) -> int:
     """
     directory = absolute(directory)
     read_extracted(directory)
+    refuse_while_detached(directory)
     with hold(directory, "remove"):
         return _remove(directory, ids)
 

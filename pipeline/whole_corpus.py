@@ -1,4 +1,4 @@
-"""An update by a corpus that is the whole of what there is: what it lacks is taken out."""
+"""An update by a corpus that is whole: documents that it lacks are taken out."""
 
 from __future__ import annotations
 

@@ -216,6 +216,14 @@ def commands():
         for container in containers(param.values[0]):
             if container.get("command") == ["pfn-kg"]:
                 yield pytest.param(container["args"], id=param.id)
+    # Those of the page about clusters, most of which no test can run.
+    page = (ROOT / "docs" / "how-to" / "run_on_a_cluster.md").read_text(encoding="utf-8")
+    for block in re.findall(r"^```sh\n(.*?)^```", page, re.M | re.S):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line)
+            if "pfn-kg" in words:
+                arguments = words[words.index("pfn-kg") + 1 :]
+                yield pytest.param(arguments, id=f"cluster-{' '.join(arguments)[:40]}")
 
 
 @pytest.mark.parametrize("arguments", commands())

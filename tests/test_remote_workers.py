@@ -7,10 +7,12 @@ import pytest
 from helpers.corpora import ROOT, TEXTS, extract, run, write_corpus
 from helpers.extraction_folders import DOCS, write_folder
 from helpers.output_folders import files, read_manifest
+from pfn_kg.pfn import checkpoint
 from pfn_kg.pipeline import extract_phase
 from pfn_kg.pipeline.build_phase import run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.places import remote_runner
+from pfn_kg.transforms.extraction import chunk_files
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
 
 
@@ -164,3 +166,25 @@ def test_workers_in_containers_of_their_own(tmp_path, tiny_model, capsys, monkey
     said = capsys.readouterr().err
     assert f"a worker does not see the folder {output}/extractions" in said
     assert not list((output / "extractions").glob("*.parquet"))
+
+
+def test_a_worker_of_another_version_is_refused(tmp_path, tiny_model, monkeypatch, capsys):
+    write_corpus(tmp_path / "in.parquet")
+    here = chunk_files._versions()
+    answers = iter([here | {"pfn-kg": "0.0.9"}])
+    # The first answer goes into the sign, the others are those of the workers.
+    monkeypatch.setattr(chunk_files, "_versions", lambda: next(answers, here))
+    assert extract(tmp_path / "in.parquet", tmp_path / "out", tiny_model) == 1
+    assert (
+        f"a worker has pfn-kg {here['pfn-kg']}, not 0.0.9; its image and the machine that starts "
+        "the job need the same versions"
+    ) in capsys.readouterr().err
+
+
+def test_a_worker_with_another_model_is_refused(tmp_path, tiny_model, monkeypatch, capsys):
+    write_corpus(tmp_path / "in.parquet")
+    monkeypatch.setattr(checkpoint, "model_hash", lambda folder: "of the worker")
+    assert extract(tmp_path / "in.parquet", tmp_path / "out", tiny_model) == 1
+    said = capsys.readouterr().err
+    assert "this worker has another one (hash of the worker) than the job was started with" in said
+    assert str(tiny_model) in said

@@ -1,4 +1,4 @@
-"""`pfn-kg retry`: what was rejected is read once more, and nothing else."""
+"""`pfn-kg retry` reads rejected rows once more, and nothing else."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq

@@ -1,4 +1,4 @@
-"""`--sync`: the corpus is the whole of what there is, and what it lacks is removed, with care."""
+"""`--sync`: the corpus is whole, and documents that it lacks are removed, with care."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq

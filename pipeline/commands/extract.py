@@ -49,6 +49,16 @@ class IntoOptions(Options):
     )
 
 
+class DetachOptions(Options):
+    """Whether the command stays until its job is done."""
+
+    detach: bool = option(
+        False,
+        "start the job on its runner and leave it; `pfn-kg wait` writes down what it has left",
+        group="Job",
+    )
+
+
 class SyncOptions(Options):
     """Whether the corpus is the whole of what there is."""
 
@@ -81,6 +91,7 @@ OPTIONS: tuple[type[Options], ...] = (
     JobOptions,
     MetricsOptions,
     LockOptions,
+    DetachOptions,
 )
 
 
@@ -196,7 +207,8 @@ def rejected_code(rejected: int, most: int | None) -> int:
 
 def main(call: Call) -> int:
     """Runs the command."""
-    job = call.of(JobOptions)
+    call.of(JobOptions)
+    is_detached = call.of(DetachOptions).detach
     check_metrics_file(call)
     options = extract_options(call)
     from pfn_kg.pipeline.extract_phase import check_device, run_extraction
@@ -205,6 +217,11 @@ def main(call: Call) -> int:
     from pfn_kg.pipeline.prepare_extraction import prepare_extraction
 
     pipeline_options(call.beam)
+    if is_detached:
+        from pfn_kg.pipeline.detached import check_detachable
+        from pfn_kg.pipeline.detached_extraction import start_extraction
+
+        check_detachable(call.beam)
     prepared = prepare_extraction(options, call.beam)
     if call.of(PlaceOptions).dry_run:
         print_plan(prepared, call.beam)
@@ -212,13 +229,29 @@ def main(call: Call) -> int:
     # Whoever holds a folder makes it, which a wrong device shall not.
     check_device(prepared.options.device, call.beam)
     with hold(prepared.options.output, "extract", take_over=call.of(LockOptions).take_over):
+        if is_detached:
+            job = start_extraction(prepared, call.beam)
+            print(f"{options.output}: {job} is started; `pfn-kg wait {options.output}` finishes it")
+            return 0
         manifest = run_extraction(prepared, call.beam)
-    write_metrics(call, prepared.options.output)
+    return report(call, options.output, manifest)
+
+
+def report(call: Call, directory: str, manifest: Manifest) -> int:
+    """Says what an extraction came to; gives the exit code.
+
+    Args:
+        call: the command line.
+        directory: the output folder, as it was named.
+        manifest: of the folder.
+    """
+    job = call.of(JobOptions)
+    write_metrics(call, directory)
     say_other_languages(manifest)
     extraction = manifest.extraction
     counts = extraction.counts
     print(
-        f"{options.output}: {counts.get('documents', 0)} documents{unchanged_rows(manifest)}, "
+        f"{directory}: {counts.get('documents', 0)} documents{unchanged_rows(manifest)}, "
         f"{counts.get('sentences', 0)} sentences, {counts.get('mentions', 0)} mentions and "
         f"{counts.get('head_triples', 0)} head triples above the floor, "
         f"{counts.get('rejected', 0)} rejected, {extraction.seconds:.1f} s"

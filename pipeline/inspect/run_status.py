@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pfn_kg.pipeline.build_phase import recorded_options
+from pfn_kg.pipeline.detached import find_job
 from pfn_kg.pipeline.finished_run import read_label_schema
 from pfn_kg.pipeline.locks import Owner, claims
 from pfn_kg.pipeline.manifest import HERE, Manifest, find_manifest, versions
@@ -281,6 +282,8 @@ def _next(
     extracted, all_rows = rows
     if is_written:
         return "a command is writing the folder; wait until it is done"
+    if (job := find_job(directory)) is not None:
+        return f"{job} reads the corpus; `pfn-kg wait {directory}` finishes it"
     if state == "never run":
         return f"nothing is here; `pfn-kg run` with `output` {directory} begins a run"
     if state == "extracting":

@@ -54,6 +54,8 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         token_budget: most word pieces in one batch; what the device reads well if None.
         window_tokens: see `Extractor.predict_columns`.
         tf32: see `Extractor.from_pretrained`.
+        model_hash: of the model that is meant; a worker that finds another one under its name
+            refuses it. None takes what is there.
     """
 
     def __init__(
@@ -67,8 +69,10 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         token_budget: int | None,
         window_tokens: int | None = None,
         tf32: bool = False,
+        model_hash: str | None = None,
     ):
         self._model = model
+        self._model_hash = model_hash
         self._device = device
         self._precision = precision
         self._token_budget = token_budget
@@ -81,7 +85,8 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         """Loads the model, once a process.
 
         Raises:
-            RuntimeError: if it can't be loaded; names the model.
+            RuntimeError: if it can't be loaded, or is another one than the job was started with;
+                names the model.
         """
         from pfn_kg.pfn.extractor import Extractor
         from pfn_kg.pfn.inference.devices import find_device
@@ -93,6 +98,7 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         folder: str | Path = self._model if is_local(self._model) else local_copy(self._model)
         started = time.monotonic()
         try:
+            self._check_hash(folder)
             model = Extractor.from_pretrained(
                 folder, device=self._device, precision=precision, tf32=self._tf32
             )
@@ -102,6 +108,19 @@ class PFNModelHandler(ModelHandler[SplitChunk, PredictionResult, "Extractor"]):
         # Metrics are of elements, and there is none yet.
         self._load_seconds = time.monotonic() - started
         return model
+
+    def _check_hash(self, folder: str | Path) -> None:
+        from pfn_kg.pfn.checkpoint import find_model, model_hash
+
+        if self._model_hash is None:
+            return
+        found = model_hash(find_model(str(folder)))
+        if found != self._model_hash:
+            raise ValueError(
+                f"this worker has another one (hash {found}) than the job was started with "
+                f"({self._model_hash}); its image and the machine that starts the job need the "
+                "same model"
+            )
 
     def run_inference(
         self,

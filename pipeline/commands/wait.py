@@ -1,0 +1,31 @@
+"""`pfn-kg wait`: waits for a job that `extract --detach` has left, and writes down its results."""
+
+from __future__ import annotations
+
+from pfn_kg.pipeline.arguments import Call, JobOptions
+from pfn_kg.pipeline.commands.build import FolderOptions
+from pfn_kg.pipeline.commands.extract import report
+from pfn_kg.pipeline.metrics_file import MetricsOptions, check_metrics_file
+from pfn_kg.schemas.options import Options
+
+TAKES_BEAM_OPTIONS = True
+
+EPILOG = (
+    "Exit codes: 0 where the job is done and all of it is written down; 1 where it failed or was "
+    "cancelled, or its server can't be reached; 2 where no job was detached or the corpus has "
+    "changed. After an interruption the job goes on, and the command may be called again."
+)
+
+OPTIONS: tuple[type[Options], ...] = (FolderOptions, JobOptions, MetricsOptions)
+
+
+def main(call: Call) -> int:
+    """Runs the command."""
+    call.of(JobOptions)
+    directory = call.of(FolderOptions).directory
+    check_metrics_file(call)
+    from pfn_kg.pipeline.detached_extraction import finish_job
+    from pfn_kg.pipeline.options import pipeline_options
+
+    pipeline_options(call.beam)
+    return report(call, directory, finish_job(directory, call.beam))

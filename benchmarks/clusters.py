@@ -24,9 +24,9 @@ import pyarrow as pa
 
 from pfn_kg.pfn.checkpoint import find_model, read_label_schema
 from pfn_kg.pfn.readers.docred import GoldDocument, read_docred_documents
+from pfn_kg.pipeline.gold_extractions import gold_extractions
 from pfn_kg.pipeline.graph_evaluation import document_ids
 from pfn_kg.pipeline.graph_scores import by_document, score_graph
-from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import NameRules
 from pfn_kg.transforms.facts.chunk_rows import ChunkRows, rows_of_chunk
@@ -34,33 +34,6 @@ from pfn_kg.transforms.facts.fact_options import FactOptions
 
 EXACT = NameRules(**dict.fromkeys(NameRules.model_fields, False))
 ALL = NameRules(**dict.fromkeys(NameRules.model_fields, True))
-ALL = NameRules(**dict.fromkeys(NameRules.model_fields, True))
-
-
-def extractions(gold: list[GoldDocument]) -> pa.Table:
-    """The documents as if a model had found just their mentions."""
-    rows = []
-    for id_, document in zip(document_ids(gold), gold, strict=True):
-        found = {(m.begin, m.end, m.type): m.sentence for c in document.clusters for m in c}
-        sentences = 1 + max(found.values(), default=0)
-        rows.append(
-            {
-                "source_file": "gold",
-                "source_row": 0,
-                "document_id": id_,
-                "content_hash": "",
-                "text": document.text,
-                # No triple asks where they stand.
-                "sentences": [{"begin": 0, "end": len(document.text)}] * sentences,
-                "mentions": [
-                    {"begin": b, "end": e, "type": t, "score": 1.0, "sentence": s}
-                    for (b, e, t), s in sorted(found.items())
-                ],
-                "head_triples": [],
-                "rejected": [],
-            }
-        )
-    return pa.Table.from_pylist(rows, EXTRACTION_SCHEMA)
 
 
 def resolved(chunk: pa.Table, schema: LabelSchema, rules: NameRules) -> list[dict[str, Any]]:
@@ -119,7 +92,7 @@ def main() -> None:
         for document in read_docred_documents(args.gold)
     ]
     gold = dict(zip(document_ids(documents), documents, strict=True))
-    chunk = extractions(documents)
+    chunk = gold_extractions(documents, document_ids(documents), schema)
     exact = resolved(chunk, schema, EXACT)
     settings = {"exact names": EXACT}
     settings |= {f"+ {name}": EXACT.changed(**{name: True}) for name in NameRules.model_fields}

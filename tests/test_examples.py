@@ -39,6 +39,17 @@ def test_the_example_gives_a_graph(example_run):
     assert list(graph.subjects(object=born))
 
 
+def test_one_country_is_one_entity(example_run):
+    output, _ = example_run
+    us = {"US", "U.S.", "USA", "United States", "the United States", "America", "American"}
+    rows = [row for row in table_rows(output, "mentions") if row["text"] in us]
+    assert {row["text"] for row in rows} >= {"US", "U.S.", "United States", "American"}
+    assert len({row["entity_id"] for row in rows}) == 1
+    [country] = [e for e in table_rows(output, "entities") if e["name"] == "United States"]
+    assert {row["entity_id"] for row in rows} == {country["entity_id"]}
+    assert {"name": "American", "type": "LOC", "rule": "demonyms"} in country["joined_by"]
+
+
 @pytest.fixture(scope="module")
 def example_rdf(example_run, tmp_path_factory):
     """The export that docs/tutorials/sparql.md asks."""

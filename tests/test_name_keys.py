@@ -29,7 +29,7 @@ WORDS = (
 )
 NAMES = st.text() | st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
 RULES = st.builds(NameRules, **dict.fromkeys(NameRules.model_fields, st.booleans()))
-KINDS = st.sampled_from([None, "person", "organization", "other"])
+KINDS = st.sampled_from([None, "person", "organization", "place", "other"])
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,10 @@ KINDS = st.sampled_from([None, "person", "organization", "other"])
         ("Orange S.A.", "orange s.a.", "orange"),
         ("Tiffany and Company", "tiffany and company", "tiffany"),
         ("Foo Public Limited Company", "foo public limited company", "foo"),
+        ("Grimsz Kft.", "grimsz kft.", "grimsz"),
+        ("Grimsa Sp. z o.o.", "grimsa sp. z o.o.", "grimsa"),
+        ("Grimsa S.A. de C.V.", "grimsa s.a. de c.v.", "grimsa"),
+        ("Grimsuo OÜ", "grimsuo oü", "grimsuo"),
         # What would leave nothing, and what only looks like a legal form.
         ("GmbH", "gmbh", "gmbh"),
         ("The Company", "company", "company"),

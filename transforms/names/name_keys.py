@@ -18,13 +18,17 @@ from pfn_kg.transforms.names.canonical_names import canonical_name
 #: anything else. "AS" and "SpA" without their dots or slash are words, so they are not here.
 _LEGAL_FORMS = frozenset((
     "ab", "ag", "aktiengesellschaft", "aps", "bhd", "bv", "co", "company", "corp", "corporation",
-    "eurl", "gmbh", "inc", "incorporated", "jsc", "kg", "kgaa", "kk", "limited", "llc", "llp",
-    "lp", "ltd", "mbh", "nv", "ohg", "ojsc", "oy", "oyj", "pjsc", "plc", "pte", "pty", "pvt",
-    "sa", "sarl", "sas", "sdn", "se", "srl", "ulc",
+    "ead", "ehf", "eood", "eurl", "gmbh", "inc", "incorporated", "jsc", "kft", "kg", "kgaa", "kk",
+    "lda", "limited", "llc", "llp", "lp", "ltd", "ltda", "mbh", "nv", "nyrt", "oao", "ohg", "ojsc",
+    "ood", "ooo", "oy", "oyj", "oü", "pao", "pjsc", "plc", "pte", "pty", "pvt", "sa", "sarl", "sas",
+    "sdn", "se", "srl", "tbk", "uab", "ulc", "zao", "zrt",
 ))  # fmt: skip
 #: Those that are told by their dots or their slash.
 _WRITTEN_FORMS = frozenset(("a/s", "a.s.", "e.v.", "s.p.a.", "s.r.o.", "d.o.o."))
-_PHRASES = (" public limited company", " limited liability company", " kabushiki kaisha")
+_PHRASES = (
+    *(" public limited company", " limited liability company", " kabushiki kaisha"),
+    *(" sp. z o.o.", " sp. z o. o.", " s.a. de c.v.", " s. de r.l. de c.v."),
+)
 
 # The longest name whose parts are taken off.
 _LONGEST = 300

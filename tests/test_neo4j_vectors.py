@@ -14,7 +14,7 @@ from pfn_kg.sinks.neo4j.vectors import VECTOR_INDEX
 
 ADA = Doc(
     "ada",
-    "Ada Lovelace was born in London. It rained.",
+    "Ada Lovelace was born in London. NATO NATO NATO.",
     (("Ada Lovelace", "PER", 0.9), ("London", "LOC", 0.9)),
     (("Ada Lovelace", "place of birth", "London", 0.8),),
 )
@@ -59,7 +59,7 @@ def test_retrievers_find_sentences_by_vectors(tmp_path, neo4j, graph, tiny_model
     path = make(tmp_path / "run", [ADA, ROME])
     assert load(path, graph, tiny_model) == 0
     assert "3 sentences, 3 new vectors, " in capsys.readouterr().out
-    texts = ["Ada Lovelace was born in London.", "It rained.", "Rome slept."]
+    texts = ["Ada Lovelace was born in London.", "NATO NATO NATO.", "Rome slept."]
     expected = TextEmbedder(tiny_model, device="cpu").embed(texts)
     found = vectors_of(neo4j, graph)
     assert [found[text] for text in texts] == pytest.approx(expected, abs=1e-5)

@@ -6,6 +6,7 @@ PFN_KG_WRITE_ANSWERS=1 writes them anew, as another shipped model needs it.
 import os
 import re
 import shlex
+import shutil
 
 import pytest
 
@@ -24,8 +25,7 @@ QUESTION = re.compile(
 @pytest.fixture
 def place(example_run, tmp_path, monkeypatch):
     """The current folder, in which the README's first command was run."""
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / "example").symlink_to(example_run[0])
+    shutil.copytree(example_run[0], tmp_path / "runs" / "example", symlinks=True)
     monkeypatch.chdir(tmp_path)
     # Text that is printed for a page has no colours and no width.
     monkeypatch.setenv("NO_COLOR", "1")
@@ -53,6 +53,7 @@ def test_exact_questions(place, capsys):
 
 
 def test_the_questions_of_the_readme(place, capsys):
+    assert main(["build", "runs/example", "--sentences"]) == 0
     assert check(README, QUESTION, lambda m: shlex.split(m["command"])[1:], capsys) == 3
 
 

@@ -25,7 +25,6 @@ from pfn_kg.pipeline.search.bm25 import bm25
 from pfn_kg.pipeline.search.pagerank import pagerank
 from pfn_kg.pipeline.search.place import INDEX_FOLDER
 from pfn_kg.pipeline.search.rank import (
-    GRAPH_WEIGHT,
     VECTOR_WEIGHT,
     Ranking,
     named_entities,
@@ -303,23 +302,25 @@ def test_the_order_of_cells_is_no_matter(cells, random):
 def test_scores_are_fused_as_shares_of_the_best():
     words, graph = np.array([4.0, 0, 2]), np.array([0.1, 0.2, 0])
     vectors = np.array([0.0, 0.5, 0.25])
-    assert Ranking(words, graph).fused() == pytest.approx([1 + GRAPH_WEIGHT / 2, GRAPH_WEIGHT, 0.5])
-    assert Ranking(words, graph, vectors).fused() == pytest.approx(
-        [1 + GRAPH_WEIGHT / 2, GRAPH_WEIGHT + VECTOR_WEIGHT, 0.5 + VECTOR_WEIGHT / 2]
+    assert Ranking(words, graph, 3).fused().tolist() == [1 + 3 / 2, 3, 0.5]
+    assert Ranking(words, graph, 3, vectors).fused() == pytest.approx(
+        [1 + 3 / 2, 3 + VECTOR_WEIGHT, 0.5 + VECTOR_WEIGHT / 2]
     )
     none = np.zeros(3)
-    assert Ranking(none, none, none).fused().tolist() == [0, 0, 0]
+    assert Ranking(none, none, 3, none).fused().tolist() == [0, 0, 0]
 
 
 @examples(50)
 @given(
     st.lists(st.floats(0, 9), min_size=4, max_size=4),
     st.lists(st.floats(0, 9), min_size=4, max_size=4),
-    st.sampled_from([0.5, 3.0, 1e6]),
+    st.sampled_from([0.5, 4.0, 2.0**20]),
 )
 def test_the_unit_of_scores_is_no_matter(words, graph, unit):
-    plain = Ranking(np.array(words), np.array(graph)).fused()
-    assert Ranking(np.array(words) * unit, np.array(graph) / unit).fused() == pytest.approx(plain)
+    # Powers of two, so that no rounding is in the way.
+    plain = Ranking(np.array(words), np.array(graph), 3).fused()
+    assert Ranking(np.array(words) * unit, np.array(graph), 3).fused() == pytest.approx(plain)
+    assert Ranking(np.array(words), np.array(graph) * unit, 3).fused() == pytest.approx(plain)
 
 
 def test_ids_are_in_json_only(folder, capsys):

@@ -231,7 +231,7 @@ def _manifest(prepared: PreparedExtraction) -> Manifest:
         configuration=Configuration.model_validate(
             options.model_dump(mode="json", exclude=set(OF_ONE_CALL))
             | ({"corpus": recorded_corpus(added_to)} if options.retry else {})
-            | ({PACKED: True} if plan.packed else {})
+            | ({PACKED: True} if prepared.plan.packed else {})
         ),
         model=ModelRecord(
             name=prepared.model,

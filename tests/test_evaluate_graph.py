@@ -227,6 +227,25 @@ def test_command(tmp_path, gold_file, tiny_model, capsys):
     assert not list(Path(output / "run").glob("rdf"))
 
 
+def test_command_across_documents(tmp_path, gold_file, tiny_model, capsys):
+    links = tmp_path / "links.json"
+    ids = [{"wikidata": "Q7186"}, {"wikidata": "Q270"}, None]
+    links.write_text(json.dumps([{"title": "Curie 😀", "entities": ids}]), encoding="utf-8")
+    call = ["evaluate-graph", "--gold", str(gold_file), "--format", "docred", "--limit", "1"]
+    call += ["--model", str(tiny_model), "--links", str(links)]
+    assert main([*call, "--output", str(tmp_path / "out"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["links"]
+    assert (found["gold"]["mentions"], found["gold"]["found"]) == (2, 2)
+    assert found["gold"]["b_cubed"]["f1"] == 1
+    assert found["graph"]["mentions"] == 2
+    assert main([*call, "--output", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "across documents, gold mentions: 2 of 2 with an id" in said
+    links.write_text("[]")
+    assert main(call) == 2
+    assert "links.json: has the title of none of the documents" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -99,9 +99,12 @@ class AcrossDocuments(beam.PTransform):
             >> beam.FlatMap(_blocks, options.keys, plan).with_output_types(tuple[int, bytes])
             | "GroupBlocks" >> beam.GroupByKey()
             | "Compare"
-            >> beam.FlatMap(_compare, options, plan).with_output_types(tuple[int, bytes])
+            >> beam.ParDo(_Compare(options), plan).with_outputs(_Compare.COUNTS, main="claims")
         )
-        claims = (by_short, by_block) | "Claims" >> beam.Flatten()
+        of_blocks = by_block["claims"] | "ClaimTypes" >> beam.Map(_same).with_output_types(
+            tuple[int, bytes]
+        )
+        claims = (by_short, of_blocks) | "Claims" >> beam.Flatten()
         at_heirs = claims | "ByHeir" >> beam.FlatMap(_by_heir, plan).with_output_types(
             tuple[int, bytes]
         )
@@ -117,7 +120,8 @@ class AcrossDocuments(beam.PTransform):
             | "Moves" >> beam.ParDo(_Moves()).with_outputs(_Moves.COUNTS, main="moves")
         )
         moves = held["moves"] | "MoveTypes" >> beam.Map(_same).with_output_types(tuple[int, Any])
-        return moves, held[_Moves.COUNTS]
+        counts = (by_block[_Compare.COUNTS], held[_Moves.COUNTS]) | "Counts" >> beam.Flatten()
+        return moves, counts
 
 
 def _same(element: Any) -> Any:
@@ -206,21 +210,30 @@ def _blocks(
     yield from split(table, pa.array(digests, pa.int64()).to_numpy(), shards)
 
 
-def _compare(
-    group: tuple[int, Iterable[bytes]], options: MergeOptions, plan: Mapping[str, int]
-) -> Iterator[tuple[int, bytes]]:
-    blocks: dict[tuple[bytes, str], list[tuple]] = {}
-    for part in group[1]:
-        for block, rule, *rest in _columns(decode(part), *_BLOCK_SCHEMA.names):
-            blocks.setdefault((block, rule), []).append(tuple(rest))
-    claims: set[tuple] = set()
-    for (_, rule), rows in blocks.items():
-        entities = compared(rows)
-        if len(entities) > MOST_ENTITIES:
-            continue
-        decide = type_votes if rule == TYPE_VOTES else middle_names
-        claims.update(m for m in decide(entities) if _may_be_one(options, m.old, m.heir))
-    yield from _by("old", _table(claims, _CLAIM_SCHEMA), plan)
+class _Compare(beam.DoFn):
+    """Compares the entities of blocks; yields claims, and on `counts` what was left out."""
+
+    COUNTS = "counts"
+
+    def __init__(self, options: MergeOptions):
+        self._options = options
+
+    def process(self, group: tuple[int, Iterable[bytes]], plan: Mapping[str, int]) -> Iterator[Any]:
+        blocks: dict[tuple[bytes, str], list[tuple]] = {}
+        for part in group[1]:
+            for block, rule, *rest in _columns(decode(part), *_BLOCK_SCHEMA.names):
+                blocks.setdefault((block, rule), []).append(tuple(rest))
+        claims: set[tuple] = set()
+        too_large = 0
+        for (_, rule), rows in blocks.items():
+            entities = compared(rows)
+            if len(entities) > MOST_ENTITIES:
+                too_large += 1
+                continue
+            decide = type_votes if rule == TYPE_VOTES else middle_names
+            claims.update(m for m in decide(entities) if _may_be_one(self._options, m.old, m.heir))
+        yield beam.pvalue.TaggedOutput(self.COUNTS, {"name_blocks_too_large": too_large})
+        yield from _by("old", _table(claims, _CLAIM_SCHEMA), plan)
 
 
 def _may_be_one(options: MergeOptions, one: bytes, other: bytes) -> bool:

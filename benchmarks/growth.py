@@ -1,7 +1,7 @@
 """How the pipeline grows beside the model: small files, the memory of a local build, updates.
 
     python -m benchmarks.growth small-files          # 1,000 files of 2 documents, one of 2,000
-    python -m benchmarks.growth memory               # builds of 20,000 and 100,000 documents
+    python -m benchmarks.growth memory               # builds of 20,000 to 200,000 documents
     python -m benchmarks.growth changes              # of 0.1 % of 10,000 documents
 
 As in `benchmarks/pipeline.py`, the corpus is made up and a table of ready-made predictions stands
@@ -177,7 +177,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
         if args.what == "memory":
-            memory(place, [int(size) for size in (args.documents or "20000,100000").split(",")])
+            memory(
+                place, [int(size) for size in (args.documents or "20000,100000,200000").split(",")]
+            )
         elif args.what == "changes":
             changes(place, int(args.documents or 10_000), args.rounds)
         else:

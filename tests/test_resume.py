@@ -97,11 +97,13 @@ def test_file_that_changed_is_read_again(tmp_path, tiny_model):
     path = write_corpus(tmp_path / "a.parquet", TEXTS[:2])
     other = write_corpus(tmp_path / "b.parquet", TEXTS[2:4])
     corpus = tmp_path / "*.parquet"
-    assert extract(corpus, tmp_path / "out", tiny_model) == 0
+    # The two files don't fit into one chunk.
+    options = ("--chunk-documents", "3")
+    assert extract(corpus, tmp_path / "out", tiny_model, *options) == 0
     [first, second] = [chunk["name"] for chunk in listed_chunks(tmp_path / "out")]
     write_corpus(path, TEXTS[:3])
     assert other.exists()
-    assert extract(corpus, tmp_path / "out", tiny_model, "--resume") == 0
+    assert extract(corpus, tmp_path / "out", tiny_model, *options, "--resume") == 0
     [changed, same] = listed_chunks(tmp_path / "out")
     assert changed["name"] != first
     assert changed["counts"]["documents"] == 3

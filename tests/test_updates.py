@@ -63,9 +63,9 @@ def only_a(tmp_path_factory, corpora, tiny_model):
 @pytest.fixture(scope="module")
 def both(tmp_path_factory, corpora, tiny_model):
     output = tmp_path_factory.mktemp("only") / "ab"
-    files = map(str, corpora)
+    read = map(str, corpora)
     options = ["--output", str(output), "--model", str(tiny_model), *ALONE]
-    assert main(["run", *files, *options]) == 0
+    assert main(["run", *read, *options]) == 0
     return graph_files(output)
 
 

@@ -131,6 +131,16 @@ def test_inference(capsys, monkeypatch, documents, tiny_model):
     assert sum(shares) == pytest.approx(100, abs=1)
 
 
+def test_peers(capsys, monkeypatch):
+    """Of the other programs that which is there already."""
+    given = ["--python", sys.executable, "--peers", "spacy", "--documents", 3, "--names", 60]
+    said = printed(capsys, monkeypatch, "peers", *given, "--turns", 1)
+    ours, spacy, names = re.findall(r"^  \w+ +[\d.]+ us of each of .*", said, re.MULTILINE)
+    assert re.search(r"ours .* of 24, +1\.00 times ours, 24 sentences$", ours)
+    assert re.search(r"spacy .* of 24, +[\d.]+ times ours, 24 sentences$", spacy)
+    assert re.search(r"ours .* of 60, +1\.00 times ours, [1-9]\d* pairs of names$", names)
+
+
 def test_pipeline(capsys, monkeypatch):
     said = printed(capsys, monkeypatch, "pipeline", "--documents", "20,40")
     for line in ("20 documents, extract: wall ", "40 documents, build: wall ", "a sentence: "):
@@ -239,7 +249,14 @@ def test_view(capsys, monkeypatch, tmp_path):
 # They read published data sets, in the place of which a small file says nothing.
 NEEDS_DATA_SETS = {"beyond_wikipedia", "search"}
 # Called by others of them.
-PARTS = {"__init__", "processes", "duckdb_build", "news_items", "view_graph"}
+PARTS = {
+    "__init__",
+    "duckdb_build",
+    "news_items",
+    "peer_programs",
+    "processes",
+    "view_graph",
+}
 
 
 def test_every_benchmark_is_run():

@@ -154,6 +154,25 @@ def test_who_says_never_the_same_is_heard(tmp_path):
     assert found["GTU", "ORG"]["documents"] == 1
 
 
+def test_known_names_that_are_kept_apart(tmp_path):
+    docs = [doc("a", "USA and UK.", ("USA", "ORG"), ("UK", "ORG")), doc("b", "US.", ("US", "ORG"))]
+    found, counts = built(tmp_path / "one", docs, {})
+    assert {(e["name"], e["mentions"]) for e in found.values()} == {
+        ("United States", 2),
+        ("United Kingdom", 1),
+    }
+    assert counts["known_names"] == 3
+    corrections = tmp_path / "c.csv"
+    corrections.write_text("kind,name,type,other_name,other_type\nkeep_apart,USA,ORG,US,ORG\n")
+    found, counts = built(tmp_path / "two", docs, {}, corrections=str(corrections))
+    assert {(e["name"], e["mentions"]) for e in found.values()} == {
+        ("United States", 1),
+        ("US", 1),
+        ("United Kingdom", 1),
+    }
+    assert counts["corrections_applied"] == 1
+
+
 def test_the_alias_table_goes_first(tmp_path):
     aliases = tmp_path / "a.csv"
     aliases.write_text("alias,canonical_name,type\nGTU,Gas To You,ORG\n")

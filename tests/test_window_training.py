@@ -117,9 +117,19 @@ def test_a_model_is_given_the_distance_of_sentences(trained, data, tmp_path, cap
     theirs = Extractor.from_pretrained(trained / "model")
     assert all(weight.equal(state.pop(n)) for n, weight in theirs.model.state_dict().items())
     assert not state
-    # One that has it can't do without.
+    # One that has it keeps it, also where it reads no windows, and can't do without.
     more["start-from"] = tmp_path / "on" / "model"
-    assert main(["train", *options(data, tmp_path / "off", **more)]) == 2
+    for number, tokens in enumerate((40, 0)):
+        more["window-tokens"] = tokens
+        call = options(data, tmp_path / f"kept{number}", **more)
+        # The helper's options say the width of the model.
+        place = call.index("--hidden-size")
+        assert main(["train", *call[:place], *call[place + 2 :]]) == 0
+        kept = Extractor.from_pretrained(tmp_path / f"kept{number}" / "model").config
+        assert (kept.sentence_distance, kept.hidden_size) == (True, ours.config.hidden_size)
+        capsys.readouterr()
+    given = [*options(data, tmp_path / "off", **more), "--no-sentence-distance"]
+    assert main(["train", *given]) == 2
     assert "has sentence_distance True, not False" in capsys.readouterr().err
 
 

@@ -94,6 +94,26 @@ def start_model(
     return _with_labels(model, schema, names), AutoTokenizer.from_pretrained(first_folder(names))
 
 
+def with_architecture(options: TrainingOptions, names: str) -> TrainingOptions:
+    """The options with the architecture of a trained model, where they don't give it.
+
+    Args:
+        options: hyper-parameters. Those that a model can change without losing a weight stay.
+        names: as in `start_model`.
+
+    Raises:
+        ConfigurationError: if there is no such model.
+    """
+    config = PFNConfig.from_pretrained(first_folder(names))
+    return options.changed(
+        **{
+            name: getattr(config, name)
+            for name in ARCHITECTURE
+            if name not in FREE and name not in options.model_fields_set
+        }
+    )
+
+
 def first_folder(names: str) -> Path:
     """The folder of the first of several models, with commas between their names."""
     return find_model(names.partition(",")[0], field="start_from")

@@ -77,7 +77,7 @@ def train(
         ConfigurationError: if the data or the encoder is wrong.
     """
     _seed(options)
-    _check_windows(train_data, dev_data, options)
+    _check_windows(train_data, dev_data, options, start_from)
     # Documents that are annotated in part serve calibration; scores need whole ones.
     whole_dev = by_annotation(dev_data)[0] if dev_data.documents else dev_data
     train_data = train_data.first(options.limit)
@@ -131,7 +131,9 @@ def _seed(options: TrainingOptions) -> None:
         torch.set_num_threads(options.threads)
 
 
-def _check_windows(train_data: Reading, dev_data: Reading, options: TrainingOptions) -> None:
+def _check_windows(
+    train_data: Reading, dev_data: Reading, options: TrainingOptions, start_from: str | None
+) -> None:
     """Refuses options of windows that the data does not allow."""
     for name, data in (("train", train_data), ("dev", dev_data)):
         if options.window_tokens and not data.documents:
@@ -142,7 +144,8 @@ def _check_windows(train_data: Reading, dev_data: Reading, options: TrainingOpti
         raise ConfigurationError("needs `window_tokens`", field="mention_replacement")
     if options.unrelated_parts and not options.window_tokens:
         raise ConfigurationError("needs `window_tokens`", field="unrelated_parts")
-    if options.sentence_distance and not options.window_tokens:
+    # A trained model that has it can go on without windows.
+    if options.sentence_distance and not (options.window_tokens or start_from):
         raise ConfigurationError("needs `window_tokens`", field="sentence_distance")
     if train_data.is_partial and not options.window_tokens:
         raise ConfigurationError("documents annotated in part need `window_tokens`", field="train")

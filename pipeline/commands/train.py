@@ -177,7 +177,11 @@ def _train(
     from pfn_kg.pfn.training.model_card import model_card
     from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
     from pfn_kg.pfn.training.split_dev import too_few
+    from pfn_kg.pfn.training.starting_model import with_architecture
     from pfn_kg.pfn.training.train import train
+
+    if given.start_from:
+        options = with_architecture(options, given.start_from)
 
     for line in too_few(splits["train"].first(options.limit)):
         print(f"pfn-kg: {line}", file=sys.stderr)

@@ -33,8 +33,9 @@ _logger = logging.getLogger(__name__)
 
 _NOT_CALIBRATED = "scores of %s are not calibrated: on dev, a better score is not more often right"
 
-# Calibration looks at what scores at least this; below it nearly all is wrong. Mentions are looked at
-# further down: a curve that is fitted above alone is so flat there that extractions are full of them.
+# Calibration looks at what scores at least this; below it nearly all is wrong. It looks further
+# down at mentions: a curve that is fitted above alone is so flat below that extractions are full
+# of what is there.
 _CALIBRATION_FLOOR = 0.02
 _MENTION_FLOOR = 0.002
 
@@ -52,12 +53,12 @@ def choose_thresholds(extractor: Extractor, dev: Reading, options: TrainingOptio
     if not options.tune_thresholds and not options.calibrate:
         return
     dev, partial = by_annotation(dev) if dev.documents else (dev, Reading())
-    lowest = min(THRESHOLD_GRID)
+    least = min(THRESHOLD_GRID)
     floors = bounded_floors(
         extractor,
         dev,
-        entity=_MENTION_FLOOR if options.calibrate else lowest,
-        relation=_CALIBRATION_FLOOR if options.calibrate else lowest,
+        entity=_MENTION_FLOOR if options.calibrate else least,
+        relation=_CALIBRATION_FLOOR if options.calibrate else least,
     )
     read = predict_reading(
         extractor, dev, entity_floor=floors.entity, relation_floor=floors.relation

@@ -57,7 +57,10 @@ class PfnPathExtractor(TransformComponent):
         entity_threshold: float | None = None,
         relation_threshold: float | None = None,
     ):
-        thresholds = {"entity_threshold": entity_threshold, "relation_threshold": relation_threshold}
+        thresholds = {
+            "entity_threshold": entity_threshold,
+            "relation_threshold": relation_threshold,
+        }
         super().__init__(**thresholds)
         self._extractor = extractor or Extractor.from_pretrained()
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 from struct import Struct
+from typing import Any
 
-from pfn_kg.transforms.documents.deduplicate import Loser
 from pfn_kg.transforms.extraction.columns import ChunkFile
 from pfn_kg.transforms.facts.chunk_rows import ChunkRows
 from pfn_kg.transforms.plumbing.files import join, name_of, read_if_there, replace_by_pieces
@@ -47,40 +47,41 @@ class KeptRows:
         """
         return join(self.folder, name_of(chunk_path).removesuffix(".parquet") + _SUFFIX)
 
-    def find(
-        self, chunk: ChunkFile, losers: Iterable[Loser], heirs: Mapping[bytes, bytes]
-    ) -> ChunkRows | None:
+    def find(self, chunk: ChunkFile, of_chunk: Mapping[str, Any]) -> ChunkRows | None:
         """The rows of a chunk, if they are kept; the arguments are those of `keep`.
 
         Raises:
             OSError: if the file is there and can't be read.
         """
         data = read_if_there(self.path(chunk.path))
-        return None if data is None else _read(data, _key(chunk, losers, heirs))
+        return None if data is None else _read(data, _key(chunk, of_chunk))
 
-    def keep(
-        self,
-        chunk: ChunkFile,
-        losers: Iterable[Loser],
-        heirs: Mapping[bytes, bytes],
-        rows: ChunkRows,
-    ) -> None:
+    def keep(self, chunk: ChunkFile, of_chunk: Mapping[str, Any], rows: ChunkRows) -> None:
         """Keeps the rows of a chunk in the place of older ones.
 
         Args:
             chunk: its file.
-            losers: its rows that are left out.
-            heirs: the entities that its names were moved to.
+            of_chunk: by name, all that its rows depend on beside its file, the label schema and
+                the options: lists and mappings of what has a telling `repr`, in any order.
             rows: made without corrections.
         """
-        content = _spell(_key(chunk, losers, heirs), rows)
+        content = _spell(_key(chunk, of_chunk), rows)
         replace_by_pieces(self.path(chunk.path), [_digest(*content), *content])
 
 
-def _key(chunk: ChunkFile, losers: Iterable[Loser], heirs: Mapping[bytes, bytes]) -> str:
-    moves = sorted((old.hex(), new.hex()) for old, new in heirs.items())
-    spelt = json.dumps([name_of(chunk.path), chunk.model_hash, sorted(losers), moves])
+def _key(chunk: ChunkFile, of_chunk: Mapping[str, Any]) -> str:
+    spelt = f"{name_of(chunk.path)} {chunk.model_hash} {_in_order(of_chunk)}"
     return _digest(spelt.encode(errors="surrogatepass")).hex()
+
+
+def _in_order(value: Any) -> str:
+    """A text that tells values apart, whatever the order of lists and mappings."""
+    if isinstance(value, Mapping):
+        items = sorted(f"{key!r}: {_in_order(one)}" for key, one in value.items())
+        return f"{{{', '.join(items)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(sorted(map(_in_order, value)))}]"
+    return repr(value)
 
 
 def _spell(key: str, rows: ChunkRows) -> list[bytes]:

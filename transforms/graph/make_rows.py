@@ -237,23 +237,27 @@ class _RowsOfChunk(_ReadChunk):
         moves: Mapping[int, Iterable[list[Move]]] | None = None,
         corrections: CorrectionPlan | None = None,
     ) -> Iterator[tuple[Shard, ShuffledRows] | beam.pvalue.TaggedOutput]:
-        out = _of_chunk(losers, chunk)
-        heirs = {} if moves is None else dict(m for group in moves[chunk.number] for m in group)
-        made = None if self._kept is None else self._kept.find(chunk, out, heirs)
+        # All that the rows depend on beside the file; what is kept of a chunk goes by this too.
+        of_chunk: dict[str, Any] = {
+            "losers": _of_chunk(losers, chunk),
+            "heirs": {}
+            if moves is None
+            else dict(move for group in moves[chunk.number] for move in group),
+        }
+        made = None if self._kept is None else self._kept.find(chunk, of_chunk)
         if made is None:
             rows, dehyphenate = self._read(chunk)
             made = rows_of_chunk(
                 rows,
                 model_hash=chunk.model_hash,
-                losers=out,
                 label_schema=self._label_schema,
                 options=self._options,
-                heirs=heirs,
                 dehyphenate=dehyphenate,
                 corrections=corrections,
+                **of_chunk,
             )
             if self._kept is not None:
-                self._kept.keep(chunk, out, heirs, made)
+                self._kept.keep(chunk, of_chunk, made)
         yield from self._hold(made.tables, plan)
         if made.applied:
             yield beam.pvalue.TaggedOutput(self.APPLIED, dict(made.applied))

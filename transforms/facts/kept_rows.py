@@ -17,11 +17,6 @@ from hashlib import blake2b
 from struct import Struct
 from typing import Any
 
-<<<<<<< HEAD
-from pfn_kg.schemas.shuffled_rows import Move
-from pfn_kg.transforms.documents.deduplicate import Loser
-=======
->>>>>>> grow
 from pfn_kg.transforms.extraction.columns import ChunkFile
 from pfn_kg.transforms.facts.chunk_rows import ChunkRows
 from pfn_kg.transforms.plumbing.files import join, name_of, read_if_there, replace_by_pieces
@@ -52,51 +47,20 @@ class KeptRows:
         """
         return join(self.folder, name_of(chunk_path).removesuffix(".parquet") + _SUFFIX)
 
-<<<<<<< HEAD
-    def find(
-        self, chunk: ChunkFile, losers: Iterable[Loser], moves: Mapping[bytes, Move]
-    ) -> ChunkRows | None:
-=======
     def find(self, chunk: ChunkFile, of_chunk: Mapping[str, Any]) -> ChunkRows | None:
->>>>>>> grow
         """The rows of a chunk, if they are kept; the arguments are those of `keep`.
 
         Raises:
             OSError: if the file is there and can't be read.
         """
         data = read_if_there(self.path(chunk.path))
-<<<<<<< HEAD
-        return None if data is None else _read(data, _key(chunk, losers, moves))
-
-    def keep(
-        self,
-        chunk: ChunkFile,
-        losers: Iterable[Loser],
-        moves: Mapping[bytes, Move],
-        rows: ChunkRows,
-    ) -> None:
-=======
         return None if data is None else _read(data, _key(chunk, of_chunk))
 
     def keep(self, chunk: ChunkFile, of_chunk: Mapping[str, Any], rows: ChunkRows) -> None:
->>>>>>> grow
         """Keeps the rows of a chunk in the place of older ones.
 
         Args:
             chunk: its file.
-<<<<<<< HEAD
-            losers: its rows that are left out.
-            moves: where the mentions of its names go, by the id that a name gives.
-            rows: made without corrections.
-        """
-        content = _spell(_key(chunk, losers, moves), rows)
-        replace_by_pieces(self.path(chunk.path), [_digest(*content), *content])
-
-
-def _key(chunk: ChunkFile, losers: Iterable[Loser], moves: Mapping[bytes, Move]) -> str:
-    moved = sorted((m.old.hex(), m.heir.hex(), m.rule, m.type or "") for m in moves.values())
-    spelt = json.dumps([name_of(chunk.path), chunk.model_hash, sorted(losers), moved])
-=======
             of_chunk: by name, all that its rows depend on beside its file, the label schema and
                 the options: lists and mappings of what has a telling `repr`, in any order.
             rows: made without corrections.
@@ -107,7 +71,6 @@ def _key(chunk: ChunkFile, losers: Iterable[Loser], moves: Mapping[bytes, Move])
 
 def _key(chunk: ChunkFile, of_chunk: Mapping[str, Any]) -> str:
     spelt = f"{name_of(chunk.path)} {chunk.model_hash} {_in_order(of_chunk)}"
->>>>>>> grow
     return _digest(spelt.encode(errors="surrogatepass")).hex()
 
 

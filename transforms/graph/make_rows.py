@@ -238,21 +238,13 @@ class _RowsOfChunk(_ReadChunk):
         moves: Mapping[int, Iterable[list[Move]]] | None = None,
         corrections: CorrectionPlan | None = None,
     ) -> Iterator[tuple[Shard, ShuffledRows] | beam.pvalue.TaggedOutput]:
-<<<<<<< HEAD
-        out = _of_chunk(losers, chunk)
-        of_chunk = () if moves is None else moves[chunk.number]
-        moved = {move.old: move for group in of_chunk for move in group}
-        made = None if self._kept is None else self._kept.find(chunk, out, moved)
-=======
         # All that the rows depend on beside the file; what is kept of a chunk goes by this too.
+        groups = () if moves is None else moves[chunk.number]
         of_chunk: dict[str, Any] = {
             "losers": _of_chunk(losers, chunk),
-            "heirs": {}
-            if moves is None
-            else dict(move for group in moves[chunk.number] for move in group),
+            "moves": {move.old: move for group in groups for move in group},
         }
         made = None if self._kept is None else self._kept.find(chunk, of_chunk)
->>>>>>> grow
         if made is None:
             rows, dehyphenate = self._read(chunk)
             made = rows_of_chunk(
@@ -260,20 +252,12 @@ class _RowsOfChunk(_ReadChunk):
                 model_hash=chunk.model_hash,
                 label_schema=self._label_schema,
                 options=self._options,
-<<<<<<< HEAD
-                moves=moved,
-=======
->>>>>>> grow
                 dehyphenate=dehyphenate,
                 corrections=corrections,
                 **of_chunk,
             )
             if self._kept is not None:
-<<<<<<< HEAD
-                self._kept.keep(chunk, out, moved, made)
-=======
                 self._kept.keep(chunk, of_chunk, made)
->>>>>>> grow
         yield from self._hold(made.tables, plan)
         if made.applied:
             yield beam.pvalue.TaggedOutput(self.APPLIED, dict(made.applied))

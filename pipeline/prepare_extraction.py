@@ -176,8 +176,10 @@ def _check_resumable(options: ExtractOptions, hash_: str, manifest: Manifest) ->
         raise ConfigurationError(
             f"the run in {options.output} was begun by another model", field="model"
         )
-    recorded = manifest.configuration.recorded()
-    for name, value in options.what_extractions_depend_on().items():
+    # It is recorded where it is asked for.
+    recorded = {"tf32": False} | manifest.configuration.recorded()
+    given = {"tf32": options.tf32} | options.what_extractions_depend_on()
+    for name, value in given.items():
         if name in recorded and recorded[name] != value:
             raise ConfigurationError(
                 f"{value!r}, but the run in {options.output} was begun with {recorded[name]!r}",

@@ -79,6 +79,21 @@ def test_tf32_is_asked_for(tiny_model, monkeypatch):
         assert handler.load_model()._tf32 is tf32
 
 
+@pytest.mark.parametrize("began", [False, True])
+def test_a_run_goes_on_as_it_began(tmp_path, tiny_model, capsys, began):
+    corpus = write_corpus(tmp_path / "a.parquet")
+    flag = {False: [], True: ["--tf32"]}
+    device = ["--device", "cpu"]
+    assert extract(corpus, tmp_path / "out", tiny_model, *device, *flag[began]) == 0
+    recorded = read_manifest(tmp_path / "out")["configuration"]
+    assert recorded.get("tf32", False) is began
+    again = ["extract", str(corpus), "--model", str(tiny_model), *device, "--resume"]
+    again += ["--output", str(tmp_path / "out")]
+    assert main([*again, *flag[not began]]) == 2
+    assert f"--tf32: {not began}, but the run in" in capsys.readouterr().err
+    assert main([*again, *flag[began]]) == 0
+
+
 def test_by_device(processor):
     assert precision.default_precision("cpu") == processor
     assert precision.default_precision("cuda") == "fp16"

@@ -57,7 +57,11 @@ class PfnPathExtractor(TransformComponent):
         entity_threshold: float | None = None,
         relation_threshold: float | None = None,
     ):
-        super().__init__(entity_threshold=entity_threshold, relation_threshold=relation_threshold)
+        thresholds: dict[str, Any] = {
+            "entity_threshold": entity_threshold,
+            "relation_threshold": relation_threshold,
+        }
+        super().__init__(**thresholds)
         self._extractor = extractor or Extractor.from_pretrained()
 
     @classmethod

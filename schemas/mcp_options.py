@@ -14,6 +14,7 @@ class McpOptions(Options):
         directory: the output folder.
         limit: rows that an answer to a SPARQL query holds at most.
         timeout: seconds that a SPARQL query may take.
+        vectors: encoder whose vectors rank in `search` too; None is without.
     """
 
     directory: str = option(
@@ -34,4 +35,11 @@ class McpOptions(Options):
         metavar="SECONDS",
         common=True,
         gt=0,
+    )
+    vectors: str | None = option(
+        None,
+        "rank sentences by the vectors of this encoder too, as `search` does",
+        group="Search",
+        metavar="ENCODER",
+        default_text="words and the graph alone",
     )

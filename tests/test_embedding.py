@@ -149,3 +149,14 @@ def test_a_folder_without_a_model_is_refused(tmp_path, encoder):
         TextEmbedder(folder, device="cpu")
     with pytest.raises(ConfigurationError, match="can't be used"):
         TextEmbedder(shutil.copytree(folder, tmp_path / "copy"), device="nothing")
+
+
+def test_bf16_is_near_single_precision_and_has_another_key(encoder):
+    folder = encoder("precisions")
+    exact, rounded = (
+        TextEmbedder(folder, device="cpu", precision=name) for name in ("fp32", "bf16")
+    )
+    assert exact.key != rounded.key
+    cosines = (exact.embed(TEXTS) * rounded.embed(TEXTS)).sum(axis=1)
+    assert cosines == pytest.approx(np.ones(len(TEXTS)), abs=1e-2)
+    assert TextEmbedder(folder, device="cpu").key == exact.key  # `auto`, as tests have it

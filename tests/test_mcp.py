@@ -130,6 +130,17 @@ def test_a_question_gets_the_sentences_that_a_search_finds(folder):
     assert any("Ada Lovelace" in sentence["text"] for sentence in found["sentences"])
 
 
+def test_vectors_rank_too(folder, tiny_model):
+    question = "Where was Ada Lovelace born?"
+    call = ("search", {"question": question, "limit": 3})
+    (found,) = answers(folder, call, options=("--vectors", tiny_model))
+    plain = Graph.open(folder).search(question, limit=3).sentences[0]
+    expected = Graph.open(folder).search(question, limit=3, vectors=str(tiny_model)).sentences[0]
+    # The server may read in bf16.
+    assert found["sentences"][0]["score"] == pytest.approx(expected.score, abs=0.05)
+    assert expected.score > plain.score + 0.5
+
+
 def test_every_fact_has_its_sentence_and_ids(folder):
     (first,) = answers(folder, ("facts", {"entity": "London", "direction": "in"}))
     ids = [fact["id"] for fact in first["facts"]]

@@ -19,16 +19,19 @@ from pfn_kg.pfn.inference.batches import SpecialPieces
 from pfn_kg.pfn.inference.devices import find_device
 from pfn_kg.pfn.inference.inputs import InputEncoder, special_pieces
 from pfn_kg.pfn.inference.parallel_batches import read_batches
+from pfn_kg.pfn.inference.precision import default_precision
 from pfn_kg.pfn.inference.quiet_loading import no_progress_bar
 from pfn_kg.pfn.inference.ranges import bounds_of
 from pfn_kg.pfn.inference.token_budget import default_token_budget
 from pfn_kg.pfn.model.encoder import find_encoder
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.model.packed_linear import pack_linears
+from pfn_kg.schemas.choices import Precision
 from pfn_kg.schemas.errors import ConfigurationError
 
 #: What an encoder reads at once, where nothing says how much it can.
 _LONGEST = 512
+_TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class TextEmbedder:
@@ -37,8 +40,7 @@ class TextEmbedder:
     A vector is the mean of the last layer over the pieces of a text, special pieces included, as
     sentence-transformers has it (Reimers and Gurevych, 2019). A folder of sentence-transformers
     may ask for the first piece instead. A text that is longer than the encoder reads at once is
-    read in several windows. Reading is in single precision; the same texts in the same order give
-    the same bytes on one machine.
+    read in several windows. The same texts in the same order give the same bytes on one machine.
 
     Args:
         folder: of a checkpoint of this project, of an encoder or of a sentence-transformers
@@ -48,6 +50,7 @@ class TextEmbedder:
         device: `auto` (a GPU if there is one), or a device of PyTorch.
         batch_tokens: most pieces of one batch, padding included; what the device reads well at
             once if None.
+        precision: as for `Extractor.from_pretrained`: `auto` is bf16 on a CPU that multiplies it.
 
     Raises:
         ConfigurationError: if there is no such model or device, or a model has parts that this
@@ -64,8 +67,11 @@ class TextEmbedder:
         *,
         device: str = "auto",
         batch_tokens: int | None = None,
+        precision: Precision = "auto",
     ):
         place = find_device(device)
+        if precision == "auto":
+            precision = default_precision(place.type)
         name = None if folder is None else str(folder)
         path = _find(name)
         try:
@@ -81,9 +87,9 @@ class TextEmbedder:
                 f"{path} can't be loaded: {reason}", field="encoder"
             ) from error
         pack_linears(self._reader.module)
-        self._reader.module.eval().to(place)
-        #: Tells encoders apart: the same key means the same vectors.
-        self.key = model_hash(path)
+        self._reader.module.eval().to(place, _TYPES[precision])
+        #: Tells encoders apart: the same key means the same vectors, but for rounding.
+        self.key = f"{model_hash(path)}-{precision}"
         self._device = place
         self._batch_tokens = batch_tokens or default_token_budget(place.type)
 

@@ -57,7 +57,7 @@ class PfnPathExtractor(TransformComponent):
         entity_threshold: float | None = None,
         relation_threshold: float | None = None,
     ):
-        thresholds = {
+        thresholds: dict[str, Any] = {
             "entity_threshold": entity_threshold,
             "relation_threshold": relation_threshold,
         }

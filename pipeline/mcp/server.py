@@ -110,7 +110,7 @@ def make_server(graph: ShownGraph, options: McpOptions) -> MCPServer:
 
         Each has its document, its place in it, and the facts that led there with their ids.
         """
-        return search_graph.search(graph.directory, question, limit=limit)
+        return search_graph.search(graph.directory, question, limit=limit, vectors=options.vectors)
 
     def search_entities(
         name: Annotated[

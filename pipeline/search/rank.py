@@ -20,8 +20,9 @@ from pfn_kg.pipeline.search.pagerank import pagerank
 VECTOR_WEIGHT, DOCUMENT_GRAPH_WEIGHT, SENTENCE_GRAPH_WEIGHT = 2.0, 4.0, 1.0
 #: The best documents by words and vectors that the spread over the graph begins at too.
 _SEED_DOCUMENTS = 20
-#: The power of their scores that they begin with, so that the best of them have most of the weight.
-_SHARPNESS = 4
+#: The power of their scores that they begin with: by words alone, and with vectors, whose best
+#: documents are right so often that they get most of the weight.
+_SHARPNESS, _SHARPNESS_WITH_VECTORS = 1, 4
 #: A name has no more words.
 _LONGEST_NAME = 8
 
@@ -90,7 +91,8 @@ def rank(index: SearchIndex, question: str, likeness: np.ndarray | None = None) 
     entities = named_entities(index, spelt)
     like = None if likeness is None else _of_documents(likeness, of_sentences, len(titles))
     direct = Ranking(of_documents, np.zeros(len(titles)), 0, like).direct()
-    nodes = pagerank(index.edges, _seeds(index, entities, direct))
+    sharpness = _SHARPNESS if like is None else _SHARPNESS_WITH_VECTORS
+    nodes = pagerank(index.edges, _seeds(index, entities, direct, sharpness))
     return Ranks(
         [entity for group in entities for entity in group],
         nodes,
@@ -168,7 +170,9 @@ def _word_places(index: SearchIndex, words: Sequence[str]) -> list[int]:
     return [-1 if place is None else place for place in found.to_pylist()]
 
 
-def _seeds(index: SearchIndex, named: Sequence[Sequence[int]], scores: np.ndarray) -> np.ndarray:
+def _seeds(
+    index: SearchIndex, named: Sequence[Sequence[int]], scores: np.ndarray, sharpness: int
+) -> np.ndarray:
     """Half of the weight for the entities that the question names, half for the best documents."""
     seeds = np.zeros(index.nodes)
     degrees = np.diff(index.edges.begins)
@@ -180,6 +184,6 @@ def _seeds(index: SearchIndex, named: Sequence[Sequence[int]], scores: np.ndarra
         seeds /= total
     places = best(scores, _SEED_DOCUMENTS)
     if len(places):
-        weights = (scores[places] / scores[places[0]]) ** _SHARPNESS
+        weights = (scores[places] / scores[places[0]]) ** sharpness
         seeds[index.first_document + places] += weights / weights.sum()
     return seeds

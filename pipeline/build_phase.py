@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pfn_kg.pfn.calibration import calibration_of
 from pfn_kg.pipeline.alias_files import (
     ALIAS_KEYS_FILE,
     keep_aliases,
@@ -24,6 +23,12 @@ from pfn_kg.pipeline.alias_files import (
     merge_options,
 )
 from pfn_kg.pipeline.build_graph import COUNTS_FILE, BuildGraph
+from pfn_kg.pipeline.catalogue_inputs import (
+    check_recorded,
+    homonyms_of,
+    linking_of,
+    recorded_linking,
+)
 from pfn_kg.pipeline.correction_files import read_corrections
 from pfn_kg.pipeline.correction_inputs import (
     apart_entities,
@@ -33,6 +38,7 @@ from pfn_kg.pipeline.correction_inputs import (
     say_what_is_idle,
 )
 from pfn_kg.pipeline.correction_precision import precision_record
+from pfn_kg.pipeline.fact_settings import fact_options
 from pfn_kg.pipeline.folders import delete_folder
 from pfn_kg.pipeline.locks import Owner, hold, write_owner
 from pfn_kg.pipeline.losses import check_labels, say_what_is_lost
@@ -109,7 +115,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
     started = time.monotonic()
     manifest = read_extracted(directory)
     label_schema = _label_schema(directory, options)
-    facts = _fact_options(manifest, options)
+    facts = fact_options(manifest, options)
     rdf = _rdf_sink(manifest, label_schema, options)
     aliases = (
         None
@@ -117,6 +123,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
         else read_alias_table(options.aliases, label_schema, options.names)
     )
     corrections = None if options.corrections is None else read_corrections(options.corrections)
+    linking = linking_of(options.catalogue, label_schema)
     pipeline_options(pipeline_args)  # refuses what is wrong before any work
     old = _last_graph(directory, manifest)
     manifest = update_manifest(directory, "build", _begun)
@@ -126,19 +133,22 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
     graph = place_of(directory, path)
     try:
         write_owner(graph, Owner.of_this_process("build"))
+        apart = apart_entities(
+            corrections or (),
+            label_schema=label_schema,
+            names=options.names,
+            aliases=aliases,
+        )
         merge = merge_options(
             graph,
             label_schema=label_schema,
             names=options.names,
             aliases=aliases,
             near_names=options.fuzzy,
-            apart=apart_entities(
-                corrections or (),
-                label_schema=label_schema,
-                names=options.names,
-                aliases=aliases,
-            ),
+            apart=apart,
         )
+        if linking is not None and apart is not None:
+            linking = linking._replace(apart=apart)
         correction_hash, kept = None, None
         if corrections is not None:
             correction_hash = keep_corrections(graph, corrections)
@@ -156,6 +166,8 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
                 shard_rows=options.shard_rows,
                 removed=removed,
                 merge=merge,
+                linking=linking,
+                homonyms=homonyms_of(options, label_schema, corrections or ()),
                 corrections=kept,
                 old=old,
             )
@@ -174,7 +186,8 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
             build=BuildRecord(
                 options=_settings(options, facts, rdf)
                 | {"base_iri": label_schema.base_iri, "aliases": alias_hash}
-                | {"corrections": correction_hash},
+                | {"corrections": correction_hash}
+                | recorded_linking(linking),
                 seconds=round(time.monotonic() - started, 3),
                 counts=counts,
                 **({"precision": precision} if precision else {}),
@@ -279,7 +292,9 @@ def recorded_options(directory: str, manifest: Manifest) -> BuildOptions:
         options["aliases"] = kept_aliases(graph, options["aliases"])
     if options.pop("label_schema", None) == "given":
         options["label_schema"] = _read_schema(graph, GRAPH_SCHEMA_FILE)
-    return validate(BuildOptions, options)
+    restored = validate(BuildOptions, options)
+    check_recorded(restored.catalogue, recorded)
+    return restored
 
 
 def check_aliases(
@@ -287,7 +302,7 @@ def check_aliases(
 ) -> None:
     """Refuses files that the build would refuse, before anything else.
 
-    These are the label schema, the alias table and the corrections.
+    These are the label schema, the alias table, the catalogue and the corrections.
 
     Args:
         directory: the output folder.
@@ -300,9 +315,11 @@ def check_aliases(
     if options.label_schema is not None:
         of_model = label_schema or _read_schema(absolute(directory), "label_schema.yaml")
         check_labels(options.label_schema, of_model)
-    if options.aliases is not None:
+    if options.aliases is not None or options.catalogue is not None:
         known = options.label_schema or label_schema or _label_schema(absolute(directory), options)
-        read_alias_table(options.aliases, known, options.names)
+        if options.aliases is not None:
+            read_alias_table(options.aliases, known, options.names)
+        linking_of(options.catalogue, known)
     if options.corrections is not None:
         read_corrections(options.corrections)
 
@@ -350,39 +367,3 @@ def _rdf_sink(
     language = options.label_language or manifest.configuration.language
     language = None if language == "none" else language
     return RdfSink(label_schema, options.rdf.changed(language=language))
-
-
-def _fact_options(manifest: Manifest, options: BuildOptions) -> FactOptions:
-    return FactOptions(
-        entity_threshold=_threshold(manifest, options, "entity"),
-        relation_threshold=_threshold(manifest, options, "relation"),
-        across_threshold=(
-            None
-            if options.across_threshold is None
-            else _checked(manifest, options.across_threshold, "across", kept="relation")
-        ),
-        head_policy=options.head_policy,
-        constraint_policy=options.constraint_policy,
-        sentences=options.sentences,
-        rules=options.rules,
-        names=options.names,
-        fact_calibration=calibration_of(manifest.model.calibration, "fact"),
-    )
-
-
-def _threshold(manifest: Manifest, options: BuildOptions, kind: str) -> float:
-    """The threshold that was given, else the model's; never below what extractions hold."""
-    given = getattr(options, f"{kind}_threshold")
-    threshold: float = getattr(manifest.model, f"{kind}_threshold") if given is None else given
-    return _checked(manifest, threshold, kind, kept=kind)
-
-
-def _checked(manifest: Manifest, threshold: float, kind: str, *, kept: str) -> float:
-    """A threshold, unless extractions kept fewer scores than it would accept."""
-    floor = getattr(manifest.configuration, f"{kept}_floor")
-    if threshold < floor:
-        raise ConfigurationError(
-            f"{threshold} is below {floor}, from which on scores were kept by the extraction",
-            field=f"{kind}_threshold",
-        )
-    return threshold

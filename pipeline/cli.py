@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "extract a corpus, then build the graph"),
     "extract": ("extract", "run the model over a corpus, chunk by chunk"),
     "build": ("build", "build the graph from extractions, without the model"),
+    "catalogue": ("catalogue", "make a catalogue of things with IRIs, which builds link to"),
     "remove": ("remove", "take documents out and build the graph again"),
     "predict": ("predict", "mentions and triples of a text"),
     "train": ("train", "train a model"),

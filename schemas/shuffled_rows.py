@@ -6,7 +6,7 @@ written. `pfn_kg.schemas.tables` has the schemas of the tables themselves.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import pyarrow as pa
 
@@ -20,6 +20,23 @@ ID_TYPE = pa.binary(ID_BYTES)
 
 #: The id that the key of a name gives, and the id of the entity that its mentions go to.
 Move: TypeAlias = tuple[bytes, bytes]
+
+
+class Link(NamedTuple):
+    """Where the mentions of an entity go that is an entry of a catalogue, or one of several things.
+
+    Attributes:
+        old: the id that they have by name, alias table and near names.
+        heir: the id of the entity that they go to.
+        type: of that entity.
+        document_id: in this document alone; None is in all that have no link of their own.
+    """
+
+    old: bytes
+    heir: bytes
+    type: str
+    document_id: str | None = None
+
 
 #: One row for each name of an entity in a chunk.
 NAME_SCHEMA = pa.schema(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from pfn_kg.schemas.corrections import AnyCorrection, parse_correction
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import NameRules, Rules
-from pfn_kg.schemas.shuffled_rows import CHUNK_NAME_SCHEMA, Move
+from pfn_kg.schemas.shuffled_rows import CHUNK_NAME_SCHEMA, Link, Move
 from pfn_kg.transforms.corrections.evidence import decode_evidence
 from pfn_kg.transforms.corrections.outcomes import outcomes
 from pfn_kg.transforms.corrections.plan import (
@@ -108,31 +108,42 @@ class FindPlan(beam.PTransform):
 
     Args:
         file: the corrections.
+        links: (chunk, list of `Link`); None if nothing is linked.
     """
 
-    def __init__(self, file: CorrectionFile):
+    def __init__(self, file: CorrectionFile, links: beam.PCollection | None = None):
         super().__init__()
         self._file = file
+        self._links = links
 
     def expand(self, moves: beam.PCollection) -> beam.PCollection:
         """Applies the transform."""
         heirs = moves | "OfReferences" >> beam.Filter(_is_of_references)
+        beside = [beam.pvalue.AsIter(heirs)]
+        if self._links is not None:
+            links = self._links | "LinksOfReferences" >> beam.Filter(_is_of_references)
+            beside.append(beam.pvalue.AsIter(links))
         return (
             moves.pipeline
             | "OnePlan" >> beam.Create([None])
-            | "Plan" >> beam.Map(_plan, self._file, beam.pvalue.AsIter(heirs))
+            | "Plan" >> beam.Map(_plan, self._file, *beside)
         )
 
 
-def _is_of_references(moves: tuple[int, list[Move]]) -> bool:
+def _is_of_references(moves: tuple[int, list[Any]]) -> bool:
     return moves[0] == REFERENCES
 
 
 def _plan(
-    _: object, file: CorrectionFile, moves: Iterable[tuple[int, list[Move]]]
+    _: object,
+    file: CorrectionFile,
+    moves: Iterable[tuple[int, list[Move]]],
+    links: Iterable[tuple[int, list[Link]]] = (),
 ) -> CorrectionPlan:
     heirs = dict(move for _, some in moves for move in some)
-    return plan_corrections(file.read(), heirs)
+    linked = {link.old: link.heir for _, some in links for link in some}
+    heirs = {old: linked.get(heir, heir) for old, heir in heirs.items()}
+    return plan_corrections(file.read(), linked | heirs)
 
 
 def write_outcomes(

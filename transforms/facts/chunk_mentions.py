@@ -13,10 +13,11 @@ import pyarrow as pa
 from pfn_kg.pfn.inference.cut_words import join_cut_words
 from pfn_kg.schemas.label_schema import EntityType, LabelSchema, NameKind
 from pfn_kg.schemas.rules import NameRules
-from pfn_kg.schemas.shuffled_rows import ID_TYPE
+from pfn_kg.schemas.shuffled_rows import ID_TYPE, Link
 from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments
 from pfn_kg.transforms.facts.corrected_mentions import correct_mentions
+from pfn_kg.transforms.facts.linked_mentions import link_mentions
 from pfn_kg.transforms.facts.resolved_chunk import MentionColumns
 from pfn_kg.transforms.names.canonical_names import CanonicalEntity, canonical_entity, plain_name
 from pfn_kg.transforms.names.name_keys import name_key
@@ -93,6 +94,7 @@ def chunk_mentions(
     rules: NameRules,
     heirs: Mapping[bytes, bytes],
     dehyphenate: bool = False,
+    links: Sequence[Sequence[Link]] = (),
     corrections: CorrectionPlan | None = None,
 ) -> ChunkMentions:
     """Gives the mentions of a chunk their ids and their entities.
@@ -106,6 +108,8 @@ def chunk_mentions(
         heirs: for the id that a name's own key gives, the id of the entity that the name belongs
             to instead.
         dehyphenate: whether words that the end of a line cuts in two are one in names.
+        links: entities that are entries of a catalogue, and then, where a name is of several
+            things, which of them; their types become those of the mentions.
         corrections: what people say of entities; their types become those of the mentions.
     """
     texts = documents.spans(
@@ -129,6 +133,17 @@ def chunk_mentions(
     is_own = long_forms == keyed.of_name[names.of_mention]
     # An id is what the model says, whatever people say of it.
     mention_ids = _mention_ids(documents, mentions, type_names)
+    for some in links:
+        linked = link_mentions(
+            entities,
+            entity_numbers,
+            mentions,
+            document_ids=documents.ids,
+            type_names=type_names,
+            links=some,
+        )
+        entities, entity_numbers = linked.entities, linked.numbers
+        mentions = mentions._replace(types=linked.types)
     applied: Counter[tuple[int, int]] = Counter()
     if corrections is not None:
         corrected = correct_mentions(

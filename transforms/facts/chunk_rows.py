@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.shuffled_rows import Link
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.documents.deduplicate import Loser
@@ -73,6 +74,7 @@ def rows_of_chunk(
     options: FactOptions,
     heirs: Mapping[bytes, bytes] | None = None,
     dehyphenate: bool = False,
+    links: Sequence[Sequence[Link]] = (),
     corrections: CorrectionPlan | None = None,
 ) -> ChunkRows:
     """Turns the rows of one extraction file into rows of the graph.
@@ -87,6 +89,7 @@ def rows_of_chunk(
         heirs: for the id that a name's own key gives, the id of the entity that the name
             belongs to instead.
         dehyphenate: whether words that the end of a line cuts in two were read as one.
+        links: as in `pfn_kg.transforms.facts.chunk_mentions.chunk_mentions`.
         corrections: what people say of entities and facts.
     """
     counts: Counter[str] = Counter()
@@ -109,6 +112,7 @@ def rows_of_chunk(
         rules=options.names,
         heirs=heirs or {},
         dehyphenate=dehyphenate,
+        links=links,
         corrections=corrections,
     )
     counts.update(mentions.counts)

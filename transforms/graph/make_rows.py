@@ -11,7 +11,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from pfn_kg.schemas.extraction import JOINED_WORDS, read_counters, with_all_columns
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.schemas.shuffled_rows import CHUNK_NAME_SCHEMA, Move
+from pfn_kg.schemas.shuffled_rows import CHUNK_NAME_SCHEMA, Link, Move
 from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.documents.deduplicate import Loser
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
@@ -56,6 +56,8 @@ class MakeRows(beam.PTransform):
         losers: side input: by number of the chunk, the rows that are left out.
         plan: side input: the number of files of each table.
         moves: side input: by number of the chunk, lists of `Move`; None if nothing is merged.
+        links: side input: by number of the chunk, lists of `Link`; None if nothing is linked.
+        splits: the same for names of several things, once they are linked.
         corrections: side input: the plan of corrections; None if there are none.
     """
 
@@ -68,19 +70,22 @@ class MakeRows(beam.PTransform):
         losers: beam.pvalue.AsMultiMap,
         plan: beam.pvalue.AsSingleton,
         moves: beam.pvalue.AsMultiMap | None = None,
+        links: beam.pvalue.AsMultiMap | None = None,
+        splits: beam.pvalue.AsMultiMap | None = None,
         corrections: beam.pvalue.AsSingleton | None = None,
     ):
         super().__init__()
         self._read = _RowsOfChunk(label_schema, options, graph_rules=rules)
         self._beside = (losers, plan) if moves is None else (losers, plan, moves)
-        self._corrections = {} if corrections is None else {"corrections": corrections}
+        named = {"links": links, "splits": splits, "corrections": corrections}
+        self._named = {name: given for name, given in named.items() if given is not None}
 
     def expand(self, chunks: beam.PCollection) -> GraphRows:
         """Applies the transform."""
         tags = [_RowsOfChunk.COUNTS, _RowsOfChunk.MOVED, _RowsOfChunk.RULED]
         tags += [_RowsOfChunk.APPLIED, _RowsOfChunk.JUDGED]
         tagged = chunks | "Rows" >> beam.ParDo(
-            self._read, *self._beside, **self._corrections
+            self._read, *self._beside, **self._named
         ).with_outputs(*tags, main="rows")
         # What ParDo with several outputs gives has no types, which the coders of keys need.
         return GraphRows(
@@ -129,7 +134,7 @@ def _same(element: Any) -> Any:
     return element
 
 
-class _ReadChunk(beam.DoFn):
+class ReadChunk(beam.DoFn):
     """Reads chunks without the rows that are left out, and holds rows of several chunks.
 
     A subclass's `_cut` turns the held rows into elements.
@@ -153,6 +158,7 @@ class _ReadChunk(beam.DoFn):
         return rows, of_chunk, dehyphenate
 
     def start_bundle(self) -> None:
+        """Holds nothing yet."""
         self._held = HeldRows()
 
     def _hold(self, tables: Mapping[str, pa.Table], plan: dict[str, int]) -> Iterator[Any]:
@@ -162,6 +168,7 @@ class _ReadChunk(beam.DoFn):
             yield from self._cut(self._held.take())
 
     def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
+        """Yields what is still held."""
         yield from at_end_of_bundle(self._cut(self._held.take()))
 
     def _cut(self, tables: Mapping[str, pa.Table]) -> Iterator[Any]:
@@ -172,7 +179,7 @@ class _ReadChunk(beam.DoFn):
         return split_rows(rows, shards_of(table, rows, shards), shards)
 
 
-class _NamesOfChunk(_ReadChunk):
+class _NamesOfChunk(ReadChunk):
     """Yields the names of chunks' entities, by part of their ids."""
 
     def process(
@@ -196,7 +203,7 @@ class _NamesOfChunk(_ReadChunk):
                 yield number, encode(part)
 
 
-class _RowsOfChunk(_ReadChunk):
+class _RowsOfChunk(ReadChunk):
     """Turns chunks into rows, keyed by table and number of the file.
 
     The output `counts` has the counts of each chunk, `moved` the votes for redirects, and
@@ -217,6 +224,8 @@ class _RowsOfChunk(_ReadChunk):
         losers: Mapping[int, Iterable[list[Loser]]],
         plan: dict[str, int],
         moves: Mapping[int, Iterable[list[Move]]] | None = None,
+        links: Mapping[int, Iterable[list[Link]]] | None = None,
+        splits: Mapping[int, Iterable[list[Link]]] | None = None,
         corrections: CorrectionPlan | None = None,
     ) -> Iterator[tuple[Shard, ShuffledRows] | beam.pvalue.TaggedOutput]:
         rows, of_chunk, dehyphenate = self._read(chunk, losers)
@@ -229,6 +238,11 @@ class _RowsOfChunk(_ReadChunk):
             options=self._options,
             heirs=heirs,
             dehyphenate=dehyphenate,
+            links=[
+                [one for some in layer[chunk.number] for one in some]
+                for layer in (links, splits)
+                if layer is not None
+            ],
             corrections=corrections,
         )
         yield from self._hold(made.tables, plan)

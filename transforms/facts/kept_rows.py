@@ -1,8 +1,9 @@
 """The rows that a chunk comes to, kept for later builds.
 
 What one document says without the others is worked out chunk by chunk, which is a third of a build.
-It depends on the file of the chunk, the rows that are left out, where its names moved, the
-label schema, the options and this code. Where none of these changed, the rows are read again.
+It depends on the file of the chunk, the rows that are left out, where its names moved and what they
+are linked to, the label schema, the options and this code. Where none of these changed, the rows
+are read again.
 
 One file a chunk begins with a hash of its content and names what the rows depend on. A file that is
 damaged or speaks of something else is as good as none: it is written anew.
@@ -16,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from struct import Struct
 
-from pfn_kg.schemas.shuffled_rows import Move
+from pfn_kg.schemas.shuffled_rows import Link, Move
 from pfn_kg.transforms.documents.deduplicate import Loser
 from pfn_kg.transforms.extraction.columns import ChunkFile
 from pfn_kg.transforms.facts.chunk_rows import ChunkRows
@@ -49,7 +50,12 @@ class KeptRows:
         return join(self.folder, name_of(chunk_path).removesuffix(".parquet") + _SUFFIX)
 
     def find(
-        self, chunk: ChunkFile, losers: Iterable[Loser], moves: Mapping[bytes, Move]
+        self,
+        chunk: ChunkFile,
+        losers: Iterable[Loser],
+        moves: Mapping[bytes, Move],
+        *,
+        links: Iterable[Iterable[Link]] = (),
     ) -> ChunkRows | None:
         """The rows of a chunk, if they are kept; the arguments are those of `keep`.
 
@@ -57,7 +63,7 @@ class KeptRows:
             OSError: if the file is there and can't be read.
         """
         data = read_if_there(self.path(chunk.path))
-        return None if data is None else _read(data, _key(chunk, losers, moves))
+        return None if data is None else _read(data, _key(chunk, losers, moves, links))
 
     def keep(
         self,
@@ -65,6 +71,8 @@ class KeptRows:
         losers: Iterable[Loser],
         moves: Mapping[bytes, Move],
         rows: ChunkRows,
+        *,
+        links: Iterable[Iterable[Link]] = (),
     ) -> None:
         """Keeps the rows of a chunk in the place of older ones.
 
@@ -73,15 +81,28 @@ class KeptRows:
             losers: its rows that are left out.
             moves: where the mentions of its names go, by the id that a name gives.
             rows: made without corrections.
+            links: what its entities are linked to, as in
+                `pfn_kg.transforms.facts.chunk_mentions.chunk_mentions`.
         """
-        content = _spell(_key(chunk, losers, moves), rows)
+        content = _spell(_key(chunk, losers, moves, links), rows)
         replace_by_pieces(self.path(chunk.path), [_digest(*content), *content])
 
 
-def _key(chunk: ChunkFile, losers: Iterable[Loser], moves: Mapping[bytes, Move]) -> str:
+def _key(
+    chunk: ChunkFile,
+    losers: Iterable[Loser],
+    moves: Mapping[bytes, Move],
+    links: Iterable[Iterable[Link]],
+) -> str:
     moved = sorted((m.old.hex(), m.heir.hex(), m.rule, m.type or "") for m in moves.values())
-    spelt = json.dumps([name_of(chunk.path), chunk.model_hash, sorted(losers), moved])
+    # One layer of links goes after the other, and one without any changes nothing.
+    linked = [of for layer in links if (of := sorted(map(_spelt_link, layer)))]
+    spelt = json.dumps([name_of(chunk.path), chunk.model_hash, sorted(losers), moved, linked])
     return _digest(spelt.encode(errors="surrogatepass")).hex()
+
+
+def _spelt_link(link: Link) -> str:
+    return json.dumps([link.old.hex(), link.heir.hex(), link.rule, link.type, link.document_id])
 
 
 def _spell(key: str, rows: ChunkRows) -> list[bytes]:

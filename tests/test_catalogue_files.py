@@ -167,8 +167,8 @@ def test_rdf(tmp_path, capsys):
         ex + "norway": (None, {"norway"}),
     }
     (oslo, *_) = (row for row in rows(output) if row["key"] == "christiania")
-    assert (oslo["name"], oslo["is_label"], oslo["neighbours"]) == (
-        "Oslo", False, [hash_of(ex + "norway")],
+    assert (oslo["name"], oslo["neighbours"]) == (
+        "Oslo", [hash_of(ex + "norway")],
     )  # fmt: skip
     assert main([*call, "--classes", f"LOC={ex}place"]) == 0
     assert named(output) == {ex + "oslo": ("LOC", {"oslo", "christiania"})}

@@ -99,7 +99,7 @@ def names_of(document: GoldDocument, cluster: int) -> list[str]:
     return [document.text[m.begin : m.end] for m in document.clusters[cluster]]
 
 
-def made_entries(linked: Linked, seed: int = 0) -> list[SourceEntry]:
+def made_entries(linked: Linked, count: int, seed: int = 0) -> list[SourceEntry]:
     """The catalogue, in an order that says nothing."""
     rng = np.random.default_rng(seed)
     names: dict[str, Counter[str]] = defaultdict(Counter)
@@ -127,7 +127,7 @@ def made_entries(linked: Linked, seed: int = 0) -> list[SourceEntry]:
             label = linked.titles.get(id_) or sorted(names[id_])[0]
             entries.append(_entry(id_, label, spelt, type_of[id_], popularity, kept))
     all_types = sorted(set(type_of.values()))
-    while len(entries) < ENTRIES:
+    while len(entries) < count:
         like = known[int(rng.integers(len(known)))]
         name = sorted(names[like])[int(rng.integers(len(names[like])))]
         of_type = type_of[like]
@@ -150,9 +150,9 @@ def _entry(
     return SourceEntry(_IRI + id_, name, tuple(names), (type_,), popularity, neighbours)
 
 
-def write_catalogue(linked: Linked, path: Path) -> set[str]:
+def write_catalogue(linked: Linked, count: int, path: Path) -> set[str]:
     """Writes the catalogue; returns its IRIs."""
-    entries = made_entries(linked)
+    entries = made_entries(linked, count)
     types = {entry.classes[0] for entry in entries}
     CatalogueWriter({name: name for name in sorted(types)}, None).write(entries, str(path))
     return {entry.iri for entry in entries}
@@ -315,13 +315,14 @@ def main() -> None:
     parser.add_argument("documents", type=Path, nargs="+", help="in the format docred")
     parser.add_argument("--on", type=Path, nargs="+", required=True, help="those that are linked")
     parser.add_argument("--links", type=Path, required=True, help="Wikidata's ids of entities")
+    parser.add_argument("--entries", type=int, default=ENTRIES, help="of the catalogue")
     parser.add_argument("--fit", action="store_true", help="fit the weights instead")
     parser.add_argument("--confidences", default="0,0.3,0.5,0.7,0.9")
     args = parser.parse_args()
     linked = read_linked(args.on, args.links)
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "catalogue.parquet"
-        there = write_catalogue(read_linked(args.documents, args.links), path)
+        there = write_catalogue(read_linked(args.documents, args.links), args.entries, path)
         if args.fit:
             # What other names say depends on the weights too: put them there, and fit again.
             some = cases(linked, open_catalogue(str(path)), WEIGHTS)

@@ -167,8 +167,8 @@ def test_rdf(tmp_path, capsys):
         ex + "norway": (None, {"norway"}),
     }
     (oslo, *_) = (row for row in rows(output) if row["key"] == "christiania")
-    assert (oslo["name"], oslo["is_label"], oslo["neighbours"]) == (
-        "Oslo", False, [hash_of(ex + "norway")],
+    assert (oslo["name"], oslo["neighbours"]) == (
+        "Oslo", [hash_of(ex + "norway")],
     )  # fmt: skip
     assert main([*call, "--classes", f"LOC={ex}place"]) == 0
     assert named(output) == {ex + "oslo": ("LOC", {"oslo", "christiania"})}
@@ -232,6 +232,33 @@ def test_ror(tmp_path):
         "https://ror.org/1": ("ORG", {"universitetet i oslo", "university of oslo", "uio"}),
         "https://ror.org/2": ("ORG", {"oslo hospital", "ous"}),
     }
+
+
+def test_neo4j(tmp_path, neo4j, monkeypatch, capsys):
+    for name, value in neo4j.environment.items():
+        monkeypatch.setenv(name, value)
+    label = "Catalogue of `towns`"
+    quoted = "`Catalogue of ``towns```"
+    output = tmp_path / "c.parquet"
+    neo4j.query(
+        f"CREATE (o:{quoted}:Town {{id: 'o 1', name: 'Oslo', aliases: ['Christiania', '']}}) "
+        f"CREATE (n:{quoted}:Land {{id: 'http://example.org/n', name: 'Norway'}}) "
+        f"CREATE (:{quoted} {{id: 'x'}}) CREATE (o)-[:IN]->(n)"
+    )
+    try:
+        call = ["catalogue", neo4j.uri, "--output", str(output), "--node-label", label]
+        classes = ["--classes", "LOC=Town", "MISC=Land"]
+        assert main([*call, *classes]) == 1
+        assert ": id or name is missing or no text\n" in capsys.readouterr().err
+        assert main([*call, *classes, "--max-rejected", "1"]) == 0
+    finally:
+        neo4j.query(f"MATCH (n:{quoted}) DETACH DELETE n")
+    assert named(output) == {
+        "urn:node:o%201": ("LOC", {"oslo", "christiania"}),
+        "http://example.org/n": ("MISC", {"norway"}),
+    }
+    (oslo,) = (row for row in rows(output) if row["key"] == "oslo")
+    assert (oslo["popularity"], oslo["neighbours"]) == (1, [hash_of("http://example.org/n")])
 
 
 def test_a_wrong_call(tmp_path, capsys):

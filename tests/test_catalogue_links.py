@@ -129,6 +129,19 @@ def test_names_of_one_entry_are_one_node(tmp_path, catalogue):
     assert redirects[id_of("USA", "LOC")] == us["entity_id"]
 
 
+def test_show_says_why(tmp_path, catalogue, capsys):
+    folder = write_folder(tmp_path / "run", DOCS)
+    run_build(folder, options(catalogue, rdf=None))
+    assert main(["show", folder, "USA"]) == 0
+    said = capsys.readouterr().out
+    assert f"linked by the catalogue: usa (LOC) to {IRI}us, 0." in said
+    assert f"linked by the catalogue: united states (LOC) to {IRI}us, 0." in said
+    assert main(["show", folder, by_iri(folder)[IRI + "springfield-ma"]["entity_id"]]) == 0
+    assert f"springfield (LOC) in b to {IRI}springfield-ma, 0." in capsys.readouterr().out
+    assert main(["show", folder, "Ada Nobody"]) == 0
+    assert "linked" not in capsys.readouterr().out
+
+
 def test_a_document_tells_which_of_two_it_means(tmp_path, catalogue):
     folder = write_folder(tmp_path / "run", DOCS)
     counts = run_build(folder, options(catalogue))

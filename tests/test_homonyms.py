@@ -64,7 +64,7 @@ def told(folder):
     return rows
 
 
-def test_two_people_of_one_name(tmp_path):
+def test_two_people_of_one_name(tmp_path, capsys):
     folder = write_folder(tmp_path / "run", DOCS, label_schema=SCHEMA)
     run_build(folder)
     assert people(folder) == [["a", "b", "c", "d", "e"]]
@@ -80,6 +80,13 @@ def test_two_people_of_one_name(tmp_path):
         e["entity_id"] for e in table_rows(folder, "entities") if e["type"] == "PER"
     }
     assert main(["verify", folder]) == 0
+    capsys.readouterr()
+    for id_ in {r["entity_id"] for r in rows}:
+        assert main(["show", folder, id_]) == 0
+        assert (
+            "one of several of this name: date of birth 1815, date of birth 1815-12-10 "
+            "(3 documents); date of birth 1901 (2 documents)\n"
+        ) in capsys.readouterr().out
     # No subject has two dates of birth any more.
     born = [r["subject_id"] for r in table_rows(folder, "relations") if "birth" in r["predicate"]]
     assert len(set(born)) == 2
@@ -87,13 +94,15 @@ def test_two_people_of_one_name(tmp_path):
     assert files(folder, but=("extractions", "lists", "redirects")) == before
 
 
-def test_a_flag_changes_no_entity(tmp_path):
+def test_a_flag_changes_no_entity(tmp_path, capsys):
     folder = write_folder(tmp_path / "run", DOCS, label_schema=SCHEMA)
     counts = run_build(folder, BuildOptions(homonyms="flag"))
     assert people(folder) == [["a", "b", "c", "d", "e"]]
     assert counts["homonyms.contradictions"] == 1
     assert "homonyms.split" not in counts
     assert {r["decision"] for r in told(folder)} == {"doubtful"}
+    assert main(["show", folder, "John Smith"]) == 0
+    assert "its documents contradict: date of birth 1815, " in capsys.readouterr().out
 
 
 def test_an_error_of_one_document_splits_nobody(tmp_path):

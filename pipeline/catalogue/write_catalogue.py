@@ -130,21 +130,18 @@ class CatalogueWriter:
         except ValueError as error:
             self._reject(Unreadable(entry.iri, f"no IRI: {error}"))
             return
-        label = entry_keys(entry.name)
-        keys: dict[str, bool] = {}
+        keys: dict[str, None] = {}
         for name in (entry.name, *entry.names):
             if len(name) <= _LONGEST_NAME:
-                for key in entry_keys(name):
-                    keys[key] = key in label
+                keys |= dict.fromkeys(entry_keys(name))
         neighbours = [hash_of(iri) for iri in entry.neighbours[:MOST_NEIGHBOURS]]
-        for key, is_label in keys.items():
+        for key in keys:
             yield {
                 "block": hash_of(key),
                 "key": key,
                 "entry": hash_of(entry.iri),
                 "iri": entry.iri,
                 "name": shown_name(entry.name),
-                "is_label": is_label,
                 "popularity": max(entry.popularity, 0),
                 "neighbours": neighbours,
                 "classes": list(entry.classes),
@@ -178,7 +175,7 @@ class CatalogueWriter:
         rows = rows.append_column("type", pa.array(type_of, pa.string()))
         order = [("block", "ascending"), ("key", "ascending"), ("popularity", "descending")]
         rows = rows.select(CATALOGUE_SCHEMA.names).sort_by(
-            [*order, ("iri", "ascending"), ("is_label", "descending"), ("name", "ascending")]
+            [*order, ("iri", "ascending"), ("name", "ascending")]
         )
         if not len(rows):
             return rows

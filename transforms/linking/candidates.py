@@ -14,7 +14,7 @@ from pfn_kg.transforms.plumbing.ids import id_array, shard_of
 from pfn_kg.transforms.plumbing.shards import decode, decode_all, encode, split
 
 _ASKED = ("entity_id", "own_type", "key")
-_FOUND = ("entry", "iri", "name", "is_label", "type", "popularity", "neighbours")
+_FOUND = ("entry", "iri", "name", "type", "popularity", "neighbours")
 
 #: An entry that an entity may be by one of its names.
 CANDIDATE_SCHEMA = pa.schema(

@@ -30,7 +30,6 @@ CATALOGUE_SCHEMA = pa.schema(
         "entry": pa.uint64(),  # hash of the IRI
         "iri": pa.string(),
         "name": pa.string(),  # what the catalogue calls the entry
-        "is_label": pa.bool_(),  # whether the key is that of `name`
         "type": pa.string(),  # an entity type of label schemas; null: unknown
         "popularity": pa.int64(),  # 0 or more; compared among entries of one name
         "neighbours": pa.list_(pa.uint64()),  # hashes of the IRIs of related entries

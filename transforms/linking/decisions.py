@@ -118,10 +118,8 @@ def _summed(votes: pa.Table) -> list[tuple[Named, list[Support], int]]:
         keys.setdefault(id_, set()).update(row["keys"])
         documents.setdefault(id_, {})[row["chunk"]] = row["documents"]
         of = entries.setdefault(id_, {})
-        # Another name of the entity in another chunk may be the entry's label.
-        is_label = row["is_label"] or (iri in of and of[iri].is_label)
         rest = row["type"], row["popularity"], frozenset[int]()
-        of[iri] = Entry(row["entry"], iri, row["name"], is_label, *rest)
+        of[iri] = Entry(row["entry"], iri, row["name"], *rest)
         before = sums.get((id_, iri), Support(0, 0))
         sums[id_, iri] = Support(before.direct + row["direct"], before.indirect + row["indirect"])
     found = []

@@ -30,7 +30,6 @@ class Entry(NamedTuple):
         entry: hash of its IRI.
         iri: what names it.
         name: what the catalogue calls it.
-        is_label: whether the text's name has the key of `name`.
         type: an entity type; None is unknown.
         popularity: 0 or more.
         neighbours: hashes of the IRIs of related entries.
@@ -39,7 +38,6 @@ class Entry(NamedTuple):
     entry: int
     iri: str
     name: str
-    is_label: bool
     type: str | None
     popularity: int
     neighbours: frozenset[int]
@@ -80,7 +78,6 @@ class Weights(NamedTuple):
         bias: of any entry.
         popularity: of the binary logarithm of the entry's share in the greatest popularity.
         other_type: where the types of name and entry differ.
-        no_label: where the name is only another name of the entry.
         direct: of log(1 + direct support in units).
         indirect: of log(1 + indirect support in units).
     """
@@ -88,15 +85,12 @@ class Weights(NamedTuple):
     bias: float
     popularity: float
     other_type: float
-    no_label: float
     direct: float
     indirect: float
 
 
 #: Fitted by `python -m benchmarks.catalogue --fit` (docs/how-to/link_a_catalogue.md).
-WEIGHTS = Weights(
-    bias=0.56, popularity=0.13, other_type=-2.47, no_label=-0.63, direct=5.13, indirect=0.51
-)
+WEIGHTS = Weights(bias=0.28, popularity=0.13, other_type=-2.49, direct=5.09, indirect=0.46)
 
 
 def named_entities(candidates: pa.Table) -> dict[bytes, Named]:
@@ -113,12 +107,10 @@ def named_entities(candidates: pa.Table) -> dict[bytes, Named]:
         types[id_] = row["own_type"]
         keys.setdefault(id_, set()).add(row["key"])
         known = entries.setdefault(id_, {})
-        is_label = row["is_label"] or (row["iri"] in known and known[row["iri"]].is_label)
         known[row["iri"]] = Entry(
             row["entry"],
             row["iri"],
             row["name"],
-            is_label,
             row["type"],
             row["popularity"],
             frozenset(row["neighbours"] or ()),
@@ -138,7 +130,7 @@ def features(named: Named, supports: Sequence[Support] | None = None) -> np.ndar
         supports: of its entries; None is none.
 
     Returns:
-        An array (entries, 6).
+        An array (entries, 5).
     """
     most = max(entry.popularity for entry in named.entries) + 1
     rows = []
@@ -149,7 +141,6 @@ def features(named: Named, supports: Sequence[Support] | None = None) -> np.ndar
                 1.0,
                 math.log2((entry.popularity + 1) / most),
                 float(entry.type is not None and entry.type != named.type),
-                float(not entry.is_label),
                 math.log1p(direct / UNIT),
                 math.log1p(indirect / UNIT),
             )

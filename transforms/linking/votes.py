@@ -28,10 +28,7 @@ VOTE_SCHEMA = pa.schema(
         *(CANDIDATE_SCHEMA.field(name) for name in ("entity_id", "own_type")),
         pa.field("chunk", pa.int64()),
         pa.field("keys", pa.list_(pa.string())),
-        *(
-            CANDIDATE_SCHEMA.field(name)
-            for name in ("entry", "iri", "name", "is_label", "type", "popularity")
-        ),
+        *(CANDIDATE_SCHEMA.field(name) for name in ("entry", "iri", "name", "type", "popularity")),
         pa.field("documents", pa.int64()),
         pa.field("direct", pa.int64()),  # supports, in parts of UNIT
         pa.field("indirect", pa.int64()),
@@ -82,7 +79,7 @@ def votes_of_chunk(
     votes = [
         (
             *(id_, of.type, number, list(of.keys)),
-            *(entry.entry, entry.iri, entry.name, entry.is_label, entry.type, entry.popularity),
+            *(entry.entry, entry.iri, entry.name, entry.type, entry.popularity),
             *(counts[id_], *total),
         )
         for id_, of in named.items()

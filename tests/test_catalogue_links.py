@@ -34,7 +34,14 @@ ENTRIES = (
     entry("massachusetts", "Massachusetts", popularity=90, near=["us"]),
     entry("springfield-il", "Springfield", popularity=60, near=["illinois", "us"]),
     entry("springfield-ma", "Springfield", popularity=40, near=["massachusetts", "us"]),
-    entry("lincoln", "Abraham Lincoln", "Honest Abe", type="PER", popularity=200, near=["springfield-il"]),
+    entry(
+        "lincoln",
+        "Abraham Lincoln",
+        "Honest Abe",
+        type="PER",
+        popularity=200,
+        near=["springfield-il"],
+    ),
     entry("seuss", "Dr. Seuss", type="PER", popularity=80, near=["springfield-ma"]),
 )
 
@@ -134,8 +141,8 @@ def test_show_says_why(tmp_path, catalogue, capsys):
     run_build(folder, options(catalogue, rdf=None))
     assert main(["show", folder, "USA"]) == 0
     said = capsys.readouterr().out
-    assert f"linked by the catalogue: usa (LOC) to {IRI}us, 0." in said
-    assert f"linked by the catalogue: united states (LOC) to {IRI}us, 0." in said
+    keys = "united states, united states of america"
+    assert f"linked by the catalogue: {keys} (LOC) to {IRI}us, 0." in said
     assert main(["show", folder, by_iri(folder)[IRI + "springfield-ma"]["entity_id"]]) == 0
     assert f"springfield (LOC) in b to {IRI}springfield-ma, 0." in capsys.readouterr().out
     assert main(["show", folder, "Ada Nobody"]) == 0

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.catalogues import entry, write_catalogue
 from helpers.extraction_folders import LABEL_SCHEMA, Doc, write_folder
 from helpers.output_folders import files, graph_folder, table_rows
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.link_options import LinkOptions
 from pfn_kg.transforms.linking.homonyms import Occurrence, contradict, senses
 
 SCHEMA = LabelSchema.from_dict(
@@ -79,6 +81,11 @@ def test_two_people_of_one_name(tmp_path, capsys):
     assert {r["entity_id"] for r in rows} == {
         e["entity_id"] for e in table_rows(folder, "entities") if e["type"] == "PER"
     }
+    names = {e["entity_id"]: e["joined_by"] for e in table_rows(folder, "entities")}
+    assert names[rows[0]["entity_id"]] == []
+    assert names[rows[1]["entity_id"]] == [
+        {"name": "John Smith", "type": "PER", "rule": "homonyms"}
+    ]
     assert main(["verify", folder]) == 0
     capsys.readouterr()
     for id_ in {r["entity_id"] for r in rows}:
@@ -120,6 +127,21 @@ def test_corrections_win(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS, label_schema=SCHEMA)
     run_build(folder, BuildOptions(homonyms="split", corrections=str(path)))
     assert people(folder) == [["a", "b", "c", "d", "e"]]
+
+
+def test_corrections_win_wherever_the_name_has_gone(tmp_path):
+    table, path = tmp_path / "aliases.csv", tmp_path / "corrections.jsonl"
+    table.write_text("alias,type,canonical_name\nJohn Smith,PER,Jack Smythe\n")
+    path.write_text('{"kind": "rename", "name": "John Smith", "type": "PER", "new_name": "Jack"}\n')
+    smith = entry("smith", "Jack Smythe", type="PER", popularity=9)
+    link = LinkOptions(path=write_catalogue(tmp_path / "c.parquet", smith), confidence=0.1)
+    folder = write_folder(tmp_path / "run", DOCS, label_schema=SCHEMA)
+    options = BuildOptions(homonyms="split", aliases=str(table), rdf=None)
+    for one in (options, options.changed(catalogue=link)):
+        run_build(folder, one)
+        assert people(folder) == [["a", "b", "e"], ["c", "d"]]
+        run_build(folder, one.changed(corrections=str(path)))
+        assert people(folder) == [["a", "b", "c", "d", "e"]]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import pyarrow as pa
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.link_options import HomonymPolicy
 from pfn_kg.schemas.shuffled_rows import ID_TYPE, Link, Move
+from pfn_kg.transforms.corrections.find_plan import REFERENCES
 from pfn_kg.transforms.documents.deduplicate import Loser
 from pfn_kg.transforms.extraction.columns import ChunkFile
 from pfn_kg.transforms.facts.chunk_rows import ChunkRows, rows_of_chunk
@@ -69,7 +70,7 @@ class HomonymOptions(NamedTuple):
 
     Attributes:
         policy: `flag` says so, `split` also tells apart those whose contexts differ.
-        known: ids that corrections speak of: people have said what these names are.
+        known: ids that corrections speak of, by name alone: people have said what these names are.
     """
 
     policy: HomonymPolicy
@@ -120,6 +121,8 @@ class SplitHomonyms(beam.PTransform):
     def expand(self, chunks: beam.PCollection) -> Split:
         """Applies the transform."""
         plan = self._beside["plan"]
+        # What corrections speak of may have moved, or be linked.
+        settling = {n: of for n, of in self._beside.items() if n in ("moves", "links")}
         contexts = chunks | "Contexts" >> beam.ParDo(self._read, **self._beside).with_output_types(
             tuple[int, bytes]
         )
@@ -133,9 +136,11 @@ class SplitHomonyms(beam.PTransform):
             | "AllContexts" >> beam.Flatten()
             | "GroupContexts" >> beam.GroupByKey()
             | "Senses"
-            >> beam.ParDo(_Senses(self._homonyms, *self._write), plan).with_outputs(
-                _Senses.COUNTS, main="links"
-            )
+            >> beam.ParDo(
+                _Senses(self._homonyms, *self._write),
+                plan,
+                **(settling if self._homonyms.known else {}),
+            ).with_outputs(_Senses.COUNTS, main="links")
         )
         links = found["links"] | "SplitTypes" >> beam.Map(_same).with_output_types(tuple[int, Any])
         return Split(links, found[_Senses.COUNTS])
@@ -243,8 +248,18 @@ class _Senses(beam.DoFn):
         self._homonyms = homonyms
         self._folder, self._to_bytes = folder, to_bytes
 
-    def process(self, group: tuple[int, Iterable[bytes]], plan: Mapping[str, int]) -> Iterator[Any]:
+    def process(
+        self,
+        group: tuple[int, Iterable[bytes]],
+        plan: Mapping[str, int],
+        moves: Mapping[int, Iterable[list[Move]]] | None = None,
+        links: Mapping[int, Iterable[list[Link]]] | None = None,
+    ) -> Iterator[Any]:
         part, parts = group
+        known = self._homonyms.known
+        for layer in (moves, links):
+            found = [] if layer is None else [one for some in layer[REFERENCES] for one in some]
+            known |= {one.heir for one in found if one.old in known}
         contexts = decode_all(parts)
         assert contexts is not None  # a group has a part
         links: dict[int, list[Link]] = {}
@@ -254,7 +269,7 @@ class _Senses(beam.DoFn):
             told = senses(found)
             if len(told) < 2 and not any(sense.errs for sense in told):
                 continue
-            splits = self._homonyms.policy == "split" and old not in self._homonyms.known
+            splits = self._homonyms.policy == "split" and old not in known
             rows += sense_rows(old, type_, told, splits=splits)
             counts["homonyms.contradictions"] += 1
             if splits and len(told) > 1:

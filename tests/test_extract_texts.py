@@ -142,7 +142,7 @@ def test_a_sentence_that_cannot_be_read(tiny_extractor):
         0,
         {1: ValueError("poison\nhere")},
     )
-    split = SplitChunk(Chunk("", "", 0, 2, [refused, document]), [[], sentences], [None, None])
+    split = SplitChunk(Chunk("", 0, 2, [refused, document]), [[], sentences], [None, None])
     other, record = _records(PredictionResult(split, HeadColumns.of([heads])), (0.5, 0.5), "all")
     assert other == ExtractedText("b", None, None, [], [], [], [])
     assert record.triples == [(0, "knows", 1, 0.75)]

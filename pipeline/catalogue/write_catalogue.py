@@ -42,6 +42,8 @@ _BATCH_ROWS = 100_000
 # Parts on disk: enough for 128 million names. The leading bits of a block are its part.
 _PARTS = 256
 _PART_BITS = 56
+# Records that can't be read and are kept to be named; all are counted.
+_KEPT_UNREADABLE = 100
 # Longer ones are descriptions.
 _LONGEST_NAME = 400
 
@@ -121,7 +123,7 @@ class CatalogueWriter:
 
     def _reject(self, record: Unreadable) -> None:
         self.counts["unreadable"] += 1
-        if len(self.unreadable) < _BATCH_ROWS:
+        if len(self.unreadable) < _KEPT_UNREADABLE:
             self.unreadable.append(record)
 
     def _rows(self, entry: SourceEntry) -> Iterator[dict[str, Any]]:

@@ -66,6 +66,7 @@ def synthetic_graph(entities: int, relations: int) -> dict[str, pa.Table]:
         "datatype": pa.nulls(entities, pa.string()),
         "iri": [f"https://pfn-kg.example/entity/{i}" for i in ids],
         "same_as": pa.nulls(entities, pa.string()),
+        "joined_by": pa.nulls(entities, TABLE_SCHEMAS["entities"].field("joined_by").type),
         "aliases": [[f"E. {i}"] if i % 4 == 0 else [] for i in range(entities)],
         "mentions": random.integers(1, 50, entities),
         "documents": random.integers(1, 20, entities),

@@ -19,7 +19,8 @@ import importlib.util, json, pkgutil
 import pfn_kg
 places = {"pfn_kg": pfn_kg.__file__}
 for module in pkgutil.walk_packages(pfn_kg.__path__, "pfn_kg."):
-    if module.name != "pfn_kg.__main__":  # it would run the command
+    # The first would run the command; the second needs Triton, which CUDA builds of PyTorch bring.
+    if module.name not in ("pfn_kg.__main__", "pfn_kg.pfn.model.memories_kernel"):
         importlib.import_module(module.name)
     places[module.name] = importlib.util.find_spec(module.name).origin
 for name in pfn_kg.__all__:

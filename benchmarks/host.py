@@ -16,6 +16,7 @@ step, from Parquet to extraction files. Its figures are those between the texts 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import statistics
@@ -170,10 +171,13 @@ def extract_phase(corpus: Path, folder: Path, model: str | None) -> dict[str, An
     """Runs `pfn-kg extract` here and now; to be called in a fresh process."""
     import pfn_kg.pipeline.extract_phase as phase
     import pfn_kg.transforms.extraction.inference as steps
+    from pfn_kg.pipeline.cli import COLLECTION_THRESHOLDS
     from pfn_kg.pipeline.prepare_extraction import prepare_extraction
     from pfn_kg.schemas.extract_options import ExtractOptions
     from pfn_kg.transforms.extraction import split_chunks
 
+    # As the command does for all of its process.
+    gc.set_threshold(*COLLECTION_THRESHOLDS)
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
     torch.set_num_threads(1)
     pa.set_cpu_count(1)

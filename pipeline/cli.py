@@ -66,8 +66,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 # What Beam adds to the message of an error.
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 
-# Between two runs of the garbage collector; Python's own default is 700.
-_OBJECTS_BETWEEN_COLLECTIONS = 200_000
+#: When the garbage collector of a command's process runs, as `gc.set_threshold` takes it; Python's
+#: own defaults are 700, 10 and 10.
+COLLECTION_THRESHOLDS = (200_000, 20, 20)
 
 _HELP = ("-h", "--help", "--help-all")
 
@@ -88,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Options of that name are spelt alike in all commands.
     end_on_signals(lambda text: with_flags(text, _spellings(Call("run", {}))))
     # Imports make a million objects that stay, among which nothing is to be found.
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
+    gc.set_threshold(*COLLECTION_THRESHOLDS)
     return _leave(_run(sys.argv[1:]))
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers.corpora import TEXTS
-from pfn_kg.pfn.inference.parallel_batches import read_batches, read_in_line
+from pfn_kg.pfn.inference.parallel_batches import SMALL_BATCH, read_batches, read_in_line
 from pfn_kg.pfn.model import devices
 
 pytestmark = pytest.mark.quick
@@ -43,6 +43,29 @@ def test_each_batch_once_on_its_share_of_the_threads(threads, count):
     workers = max(1, min(threads, count))
     assert set(shares) <= {threads // workers}
     assert torch.get_num_threads() == threads_of_a_new_thread() == threads
+
+
+@pytest.mark.parametrize("pieces", [1, SMALL_BATCH - 1, SMALL_BATCH, None])
+def test_a_small_batch_has_one_thread(threads, pieces):
+    seen = []
+    read_batches(lambda batch: seen.append(torch.get_num_threads()), [0], CPU, pieces=pieces)
+    is_small = pieces is not None and pieces < SMALL_BATCH
+    assert seen == [1 if is_small else threads]
+    assert torch.get_num_threads() == threads_of_a_new_thread() == threads
+
+
+def test_a_sentence_is_read_by_one_thread(tiny_extractor, threads, monkeypatch):
+    used, project = [], tiny_extractor.model.project
+
+    def watched(**batch):
+        used.append(torch.get_num_threads())
+        return project(**batch)
+
+    monkeypatch.setattr(tiny_extractor.model, "project", watched)
+    tiny_extractor.predict_heads(["Anna Bell was born in London ."])
+    tiny_extractor.predict_heads(["Anna Bell was born in London ."] * 40)
+    assert used[0] == 1
+    assert used[-1] == threads
 
 
 def test_errors_come_through(threads):

@@ -112,17 +112,18 @@ class TextEmbedder:
         lengths = windows.ends - windows.begins
         order = np.argsort(-lengths, kind="stable")
         added = len(self._reader.special.before) + len(self._reader.special.after)
-        batches, begin = [], 0
+        batches, begin, read_pieces = [], 0, 0
         while begin < len(order):
-            size = max(1, self._batch_tokens // max(1, int(lengths[order[begin]]) + added))
-            batches.append(order[begin : begin + size])
-            begin += size
+            longest = int(lengths[order[begin]]) + added
+            batches.append(order[begin : begin + max(1, self._batch_tokens // max(1, longest))])
+            read_pieces += len(batches[-1]) * longest
+            begin += len(batches[-1])
         sums = np.zeros((len(order), self.width))
 
         def read(batch: np.ndarray) -> None:
             sums[batch] = self._read(pieces, windows.begins[batch], windows.ends[batch])
 
-        read_batches(read, batches, self._device)
+        read_batches(read, batches, self._device, pieces=read_pieces)
         vectors = np.zeros((len(texts), self.width))
         np.add.at(vectors, windows.texts, sums)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)

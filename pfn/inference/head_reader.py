@@ -99,19 +99,20 @@ class HeadReader:
         # Ties by place: the same texts make the same batches.
         windows = windows.take(np.argsort(-lengths, kind="stable"))
         lengths = -np.sort(-lengths) + self._inputs.special_pieces
-        batches, begin = [], 0
+        batches, sizes, begin = [], [], 0
         while begin < windows.size:
             size = max(1, self._budget // int(lengths[begin]))
             batches.append(windows.take(slice(begin, begin + size)))
-            self._timing.batch_pieces.append(batches[-1].size * int(lengths[begin]))
+            sizes.append(batches[-1].size * int(lengths[begin]))
             begin += size
+        self._timing.batch_pieces += sizes
         started = time.monotonic()
         if self._ahead:
             read_in_line(
                 self._prepare, self._start, copy_to_cpu, self._finish, self._read_batch, batches
             )
         else:
-            read_batches(self._read_batch, batches, self._model.device)
+            read_batches(self._read_batch, batches, self._model.device, pieces=sum(sizes))
         self._timing.model_seconds += time.monotonic() - started
         return self._columns(counts)
 

@@ -2,7 +2,8 @@
 
 One batch on all cores leaves them waiting for each other between any two of its operations, most
 of which are small in the recurrence, and for what is done in Python. Batches know nothing of each
-other; so each core reads its own, and what it finds does not depend on how many there are.
+other; so each core reads its own, and what it finds does not depend on how many there are. A single
+small batch is read by one core.
 
 A GPU reads one batch after the other, and shall not wait for Python: the next batch is prepared
 and the last one is decoded meanwhile.
@@ -26,8 +27,17 @@ Prepared = TypeVar("Prepared")
 Output = TypeVar("Output")
 
 
+#: Pieces below which a batch is read by one core. Its operations take some ten microseconds, and
+#: where another process has one of the cores, each waits for it for milliseconds.
+SMALL_BATCH = 128
+
+
 def read_batches(
-    read: Callable[[Batch], None], batches: Sequence[Batch], device: torch.device
+    read: Callable[[Batch], None],
+    batches: Sequence[Batch],
+    device: torch.device,
+    *,
+    pieces: int | None = None,
 ) -> None:
     """Calls a function with each batch: on a CPU several at a time, else one after the other.
 
@@ -35,15 +45,19 @@ def read_batches(
         read: what is called; in threads of which each has its share of PyTorch's threads.
         batches: the largest ones first, so that the last to end are small.
         device: where the model is.
+        pieces: of all batches, padding included; below `SMALL_BATCH`, a single batch has one
+            thread. None if they are not known.
     """
     threads = torch.get_num_threads()
     workers = min(threads, len(batches)) if device.type == "cpu" else 1
-    if workers < 2:
+    is_small = workers == 1 and device.type == "cpu" and pieces is not None and pieces < SMALL_BATCH
+    share = 1 if is_small else threads // max(workers, 1)
+    if workers < 2 and share == threads:
         for batch in batches:
             read(batch)
         return
     pool = ThreadPoolExecutor(
-        workers, "batches", initializer=torch.set_num_threads, initargs=(threads // workers,)
+        max(workers, 1), "batches", initializer=torch.set_num_threads, initargs=(share,)
     )
     try:
         for _ in pool.map(read, batches):

@@ -38,6 +38,7 @@ from pfn_kg.transforms.graph.make_rows import MakeNames, MakeRows
 from pfn_kg.transforms.graph.route_verdicts import RouteVerdicts
 from pfn_kg.transforms.graph.table_shards import BOUNDED_BY, plan_shards
 from pfn_kg.transforms.graph.write_tables import WriteTables, write_redirects
+from pfn_kg.transforms.merging.doubtful_names import MOST_DOUBTFUL, write_doubtful
 from pfn_kg.transforms.merging.merge_entities import MergeEntities, MergeOptions
 from pfn_kg.transforms.merging.redirects import FindRedirects
 from pfn_kg.transforms.plumbing.files import join, replace
@@ -124,6 +125,12 @@ class BuildGraph(beam.PTransform):
             beside["moves"] = beam.pvalue.AsMultiMap(merged.moves)
             canonical = merged.names
             counts.append(merged.counts)
+            if merged.doubtful is not None:
+                counts.append(
+                    merged.doubtful
+                    | "LikeliestDoubtful" >> beam.combiners.Top.Of(MOST_DOUBTFUL)
+                    | "WriteDoubtful" >> beam.Map(write_doubtful, self._folder)
+                )
         plan_of = None
         if self._corrections is not None:
             if moves is None:

@@ -65,9 +65,14 @@ NAME_SCHEMA = pa.schema(
 FACT_BYTES = 8
 
 #: NAME_SCHEMA with the number of the chunk that the name occurs in, and with the lowest hashes of
-#: the entity's facts there: in one row of the entity, null in the others.
-CHUNK_NAME_SCHEMA = NAME_SCHEMA.append(pa.field("chunk", pa.int64())).append(
-    pa.field("facts", pa.list_(pa.binary(FACT_BYTES)))
+#: the entity's facts there and names of its neighbours, where a rule asks for them.
+CHUNK_NAME_SCHEMA = pa.schema(
+    [
+        *NAME_SCHEMA,
+        pa.field("chunk", pa.int64()),
+        pa.field("facts", pa.list_(pa.binary(FACT_BYTES))),
+        pa.field("partners", pa.list_(pa.string())),
+    ]
 )
 
 #: One row for each relation and document: the document's best triple for the relation, and the

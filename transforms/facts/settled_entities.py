@@ -27,7 +27,8 @@ _ABBREVIATIONS = "abbreviations"
 #: those of everybody's knowledge, and those that a `Move` has.
 RULES = (
     *(*SHORT_FORMS, KNOWN_NAMES, DEMONYMS),
-    *("aliases", "fuzzy", _ABBREVIATIONS, "middle_names", "type_votes", CORRECTIONS),
+    *("aliases", "fuzzy", _ABBREVIATIONS, "middle_names", "type_votes", "similar_names"),
+    CORRECTIONS,
 )
 #: The code of each rule.
 RULE_CODES = {name: code for code, name in enumerate(RULES)}

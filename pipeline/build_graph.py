@@ -6,7 +6,8 @@ chunks -> rows of each table, by file -> merge -> one file a shard -> redirects,
 ```
 
 With an alias table or the comparison of near names, the names of the chunks are read first to
-find out which entities are one. Otherwise the pipeline has no such steps.
+find out which entities are one; with a catalogue they are read after that, to find out what
+entities are. Otherwise the pipeline has no such steps.
 """
 
 from __future__ import annotations
@@ -38,6 +39,13 @@ from pfn_kg.transforms.graph.make_rows import MakeNames, MakeRows
 from pfn_kg.transforms.graph.route_verdicts import RouteVerdicts
 from pfn_kg.transforms.graph.table_shards import BOUNDED_BY, plan_shards
 from pfn_kg.transforms.graph.write_tables import WriteTables, write_redirects
+from pfn_kg.transforms.linking.link_entities import Linked, LinkEntities, Linking
+from pfn_kg.transforms.linking.occurrences import (
+    FindOccurrences,
+    Occurrences,
+    ReferenceOccurrences,
+)
+from pfn_kg.transforms.linking.split_homonyms import HomonymOptions, SplitHomonyms
 from pfn_kg.transforms.merging.doubtful_names import MOST_DOUBTFUL, write_doubtful
 from pfn_kg.transforms.merging.merge_entities import MergeEntities, MergeOptions
 from pfn_kg.transforms.merging.redirects import FindRedirects
@@ -63,6 +71,8 @@ class BuildGraph(beam.PTransform):
         removed: the rows of removed documents by chunk, from
             `pfn_kg.transforms.documents.removed_documents.FindRemoved`; None if none are.
         merge: makes entities with different keys one; None merges none.
+        linking: links entities to a catalogue; None links none.
+        homonyms: tells names of several things apart; None does not look for any.
         corrections: what people say of the graph; None is nothing.
         old: the files of `mentions` of the last build, and those of `redirects` if it had any.
         kept: where the rows of chunks are kept for later builds, if they are.
@@ -79,6 +89,8 @@ class BuildGraph(beam.PTransform):
         shard_rows: int = SHARD_ROWS,
         removed: beam.PCollection | None = None,
         merge: MergeOptions | None = None,
+        linking: Linking | None = None,
+        homonyms: HomonymOptions | None = None,
         corrections: CorrectionFile | None = None,
         old: Sequence[TablePart] = (),
         kept: KeptRows | None = None,
@@ -86,6 +98,8 @@ class BuildGraph(beam.PTransform):
         super().__init__()
         self._kept = kept
         self._merge = merge
+        self._linking = linking
+        self._homonyms = homonyms
         self._corrections = corrections
         self._old = old
         self._groups = groups
@@ -131,11 +145,34 @@ class BuildGraph(beam.PTransform):
                     | "LikeliestDoubtful" >> beam.combiners.Top.Of(MOST_DOUBTFUL)
                     | "WriteDoubtful" >> beam.Map(write_doubtful, self._folder)
                 )
+        links = None
+        if self._linking is not None:
+            linked = self._link(chunks, self._linking, beside, canonical)
+            links = linked.links
+            canonical = linked.names
+            counts.append(linked.counts)
+            beside["links"] = beam.pvalue.AsMultiMap(links)
+        if self._homonyms is not None:
+            split = (
+                chunks
+                | "ChunksToSplit" >> beam.Reshuffle()
+                | "SplitHomonyms"
+                >> SplitHomonyms(
+                    self._homonyms,
+                    self._label_schema,
+                    self._options,
+                    folder=self._folder,
+                    to_bytes=parquet_bytes,
+                    beside=dict(beside),
+                )
+            )
+            counts.append(split.counts)
+            beside["splits"] = beam.pvalue.AsMultiMap(split.links)
         plan_of = None
         if self._corrections is not None:
             if moves is None:
                 moves = chunks.pipeline | "NoMoves" >> beam.Create([])
-            plan_of = moves | "FindPlan" >> FindPlan(self._corrections)
+            plan_of = moves | "FindPlan" >> FindPlan(self._corrections, links)
             beside["corrections"] = beam.pvalue.AsSingleton(plan_of)
             if canonical is not None:
                 canonical = canonical | "CorrectNames" >> beam.FlatMap(
@@ -195,6 +232,52 @@ class BuildGraph(beam.PTransform):
             | "WriteCounts" >> beam.Map(_write_counts, join(self._folder, COUNTS_FILE))
         )
 
+    def _link(
+        self,
+        chunks: beam.PCollection,
+        linking: Linking,
+        beside: Mapping[str, Any],
+        names: beam.PCollection | None,
+    ) -> Linked:
+        """Links entities to the catalogue.
+
+        Args:
+            chunks: all of them.
+            linking: the catalogue.
+            beside: side inputs.
+            names: that the alias table gives.
+        """
+        found = (
+            chunks
+            | "ChunksToLink" >> beam.Reshuffle()
+            | "FindOccurrences"
+            >> FindOccurrences(linking.catalogue, self._label_schema, self._options, **beside)
+        )
+        if self._corrections is not None:
+            asked = [beside[name] for name in ("plan", "moves") if name in beside]
+            references = (
+                chunks.pipeline
+                | "OnceToLink" >> beam.Create([None])
+                | "ReferenceOccurrences"
+                >> beam.ParDo(
+                    ReferenceOccurrences(self._corrections, linking.catalogue), *asked
+                ).with_outputs(ReferenceOccurrences.DOCUMENTS, main="lookups")
+            )
+            of_references = (references["lookups"], references[ReferenceOccurrences.DOCUMENTS])
+            found = Occurrences(
+                *(
+                    (of_chunks, some)
+                    | f"Flatten {name}" >> beam.Flatten()
+                    | f"Types of {name}" >> beam.Map(_same).with_output_types(tuple[int, bytes])
+                    for name, of_chunks, some in zip(
+                        Occurrences._fields, found, of_references, strict=True
+                    )
+                )
+            )
+        return found | "LinkEntities" >> LinkEntities(
+            linking, self._folder, parquet_bytes, plan=beside["plan"], names=names
+        )
+
 
 class _WithReferences(beam.PTransform):
     """Adds the names that corrections speak of to those of the chunks, if there are any."""
@@ -216,6 +299,10 @@ class _WithReferences(beam.PTransform):
             )
         )
         return (names, references) | beam.Flatten()
+
+
+def _same(element: Any) -> Any:
+    return element
 
 
 def _sum(counts: Iterable[Mapping[tuple[int, int], int]]) -> dict[tuple[int, int], int]:

@@ -23,6 +23,12 @@ from pfn_kg.pipeline.alias_files import (
     merge_options,
 )
 from pfn_kg.pipeline.build_graph import COUNTS_FILE, BuildGraph
+from pfn_kg.pipeline.catalogue_inputs import (
+    check_recorded,
+    homonyms_of,
+    linking_of,
+    recorded_linking,
+)
 from pfn_kg.pipeline.correction_files import read_corrections
 from pfn_kg.pipeline.correction_inputs import (
     apart_entities,
@@ -128,6 +134,7 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
     )
     facts = facts._replace(released=released)
     keys = EntityKeys.of(label_schema, options.names, released)
+    linking = linking_of(options.catalogue, label_schema)
     pipeline_options(pipeline_args)  # refuses what is wrong before any work
     old = _last_graph(directory, manifest)
     manifest = update_manifest(directory, "build", _begun)
@@ -137,13 +144,16 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
     graph = place_of(directory, path)
     try:
         write_owner(graph, Owner.of_this_process("build"))
+        apart = apart_entities(corrections or (), keys=keys, aliases=aliases)
         merge = merge_options(
             graph,
             keys=keys,
             aliases=aliases,
             near_names=options.fuzzy,
-            apart=apart_entities(corrections or (), keys=keys, aliases=aliases),
+            apart=apart,
         )
+        if linking is not None and apart is not None:
+            linking = linking._replace(apart=apart)
         correction_hash, kept = None, None
         if corrections is not None:
             correction_hash = keep_corrections(graph, corrections)
@@ -166,6 +176,8 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
                 shard_rows=options.shard_rows,
                 removed=removed,
                 merge=merge,
+                linking=linking,
+                homonyms=homonyms_of(options, keys, corrections or ()),
                 corrections=kept,
                 old=old,
                 kept=rows,
@@ -186,7 +198,8 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
             build=BuildRecord(
                 options=_settings(options, facts, rdf)
                 | {"base_iri": label_schema.base_iri, "aliases": alias_hash}
-                | {"corrections": correction_hash},
+                | {"corrections": correction_hash}
+                | recorded_linking(linking),
                 seconds=round(time.monotonic() - started, 3),
                 counts=counts,
                 **({"precision": precision} if precision else {}),
@@ -294,7 +307,9 @@ def recorded_options(directory: str, manifest: Manifest) -> BuildOptions:
         options["aliases"] = kept_aliases(graph, options["aliases"])
     if options.pop("label_schema", None) == "given":
         options["label_schema"] = _read_schema(graph, GRAPH_SCHEMA_FILE)
-    return validate(BuildOptions, options)
+    restored = validate(BuildOptions, options)
+    check_recorded(restored.catalogue, recorded)
+    return restored
 
 
 def check_aliases(
@@ -302,7 +317,7 @@ def check_aliases(
 ) -> None:
     """Refuses files that the build would refuse, before anything else.
 
-    These are the label schema, the alias table and the corrections.
+    These are the label schema, the alias table, the catalogue and the corrections.
 
     Args:
         directory: the output folder.
@@ -315,9 +330,11 @@ def check_aliases(
     if options.label_schema is not None:
         of_model = label_schema or _read_schema(absolute(directory), "label_schema.yaml")
         check_labels(options.label_schema, of_model)
-    if options.aliases is not None:
+    if options.aliases is not None or options.catalogue is not None:
         known = options.label_schema or label_schema or _label_schema(absolute(directory), options)
-        read_alias_table(options.aliases, known, options.names)
+        if options.aliases is not None:
+            read_alias_table(options.aliases, known, options.names)
+        linking_of(options.catalogue, known)
     if options.corrections is not None:
         read_corrections(options.corrections)
 

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "extract": ("extract", "run the model over a corpus, chunk by chunk"),
     "wait": ("wait", "wait for a job that extract has left, and write down what it did"),
     "build": ("build", "build the graph from extractions, without the model"),
+    "catalogue": ("catalogue", "make a catalogue of things with IRIs, which builds link to"),
     "remove": ("remove", "take documents out and build the graph again"),
     "retry": ("retry", "read what was rejected once more"),
     "compact": ("compact", "put the extractions of many updates into fewer files"),

@@ -22,6 +22,7 @@ from pfn_kg.schemas.choices import (
     RelationIris,
 )
 from pfn_kg.schemas.label_schema import LabelSchema, first_reason
+from pfn_kg.schemas.link_options import HomonymPolicy, LinkOptions
 from pfn_kg.schemas.options import Options, option
 from pfn_kg.schemas.rules import NameRules, NearNameOptions, Rules
 
@@ -123,6 +124,8 @@ class PolicyOptions(ThresholdOptions):
             `pfn_kg.transforms.merging.alias_table`.
         corrections: a file of what people say of the graph, as in `pfn_kg.schemas.corrections`.
         fuzzy: how alike names are that are of one entity; None compares none.
+        catalogue: which catalogue entities are linked to; None is to none.
+        homonyms: what becomes of names whose facts contradict.
     """
 
     label_schema: LabelSchema | None = option(
@@ -166,6 +169,13 @@ class PolicyOptions(ThresholdOptions):
         unset="none",
     )
     fuzzy: NearNameOptions | None = None
+    catalogue: LinkOptions | None = None
+    homonyms: HomonymPolicy = option(
+        "keep",
+        "names whose documents give two values to a relation with one object: keep them as one "
+        "entity, flag them, or split them by context",
+        group=NAMES,
+    )
 
     def lower_floors(self, entity: float, relation: float) -> dict[str, float]:
         """The floors that an extraction must have for these thresholds, where its own are higher.

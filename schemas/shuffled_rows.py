@@ -36,6 +36,24 @@ class Move(NamedTuple):
     type: str | None = None
 
 
+class Link(NamedTuple):
+    """Where the mentions of an entity go that is an entry of a catalogue, or one of several things.
+
+    Attributes:
+        old: the id that they have by name and moves.
+        heir: the id of the entity that they go to.
+        rule: that says so, as `joined_by` of the table `entities` calls it.
+        type: of that entity.
+        document_id: in this document alone; None is in all that have no link of their own.
+    """
+
+    old: bytes
+    heir: bytes
+    rule: str
+    type: str
+    document_id: str | None = None
+
+
 #: One row for each name of an entity in a chunk.
 NAME_SCHEMA = pa.schema(
     {

@@ -80,7 +80,7 @@ TABLE_SCHEMAS: dict[str, pa.Schema] = {
             "value": pa.string(),  # of values alone: the canonical lexical form
             "datatype": pa.string(),
             "iri": pa.string(),  # of entities alone
-            "same_as": pa.string(),  # IRI of the same thing elsewhere, from the alias table
+            "same_as": pa.string(),  # IRI of the same thing elsewhere
             "aliases": pa.list_(pa.string()),  # other names, most frequent first
             # Names that are not the entity's by their keys: which rule joined each of them.
             "joined_by": pa.list_(

@@ -41,6 +41,36 @@ def test_canonicalise(capsys, monkeypatch):
     assert re.search(r"^ +200 fuzzy .*'merged.fuzzy': ", said, re.MULTILINE)
 
 
+def test_catalogue(capsys, monkeypatch, documents, tmp_path):
+    links = tmp_path / "links.json"
+    entities = [
+        {"wikidata": f"Q{number}", "wikipedia": cluster[0]["name"]}
+        for number, cluster in enumerate(DOCUMENT["vertexSet"])
+    ]
+    titles = [f"Made up {i}" for i in range(4)]
+    links.write_text(json.dumps([{"title": t, "entities": entities} for t in titles]))
+    call = [documents, "--on", documents, "--links", links, "--entries", 40]
+    said = printed(capsys, monkeypatch, "catalogue", *call, "--confidences", "0,1")
+    assert "24 entities of 4 documents, " in said
+    assert len(rows(said, 5)) == 2
+    assert re.search(r"^1 +0\.0 +0\.0 .* 0$", said, re.MULTILINE)  # nothing is that certain
+    said = printed(capsys, monkeypatch, "catalogue", *call, "--fit")
+    assert re.search(r"names: Weights\(bias=-?[0-9.]+, popularity=", said)
+
+
+def test_homonyms(capsys, monkeypatch, documents, tmp_path):
+    links = tmp_path / "links.json"
+    ids = ["Q1"] * len(DOCUMENT["vertexSet"])
+    entities = [{"wikidata": id_, "wikipedia": "Made_up"} for id_ in ids]
+    titles = [f"Made up {i}" for i in range(4)]
+    links.write_text(json.dumps([{"title": t, "entities": entities} for t in titles]))
+    said = printed(capsys, monkeypatch, "homonyms", documents, "--links", links)
+    # The same document four times contradicts nothing.
+    assert "names of several: 0, 0 contradict, 0 split" in said
+    assert re.search(r"^names of one: [1-9][0-9]*, 0 contradict, 0 split$", said, re.MULTILINE)
+    assert said.endswith("held apart; wrongly held apart: 0\n")
+
+
 def test_clusters(capsys, monkeypatch, documents):
     said = printed(capsys, monkeypatch, "clusters", documents, "--rounds", 1)
     # No entity has two mentions, so each is a cluster by itself and no rule joins any.

@@ -1,6 +1,7 @@
 """Rows of chunks that builds keep for each other: the same graph, with less work."""
 
 import shutil
+from collections import Counter
 from unittest import mock
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.beam_runners import prism_options
+from helpers.catalogues import entry, write_catalogue
 from helpers.examples import examples
 from helpers.extraction_folders import DOCS, LABEL_SCHEMA, born_in, change, write_folder
 from helpers.output_folders import files, read_manifest, write_manifest
@@ -16,8 +18,13 @@ from pfn_kg.pipeline.manifest import read_extracted
 from pfn_kg.pipeline.row_folders import rows_digest
 from pfn_kg.schemas.build_options import BuildOptions
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.link_options import LinkOptions
 from pfn_kg.schemas.rules import NameRules, NearNameOptions
+from pfn_kg.schemas.shuffled_rows import MOVED_SCHEMA, Link
+from pfn_kg.transforms.extraction.columns import ChunkFile
+from pfn_kg.transforms.facts.chunk_rows import ChunkRows
 from pfn_kg.transforms.facts.fact_options import FactOptions
+from pfn_kg.transforms.facts.kept_rows import KeptRows
 from pfn_kg.transforms.graph import make_rows
 
 KEEP = BuildOptions(keep_rows=True, sentences=True, keep_builds=1)
@@ -154,6 +161,57 @@ def test_a_build_with_corrections_keeps_nothing(tmp_path):
     file.write_text("kind,name,type,new_name\nrename,London,LOC,City of London\n")
     options = KEEP.changed(corrections=str(file))
     assert worked_out(folder, options) == worked_out(folder, options) == 4
+
+
+def test_other_links_work_out_the_chunks_that_they_concern(tmp_path):
+    folder = tmp_path / "out"
+    names = ("Ada Lovelace", "Ada Lovelace", *["Grace Hopper"] * 4)
+    docs = [born_in(f"d{n}", name, "Bonn", 0.9) for n, name in enumerate(names)]
+    write_folder(folder, docs)
+    assert worked_out(folder) == 3
+    one, other = (
+        write_catalogue(
+            tmp_path / f"{id_}.parquet", entry(id_, "Ada Lovelace", type="PER", popularity=9)
+        )
+        for id_ in ("ada", "augusta")
+    )
+    for number, path in enumerate((one, other)):
+        link = LinkOptions(path=path, confidence=0.1)
+        assert worked_out(folder, KEEP.changed(catalogue=link)) == 1
+        assert worked_out(folder, KEEP.changed(catalogue=link)) == 0
+        check(folder, tmp_path / f"new{number}", catalogue=link)
+    # What is linked no more is as it was.
+    assert worked_out(folder) == 1
+    check(folder, tmp_path / "without")
+
+
+IDS = st.binary(min_size=12, max_size=12)
+LINKS = st.lists(
+    st.builds(
+        Link,
+        IDS,
+        IDS,
+        st.sampled_from(["catalogue", "homonyms"]),
+        st.sampled_from(["PER", "LOC"]),
+        st.sampled_from([None, "", "a", "b"]),
+    ),
+    max_size=3,
+    unique=True,
+)
+
+
+@given(links=LINKS, splits=LINKS, rng=st.randoms(use_true_random=False))
+@examples(30, shared_fixtures=True)
+def test_rows_are_found_by_their_links_alone(tmp_path_factory, links, splits, rng):
+    kept = KeptRows(str(tmp_path_factory.mktemp("rows")))
+    chunk = ChunkFile(0, "chunk-0.parquet", "model")
+    rows = ChunkRows({}, Counter(documents=1), MOVED_SCHEMA.empty_table(), Counter(), None)
+    kept.keep(chunk, {"links": (links, splits)}, rows)
+    mixed = tuple(rng.sample(of, len(of)) for of in (links, splits))
+    assert kept.find(chunk, {"links": mixed}) is not None
+    for other in ((), (links,), (splits,), (splits, links)):
+        same = [set(of) for of in other] == [set(of) for of in (links, splits)]
+        assert (kept.find(chunk, {"links": other}) is not None) is same
 
 
 @pytest.mark.skipif(prism_options() is None, reason="PFN_KG_PRISM names no Prism")

@@ -27,7 +27,8 @@ TABLES = {"transforms.tables"} | PLUMBING
 CORRECTIONS = {"transforms.corrections"} | NAMES | TABLES
 FACTS = {"transforms.documents", "transforms.facts"} | CORRECTIONS | NAMES | CORPUS | TABLES
 MERGING = {"transforms.merging"} | FACTS
-TRANSFORMS = {"transforms.graph"} | MERGING
+LINKING = {"transforms.linking", "transforms.graph"} | MERGING
+TRANSFORMS = LINKING
 SINKS = {"sinks", "sinks.rdf", "sinks.neo4j", "sinks.exchange"}
 MAY_IMPORT = {
     "schemas": set(),
@@ -52,7 +53,8 @@ MAY_IMPORT = {
     "transforms.corrections": SCHEMAS | CORRECTIONS,
     "transforms.facts": SCHEMAS | SCORES | {"pfn.inference"} | FACTS,
     "transforms.merging": SCHEMAS | {"pfn.inference"} | MERGING,
-    "transforms.graph": SCHEMAS | TRANSFORMS,
+    "transforms.graph": SCHEMAS | MERGING,
+    "transforms.linking": SCHEMAS | LINKING,
     "sinks": SCHEMAS,
     "sinks.rdf": SCHEMAS | {"sinks"},
     "sinks.neo4j": SCHEMAS | {"sinks"},
@@ -67,6 +69,9 @@ MAY_IMPORT = {
     | SINKS,
     "pipeline.inspect": SCHEMAS | TRANSFORMS | {"pipeline", "pipeline.search", "pfn"} | CHECKPOINTS,
     "pipeline.ingest": SCHEMAS | PLUMBING | {"transforms.reading", "pipeline", "pfn.inference"},
+    "pipeline.catalogue": SCHEMAS
+    | PLUMBING
+    | {"pipeline", "transforms.linking", "transforms.names", "sinks.neo4j"},
     "pipeline.view": SCHEMAS | TRANSFORMS | {"pipeline"},
     "pipeline.mcp": SCHEMAS | {"transforms.names", "pipeline", "pipeline.search", "pipeline.view"},
     "pipeline.adapters": SCHEMAS | FACE | {"pipeline"},
@@ -75,7 +80,8 @@ MAY_IMPORT = {
     | {"pfn.evaluation", "pfn.training"}
     | TRANSFORMS
     | SINKS
-    | {"pipeline", "pipeline.inspect", "pipeline.ingest", "pipeline.mcp", "pipeline.view"},
+    | {"pipeline", "pipeline.inspect", "pipeline.ingest", "pipeline.mcp", "pipeline.view"}
+    | {"pipeline.catalogue"},
 }
 MAY_IMPORT["pfn_kg"] = set(MAY_IMPORT)
 FOLDERS = sorted({room.split(".")[0] for room in MAY_IMPORT})

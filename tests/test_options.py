@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.catalogues import entry, write_catalogue
 from helpers.extraction_folders import DOCS, write_folder
 from helpers.output_folders import graph_folder
 from pfn_kg.pipeline.arguments import Call, all_options, make_parser, parse, spelt
@@ -113,6 +114,7 @@ def test_a_build_picks_up_every_recorded_option(tmp_path):
     values = {o.name: another(o) for o in options_of(BuildOptions)}
     values |= {"rdf": True, "aliases": str(aliases), "base_iri": "https://other.example/"}
     values["corrections"] = str(corrections)
+    values["catalogue"] = write_catalogue(tmp_path / "catalogue.parquet", entry("ada", "Ada"))
     del values["schema"]
     given = assemble(BuildOptions, values)
     assert {name for name in values if name in given.model_fields} <= given.model_fields_set

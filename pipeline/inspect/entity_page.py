@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from pfn_kg.pipeline.entity_names import SHOWN_NAMES, close_names, places_of_name
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.graph import Graph
+from pfn_kg.pipeline.inspect.entity_origins import entity_origins
 from pfn_kg.pipeline.pages import page_of
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.transforms.tables.parts import read_part
@@ -101,12 +102,14 @@ class EntityPage:
         facts: those shown, outgoing ones first, each direction by confidence.
         fact_count: how many there are in all.
         namesakes: rows of others that have the name; the page shows the one with most mentions.
+        origins: lines that say why the names of the entity are of one thing.
     """
 
     entity: Mapping[str, Any]
     facts: tuple[Fact, ...]
     fact_count: int
     namesakes: tuple[Mapping[str, Any], ...]
+    origins: tuple[str, ...] = ()
 
 
 def entity_page(run: FinishedRun, name: str, limit: int) -> EntityPage:
@@ -141,7 +144,7 @@ def entity_page(run: FinishedRun, name: str, limit: int) -> EntityPage:
         for row in best.to_pylist()
     )
     namesakes = tuple(by_id[id_] for id_ in ids[1 : SHOWN_NAMES + 1])
-    return EntityPage(entity, found, len(facts), namesakes)
+    return EntityPage(entity, found, len(facts), namesakes, entity_origins(run, ids[0]))
 
 
 def _ids(run: FinishedRun, graph: Graph, name: str) -> list[str]:

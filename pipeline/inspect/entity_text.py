@@ -30,6 +30,8 @@ def entity_lines(page: EntityPage, how_to_see_more: str = "") -> Iterator[Line]:
         yield [f"also called: {shown}" + (f" and {more} more" if more > 0 else "")]
     if entity["same_as"]:
         yield [f"same as: {one_line(entity['same_as'])}"]
+    for line in page.origins:
+        yield [Styled(one_line(line), "dim")]
     yield [f"{_many(entity['mentions'], 'mention')} in {_many(entity['documents'], 'document')}"]
     yield []
     yield from _facts(page)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from pfn_kg.schemas.corrections import AnyCorrection, parse_correction
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import NameRules, Rules
-from pfn_kg.schemas.shuffled_rows import CHUNK_NAME_SCHEMA, Move
+from pfn_kg.schemas.shuffled_rows import CHUNK_NAME_SCHEMA, Link, Move
 from pfn_kg.transforms.corrections.evidence import decode_evidence
 from pfn_kg.transforms.corrections.outcomes import outcomes
 from pfn_kg.transforms.corrections.plan import (
@@ -112,31 +112,46 @@ class FindPlan(beam.PTransform):
 
     Args:
         file: the corrections.
+        links: (chunk, list of `Link`); None if nothing is linked.
     """
 
-    def __init__(self, file: CorrectionFile):
+    def __init__(self, file: CorrectionFile, links: beam.PCollection | None = None):
         super().__init__()
         self._file = file
+        self._links = links
 
     def expand(self, moves: beam.PCollection) -> beam.PCollection:
         """Applies the transform."""
         heirs = moves | "OfReferences" >> beam.Filter(_is_of_references)
+        beside = [beam.pvalue.AsIter(heirs)]
+        if self._links is not None:
+            links = self._links | "LinksOfReferences" >> beam.Filter(_is_of_references)
+            beside.append(beam.pvalue.AsIter(links))
         return (
             moves.pipeline
             | "OnePlan" >> beam.Create([None])
-            | "Plan" >> beam.Map(_plan, self._file, beam.pvalue.AsIter(heirs))
+            | "Plan" >> beam.Map(_plan, self._file, *beside)
         )
 
 
-def _is_of_references(moves: tuple[int, list[Move]]) -> bool:
+def _is_of_references(moves: tuple[int, list[Any]]) -> bool:
     return moves[0] == REFERENCES
 
 
 def _plan(
-    _: object, file: CorrectionFile, moves: Iterable[tuple[int, list[Move]]]
+    _: object,
+    file: CorrectionFile,
+    moves: Iterable[tuple[int, list[Move]]],
+    links: Iterable[tuple[int, list[Link]]] = (),
 ) -> CorrectionPlan:
     by_id = {move.old: move for _, some in moves for move in some}
-    return plan_corrections(file.read(), by_id)
+    linked = {link.old: link for _, some in links for link in some}
+    for old, move in by_id.items():
+        link = linked.get(move.heir)
+        if link is not None:
+            by_id[old] = move._replace(heir=link.heir, type=link.type)
+    of_links = {old: Move(old, of.heir, of.rule, of.type) for old, of in linked.items()}
+    return plan_corrections(file.read(), of_links | by_id)
 
 
 def write_outcomes(

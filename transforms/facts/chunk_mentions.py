@@ -13,10 +13,11 @@ import pyarrow as pa
 from pfn_kg.pfn.inference.cut_words import join_cut_words
 from pfn_kg.schemas.label_schema import EntityType, LabelSchema, NameKind
 from pfn_kg.schemas.rules import NameRules
-from pfn_kg.schemas.shuffled_rows import ID_TYPE, Move
+from pfn_kg.schemas.shuffled_rows import ID_TYPE, Link, Move
 from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments
 from pfn_kg.transforms.facts.corrected_mentions import correct_mentions
+from pfn_kg.transforms.facts.linked_mentions import link_mentions
 from pfn_kg.transforms.facts.resolved_chunk import MentionColumns
 from pfn_kg.transforms.facts.settled_entities import CORRECTIONS, RULE_CODES, settled_entities
 from pfn_kg.transforms.facts.wanted_places import WantedPlaces
@@ -102,6 +103,7 @@ def chunk_mentions(
     wanted: WantedPlaces,
     moves: Mapping[bytes, Move],
     dehyphenate: bool = False,
+    links: Sequence[Sequence[Link]] = (),
     corrections: CorrectionPlan | None = None,
 ) -> ChunkMentions:
     """Gives the mentions of a chunk their ids and their entities.
@@ -115,6 +117,8 @@ def chunk_mentions(
         wanted: the mentions that a relation wants to be places.
         moves: for the id that a name gives by itself, where its mentions go instead.
         dehyphenate: whether words that the end of a line cuts in two are one in names.
+        links: entities that are entries of a catalogue, and then, where a name is of several
+            things, which of them; their types become those of the mentions.
         corrections: what people say of entities; their types become those of the mentions.
     """
     texts = documents.spans(
@@ -147,6 +151,21 @@ def chunk_mentions(
     # An id is what the model says, whatever people and other documents say of it.
     mention_ids = _mention_ids(documents, mentions, type_names)
     mentions = mentions._replace(types=mention_types)
+    by_link = np.full_like(said_by, -1)
+    for some in links:
+        linked = link_mentions(
+            entities,
+            entity_numbers,
+            mentions,
+            document_ids=documents.ids,
+            type_names=type_names,
+            links=some,
+        )
+        entities, entity_numbers = linked.entities, linked.numbers
+        mentions = mentions._replace(types=linked.types)
+        by_link = np.where(linked.rules < 0, by_link, linked.rules)
+    # A short form or another name went with the name that is linked.
+    said_by = np.where(said_by < 0, by_link, said_by)
     applied: Counter[tuple[int, int]] = Counter()
     if corrections is not None:
         corrected = correct_mentions(
@@ -165,6 +184,7 @@ def chunk_mentions(
         mentions = mentions._replace(types=corrected.types)
         is_own = is_own & ~corrected.is_split
     entity_ids = pa.array([entity.id for entity in entities], ID_TYPE)
+    mentioned = {entities[number] for number in np.unique(entity_numbers).tolist()}
     key_entity_numbers = keyed.of_name[names.of_mention]
     table = pa.table(
         {
@@ -190,7 +210,7 @@ def chunk_mentions(
         key_entity_numbers=key_entity_numbers,
         is_own=is_own,
         rules=said_by,
-        given={e: name for e, name in settled.given.items() if e in set(entities)},
+        given={e: name for e, name in settled.given.items() if e in mentioned},
         counts=short.counts + settled.counts,
         applied=applied,
     )

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.schemas.shuffled_rows import CHUNK_NAME_SCHEMA, Move
+from pfn_kg.schemas.shuffled_rows import CHUNK_NAME_SCHEMA, Link, Move
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
 from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.documents.deduplicate import Loser
@@ -76,6 +76,7 @@ def rows_of_chunk(
     options: FactOptions,
     moves: Mapping[bytes, Move] | None = None,
     dehyphenate: bool = False,
+    links: Sequence[Sequence[Link]] = (),
     corrections: CorrectionPlan | None = None,
 ) -> ChunkRows:
     """Turns the rows of one extraction file into rows of the graph.
@@ -89,6 +90,7 @@ def rows_of_chunk(
         options: thresholds and policies.
         moves: for the id that a name gives by itself, where its mentions go instead.
         dehyphenate: whether words that the end of a line cuts in two were read as one.
+        links: as in `pfn_kg.transforms.facts.chunk_mentions.chunk_mentions`.
         corrections: what people say of entities and facts.
     """
     counts: Counter[str] = Counter()
@@ -112,6 +114,7 @@ def rows_of_chunk(
         wanted=_wanted(resolved.triples, labels, label_schema, options),
         moves=moves or {},
         dehyphenate=dehyphenate,
+        links=links,
         corrections=corrections,
     )
     counts.update(mentions.counts)

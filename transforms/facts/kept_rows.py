@@ -62,7 +62,8 @@ class KeptRows:
         Args:
             chunk: its file.
             of_chunk: by name, all that its rows depend on beside its file, the label schema and
-                the options: lists and mappings of what has a telling `repr`, in any order.
+                the options: lists and mappings of what has a telling `repr`, in any order, and
+                tuples of these, in theirs.
             rows: made without corrections.
         """
         content = _spell(_key(chunk, of_chunk), rows)
@@ -75,12 +76,14 @@ def _key(chunk: ChunkFile, of_chunk: Mapping[str, Any]) -> str:
 
 
 def _in_order(value: Any) -> str:
-    """A text that tells values apart, whatever the order of lists and mappings."""
+    """A text that tells values apart, whatever the order of lists and mappings; tuples have one."""
     if isinstance(value, Mapping):
         items = sorted(f"{key!r}: {_in_order(one)}" for key, one in value.items())
         return f"{{{', '.join(items)}}}"
     if isinstance(value, list):
         return f"[{', '.join(sorted(map(_in_order, value)))}]"
+    if type(value) is tuple:
+        return f"({', '.join(map(_in_order, value))})"
     return repr(value)
 
 

@@ -22,13 +22,15 @@ from pfn_kg.transforms.names.short_forms import ShortForms
 
 #: The rule of people's corrections.
 CORRECTIONS = "corrections"
+#: The rules of links.
+CATALOGUE, HOMONYMS = "catalogue", "homonyms"
 _ABBREVIATIONS = "abbreviations"
 #: The rules that make a name one of an entity's, in the order of their codes: those of documents,
-#: those of everybody's knowledge, and those that a `Move` has.
+#: those of everybody's knowledge, those that a `Move` has, and those that a `Link` has.
 RULES = (
     *(*SHORT_FORMS, KNOWN_NAMES, DEMONYMS),
     *("aliases", "fuzzy", _ABBREVIATIONS, "middle_names", "type_votes", "similar_names"),
-    CORRECTIONS,
+    *(CATALOGUE, HOMONYMS, CORRECTIONS),
 )
 #: The code of each rule.
 RULE_CODES = {name: code for code, name in enumerate(RULES)}

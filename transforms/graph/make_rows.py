@@ -11,7 +11,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from pfn_kg.schemas.extraction import JOINED_WORDS, read_counters, with_all_columns
 from pfn_kg.schemas.label_schema import LabelSchema
-from pfn_kg.schemas.shuffled_rows import CHUNK_NAME_SCHEMA, Move
+from pfn_kg.schemas.shuffled_rows import CHUNK_NAME_SCHEMA, Link, Move
 from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.documents.deduplicate import Loser
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
@@ -61,6 +61,8 @@ class MakeRows(beam.PTransform):
         losers: side input: by number of the chunk, the rows that are left out.
         plan: side input: the number of files of each table.
         moves: side input: by number of the chunk, lists of `Move`; None if nothing is merged.
+        links: side input: by number of the chunk, lists of `Link`; None if nothing is linked.
+        splits: the same for names of several things, once they are linked.
         corrections: side input: the plan of corrections; None if there are none.
         kept: where the rows of chunks are kept for later builds, if they are; not those that
             corrections change.
@@ -75,6 +77,8 @@ class MakeRows(beam.PTransform):
         losers: beam.pvalue.AsMultiMap,
         plan: beam.pvalue.AsSingleton,
         moves: beam.pvalue.AsMultiMap | None = None,
+        links: beam.pvalue.AsMultiMap | None = None,
+        splits: beam.pvalue.AsMultiMap | None = None,
         corrections: beam.pvalue.AsSingleton | None = None,
         kept: KeptRows | None = None,
     ):
@@ -83,14 +87,15 @@ class MakeRows(beam.PTransform):
             label_schema, options, graph_rules=rules, kept=None if corrections else kept
         )
         self._beside = (losers, plan) if moves is None else (losers, plan, moves)
-        self._corrections = {} if corrections is None else {"corrections": corrections}
+        named = {"links": links, "splits": splits, "corrections": corrections}
+        self._named = {name: given for name, given in named.items() if given is not None}
 
     def expand(self, chunks: beam.PCollection) -> GraphRows:
         """Applies the transform."""
         tags = [_RowsOfChunk.COUNTS, _RowsOfChunk.MOVED, _RowsOfChunk.RULED]
         tags += [_RowsOfChunk.CLAIMS, _RowsOfChunk.APPLIED, _RowsOfChunk.JUDGED]
         tagged = chunks | "Rows" >> beam.ParDo(
-            self._read, *self._beside, **self._corrections
+            self._read, *self._beside, **self._named
         ).with_outputs(*tags, main="rows")
         # What ParDo with several outputs gives has no types, which the coders of keys need.
         return GraphRows(
@@ -141,11 +146,19 @@ def _same(element: Any) -> Any:
     return element
 
 
-def _of_chunk(losers: Mapping[int, Iterable[list[Loser]]], chunk: ChunkFile) -> list[Loser]:
-    return [loser for group in losers[chunk.number] for loser in group]
+def of_chunk(given: Mapping[int, Iterable[list[Any]]] | None, chunk: ChunkFile) -> list[Any]:
+    """What a side input has for a chunk; nothing if there is no such side input."""
+    return [] if given is None else [one for some in given[chunk.number] for one in some]
 
 
-class _ReadChunk(beam.DoFn):
+def moves_of_chunk(
+    moves: Mapping[int, Iterable[list[Move]]] | None, chunk: ChunkFile
+) -> dict[bytes, Move]:
+    """The moves of a chunk, by the id that a name gives by itself."""
+    return {move.old: move for move in of_chunk(moves, chunk)}
+
+
+class ReadChunk(beam.DoFn):
     """Reads chunks, and holds rows of several chunks.
 
     A subclass's `_cut` turns the held rows into elements.
@@ -163,6 +176,7 @@ class _ReadChunk(beam.DoFn):
         return with_all_columns(rows), counters.get(JOINED_WORDS, 0) > 0
 
     def start_bundle(self) -> None:
+        """Holds nothing yet."""
         self._held = HeldRows()
 
     def _hold(self, tables: Mapping[str, pa.Table], plan: dict[str, int]) -> Iterator[Any]:
@@ -172,6 +186,7 @@ class _ReadChunk(beam.DoFn):
             yield from self._cut(self._held.take())
 
     def finish_bundle(self) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:
+        """Yields what is still held."""
         yield from at_end_of_bundle(self._cut(self._held.take()))
 
     def _cut(self, tables: Mapping[str, pa.Table]) -> Iterator[Any]:
@@ -182,7 +197,7 @@ class _ReadChunk(beam.DoFn):
         return split_rows(rows, shards_of(table, rows, shards), shards)
 
 
-class _NamesOfChunk(_ReadChunk):
+class _NamesOfChunk(ReadChunk):
     """Yields the names of chunks' entities, by part of their ids."""
 
     def process(
@@ -191,7 +206,7 @@ class _NamesOfChunk(_ReadChunk):
         rows, dehyphenate = self._read(chunk, NAME_COLUMNS)
         names = names_of_chunk(
             rows,
-            losers=_of_chunk(losers, chunk),
+            losers=of_chunk(losers, chunk),
             label_schema=self._label_schema,
             options=self._options,
             dehyphenate=dehyphenate,
@@ -207,7 +222,7 @@ class _NamesOfChunk(_ReadChunk):
                 yield number, encode(part)
 
 
-class _RowsOfChunk(_ReadChunk):
+class _RowsOfChunk(ReadChunk):
     """Turns chunks into rows, keyed by table and number of the file.
 
     The output `counts` has the counts of each chunk, `moved` the votes for redirects, and
@@ -236,15 +251,19 @@ class _RowsOfChunk(_ReadChunk):
         losers: Mapping[int, Iterable[list[Loser]]],
         plan: dict[str, int],
         moves: Mapping[int, Iterable[list[Move]]] | None = None,
+        links: Mapping[int, Iterable[list[Link]]] | None = None,
+        splits: Mapping[int, Iterable[list[Link]]] | None = None,
         corrections: CorrectionPlan | None = None,
     ) -> Iterator[tuple[Shard, ShuffledRows] | beam.pvalue.TaggedOutput]:
+        layers = (of_chunk(layer, chunk) for layer in (links, splits) if layer is not None)
         # All that the rows depend on beside the file; what is kept of a chunk goes by this too.
-        groups = () if moves is None else moves[chunk.number]
-        of_chunk: dict[str, Any] = {
-            "losers": _of_chunk(losers, chunk),
-            "moves": {move.old: move for group in groups for move in group},
+        beside: dict[str, Any] = {
+            "losers": of_chunk(losers, chunk),
+            "moves": moves_of_chunk(moves, chunk),
+            # One layer goes after the other, and one without any changes nothing.
+            "links": tuple(layer for layer in layers if layer),
         }
-        made = None if self._kept is None else self._kept.find(chunk, of_chunk)
+        made = None if self._kept is None else self._kept.find(chunk, beside)
         if made is None:
             rows, dehyphenate = self._read(chunk)
             made = rows_of_chunk(
@@ -254,10 +273,10 @@ class _RowsOfChunk(_ReadChunk):
                 options=self._options,
                 dehyphenate=dehyphenate,
                 corrections=corrections,
-                **of_chunk,
+                **beside,
             )
             if self._kept is not None:
-                self._kept.keep(chunk, of_chunk, made)
+                self._kept.keep(chunk, beside, made)
         yield from self._hold(made.tables, plan)
         if made.applied:
             yield beam.pvalue.TaggedOutput(self.APPLIED, dict(made.applied))

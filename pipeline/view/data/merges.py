@@ -12,6 +12,7 @@ from pfn_kg.pipeline.snapshots import ALIASES_FILE
 from pfn_kg.pipeline.view.data.store import Store
 from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.rules import NameRules
+from pfn_kg.transforms.facts.settled_entities import CATALOGUE
 from pfn_kg.transforms.names.canonical_names import canonical_name
 from pfn_kg.transforms.names.entity_keys import EntityKeys
 from pfn_kg.transforms.names.known_names import DEMONYMS, KNOWN_NAMES
@@ -70,6 +71,8 @@ class MergeReasons:
             return "It is the adjective or the people of this place."
         if KNOWN_NAMES in rules:
             return "It is known as another name of the same thing."
+        if CATALOGUE in rules:
+            return "The catalogue has the two names for one thing."
         form = form_of(text, key, self._names)
         if form.word and len(self._key.split()) > 1:
             long = form_of(row["name"], self._key, self._names)

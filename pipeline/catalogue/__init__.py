@@ -1,0 +1,1 @@
+"""Catalogues of things that have IRIs, from the forms in which people have them."""

@@ -1,0 +1,1 @@
+"""Entities of a graph and the entries of a catalogue that they are."""

@@ -15,7 +15,7 @@ import argparse
 import json
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +29,7 @@ from pfn_kg.pipeline.finished_run import read_finished
 from pfn_kg.pipeline.gold_extractions import write_gold_run
 from pfn_kg.pipeline.graph_evaluation import document_ids, linked_mentions
 from pfn_kg.schemas.build_options import BuildOptions
-from pfn_kg.transforms.facts.entity_rows import fact_hash, lowest_names
+from pfn_kg.transforms.facts.entity_rows import document_hashes, fact_hash, lowest_names
 from pfn_kg.transforms.merging.name_vectors import vectors_of
 from pfn_kg.transforms.merging.similar_names import Described, Evidence, evidence
 from pfn_kg.transforms.merging.vector_blocks import TABLES, near_pairs, signatures
@@ -75,7 +75,7 @@ def judged_pairs(gold_file: str, links_file: str, folder: str) -> list[Judged]:
     identity = {
         entity: min(v.items(), key=lambda i: (-i[1], i[0]))[0] for entity, v in votes.items()
     }
-    entities = described(rows["entities"], rows["relations"], EntityKeys.of(schema, options.names))
+    entities = described(rows, EntityKeys.of(schema, options.names))
     judged = []
     for one, other in candidates(entities):
         said = evidence(one, other)
@@ -85,11 +85,13 @@ def judged_pairs(gold_file: str, links_file: str, folder: str) -> list[Judged]:
     return judged
 
 
-def described(
-    entities: Sequence[dict[str, Any]], relations: Sequence[dict[str, Any]], keys: EntityKeys
-) -> list[Described]:
+def described(rows: Mapping[str, Sequence[dict[str, Any]]], keys: EntityKeys) -> list[Described]:
     """The entities of a graph as `pfn_kg.transforms.merging.similar_name_heirs` describes them."""
+    entities, relations = rows["entities"], rows["relations"]
     names = {row["entity_id"]: row for row in entities}
+    documents: dict[str, set[str]] = defaultdict(set)
+    for mention in rows["mentions"]:
+        documents[mention["entity_id"]].add(mention["document_id"])
     facts: dict[str, set[bytes]] = defaultdict(set)
     partners: dict[str, set[str]] = defaultdict(set)
     for row in relations:
@@ -109,8 +111,9 @@ def described(
             row["mentions"],
             vector.tobytes(),
             context.tobytes() if text else b"",
-            frozenset(sorted(facts[row["entity_id"]])),
-            frozenset(keys.key(name, None) for name in partners[row["entity_id"]]),
+            frozenset(sorted(facts[row["entity_id"]])[:64]),
+            frozenset(keys.key(name, None) for name in lowest_names(partners[row["entity_id"]])),
+            frozenset(document_hashes(documents[row["entity_id"]])),
         )
         for row, text, vector, context in zip(found, texts, vectors, contexts, strict=True)
     ]

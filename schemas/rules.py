@@ -145,8 +145,8 @@ class NameRules(Options):
     )
     similar_names: bool = option(
         False,
-        "resolve names that an encoder and the graph take for one thing, such as Bombay and "
-        "Mumbai, and list doubtful pairs for people to decide",
+        "resolve names that an encoder, letters and the graph take for one thing with hardly a "
+        "doubt, and list doubtful pairs for people to decide",
         group=NAMES,
         negatable=True,
     )

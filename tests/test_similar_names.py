@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from helpers.extraction_folders import Doc, write_folder
 from helpers.output_folders import graph_files, table_rows
 from pfn_kg.pipeline.build_phase import run_build
+from pfn_kg.pipeline.correction_files import read_corrections
 from pfn_kg.schemas.build_options import BuildOptions
+from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import NameRules
 from pfn_kg.transforms.merging.doubtful_names import DOUBTFUL_FILE, DoubtfulName, write_doubtful
@@ -33,10 +35,12 @@ SCHEMA = LabelSchema.from_dict(
 KEYS = EntityKeys.of(SCHEMA, NameRules(similar_names=True))
 
 
-def entity(name, facts=b"", partners=(), vector=b"\x01\x02", context=b"", type_="ORG"):
+def entity(name, facts=b"", partners=(), vector=b"\x01\x02", context=b"", type_="ORG", seen_in=b""):
     facts = frozenset(bytes([fact]) for fact in facts)
     partners = frozenset(partners)
-    return Described(name.encode(), type_, name, name, 1, vector, context, facts, partners)
+    return Described(
+        name.encode(), type_, name, name, 1, vector, context, facts, partners, frozenset(seen_in)
+    )
 
 
 ENTITIES = st.builds(
@@ -47,6 +51,7 @@ ENTITIES = st.builds(
     st.sampled_from([b"\x01\x02", b"\x02\x01", b"\xff\x01", b"\x00\x00"]),
     st.sampled_from([b"", b"\x01\x01", b"\x01\xff"]),
     st.sampled_from(["ORG", "MISC"]),
+    st.sets(st.sampled_from([b"d", b"e"])),
 )
 
 
@@ -69,9 +74,9 @@ def test_numbers_and_facts_between_two_names_rule_them_out():
     assert 0 < said.letters < 1
 
 
-def test_alike_names_with_alike_neighbours_score_higher():
-    least = Evidence(0.5, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-    best = Evidence(1.0, 1.0, 1.0, 0.8, 0.8, 0.0, 1.0)
+def test_alike_names_score_higher():
+    least = Evidence(0.5, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
+    best = Evidence(1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
     assert score(least) < DOUBTFUL < JOINED < score(best)
 
 
@@ -85,6 +90,7 @@ ROWS = [
         "chunk": chunk,
         "facts": facts,
         "partners": partners,
+        "seen_in": [f"{chunk}".encode()],
     }
     for id_, name, rule, mentions, chunk, facts, partners in (
         (b"1", "Grimsby Trawlers", None, 2, 0, [b"f"], ["Hull"]),
@@ -109,25 +115,31 @@ def test_entities_are_described_alike_in_any_order(rows):
     )
     assert trawlers.facts == {b"f", b"g"}
     assert trawlers.partners == {"hull", "ada cook"}
+    assert trawlers.seen_in == {b"0", b"1"}
     assert len(trawlers.vector) == len(trawlers.context) > 0
     assert (nokia.context, nokia.partners) == (b"", frozenset())
 
 
-def doc(id_, name, other="Hull Shipping Company", person="Ada Cook"):
-    text = f"{person} works for {name} and {other}."
-    mentions = (name, "ORG", 0.9), (other, "ORG", 0.9), (person, "PER", 0.9)
-    triples = tuple((person, "employer", o, 0.9) for o in (name, other))
-    return Doc(id_, text, mentions, triples)
+OFTEN, SELDOM = "Grimsby Trawlers Association", "Grimsby Trawlers Associations"
 
 
-# Two spellings whose neighbours are the same, and a stranger.
+def doc(id_, *names, person=None):
+    text = "".join(f"{name} met. " for name in names) + (f"{person} came." if person else "")
+    mentions = tuple((name, "ORG", 0.9) for name in names)
+    if person is None:
+        return Doc(id_, text, mentions)
+    triples = tuple((person, "employer", name, 0.9) for name in names)
+    return Doc(id_, text, (*mentions, (person, "PER", 0.9)), triples)
+
+
+# Two spellings of one name, two names that are alike, and strangers.
 DOCS = [
-    doc("a", "Grimsby Trawlers Association"),
-    doc("b", "Grimsby Trawler Associations"),
-    doc("c", "Grimsby Trawlers Association"),
-    doc("d", "Institute of Astronomy", "Lunar Observatory", "Ivan Petrov"),
+    doc("a", SELDOM, OFTEN),
+    doc("b", OFTEN, "Hull Shipping Company"),
+    doc("c", "Lunar Observatory Hull", "Lunar Observatory of Hull", person="Ivan Petrov"),
+    doc("d", "Institute of Astronomy", person="Ada Cook"),
 ]
-PAIR = {("Grimsby Trawlers Association", "ORG"), ("Grimsby Trawler Associations", "ORG")}
+PAIR = {(OFTEN, "ORG"), (SELDOM, "ORG")}
 
 
 def built(folder, docs=DOCS, beam=(), chunk_documents=2, reverse=False, similar=True, **options):
@@ -145,13 +157,17 @@ def doubtful(folder):
 def test_similar_names_are_one_whoever_runs_it_and_can_be_undone(tmp_path):
     found, counts = built(tmp_path / "on")
     [kept] = PAIR & set(found)
-    assert kept == ("Grimsby Trawlers Association", "ORG")
-    assert found[kept]["joined_by"] == [
-        {"name": "Grimsby Trawler Associations", "type": "ORG", "rule": "similar_names"}
-    ]
+    assert kept == (OFTEN, "ORG")
+    assert found[kept]["joined_by"] == [{"name": SELDOM, "type": "ORG", "rule": "similar_names"}]
     assert counts["merged.similar_names"] == 1
     assert ("Institute of Astronomy", "ORG") in found
     assert len(table_rows(tmp_path / "on", "redirects")) == 1
+    [asked] = doubtful(tmp_path / "on")
+    assert {asked["name"], asked["other_name"]} == {
+        "Lunar Observatory Hull",
+        "Lunar Observatory of Hull",
+    }
+    assert counts["similar_names_doubtful"] == 1
     built(tmp_path / "beam", beam=["--runner=FnApiRunner"])
     assert graph_files(tmp_path / "beam") == graph_files(tmp_path / "on")
     again, _ = built(tmp_path / "again", chunk_documents=1, reverse=True)
@@ -178,7 +194,7 @@ def test_corrections_win(tmp_path):
 
 
 def test_the_list_for_people_is_one_of_corrections(tmp_path):
-    said = Evidence(0.9, 0.8, 0.1, 0.0, 0.5, 1.0, 1.0)
+    said = Evidence(0.9, 0.8, 0.1, 0.0, 0.5, 1.0, 1.0, 0.0, 1.0)
     often = entity("mumbai")._replace(count=5)
     pair = DoubtfulName.of(0.61, often, entity("bombay"), said)
     weaker = DoubtfulName.of(0.4, entity("x"), entity("y"), said)
@@ -191,6 +207,13 @@ def test_the_list_for_people_is_one_of_corrections(tmp_path):
         "other_name": "mumbai",
         "other_type": "ORG",
         "note": "score 0.610: names 0.90, contexts 0.80, letters 0.10, facts 0.00, partners 0.50, "
-        "contradiction 1.00",
+        "contradiction 1.00, together 1.00, unknown 0.00",
     }
     assert second["note"].startswith("score 0.400")
+    # No verdict is taken for granted, and a verdict makes a row a correction.
+    path = tmp_path / DOUBTFUL_FILE
+    with pytest.raises(ConfigurationError, match="row 1: 'undecided' is not one of"):
+        read_corrections(str(path))
+    decided = path.read_text(encoding="utf-8").replace("undecided", "merge", 1)
+    path.write_text(decided.replace("undecided", "keep_apart"), encoding="utf-8")
+    assert [c.kind for c in read_corrections(str(path))] == ["merge", "keep_apart"]

@@ -83,6 +83,25 @@ def partner_names(relations: pa.Table, names: pa.Table) -> dict[bytes, list[str]
     return {id_: lowest_names(of_entity) for id_, of_entity in partners.items()}
 
 
+def lowest_documents(mentions: pa.Table) -> dict[bytes, list[bytes]]:
+    """The lowest hashes of the documents that mention each entity, as many as of facts.
+
+    Args:
+        mentions: rows of `mentions`, with ids as bytes.
+    """
+    found: dict[bytes, set[str]] = {}
+    columns = (mentions[column].to_pylist() for column in ("entity_id", "document_id"))
+    for entity, document in zip(*columns, strict=True):
+        found.setdefault(entity, set()).add(document)
+    return {id_: document_hashes(documents) for id_, documents in found.items()}
+
+
+def document_hashes(documents: Iterable[str]) -> list[bytes]:
+    """So many hashes of documents as are kept of one entity: the lowest, in order."""
+    hashes = {blake2b(d.encode(), digest_size=FACT_BYTES).digest() for d in documents}
+    return sorted(hashes)[:_FACTS]
+
+
 def lowest_names(names: Iterable[str]) -> list[str]:
     """So many of the names as are kept of one entity: those with the lowest hashes, in order."""
     by_hash = sorted({(blake2b(n.encode(), digest_size=FACT_BYTES).digest(), n) for n in names})

@@ -57,8 +57,10 @@ _DESCRIBED_SCHEMA = pa.schema(
         "context": pa.binary(),
         "facts": pa.list_(pa.binary(FACT_BYTES)),
         "partners": pa.list_(pa.string()),
+        "seen_in": pa.list_(pa.binary(FACT_BYTES)),
     }
 )
+_SETS = ("facts", "partners", "seen_in")
 _POINT_SCHEMA = pa.schema({"id": ID_TYPE, "signature": pa.uint32(), "vector": pa.binary()})
 
 
@@ -117,7 +119,8 @@ class SimilarNameHeirs(beam.PTransform):
         heirs, of_heirs = (alike, links) | "Heirs" >> HeirsOfPairs(
             SIMILAR_NAMES, plan, self._options.apart.others
         )
-        counts = (near[_Near.COUNTS], scored[_Score.COUNTS], of_heirs) | "Counts" >> beam.Flatten()
+        of_pairs = of_heirs | "CountPairs" >> beam.Map(_without_moves)
+        counts = (near[_Near.COUNTS], scored[_Score.COUNTS], of_pairs) | "Counts" >> beam.Flatten()
         return heirs, scored[_Score.DOUBTFUL], counts
 
 
@@ -127,6 +130,11 @@ def _typed() -> beam.PTransform:
 
 def _same(element: Any) -> Any:
     return element
+
+
+def _without_moves(counts: Mapping[str, int]) -> dict[str, int]:
+    # An heir may yet give way to another rule: who makes the moves counts them.
+    return {name: number for name, number in counts.items() if not name.startswith("merged.")}
 
 
 def _parts(group: tuple[int, bytes]) -> Iterator[tuple[int, bytes]]:
@@ -152,9 +160,8 @@ class _Describe(beam.DoFn):
         entities = describe(rows, self._keys)
         if not entities:
             return
-        columns = [[entity[number] for entity in entities] for number in range(len(entities[0]))]
-        arrays = [pa.array(c, f.type) for c, f in zip(columns, _DESCRIBED_SCHEMA, strict=True)]
-        table = pa.table(arrays, schema=_DESCRIBED_SCHEMA)
+        rows = [e._asdict() | {name: sorted(getattr(e, name)) for name in _SETS} for e in entities]
+        table = pa.Table.from_pylist(rows, _DESCRIBED_SCHEMA)
         yield from by_shard(table, "id", plan[SIZE_TABLE])
         sides = signatures(_stacked([entity.vector for entity in entities]))
         for number in range(TABLES):
@@ -175,6 +182,7 @@ def describe(rows: Iterable[Mapping[str, Any]], keys: EntityKeys) -> list[Descri
     spelt: dict[tuple[bytes, str], Counter[str]] = {}
     facts: dict[bytes, set[bytes]] = {}
     partners: dict[bytes, set[str]] = {}
+    seen_in: dict[bytes, set[bytes]] = {}
     for row in rows:
         # Names that corrections speak of are in no chunk.
         if row["chunk"] < 0:
@@ -184,6 +192,7 @@ def describe(rows: Iterable[Mapping[str, Any]], keys: EntityKeys) -> list[Descri
             spelt.setdefault((id_, row["type"]), Counter())[row["name"]] += row["mentions"]
         facts.setdefault(id_, set()).update(row["facts"] or ())
         partners.setdefault(id_, set()).update(row["partners"] or ())
+        seen_in.setdefault(id_, set()).update(row["seen_in"] or ())
     named = [
         (id_, type_, *min(names.items(), key=lambda item: (-item[1], -len(item[0]), item[0])))
         for (id_, type_), names in sorted(spelt.items())
@@ -201,6 +210,7 @@ def describe(rows: Iterable[Mapping[str, Any]], keys: EntityKeys) -> list[Descri
             vectors[len(named) + number].tobytes() if contexts[number] else b"",
             frozenset(sorted(facts[id_])[:_FACTS]),
             frozenset(keys.key(partner, None) for partner in lowest_names(partners[id_])),
+            frozenset(sorted(seen_in[id_])[:_FACTS]),
         )
         for number, (id_, type_, name, count) in enumerate(named)
     ]
@@ -284,5 +294,5 @@ class _Score(beam.DoFn):
 
 def _described(table: pa.Table) -> Iterator[Described]:
     columns = (table[name].to_pylist() for name in _DESCRIBED_SCHEMA.names)
-    for *rest, facts, partners in zip(*columns, strict=True):
-        yield Described(*rest, frozenset(facts), frozenset(partners))
+    for *rest, facts, partners, seen_in in zip(*columns, strict=True):
+        yield Described(*rest, frozenset(facts), frozenset(partners), frozenset(seen_in))

@@ -46,6 +46,7 @@ from pfn_kg.transforms.linking.occurrences import (
     ReferenceOccurrences,
 )
 from pfn_kg.transforms.linking.split_homonyms import HomonymOptions, SplitHomonyms
+from pfn_kg.transforms.merging.doubtful_names import MOST_DOUBTFUL, write_doubtful
 from pfn_kg.transforms.merging.merge_entities import MergeEntities, MergeOptions
 from pfn_kg.transforms.merging.redirects import FindRedirects
 from pfn_kg.transforms.plumbing.files import join, replace
@@ -138,6 +139,12 @@ class BuildGraph(beam.PTransform):
             beside["moves"] = beam.pvalue.AsMultiMap(merged.moves)
             canonical = merged.names
             counts.append(merged.counts)
+            if merged.doubtful is not None:
+                counts.append(
+                    merged.doubtful
+                    | "LikeliestDoubtful" >> beam.combiners.Top.Of(MOST_DOUBTFUL)
+                    | "WriteDoubtful" >> beam.Map(write_doubtful, self._folder)
+                )
         links = None
         if self._linking is not None:
             linked = self._link(chunks, self._linking, beside, canonical)

@@ -143,6 +143,13 @@ class NameRules(Options):
         group=NAMES,
         negatable=True,
     )
+    similar_names: bool = option(
+        False,
+        "resolve names that an encoder, letters and the graph take for one thing with hardly a "
+        "doubt, and list doubtful pairs for people to decide",
+        group=NAMES,
+        negatable=True,
+    )
 
 
 class NearNameOptions(Options):

@@ -83,9 +83,16 @@ NAME_SCHEMA = pa.schema(
 FACT_BYTES = 8
 
 #: NAME_SCHEMA with the number of the chunk that the name occurs in, and with the lowest hashes of
-#: the entity's facts there: in one row of the entity, null in the others.
-CHUNK_NAME_SCHEMA = NAME_SCHEMA.append(pa.field("chunk", pa.int64())).append(
-    pa.field("facts", pa.list_(pa.binary(FACT_BYTES)))
+#: the entity's facts there, names of its neighbours and the lowest hashes of its documents, where a
+#: rule asks for them.
+CHUNK_NAME_SCHEMA = pa.schema(
+    [
+        *NAME_SCHEMA,
+        pa.field("chunk", pa.int64()),
+        pa.field("facts", pa.list_(pa.binary(FACT_BYTES))),
+        pa.field("partners", pa.list_(pa.string())),
+        pa.field("seen_in", pa.list_(pa.binary(FACT_BYTES))),
+    ]
 )
 
 #: One row for each relation and document: the document's best triple for the relation, and the

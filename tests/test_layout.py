@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "transforms.tables": SCHEMAS | PLUMBING,
     "transforms.corrections": SCHEMAS | CORRECTIONS,
     "transforms.facts": SCHEMAS | SCORES | {"pfn.inference"} | FACTS,
-    "transforms.merging": SCHEMAS | MERGING,
+    "transforms.merging": SCHEMAS | {"pfn.inference"} | MERGING,
     "transforms.graph": SCHEMAS | MERGING,
     "transforms.linking": SCHEMAS | LINKING,
     "sinks": SCHEMAS,

@@ -15,7 +15,7 @@ from helpers.examples import examples
 from pfn_kg.transforms.merging.capped_blocks import CappedBlocks
 from pfn_kg.transforms.merging.clusters import Candidate, Pair, cluster
 from pfn_kg.transforms.merging.components import ROUNDS, components_of, links_of
-from pfn_kg.transforms.merging.near_name_heirs import _Cluster
+from pfn_kg.transforms.merging.heirs_of_pairs import _Cluster
 from pfn_kg.transforms.merging.near_names import (
     BLOCK_NAMES,
     BLOCK_SCHEMA,
@@ -220,7 +220,7 @@ def test_of_a_pair_that_comes_more_than_once_the_greatest_similarity_counts():
         found = eager(
             lambda groups: (
                 groups
-                | beam.ParDo(_Cluster(), {"entities": 1}).with_outputs(
+                | beam.ParDo(_Cluster("fuzzy", {}), {"entities": 1}).with_outputs(
                     _Cluster.COUNTS, main="heirs"
                 )
             ),

@@ -29,7 +29,13 @@ from pfn_kg.transforms.facts.chunk_documents import ChunkDocuments
 from pfn_kg.transforms.facts.chunk_mentions import ChunkMentions, chunk_mentions
 from pfn_kg.transforms.facts.corrected_triples import TripleCorrections
 from pfn_kg.transforms.facts.document_rules import DocumentRules, Spans, TripleColumns, decide
-from pfn_kg.transforms.facts.entity_rows import lowest_facts, moved_rows, name_rows
+from pfn_kg.transforms.facts.entity_rows import (
+    lowest_documents,
+    lowest_facts,
+    moved_rows,
+    name_rows,
+    partner_names,
+)
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.facts.judged_rows import Judged, judged_rows
 from pfn_kg.transforms.facts.nearest import is_nearest
@@ -188,18 +194,27 @@ def names_of_chunk(
         options=options._replace(sentences=False),
         dehyphenate=dehyphenate,
     )
-    names = rows.tables["entities"]
-    names = names.filter(pc.equal(names["kind"], "entity"))
+    every = rows.tables["entities"]
+    names = every.filter(pc.equal(every["kind"], "entity"))
     facts: dict[bytes, list[bytes]] = {}
-    if options.names.middle_names or options.names.type_votes:
-        facts = lowest_facts(rows.tables["relations"])
-    return names.append_column(
-        CHUNK_NAME_SCHEMA.field("facts"),
-        pa.array(
-            [facts.get(id_) for id_ in names["entity_id"].to_pylist()],
-            CHUNK_NAME_SCHEMA.field("facts").type,
-        ),
-    )
+    partners: dict[bytes, list[str]] = {}
+    seen_in: dict[bytes, list[bytes]] = {}
+    rules, relations = options.names, rows.tables["relations"]
+    if rules.middle_names or rules.type_votes or rules.similar_names:
+        facts = lowest_facts(relations)
+    if rules.similar_names:
+        partners = partner_names(relations, every)
+        seen_in = lowest_documents(rows.tables["mentions"])
+    ids = names["entity_id"].to_pylist()
+    for column, found in (
+        ("facts", facts),
+        ("partners", partners),
+        ("seen_in", seen_in),
+    ):
+        field = CHUNK_NAME_SCHEMA.field(column)
+        values = pa.array([found.get(id_) for id_ in ids], field.type)
+        names = names.append_column(field, values)
+    return names
 
 
 def _wanted(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -15,6 +15,8 @@ from pfn_kg.transforms.facts.settled_entities import RULES
 
 # Facts of an entity in a chunk that travel.
 _FACTS = 64
+# Likewise of its neighbours' names: a text of them is read by an encoder.
+_PARTNERS = 12
 
 
 def name_rows(mentions: ChunkMentions) -> pa.Table:
@@ -49,9 +51,61 @@ def lowest_facts(relations: pa.Table) -> dict[bytes, list[bytes]]:
     columns = (relations[name].to_pylist() for name in ("subject_id", "predicate", "object_id"))
     for subject, predicate, object_ in zip(*columns, strict=True):
         for end, other, direction in ((subject, object_, b">"), (object_, subject, b"<")):
-            said = predicate.encode() + direction + other
-            facts.setdefault(end, set()).add(blake2b(said, digest_size=FACT_BYTES).digest())
+            facts.setdefault(end, set()).add(fact_hash(predicate, direction, other))
     return {id_: sorted(of_entity)[:_FACTS] for id_, of_entity in facts.items()}
+
+
+def fact_hash(predicate: str, direction: bytes, other: bytes) -> bytes:
+    """What a fact is compared by: its relation, `>` from subject or `<` from object, other end."""
+    said = predicate.encode() + direction + other
+    return blake2b(said, digest_size=FACT_BYTES).digest()
+
+
+def partner_names(relations: pa.Table, names: pa.Table) -> dict[bytes, list[str]]:
+    """The names of some neighbours of each entity in the graph, values among them.
+
+    Args:
+        relations: rows of SUPPORT_SCHEMA.
+        names: rows of NAME_SCHEMA, of which an entity's first in order stands for it.
+    """
+    name_of: dict[bytes, str] = {}
+    told = (names[column].to_pylist() for column in ("entity_id", "name", "value", "rule"))
+    for id_, name, value, rule in zip(*told, strict=True):
+        text = name or value
+        if rule is None and text:
+            name_of[id_] = min(name_of.get(id_, text), text)
+    partners: dict[bytes, set[str]] = {}
+    ends = (relations[column].to_pylist() for column in ("subject_id", "object_id"))
+    for subject, object_ in zip(*ends, strict=True):
+        for end, other in ((subject, object_), (object_, subject)):
+            if other in name_of:
+                partners.setdefault(end, set()).add(name_of[other])
+    return {id_: lowest_names(of_entity) for id_, of_entity in partners.items()}
+
+
+def lowest_documents(mentions: pa.Table) -> dict[bytes, list[bytes]]:
+    """The lowest hashes of the documents that mention each entity, as many as of facts.
+
+    Args:
+        mentions: rows of `mentions`, with ids as bytes.
+    """
+    found: dict[bytes, set[str]] = {}
+    columns = (mentions[column].to_pylist() for column in ("entity_id", "document_id"))
+    for entity, document in zip(*columns, strict=True):
+        found.setdefault(entity, set()).add(document)
+    return {id_: document_hashes(documents) for id_, documents in found.items()}
+
+
+def document_hashes(documents: Iterable[str]) -> list[bytes]:
+    """So many hashes of documents as are kept of one entity: the lowest, in order."""
+    hashes = {blake2b(d.encode(), digest_size=FACT_BYTES).digest() for d in documents}
+    return sorted(hashes)[:_FACTS]
+
+
+def lowest_names(names: Iterable[str]) -> list[str]:
+    """So many of the names as are kept of one entity: those with the lowest hashes, in order."""
+    by_hash = sorted({(blake2b(n.encode(), digest_size=FACT_BYTES).digest(), n) for n in names})
+    return [name for _, name in by_hash[:_PARTNERS]]
 
 
 def moved_rows(mentions: ChunkMentions) -> pa.Table:

@@ -29,7 +29,7 @@ _ABBREVIATIONS = "abbreviations"
 #: those of everybody's knowledge, those that a `Move` has, and those that a `Link` has.
 RULES = (
     *(*SHORT_FORMS, KNOWN_NAMES, DEMONYMS),
-    *("aliases", "fuzzy", _ABBREVIATIONS, "middle_names", "type_votes"),
+    *("aliases", "fuzzy", _ABBREVIATIONS, "middle_names", "type_votes", "similar_names"),
     *(CATALOGUE, HOMONYMS, CORRECTIONS),
 )
 #: The code of each rule.

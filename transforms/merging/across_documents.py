@@ -1,15 +1,17 @@
-"""Entities that are one by what several documents say: abbreviations, votes on types, middle names.
+"""Entities that are one by what several documents say: short forms, types, names alike.
 
 ```
 names of chunks -> short forms that a document defines -> by short form, with its own names --.
 names of chunks -> by block -> type votes, middle names --------------------------------------+
+names of chunks -> SimilarNameHeirs -> heirs ------------------------------------------------+
 moves by alias table and near names --------------------------------------------------------. |
                                   claims by both ends -> at each id, the claims that give way -+
 claims without those that gave way, with the chunks of the names -> moves by chunk
 ```
 
 An id takes part in the claims of one rule alone, so that no move leads to an id that moves itself.
-Alias table and near names go first, then abbreviations, middle names and votes.
+Alias table and near names go first, then abbreviations, middle names, votes and
+similar names.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ from pfn_kg.transforms.merging.name_blocks import (
     middle_names,
     type_votes,
 )
+from pfn_kg.transforms.merging.similar_name_heirs import SimilarNameHeirs
+from pfn_kg.transforms.merging.similar_names import SIMILAR_NAMES
 from pfn_kg.transforms.names.entity_keys import EntityKeys
 from pfn_kg.transforms.names.short_forms import form_of
 from pfn_kg.transforms.plumbing.ids import from_arrow, shard_of
@@ -42,7 +46,7 @@ from pfn_kg.transforms.plumbing.shards import decode, decode_all, encode, split
 #: The rule of this module beside those of `pfn_kg.transforms.merging.name_blocks`.
 ABBREVIATIONS = "abbreviations"
 # The first goes before the others.
-_PRIORITY = ("", ABBREVIATIONS, MIDDLE_NAMES, TYPE_VOTES)
+_PRIORITY = ("", ABBREVIATIONS, MIDDLE_NAMES, TYPE_VOTES, SIMILAR_NAMES)
 
 _CLAIM_SCHEMA = pa.schema(
     {"old": ID_TYPE, "heir": ID_TYPE, "rule": pa.string(), "type": pa.string()}
@@ -62,9 +66,10 @@ _BLOCK_SCHEMA = pa.schema(
 
 
 class AcrossDocuments(beam.PTransform):
-    """From (part of the ids, CHUNK_NAME_SCHEMA as Arrow IPC bytes) to moves and counts.
+    """From (part of the ids, CHUNK_NAME_SCHEMA as Arrow IPC bytes) to moves, pairs and counts.
 
-    Moves are (chunk, list of `Move`).
+    Moves are (chunk, list of `Move`), pairs are `DoubtfulName`, or None if similar names are not
+    compared.
 
     Args:
         options: which rules are on, and what is never made one.
@@ -81,7 +86,9 @@ class AcrossDocuments(beam.PTransform):
         self._plan = plan
         self._taken = taken
 
-    def expand(self, names: beam.PCollection) -> tuple[beam.PCollection, beam.PCollection]:
+    def expand(
+        self, names: beam.PCollection
+    ) -> tuple[beam.PCollection, beam.PCollection | None, beam.PCollection]:
         """Applies the transform."""
         options, plan = self._options, self._plan
         definitions = names | "Definitions" >> beam.FlatMap(
@@ -104,7 +111,17 @@ class AcrossDocuments(beam.PTransform):
         of_blocks = by_block["claims"] | "ClaimTypes" >> beam.Map(_same).with_output_types(
             tuple[int, bytes]
         )
-        claims = (by_short, of_blocks) | "Claims" >> beam.Flatten()
+        counts, doubtful = [by_block[_Compare.COUNTS]], None
+        said = [by_short, of_blocks]
+        if options.keys.rules.similar_names:
+            heirs, doubtful, of_similar = names | "SimilarNames" >> SimilarNameHeirs(options, plan)
+            said.append(
+                heirs
+                | "SimilarClaims"
+                >> beam.FlatMap(_claims_of_heirs, plan).with_output_types(tuple[int, bytes])
+            )
+            counts.append(of_similar)
+        claims = said | "Claims" >> beam.Flatten()
         at_heirs = claims | "ByHeir" >> beam.FlatMap(_by_heir, plan).with_output_types(
             tuple[int, bytes]
         )
@@ -120,12 +137,19 @@ class AcrossDocuments(beam.PTransform):
             | "Moves" >> beam.ParDo(_Moves()).with_outputs(_Moves.COUNTS, main="moves")
         )
         moves = held["moves"] | "MoveTypes" >> beam.Map(_same).with_output_types(tuple[int, Any])
-        counts = (by_block[_Compare.COUNTS], held[_Moves.COUNTS]) | "Counts" >> beam.Flatten()
-        return moves, counts
+        counts.append(held[_Moves.COUNTS])
+        return moves, doubtful, counts | "Counts" >> beam.Flatten()
 
 
 def _same(element: Any) -> Any:
     return element
+
+
+def _claims_of_heirs(
+    group: tuple[int, bytes], plan: Mapping[str, int]
+) -> Iterator[tuple[int, bytes]]:
+    claims = {(old, heir, SIMILAR_NAMES, None) for old, heir in links_of([group[1]])}
+    yield from _by("old", _table(claims, _CLAIM_SCHEMA), plan)
 
 
 def _chunks(part: int, names: bytes) -> tuple[int, bytes]:

@@ -35,11 +35,14 @@ class Merged(NamedTuple):
         moves: (chunk, list of `pfn_kg.schemas.shuffled_rows.Move`).
         names: rows of NAME_SCHEMA that the alias table gives, as ((`entities`, shard), bytes).
         counts: dictionaries.
+        doubtful: `pfn_kg.transforms.merging.doubtful_names.DoubtfulName`; None if similar names are
+            not compared.
     """
 
     moves: beam.PCollection
     names: beam.PCollection
     counts: beam.PCollection
+    doubtful: beam.PCollection | None = None
 
 
 class MergeEntities(beam.PTransform):
@@ -100,15 +103,19 @@ class MergeEntities(beam.PTransform):
                 | "EndsOfHeirs"
                 >> beam.FlatMap(_ends_of_heirs, plan).with_output_types(tuple[int, bytes])
             )
+        doubtful = None
         if options.across_documents:
             taken = ends | "Taken" >> beam.Flatten()
-            said, of_rules = names | "AcrossDocuments" >> AcrossDocuments(options, plan, taken)
+            said, doubtful, of_rules = names | "AcrossDocuments" >> AcrossDocuments(
+                options, plan, taken
+            )
             moves.append(said)
             counts.append(of_rules)
         return Merged(
             moves | "AllMoves" >> beam.Flatten(),
             canonical,
             counts | "AllCounts" >> beam.Flatten(),
+            doubtful,
         )
 
 

@@ -45,4 +45,4 @@ class MergeOptions(NamedTuple):
     def across_documents(self) -> bool:
         """Whether a rule is on that makes names one by what several documents say."""
         rules = self.keys.rules
-        return rules.abbreviations or rules.middle_names or rules.type_votes
+        return any((rules.abbreviations, rules.middle_names, rules.type_votes, rules.similar_names))

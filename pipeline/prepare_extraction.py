@@ -176,9 +176,11 @@ def _check_resumable(options: ExtractOptions, hash_: str, manifest: Manifest) ->
         raise ConfigurationError(
             f"the run in {options.output} was begun by another model", field="model"
         )
-    # It is recorded where it is asked for.
-    recorded = {"tf32": False} | manifest.configuration.recorded()
-    given = {"tf32": options.tf32} | options.what_extractions_depend_on()
+    # They are recorded where they are asked for.
+    asked = ("tf32", "check_language")
+    recorded = dict.fromkeys(asked, False) | manifest.configuration.recorded()
+    given = {name: getattr(options, name) for name in asked}
+    given |= options.what_extractions_depend_on()
     for name, value in given.items():
         if name in recorded and recorded[name] != value:
             raise ConfigurationError(

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import json
 import operator
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.locks import OWNER_FILE
@@ -31,15 +33,23 @@ from pfn_kg.transforms.plumbing.files import (
     PARTIAL_SUFFIX,
     join,
     make_folder,
+    open_raw,
     read_bytes,
     read_pieces,
     replace,
     replace_by_pieces,
+    replacing,
 )
 from pfn_kg.transforms.plumbing.listing import list_folder
 
 COUNTS_FILE = "counts.json"
 REJECTED_FILE = "rejected.parquet"
+#: The folder of the pieces that the rejected rows are put together from.
+REJECTED_FOLDER = "rejected"
+# A worker holds as much of the rejected rows as one piece has.
+_REJECTED_PIECES = 256
+# A group of the rows of the whole file has so many at least, but for the last one.
+_REJECTED_ROWS = 10_000
 #: The files of the folder that are not those of the sink.
 OWN_FILES = (COUNTS_FILE, REJECTED_FILE, OWNER_FILE)
 
@@ -99,7 +109,7 @@ class WriteGraph(beam.PTransform):
         kept = (
             rejected
             | "AllRejected" >> beam.Flatten()
-            | "RejectedKey" >> beam.Map(lambda row: (0, row)).with_output_types(tuple[int, Any])
+            | "RejectedKey" >> beam.Map(_with_piece).with_output_types(tuple[int, Any])
             | "GroupRejected" >> beam.GroupByKey()
             | "WriteRejected" >> beam.Map(_write_rejected, self._folder, sink.name)
         )
@@ -199,20 +209,48 @@ def sum_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
+def _with_piece(row: tuple[str, str]) -> tuple[int, tuple[str, str]]:
+    """A rejected row by the piece that it is in, whatever worker it comes from."""
+    return zlib.crc32("\0".join(row).encode()) % _REJECTED_PIECES, row
+
+
 def _write_rejected(group: tuple[int, Iterable[tuple[str, str]]], folder: str, stage: str) -> int:
     schema = TABLE_SCHEMAS["rejected"]
     rows = [
         dict.fromkeys(schema.names) | {"stage": stage, "error": row.error, "payload": row.payload}
         for row in sorted(RejectedRow(*row) for row in group[1])
     ]
-    replace(join(folder, REJECTED_FILE), parquet_bytes(pa.Table.from_pylist(rows, schema)))
+    piece = join(folder, REJECTED_FOLDER, f"{group[0]:05d}.parquet")
+    replace(piece, parquet_bytes(pa.Table.from_pylist(rows, schema)))
     return len(rows)
 
 
 def _write_counts(counts: dict[str, int], folder: str, rejected: Iterable[int]) -> dict[str, int]:
     counts = {**counts, "rejected": sum(rejected)}
+    if counts["rejected"]:
+        _join_rejected(folder)
     replace(join(folder, COUNTS_FILE), json.dumps(counts).encode())
     return counts
+
+
+def _join_rejected(folder: str) -> None:
+    """Puts the pieces of the rejected rows into one file; a group of its rows is in memory."""
+    pieces = list_folder(join(folder, REJECTED_FOLDER), "*.parquet")
+    schema = TABLE_SCHEMAS["rejected"]
+    waiting = schema.empty_table()
+    with (
+        replacing(join(folder, REJECTED_FILE)) as file,
+        pq.ParquetWriter(file, schema, compression="zstd") as writer,
+    ):
+        for path in sorted(piece.path for piece in pieces):
+            with open_raw(path) as piece:
+                rows = pq.read_table(piece, use_threads=False).cast(schema)
+            waiting = pa.concat_tables([waiting, rows])
+            if len(waiting) >= _REJECTED_ROWS:
+                writer.write_table(waiting)
+                waiting = schema.empty_table()
+        if len(waiting):
+            writer.write_table(waiting)
 
 
 def run_sink(

@@ -10,6 +10,7 @@ import pytest
 from helpers.beam_runners import prism_options
 from helpers.extraction_folders import DOCS, Doc, write_folder
 from helpers.output_folders import files, read_manifest, table_rows
+from pfn_kg.pipeline import write_graph
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.export import export
@@ -176,6 +177,19 @@ def test_what_a_sink_refuses_is_kept(run, tmp_path):
     assert counts["rejected"] == len(rows) > 0
     assert {row["stage"] for row in rows} == {"rows"}
     assert all("Person 3" in row["payload"] and row["error"] == "no" for row in rows)
+
+
+def test_many_refused_rows_are_put_together_piece_by_piece(run, tmp_path, monkeypatch):
+    run_sink(run, RowsSink(refuse=" "), str(tmp_path / "whole"))
+    monkeypatch.setattr(write_graph, "_REJECTED_PIECES", 4)
+    monkeypatch.setattr(write_graph, "_REJECTED_ROWS", 1)
+    counts = run_sink(run, RowsSink(refuse=" "), str(tmp_path / "pieces"))
+    whole, pieces = (
+        pq.ParquetFile(tmp_path / name / "rejected.parquet") for name in ("whole", "pieces")
+    )
+    assert (whole.num_row_groups, pieces.num_row_groups) == (1, 4)
+    assert pieces.metadata.num_rows == counts["rejected"] > 20
+    assert sorted(pieces.read().to_pylist(), key=repr) == sorted(whole.read().to_pylist(), key=repr)
 
 
 def test_an_export_replaces_the_one_before_it(small_run, tmp_path):

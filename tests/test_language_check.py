@@ -74,6 +74,17 @@ def test_documents_are_counted_and_read(tiny_model, tmp_path, capsys):
     assert extracted(tmp_path / "plain") == extracted(tmp_path / "checked")
 
 
+@pytest.mark.parametrize("began", [False, True])
+def test_a_run_goes_on_as_it_began(tiny_model, tmp_path, capsys, began):
+    corpus = write_corpus(tmp_path / "a.parquet", [ENGLISH])
+    flag = {False: [], True: ["--check-language"]}
+    assert extract(corpus, tmp_path / "out", tiny_model, *flag[began]) == 0
+    again = ["--resume", *flag[not began]]
+    assert extract(corpus, tmp_path / "out", tiny_model, *again) == 2
+    assert f"--check-language: {not began}, but the run in" in capsys.readouterr().err
+    assert extract(corpus, tmp_path / "out", tiny_model, "--resume", *flag[began]) == 0
+
+
 @pytest.mark.quick
 def test_files_depend_on_the_check_only_where_there_is_one():
     options = ExtractOptions.from_dict({"corpus": ["x"], "output": "y"})

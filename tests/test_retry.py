@@ -77,6 +77,43 @@ def test_a_document_whose_reading_failed(tmp_path, tiny_model, monkeypatch, caps
     assert [row["document_id"] for row in extracted(output)][3:] == ["c1", "c1"]
 
 
+def test_a_mended_file_is_read_once_though_it_is_in_a_pack(tmp_path, tiny_model, capsys):
+    """An unreadable file makes a chunk of its own; when it is mended, it shares one with others."""
+    folder, output, fresh = tmp_path / "in", tmp_path / "out", tmp_path / "fresh"
+    for name, text in zip("ace", A, strict=True):
+        pq.write_table(corpus_table([text], name), folder_file(folder, name))
+    folder_file(folder, "b").write_bytes(b"half a file")
+    assert run(folder, output, tiny_model, "--no-rdf") == 0
+    assert len(listed_chunks(output)) == 2
+    assert len(table_rows(output, "rejected")) == 1
+
+    pq.write_table(corpus_table([TEXTS[3], None, TEXTS[4]], "b"), folder_file(folder, "b"))
+    capsys.readouterr()
+    assert retry(output) == 0
+    said = capsys.readouterr().out
+    # Its rows alone, not those of the files that are in the same pack.
+    assert "3 rows read once more, of which 2 are documents now, 1 rejected again" in said
+    assert sorted(row["document_id"] for row in extracted(output)[4:]) == ["b0", "b1", "b2"]
+    (rejected,) = table_rows(output, "rejected")
+    assert (rejected["source_row"], rejected["document_id"]) == (1, "b1")
+
+    # One row of a pack is still rejected; when that is mended, it is read alone.
+    pq.write_table(corpus_table(TEXTS[3:5] + TEXTS[4:5], "b"), folder_file(folder, "b"))
+    capsys.readouterr()
+    assert retry(output) == 0
+    assert "1 rows read once more, of which 1 are documents now" in capsys.readouterr().out
+    assert table_rows(output, "rejected") == []
+    assert run(folder, fresh, tiny_model, "--no-rdf") == 0
+    assert len(listed_chunks(fresh)) == 1
+    ids = {row["document_id"] for row in table_rows(fresh, "documents")}
+    assert {row["document_id"] for row in table_rows(output, "documents")} == ids
+
+
+def folder_file(folder, name):
+    folder.mkdir(exist_ok=True)
+    return folder / f"{name}.parquet"
+
+
 def test_documents_that_were_too_long(tmp_path, tiny_model):
     path = write_corpus(tmp_path / "c.parquet", [A[0], A[1] * 10, A[2]])
     output, fresh = tmp_path / "out", tmp_path / "fresh"

@@ -79,6 +79,32 @@ def test_too_many_are_gone(graph, capsys):
     assert documents(output) == {"a", "b", "n"}
 
 
+def test_small_files_that_share_a_chunk(tmp_path, tiny_model, capsys):
+    corpus, output = tmp_path / "in", tmp_path / "out"
+    corpus.mkdir()
+    for number, text in enumerate(TEXTS):
+        write(corpus / f"{number}.parquet", {f"a{number}": text, f"b{number}": f"{text} Again."})
+    assert run(corpus, output, tiny_model, "--no-rdf") == 0
+    assert len(read_manifest(output)["inputs"]) == len(TEXTS)
+    assert len(list((output / "extractions").glob("*.parquet"))) == 1
+    # A file is gone, and of another one a row; a third has one more.
+    (corpus / "1.parquet").unlink()
+    write(corpus / "2.parquet", {"a2": TEXTS[2]})
+    write(corpus / "3.parquet", {"a3": TEXTS[3], "b3": f"{TEXTS[3]} Again.", "new": TEXTS[0]})
+    capsys.readouterr()
+    assert sync(corpus, output, "--max-gone", "0.4") == 0
+    assert "1 new or changed and 7 rows unchanged, 3 documents that are gone removed" in (
+        capsys.readouterr().out
+    )
+    left = {f"{name}{number}" for number in (0, 2, 3, 4) for name in "ab"} - {"b2"} | {"new"}
+    assert documents(output) == left
+    # A file that is damaged makes a chunk of its own; the others still share one.
+    (corpus / "0.parquet").write_bytes(b"half a file")
+    assert sync(corpus, output, "--max-gone", "1") == 2
+    assert "--sync: 1 rows or files of the corpus can't be read" in capsys.readouterr().err
+    assert documents(output) == left
+
+
 @pytest.mark.parametrize("texts", [{}, {"": "No id."}])
 def test_an_empty_corpus_removes_nothing(graph, capsys, texts):
     corpus, output, _ = graph

@@ -220,7 +220,11 @@ def test_on_another_file_system(folder, tmp_path, memory):
     [
         ("http://localhost", {}, "'http://localhost' is not like neo4j://HOST:7687"),
         ("bolt://localhost", {"username": "neo4j"}, "give both of them or none"),
-        ("bolt://localhost", {"username": "a", "password": "hunter2"}, "give env:NAME or file:PATH"),
+        (
+            "bolt://localhost",
+            {"username": "a", "password": "hunter2"},
+            "give env:NAME or file:PATH",
+        ),
         ("bolt://localhost", {"graph": " "}, "the name is empty"),
         ("bolt://localhost", {"writers": 0}, "0 is not 1 or more"),
         ("bolt://localhost", {"relations": ["lives in"]}, "has no relation 'lives in'"),

@@ -3,7 +3,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from helpers.texts import TEXT
-from pfn_kg.pfn.inference.sentences import split_sentences, unread_parts
+from pfn_kg.pfn.inference.sentences import _NO_TEXT, split_sentences, unread_parts
 
 pytestmark = pytest.mark.quick
 
@@ -72,3 +72,14 @@ def test_encoded_data_is_not_read(noise):
 )
 def test_text_is_read(text):
     assert list(unread_parts(text)) == []
+
+
+RUNS = st.tuples(st.sampled_from("!~aé \u0301\ud800"), st.sampled_from([1, 59, 60, 999, 1000]))
+
+
+@given(st.lists(RUNS, max_size=4), st.sampled_from(["", "\n", "\r\n", " "]), st.integers(1, 9))
+@example([("a", 60)], "\n", 8)
+@example([("a", 59)], "\n", 8)
+def test_the_glance_overlooks_nothing(runs, separator, copies):
+    text = (separator.join(letter * size for letter, size in runs) + separator) * copies
+    assert list(unread_parts(text)) == [match.span() for match in _NO_TEXT.finditer(text)]

@@ -298,4 +298,5 @@ class _Score(beam.DoFn):
 def _described(table: pa.Table) -> Iterator[Described]:
     columns = (table[name].to_pylist() for name in _DESCRIBED_SCHEMA.names)
     for *rest, facts, partners, seen_in in zip(*columns, strict=True):
-        yield Described(*rest, frozenset(facts), frozenset(partners), frozenset(seen_in))
+        sets = map(frozenset, (facts, partners, seen_in))
+        yield Described._make((*rest, *sets))

@@ -1,6 +1,6 @@
 """Fits the score of `--similar-names` on annotated documents whose entities have ids.
 
-    python benchmarks/similar_names.py --links links.json train.json dev.json test.json
+    python -m benchmarks.similar_names --links links.json train.json dev.json test.json
 
 The files are of the format DocRED, and the links as `pfn-kg evaluate-graph --links` reads them. The
 logistic regression is fitted on the first file, with figures of five folds; those of the others are

@@ -22,6 +22,7 @@ from pfn_kg.transforms.merging.similar_names import (
     Described,
     Evidence,
     evidence,
+    may_be_one,
     score,
 )
 from pfn_kg.transforms.names.entity_keys import EntityKeys
@@ -62,6 +63,9 @@ def test_evidence_is_the_same_from_both_ends(one, other):
     if said is not None:
         assert all(-1 - 1e-9 <= value <= 1 + 1e-9 for value in said)
         assert 0 < score(said) < 1
+        # What is left out as hopeless is so.
+        assert may_be_one(one, other) or score(said) < DOUBTFUL
+    assert may_be_one(one, other) == may_be_one(other, one)
 
 
 def test_numbers_and_facts_between_two_names_rule_them_out():

@@ -34,6 +34,7 @@ from pfn_kg.transforms.merging.similar_names import (
     SIMILAR_NAMES,
     Described,
     evidence,
+    may_be_one,
     score,
 )
 from pfn_kg.transforms.merging.vector_blocks import PREFIX, TABLES, block_of, near_pairs, signatures
@@ -271,8 +272,10 @@ class _Score(beam.DoFn):
         doubtful = 0
         for one, id_ in zip(_described(pairs), pairs["other"].to_pylist(), strict=True):
             other = known[id_]
+            if other.id in self._apart.get(one.id, ()) or not may_be_one(one, other):
+                continue
             said = evidence(one, other)
-            if said is None or other.id in self._apart.get(one.id, ()):
+            if said is None:
                 continue
             likely = score(said)
             if likely >= JOINED and said.same_type:
@@ -295,4 +298,5 @@ class _Score(beam.DoFn):
 def _described(table: pa.Table) -> Iterator[Described]:
     columns = (table[name].to_pylist() for name in _DESCRIBED_SCHEMA.names)
     for *rest, facts, partners, seen_in in zip(*columns, strict=True):
-        yield Described(*rest, frozenset(facts), frozenset(partners), frozenset(seen_in))
+        sets = map(frozenset, (facts, partners, seen_in))
+        yield Described._make((*rest, *sets))

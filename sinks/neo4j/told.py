@@ -73,39 +73,50 @@ class Told(NamedTuple):
     tables_before: Mapping[str, int]
 
     def known(self, table: str, number: int) -> pa.Table:
-        """The rows of the load before that may be among those of a file of this one."""
-        return self._read_before(table, _overlapping(number, self.tables[table], self._of(table)))
+        """The contents of the load before that may be among those of a file of this one."""
+        numbers = _overlapping(number, self.tables[table], self._of(table))
+        return pa.concat_tables(
+            [
+                pa.schema([_SCHEMA.field("content")]).empty_table(),
+                *(self._read_before(table, before, ["content"]) for before in numbers),
+            ]
+        )
 
     def gone(self) -> Iterator[pa.Table]:
         """The rows of the load before that this one has not, for each file of the load before."""
         for table in self.tables_before:
-            of = self._of(table)
-            for number in range(of):
-                old = self._read_before(table, range(number, number + 1))
-                # A table that is no longer loaded has no files to be looked up in.
-                now = self.tables.get(table, 0)
-                places = _overlapping(number, of, now) if now else range(0)
-                for place in places:
-                    old = self._without(old, table, place)
-                # Where a row is need not follow from its number; those that are left are few.
-                for other, files in self.tables.items():
-                    for place in range(files):
-                        if len(old) and (other != table or place not in places):
-                            old = self._without(old, other, place)
-                if len(old):
-                    yield old
+            for number in range(self._of(table)):
+                # Of most rows the hash is enough.
+                left = _numbers(self._read_before(table, number, ["identity"]), "identity")
+                for other, place in self._places(table, number):
+                    if len(left):
+                        left = left[~np.isin(left, self._identities(other, place))]
+                if len(left):
+                    rows = self._read_before(table, number)
+                    yield rows.filter(pa.array(np.isin(_numbers(rows, "identity"), left)))
+
+    def _places(self, table: str, number: int) -> Iterator[tuple[str, int]]:
+        """The files of this load, those first that most likely have the rows of one before."""
+        # A table that is no longer loaded has no files to be looked up in.
+        now = self.tables.get(table, 0)
+        likely = _overlapping(number, self._of(table), now)
+        yield from ((table, place) for place in likely)
+        # Where a row is need not follow from its number; those that are left are few.
+        for other, files in self.tables.items():
+            for place in range(files):
+                if other != table or place not in likely:
+                    yield other, place
 
     def _of(self, table: str) -> int:
         return self.tables_before.get(table, 0)
 
-    def _read_before(self, table: str, numbers: range) -> pa.Table:
-        names = [file_name(table, number, self._of(table)) for number in numbers]
-        return _concat([_read(self.files.read_before(name)) for name in names])
+    def _read_before(self, table: str, number: int, columns: list[str] | None = None) -> pa.Table:
+        data = self.files.read_before(file_name(table, number, self._of(table)))
+        return _read(data, columns)
 
-    def _without(self, old: pa.Table, table: str, number: int) -> pa.Table:
+    def _identities(self, table: str, number: int) -> np.ndarray:
         data = self.files.read_now(file_name(table, number, self.tables[table]))
-        new = _read(data, ["identity"])
-        return old.filter(pa.array(~np.isin(_numbers(old, "identity"), _numbers(new, "identity"))))
+        return _numbers(_read(data, ["identity"]), "identity")
 
 
 def file_name(table: str, number: int, of: int) -> str:

@@ -18,12 +18,14 @@ from pfn_kg.pipeline.locks import Owner, is_abandoned, write_owner
 from pfn_kg.pipeline.manifest import LoadRecord, versions
 from pfn_kg.pipeline.manifest_updates import update_manifest
 from pfn_kg.pipeline.options import is_local_run
+from pfn_kg.pipeline.told_rows import keep_told, open_told
 from pfn_kg.pipeline.verify_files import check_files
 from pfn_kg.pipeline.write_graph import REJECTED_FILE, run_sink
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.load_options import LoadOptions, ServerOptions
 from pfn_kg.sinks.neo4j.connection import Neo4jServer, Neo4jUnavailableError
 from pfn_kg.sinks.neo4j.sink import Neo4jOptions, Neo4jSink
+from pfn_kg.sinks.neo4j.told import Told
 from pfn_kg.sinks.neo4j.vectors import add_vectors
 from pfn_kg.transforms.plumbing.files import (
     delete,
@@ -31,8 +33,8 @@ from pfn_kg.transforms.plumbing.files import (
     join,
     make_folder,
     open_raw,
-    read_bytes,
-    replace,
+    read_pieces,
+    replace_by_pieces,
 )
 
 _logger = logging.getLogger(__name__)
@@ -63,7 +65,10 @@ def load(
     """
     started = time.monotonic()
     check_files(run)
-    sink, version = make_sink(run, options)
+    temporary = temporary_folder(run.directory)
+    tables = [table for stage in make_sink(run, options)[0].stages for table in stage]
+    told = open_told(run, options.server, options.graph, tables, temporary)
+    sink, version = make_sink(run, options, told)
     embedder = None
     if options.vectors is not None:
         from pfn_kg.pfn.inference.embedding import open_embedder
@@ -74,12 +79,12 @@ def load(
             sink.open()
             sink.prepare()
     delete_temporary(run.directory, TEMPORARY_PREFIX, is_abandoned)
-    temporary = temporary_folder(run.directory)
     try:
         write_owner(temporary, Owner.of_this_process("load"))
         counts = run_sink(
             run, sink, temporary, filters=options.filters, pipeline_args=pipeline_args
         )
+        keep_told(run.directory, options.server, options.graph, told, temporary)
         keep_rejected(run.directory, options.graph, temporary, counts["rejected"])
         if counts["rejected"]:
             _hint_at_constraints(join(temporary, REJECTED_FILE))
@@ -98,8 +103,15 @@ def load(
     return counts
 
 
-def make_sink(run: FinishedRun, options: LoadOptions) -> tuple[Neo4jSink, str]:
+def make_sink(
+    run: FinishedRun, options: LoadOptions, told: Told | None = None
+) -> tuple[Neo4jSink, str]:
     """The sink of a load, and the version that it gives to all that it writes.
+
+    Args:
+        run: the graph.
+        options: where it goes and how.
+        told: of the load before; None sends all rows.
 
     Raises:
         ConfigurationError: if an option is wrong; the server is not asked.
@@ -115,6 +127,7 @@ def make_sink(run: FinishedRun, options: LoadOptions) -> tuple[Neo4jSink, str]:
         lexical=options.lexical,
         writers=options.writers,
         batch_rows=options.batch_rows,
+        told=told,
     )
     return Neo4jSink(run.label_schema, _connectable(options.server), settings), version
 
@@ -192,10 +205,13 @@ def _as_wrong_call() -> Iterator[None]:
 
 def _hint_at_constraints(rejected: str) -> None:
     """Says so on standard error if a constraint of others refused rows."""
-    with open_raw(rejected) as file:
-        errors = pq.read_table(file, columns=["error"])["error"]
     # Ours are on the graph's name and the id together, and every row is merged on both.
-    if refused := pc.sum(pc.match_substring(errors, "already exists with")).as_py():
+    refused = 0
+    with open_raw(rejected) as file:
+        for rows in pq.ParquetFile(file).iter_batches(columns=["error"]):
+            is_of_others = pc.match_substring(rows["error"], "already exists with")
+            refused += pc.sum(is_of_others).as_py() or 0
+    if refused:
         _logger.warning(
             "%d rows were refused by a constraint that pfn-kg did not make, such as one on "
             "__Entity__.id, under which two graphs can't share an id: look at SHOW CONSTRAINTS, "
@@ -210,6 +226,6 @@ def keep_rejected(directory: str, graph: str, temporary: str, rejected: int) -> 
     target = join(folder, f"neo4j-{quote(graph, safe='')}.parquet")
     if rejected:
         make_folder(folder)
-        replace(target, read_bytes(join(temporary, REJECTED_FILE)))
+        replace_by_pieces(target, read_pieces(join(temporary, REJECTED_FILE)))
     elif exists(target):
         delete(target)

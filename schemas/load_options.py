@@ -195,7 +195,8 @@ class LoadOptions(Options):
     Attributes:
         server: where it goes.
         graph: its name in the database.
-        replace: whether a graph of that name from another run may be replaced.
+        replace: whether every row is sent, and a graph of that name from another run may be
+            replaced.
         lexical: whether the text is loaded too.
         vectors: encoder whose vectors the sentences get; None is without.
         writers: how many transactions may run side by side.
@@ -205,7 +206,9 @@ class LoadOptions(Options):
 
     server: ServerOptions
     graph: str = option("default", "name of the graph in the database", group=NEO4J, metavar="NAME")
-    replace: bool = option(False, "replace a graph of this name from another run", group=NEO4J)
+    replace: bool = option(
+        False, "send every row, also over a graph of this name from another run", group=NEO4J
+    )
     lexical: bool = option(
         False, "load documents and sentences too", name="neo4j_lexical", group=NEO4J
     )

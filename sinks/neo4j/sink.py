@@ -2,12 +2,13 @@
 
 Every row is merged on its id, so a load may be repeated from the beginning, also after it
 was killed. Once all rows are there, the sink deletes the remains of older versions of the
-same graph and nothing else: the database mirrors the tables.
+same graph and nothing else: the database mirrors the tables. Where the database holds the load
+before (`pfn_kg.sinks.neo4j.told`), rows that it has as they are are not sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, ClassVar, NamedTuple
 
@@ -20,33 +21,28 @@ from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.tables import CORRECTED_COLUMNS
 from pfn_kg.sinks.interface import Rows, Sink, Written
-from pfn_kg.sinks.neo4j.connection import BatchTooLargeError, Neo4jServer
+from pfn_kg.sinks.neo4j.connection import Neo4jServer
 from pfn_kg.sinks.neo4j.lexical import merge_documents, merge_sentences
 from pfn_kg.sinks.neo4j.long_texts import with_short_names
+from pfn_kg.sinks.neo4j.marker import LoadMarker
 from pfn_kg.sinks.neo4j.schema import ENTITY_LABEL, NODE_LABELS, schema_statements
+from pfn_kg.sinks.neo4j.stale import delete_gone, delete_older
 from pfn_kg.sinks.neo4j.statements import Merge, merge_nodes, merge_relationships
+from pfn_kg.sinks.neo4j.told import (
+    KEPT,
+    Told,
+    file_name,
+    is_among,
+    kept_rows,
+    told_bytes,
+    told_rows,
+    without,
+)
 from pfn_kg.sinks.neo4j.writer import Neo4jWriter
 
 _OTHER_RUN = (
     "MATCH (n:{label} {{graph: $graph}}) WHERE NOT n.version STARTS WITH $run "
     "RETURN n.version AS version LIMIT 1"
-)
-# Rows in one transaction that deletes; fewer where the server's memory does not hold them.
-_DELETED_ROWS = (10_000, 1_000, 100, 1)
-
-# In one pass with transactions of its own: a `LIMIT` would begin again each time.
-_DELETE_RELATIONSHIPS = (
-    "MATCH (:{label} {{graph: $graph}})-[r]->() "
-    "WHERE r.graph = $graph AND r.version <> $version "
-    "CALL (r) {{ DELETE r }} IN TRANSACTIONS OF {rows} ROWS RETURN count(*) AS rows"
-)
-# Ours have no relationships any more; where another's hangs on a node, it stays.
-_DELETE_NODES = (
-    "MATCH (n:{label} {{graph: $graph}}) WHERE n.version <> $version AND NOT (n)--() "
-    "CALL (n) {{ DELETE n }} IN TRANSACTIONS OF {rows} ROWS RETURN count(*) AS rows"
-)
-_COUNT_STALE = (
-    "MATCH (n:{label} {{graph: $graph}}) WHERE n.version <> $version RETURN count(*) AS rows"
 )
 
 
@@ -60,6 +56,8 @@ class Neo4jOptions(NamedTuple):
         lexical: whether the text is loaded too.
         writers: how many transactions may run side by side.
         batch_rows: rows in one transaction.
+        told: what is known of the load before, so that rows that are there as they are need not
+            be sent; None sends all of them.
     """
 
     graph: str
@@ -68,6 +66,7 @@ class Neo4jOptions(NamedTuple):
     lexical: bool = False
     writers: int = 1
     batch_rows: int = BATCH_ROWS
+    told: Told | None = None
 
 
 class Neo4jSink(Sink):
@@ -120,8 +119,13 @@ class Neo4jSink(Sink):
         self._server.verify(self._driver)
         options = self._options
         run = options.version.rpartition(".")[0] + "."
+        told, base = options.told, None
         with self._session() as session:
-            for label in () if options.replace else NODE_LABELS:
+            marker = LoadMarker(self._server, session, options.graph)
+            if told is not None and not options.replace:
+                base = marker.find_base(told.token, told.before)
+            # What the load before left is of this run.
+            for label in () if options.replace or base else NODE_LABELS:
                 statement = _OTHER_RUN.format(label=label)
                 if self._server.execute(session, statement, graph=options.graph, run=run):
                     raise ConfigurationError(
@@ -131,6 +135,10 @@ class Neo4jSink(Sink):
                     )
             for statement in schema_statements(options.lexical):
                 self._server.execute(session, statement)
+            if told is None:
+                marker.forget()
+            else:
+                marker.begin(told.token, base)
 
     def write(self, part: Rows) -> Written:
         """Merges the rows."""
@@ -151,36 +159,73 @@ class Neo4jSink(Sink):
             writers=options.writers,
         )
         merged = iter(merges(part.rows))
+        remembered: list[pa.Table] = []
+        if options.told is not None:
+            merged = self._differing(merged, part, options.told, remembered)
         # A sentence becomes its own node and, beside it, relationships and nodes of evidence, of
         # which each may be refused as well. The count is of the rows of the table alone.
         own = islice(merged, 1) if part.table == "sentences" else merged
-        rejected = writer.merge(own)
-        written = len(part.rows) - len(rejected)
-        rejected += writer.merge(merged)
-        return Written({}, {f"neo4j_{part.table}": written}, tuple(rejected))
+        refused = writer.merge(own)
+        written = len(part.rows) - len(refused)
+        refused += writer.merge(merged)
+        files = {}
+        if options.told is not None:
+            rows = without(remembered, [row.identity for row in refused])
+            files[file_name(part.table, part.number, part.of)] = told_bytes(rows)
+        counts = {
+            f"neo4j_{part.table}": written,
+            "neo4j_sent_rows": writer.sent_rows,
+            "neo4j_statements": writer.statements,
+        }
+        return Written(files, counts, tuple(row.row for row in refused))
+
+    def _differing(
+        self, merges: Iterable[Merge], part: Rows, told: Told, remembered: list[pa.Table]
+    ) -> Iterator[Merge]:
+        """The statements, with the rows alone that the database has not as they are.
+
+        Args:
+            merges: with all rows.
+            part: that they are of.
+            told: of the load before.
+            remembered: gets what is remembered of all rows.
+        """
+        with self._session() as session:
+            base = self._base(session)
+        known = None if base is None else told.known(part.table, part.number)
+        for merge in merges:
+            rows = told_rows(merge)
+            remembered.append(rows)
+            if known is not None:
+                differs = pa.array(~is_among(rows, known, "content"))
+                merge = merge._replace(rows=merge.rows.filter(differs))
+            yield merge
 
     def finish(self, counts: Mapping[str, int]) -> Written:
         """Deletes what an older version of the graph left."""
-        deleted = {}
+        graph, told = self._options.graph, self._options.told
         with self._session() as session:
-            for name, statement in (
-                ("neo4j_deleted_relationships", _DELETE_RELATIONSHIPS),
-                ("neo4j_deleted_nodes", _DELETE_NODES),
-                ("neo4j_kept_for_others", _COUNT_STALE),
-            ):
-                deleted[name] = sum(self._count(session, statement, label) for label in NODE_LABELS)
-        return Written({}, deleted)
+            if self._base(session) is None:
+                version = self._options.version
+                deleted = delete_older(self._server, session, graph=graph, version=version)
+            else:
+                assert told is not None  # or there is no base
+                deleted = delete_gone(self._server, session, graph=graph, gone=told.gone)
+            if told is None:
+                return Written({}, deleted.counts)
+            LoadMarker(self._server, session, graph).end(told.token)
+        return Written({file_name(KEPT, 0, 1): told_bytes(kept_rows(deleted.kept))}, deleted.counts)
 
-    def _count(self, session: Session, statement: str, label: str) -> int:
-        constants = {"graph": self._options.graph, "version": self._options.version}
-        for rows in _DELETED_ROWS:
-            text = statement.format(label=label, rows=rows)
-            try:
-                return self._server.execute(session, text, **constants)[0]["rows"]
-            except BatchTooLargeError:
-                if rows == _DELETED_ROWS[-1]:
-                    raise
-        raise AssertionError("no size was tried")
+    def _base(self, session: Session) -> str | None:
+        """The load that this one builds on; None if it sends all rows.
+
+        Raises:
+            Neo4jUnavailableError: if another load of the graph has begun.
+        """
+        told = self._options.told
+        if told is None:
+            return None
+        return LoadMarker(self._server, session, self._options.graph).base_of(told.token)
 
     def _session(self) -> Session:
         assert self._driver is not None, "not open"

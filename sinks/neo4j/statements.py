@@ -6,6 +6,7 @@ All properties are set each time: the server itself does not write equal values.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,9 @@ class Merge(NamedTuple):
     Attributes:
         statement: with the parameters `rows`, `graph` and `version`.
         rows: their columns in the order in which the statement counts them.
+        target: the label of nodes, or what `_Target` says of relationships as JSON.
+        ids: positions of the columns that, with the target, tell a row from all others: the id
+            of a node or of the start, that of the end, and the key; None where there is none.
         missing: for relationships a statement that gives the positions of the rows of
             which an end is not there; None for nodes.
         json_column: position of the column whose texts are maps as JSON.
@@ -28,8 +32,15 @@ class Merge(NamedTuple):
 
     statement: str
     rows: pa.Table
+    target: str
+    ids: tuple[int, int | None, int | None]
     missing: str | None = None
     json_column: int | None = None
+
+    def identity(self, row: Sequence[Any]) -> tuple[str, str, str, str]:
+        """The target and the ids of a row."""
+        start, end, key = ("" if place is None else str(row[place]) for place in self.ids)
+        return self.target, start, end, key
 
     def lists(self, begin: int, length: int) -> list[Sequence[Any]]:
         """Some of the rows as the driver takes them."""
@@ -37,6 +48,15 @@ class Merge(NamedTuple):
         if self.json_column is not None:
             columns[self.json_column] = [orjson.loads(text) for text in columns[self.json_column]]
         return list(zip(*columns, strict=True))
+
+
+class _Target(NamedTuple):
+    """What relationships are found by, besides ids: labels of their ends, type and key."""
+
+    start: str
+    type_: str
+    end: str
+    key: str | None
 
 
 def merge_nodes(
@@ -68,7 +88,8 @@ def merge_nodes(
         f"SET {', '.join(assignments)}"
     )
     json_column = None if map_column is None else rows.column_names.index(map_column)
-    return Merge(statement, rows, json_column=json_column)
+    ids = (rows.column_names.index("id"), None, None)
+    return Merge(statement, rows, label, ids, json_column=json_column)
 
 
 def merge_relationships(
@@ -110,7 +131,47 @@ def merge_relationships(
         + matches.replace("MATCH", "OPTIONAL MATCH")
         + " WITH position, a, b WHERE a IS NULL OR b IS NULL RETURN position"
     )
-    return Merge(statement, rows, missing)
+    target = json.dumps(_Target(ends[0], type_, ends[1], key))
+    return Merge(
+        statement, rows, target, (0, 1, None if key is None else names.index(key)), missing
+    )
+
+
+def is_relationship(target: str) -> bool:
+    """Whether the target of a `Merge` is one of relationships."""
+    return target.startswith("[")
+
+
+def delete_rows(target: str) -> str:
+    """Deletes nodes or relationships by their ids; a node stays while a relationship hangs on it.
+
+    Args:
+        target: as that of the `Merge` that wrote them.
+
+    Returns:
+        A statement with the parameters `rows`, lists of start, end and key, and `graph`; it gives
+        the number of those that are deleted.
+    """
+    if not is_relationship(target):
+        return (
+            f"UNWIND $rows AS row MATCH (x:{quoted(target)} {{graph: $graph, id: row[0]}}) "
+            "WHERE NOT (x)--() DELETE x RETURN count(*) AS rows"
+        )
+    start, type_, end, key = _Target(*json.loads(target))
+    own = "" if key is None else f" {{{quoted(key)}: row[2]}}"
+    return (
+        f"UNWIND $rows AS row MATCH (a:{quoted(start)} {{graph: $graph, id: row[0]}})"
+        f"-[x:{quoted(type_)}{own}]->(b:{quoted(end)} {{graph: $graph, id: row[1]}}) "
+        "WHERE x.graph = $graph DELETE x RETURN count(*) AS rows"
+    )
+
+
+def find_nodes(label: str) -> str:
+    """Gives the ids of those nodes of `$rows`, lists that begin with an id, that are there."""
+    return (
+        f"UNWIND $rows AS row MATCH (x:{quoted(label)} {{graph: $graph, id: row[0]}}) "
+        "RETURN x.id AS id"
+    )
 
 
 def _unset(names: Sequence[str]) -> list[str]:

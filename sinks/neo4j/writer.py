@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
+from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -32,6 +33,18 @@ class _Batch(NamedTuple):
     rows: list[Sequence[Any]]
 
 
+class Refused(NamedTuple):
+    """A row that the server refused.
+
+    Attributes:
+        row: what is kept of it.
+        identity: as `Merge.identity` gives it.
+    """
+
+    row: RejectedRow
+    identity: tuple[str, str, str, str]
+
+
 class Neo4jWriter:
     """Merges rows over a connection.
 
@@ -42,6 +55,10 @@ class Neo4jWriter:
         version: of what is written.
         batch_rows: rows in one transaction.
         writers: how many transactions may run side by side.
+
+    Attributes:
+        sent_rows: rows that were sent, of which some may be refused.
+        statements: that were sent, also in vain.
     """
 
     def __init__(
@@ -59,8 +76,11 @@ class Neo4jWriter:
         self._constants = {"graph": graph, "version": version}
         self._batch_rows = batch_rows
         self._writers = writers
+        self._lock = Lock()
+        self.sent_rows = 0
+        self.statements = 0
 
-    def merge(self, merges: Iterable[Merge]) -> list[RejectedRow]:
+    def merge(self, merges: Iterable[Merge]) -> list[Refused]:
         """Merges all rows; gives those that were refused.
 
         Raises:
@@ -81,22 +101,24 @@ class Neo4jWriter:
             for begin in range(0, len(merge.rows), self._batch_rows):
                 yield _Batch(merge, merge.lists(begin, self._batch_rows))
 
-    def _write_in_turn(self, batches: Iterable[_Batch]) -> list[RejectedRow]:
-        rejected: list[RejectedRow] = []
+    def _write_in_turn(self, batches: Iterable[_Batch]) -> list[Refused]:
+        rejected: list[Refused] = []
         with self._driver.session(database=self._server.database) as session:
             for batch in _ahead(batches):
                 rejected += self._write(session, batch)
         return rejected
 
-    def _write(self, session: Session, batch: _Batch) -> list[RejectedRow]:
+    def _write(self, session: Session, batch: _Batch) -> list[Refused]:
+        with self._lock:
+            self.sent_rows += len(batch.rows)
         refused = self._write_or_cut(session, batch)
         if len(refused) == len(batch.rows) >= _TOO_MANY:
             raise Neo4jUnavailableError(
-                f"{self._server.uri}: every row is refused: {refused[0].error}"
+                f"{self._server.uri}: every row is refused: {refused[0].row.error}"
             )
         return refused
 
-    def _write_or_cut(self, session: Session, batch: _Batch) -> list[RejectedRow]:
+    def _write_or_cut(self, session: Session, batch: _Batch) -> list[Refused]:
         merge, rows = batch
         try:
             done = self._run(session, merge.statement, rows)
@@ -118,12 +140,15 @@ class Neo4jWriter:
     def _run(
         self, session: Session, statement: str, rows: list[Sequence[Any]]
     ) -> list[dict[str, Any]]:
+        with self._lock:
+            self.statements += 1
         return self._server.write(session, statement, {"rows": rows, **self._constants})
 
 
-def _rejected(merge: Merge, row: Sequence[Any], error: str) -> RejectedRow:
+def _rejected(merge: Merge, row: Sequence[Any], error: str) -> Refused:
     payload = dict(zip(merge.rows.column_names, row, strict=True))
-    return RejectedRow(" ".join(error.split()), orjson.dumps(payload).decode())
+    kept = RejectedRow(" ".join(error.split()), orjson.dumps(payload).decode())
+    return Refused(kept, merge.identity(row))
 
 
 def _ahead(items: Iterable[_Item]) -> Iterator[_Item]:

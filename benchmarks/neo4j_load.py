@@ -70,7 +70,6 @@ def synthetic_graph(entities: int, relations: int) -> dict[str, pa.Table]:
         "aliases": [[f"E. {i}"] if i % 4 == 0 else [] for i in range(entities)],
         "mentions": random.integers(1, 50, entities),
         "documents": random.integers(1, 20, entities),
-        "joined_by": pa.nulls(entities, TABLE_SCHEMAS["entities"].field("joined_by").type),
     }
     edges = {
         "relation_id": np.sort(np.array([random.bytes(12).hex() for _ in range(relations)])),

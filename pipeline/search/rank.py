@@ -14,8 +14,8 @@ from pfn_kg.pipeline.search.build import name_words
 from pfn_kg.pipeline.search.index import SearchIndex, numbers
 from pfn_kg.pipeline.search.pagerank import pagerank
 
-#: What scores of vectors and, for documents, of the graph weigh beside those of words; chosen on
-#: half of the questions of `benchmarks/search.py`. The graph leads to the right document, in which
+#: What scores of vectors and, for documents, of the graph weigh beside those of words; chosen with
+#: the questions of `benchmarks/search.py` in view. The graph leads to the right document, in which
 #: the sentence that names most entities is seldom the answer: among sentences it weighs less.
 VECTOR_WEIGHT, DOCUMENT_GRAPH_WEIGHT, SENTENCE_GRAPH_WEIGHT = 2.0, 4.0, 1.0
 #: The best documents by words and vectors that the spread over the graph begins at too.
@@ -45,8 +45,8 @@ class Ranking(NamedTuple):
     def fused(self) -> np.ndarray:
         """The sum of all scores, each as a share of the best one of its kind.
 
-        Such a sum ranks better than reciprocal ranks do (Bruch, Gai and Ingber, 2023), since it
-        knows by how much a score is the best.
+        Unlike reciprocal ranks, such a sum knows by how much a score is the best (Bruch, Gai and
+        Ingber, 2023).
         """
         return self.direct() + self.graph_weight * _shares(self.graph)
 

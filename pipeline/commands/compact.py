@@ -24,7 +24,8 @@ def main(call: Call) -> int:
 
     done = compact(directory, call.beam, take_over=call.of(LockOptions).take_over)
     if done.files == done.files_before and not done.dropped_rows:
-        print(f"{directory}: {done.files} extraction files; none can be made fewer")
+        files = "1 extraction file" if done.files == 1 else f"{done.files} extraction files"
+        print(f"{directory}: {files}; none can be made fewer")
         return 0
     print(
         f"{directory}: {done.files_before} extraction files are {done.files} now, without "

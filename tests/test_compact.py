@@ -57,7 +57,7 @@ def extraction_files(folder):
 
 
 @given(CHANGES, CHANGES)
-@examples(3, shared_fixtures=True)
+@examples(2, shared_fixtures=True)
 def test_the_graph_stays_what_it_is(tmp_path_factory, before, after):
     """Also with all that comes later."""
     place = tmp_path_factory.mktemp("run")

@@ -77,7 +77,7 @@ def check(folder, scratch, **changes):
 
 
 @given(CHANGES, st.booleans())
-@examples(3, shared_fixtures=True)
+@examples(2, shared_fixtures=True)
 def test_changes_make_the_graph_that_a_whole_build_makes(tmp_path_factory, changes, fuzzy):
     folder = tmp_path_factory.mktemp("run") / "out"
     write_folder(folder, DOCS)

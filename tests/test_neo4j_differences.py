@@ -122,7 +122,7 @@ def assert_whole(neo4j, folder, graph, *options):
     return counts
 
 
-@examples(4, shared_fixtures=True)
+@examples(2, shared_fixtures=True)
 @given(st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.booleans()), min_size=2, max_size=4))
 def test_after_any_changes_the_database_is_that_of_a_whole_load(
     neo4j, states, tmp_path_factory, changes

@@ -107,7 +107,7 @@ ROWS = [
 ]
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(st.permutations(ROWS))
 def test_entities_are_described_alike_in_any_order(rows):
     trawlers, nokia = found = describe(rows, KEYS)

@@ -161,7 +161,7 @@ DOCUMENTS = st.dictionaries(
 )
 
 
-@examples(4, shared_fixtures=True)
+@examples(2, shared_fixtures=True)
 @given(DOCUMENTS, st.lists(DOCUMENTS, min_size=1, max_size=2))
 def test_the_graph_is_that_of_the_last_corpus(tmp_path_factory, tiny_model, first, later):
     folder = tmp_path_factory.mktemp("sync")

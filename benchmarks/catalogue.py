@@ -33,12 +33,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.clusters import extractions
 from pfn_kg.pfn.checkpoint import find_model, read_label_schema
 from pfn_kg.pfn.readers.docred import GoldDocument, read_docred_documents
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.catalogue.records import SourceEntry
 from pfn_kg.pipeline.catalogue.write_catalogue import CatalogueWriter
+from pfn_kg.pipeline.gold_extractions import gold_extractions
 from pfn_kg.pipeline.graph_evaluation import document_ids
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, with_counters
 from pfn_kg.schemas.link_options import LinkOptions
@@ -164,7 +164,8 @@ def write_folder(linked: Linked, folder: Path) -> None:
     label_schema = read_label_schema(find_model())
     (folder / "label_schema.yaml").write_text(label_schema.to_yaml(), encoding="utf-8")
     schema, chunks = with_counters(EXTRACTION_SCHEMA, {}), []
-    rows = extractions(linked.documents).cast(schema)
+    ids = document_ids(linked.documents)
+    rows = gold_extractions(linked.documents, ids, label_schema).cast(schema)
     for begin in range(0, len(rows), _CHUNK_DOCUMENTS):
         chunks.append({"name": f"c{begin}"})
         part = rows.slice(begin, _CHUNK_DOCUMENTS)
@@ -254,7 +255,7 @@ def cases(linked: Linked, catalogue: Catalogue, weights: Weights) -> list[Case]:
     label_schema = read_label_schema(find_model())
     found = []
     for document, ids in zip(linked.documents, linked.ids, strict=True):
-        chunk = extractions([document])
+        chunk = gold_extractions([document], ["gold"], label_schema)
         keys, _ = occurrences_of_chunk(
             chunk, losers=[], label_schema=label_schema, options=FactOptions(0.5, 0.5)
         )

@@ -63,7 +63,9 @@ class Timer:
         return self.now() - start
 
 
-def one_by_one(read: Callable, batches: list, device: torch.device) -> None:
+def one_by_one(
+    read: Callable, batches: list, device: torch.device, *, pieces: int | None = None
+) -> None:
     for batch in batches:
         read(batch)
 

@@ -40,7 +40,7 @@ def make_environment(folder: Path, peers: list[str]) -> str:
 
 def measured(python: str, part: str, program: str, path: Path, rounds: int) -> dict:
     """What a program says of itself."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     if program == "ours":
         environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *sys.path])
     done = subprocess.run(

@@ -340,7 +340,10 @@ _Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def _iri_slug(name: str) -> str:
-    return quote(slug(name) or name, safe="")
+    quoted = quote(slug(name) or name, safe="")
+    # As the last of a name, readers of Turtle take a full stop for that of the sentence.
+    kept = quoted.rstrip(".")
+    return kept + "%2E" * (len(quoted) - len(kept))
 
 
 def _unique(where: str, field: str, values: list[Any]) -> None:

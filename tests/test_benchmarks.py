@@ -235,6 +235,21 @@ def test_neo4j_load(neo4j, monkeypatch, capsys):
     assert len(re.findall(r"^ratio, [^:]+: \d+\.\d\d ", said, re.MULTILINE)) == 4
 
 
+def test_neo4j_changes(neo4j, monkeypatch, capsys):
+    for name, value in neo4j.environment.items():
+        monkeypatch.setenv(name, value)
+    if neo4j.query("MATCH (n) RETURN n LIMIT 1"):
+        pytest.skip("the benchmark fills the database, and this one holds something")
+    try:
+        said = printed(
+            capsys, monkeypatch, "neo4j_changes", "--nodes", 40, "--relationships", 60,
+            "--rounds", 1,
+        )  # fmt: skip
+    finally:
+        neo4j.query("MATCH (n) DETACH DELETE n")
+    assert re.search(r"^ratio, processor time after a change: \d+\.\d+ ", said, re.MULTILINE)
+
+
 def test_mutations(capsys, monkeypatch, tmp_path):
     from benchmarks import mutations
 
@@ -277,7 +292,7 @@ def test_view(capsys, monkeypatch, tmp_path):
 
 
 # They read published data sets, in the place of which a small file says nothing.
-NEEDS_DATA_SETS = {"beyond_wikipedia", "search"}
+NEEDS_DATA_SETS = {"beyond_wikipedia", "search", "similar_names"}
 # Beside the page that they print.
 TESTED_ELSEWHERE = {"costs"}
 # Called by others of them.

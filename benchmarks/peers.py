@@ -44,7 +44,8 @@ def measured(python: str, part: str, program: str, path: Path, rounds: int) -> d
     if program == "ours":
         environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *sys.path])
     done = subprocess.run(
-        [python, str(ROOT / "benchmarks" / "peer_programs.py"), part, program, path, str(rounds)],
+        # Not by its path: beside it are files with the names of packages.
+        [python, "-P", "-m", "benchmarks.peer_programs", part, program, path, str(rounds)],
         env=environment,
         capture_output=True,
         text=True,

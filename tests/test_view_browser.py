@@ -202,10 +202,10 @@ def test_light_and_dark(new_page, server):
     back = "getComputedStyle(document.body).backgroundColor"
     assert page.evaluate(back) == "rgb(16, 19, 24)"
     page.get_by_role("button", name="Show the page light").click()
-    assert page.evaluate(back) == "rgb(246, 247, 249)"
+    page.wait_for_function(f"{back} === 'rgb(246, 247, 249)'")
     page.reload()
     page.wait_for_selector("h1")
-    assert page.evaluate(back) == "rgb(246, 247, 249)"
+    page.wait_for_function(f"{back} === 'rgb(246, 247, 249)'")
 
 
 PAGES = ["overview", "entity", "fact", "document/ada", "graph", "search?q=a", "facts?sample=0"]

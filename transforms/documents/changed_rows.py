@@ -51,8 +51,8 @@ def document_version(
 ) -> bytes:
     """The hash of all that is compared; of a row that holds no document, of its errors."""
     parts = (content_hash, title, metadata) if content_hash is not None else ("", *errors)
-    spelt = "".join("-" if part is None else spell(part) for part in parts)
-    return blake2b(spelt.encode(), digest_size=16).digest()
+    text = "".join("-" if part is None else spell(part) for part in parts)
+    return blake2b(text.encode(), digest_size=16).digest()
 
 
 class ChangedRuns(beam.PTransform):
@@ -100,11 +100,7 @@ class ChangedRuns(beam.PTransform):
         wanted = compared | "FindChanged" >> beam.FlatMap(_changed).with_output_types(
             tuple[int, Any]
         )
-        narrowed = (
-            {"run": runs, "wanted": wanted}
-            | "GroupByRun" >> beam.CoGroupByKey()
-            | "WithWanted" >> beam.FlatMap(with_wanted)
-        )
+        narrowed = narrowed_runs(runs, wanted)
         if self._whole is None:
             return narrowed
         return narrowed | "Whole" >> UnlessTooManyAreGone(compared, self._whole)
@@ -271,8 +267,21 @@ def _first_of_each_key(rows: pa.Table) -> pa.Table:
     return rows.filter(pa.array(is_first))
 
 
-def with_wanted(group: tuple[int, Mapping[str, Iterable[Any]]]) -> Iterator[AnyRun]:
-    """The runs of one number, narrowed to the rows that are wanted; none if no row is."""
+def narrowed_runs(runs: beam.PCollection, wanted: beam.PCollection) -> beam.PCollection:
+    """The runs of which a row is wanted, narrowed to these rows.
+
+    Args:
+        runs: a collection of (number, `AnyRun`).
+        wanted: a collection of (number, rows as the run counts them).
+    """
+    return (
+        {"run": runs, "wanted": wanted}
+        | "GroupByRun" >> beam.CoGroupByKey()
+        | "WithWanted" >> beam.FlatMap(_with_wanted)
+    )
+
+
+def _with_wanted(group: tuple[int, Mapping[str, Iterable[Any]]]) -> Iterator[AnyRun]:
     rows = frozenset(row for of_chunk in group[1]["wanted"] for row in of_chunk)
     if rows:
         for run in group[1]["run"]:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from pfn_kg.transforms.documents.changed_rows import document_version, with_wanted
+from pfn_kg.transforms.documents.changed_rows import document_version, narrowed_runs
 from pfn_kg.transforms.documents.groups import group_of, place_key
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
 from pfn_kg.transforms.reading.chunks import Document, read_documents
@@ -105,11 +105,7 @@ class RejectedRuns(beam.PTransform):
             | "GroupByKey" >> beam.CoGroupByKey()
             | "FindRefused" >> beam.FlatMap(_refused).with_output_types(tuple[int, Any])
         )
-        return (
-            {"run": runs, "wanted": wanted}
-            | "GroupByRun" >> beam.CoGroupByKey()
-            | "WithWanted" >> beam.FlatMap(with_wanted)
-        )
+        return narrowed_runs(runs, wanted)
 
 
 def _document_key(document_id: str) -> str:

@@ -107,6 +107,7 @@ class Begun(NamedTuple):
         prepared: what is read.
         manifest: of the folder, once the job is done.
         added_to: the manifest of the graph that is added to, if any.
+        live: the chunks of that graph; its list is read once.
         before: rows that earlier jobs had read.
         sign: by which workers know the folder.
     """
@@ -114,6 +115,7 @@ class Begun(NamedTuple):
     prepared: PreparedExtraction
     manifest: Manifest
     added_to: Manifest | None
+    live: Sequence[ChunkRecord]
     before: int
     sign: str
 
@@ -154,8 +156,7 @@ class Begun(NamedTuple):
             runs = numbered | "Unnumbered" >> beam.Values()
         else:
             live = self.added_to.read_lists(pipeline, options.output)
-            before_it = self.added_to.listed_chunks(options.output)
-            rows = self.prepared.plan.rows + sum(c.counts.get("rows", 0) for c in before_it)
+            rows = self.prepared.plan.rows + sum(c.counts.get("rows", 0) for c in self.live)
             groups = groups_for_rows(rows)
             of_interest = (
                 RejectedRuns(*live, groups=groups)
@@ -208,7 +209,8 @@ def begin_extraction(prepared: PreparedExtraction) -> Begun:
         # Workers read its lists, which one of an older version has no files for.
         added_to = update_manifest(options.output, "extract", lambda now: now)
     before = sum(c.counters["rows"] for run in finished_by_run(folder, plan) for c in run)
-    return Begun(prepared, manifest, added_to, before, folder.put_sign())
+    live = _live_chunks(prepared, added_to)
+    return Begun(prepared, manifest, added_to, live, before, folder.put_sign())
 
 
 def begun_before(prepared: PreparedExtraction, *, before: int, sign: str) -> Begun:
@@ -219,7 +221,12 @@ def begun_before(prepared: PreparedExtraction, *, before: int, sign: str) -> Beg
         before: as it was then.
         sign: as it was then.
     """
-    return Begun(prepared, _manifest(prepared), prepared.added_to, before, sign)
+    live = _live_chunks(prepared, prepared.added_to)
+    return Begun(prepared, _manifest(prepared), prepared.added_to, live, before, sign)
+
+
+def _live_chunks(prepared: PreparedExtraction, added_to: Manifest | None) -> Sequence[ChunkRecord]:
+    return () if added_to is None else added_to.listed_chunks(prepared.options.output)
 
 
 def _manifest(prepared: PreparedExtraction) -> Manifest:
@@ -250,10 +257,7 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
     folder, plan = begun.folder, prepared.plan
     progress = None
     if is_local_run(pipeline_args):
-        before_it = (
-            () if begun.added_to is None else begun.added_to.listed_chunks(prepared.options.output)
-        )
-        known = [folder.file(chunk.name) for chunk in before_it]
+        known = [folder.file(chunk.name) for chunk in begun.live]
         progress = Progress(plan.rows, Watcher(folder, known))
 
     def how_to_go_on() -> str:
@@ -314,7 +318,7 @@ def finish_extraction(begun: Begun, seconds: float, metrics: Metrics) -> Manifes
     record("extract", seconds, metrics, directory=options.output)
     if added_to is not None:
         extraction["unchanged_rows"] = unchanged
-        records = [*added_to.listed_chunks(options.output), *records]
+        records = [*begun.live, *records]
         # What the last build was made with is how the next one is made.
         new = {name: getattr(manifest, name) for name in manifest.model_fields_set}
         if gone is not None:

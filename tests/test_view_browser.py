@@ -199,13 +199,14 @@ def test_light_and_dark(new_page, server):
     page = new_page(color_scheme="dark")
     page.goto(server.address)
     page.wait_for_selector("h1")
-    back = "getComputedStyle(document.body).backgroundColor"
-    assert page.evaluate(back) == "rgb(16, 19, 24)"
+    # Assertions that wait: the page's policy forbids `wait_for_function`, which evaluates text.
+    body = sync_api.expect(page.locator("body"))
+    body.to_have_css("background-color", "rgb(16, 19, 24)")
     page.get_by_role("button", name="Show the page light").click()
-    page.wait_for_function(f"{back} === 'rgb(246, 247, 249)'")
+    body.to_have_css("background-color", "rgb(246, 247, 249)")
     page.reload()
     page.wait_for_selector("h1")
-    page.wait_for_function(f"{back} === 'rgb(246, 247, 249)'")
+    body.to_have_css("background-color", "rgb(246, 247, 249)")
 
 
 PAGES = ["overview", "entity", "fact", "document/ada", "graph", "search?q=a", "facts?sample=0"]

@@ -14,11 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import shutil
 from pathlib import Path
 from typing import Any
 
-from partial_data import knowledgenet
+from partial_data import knowledgenet, write_relation_names
 
 Document = dict[str, Any]
 
@@ -40,8 +39,7 @@ def main() -> None:
     mixed = [unrelated_parts(dev, number, rng) for number in range(len(dev))]
     documents = [*dev, *mixed, *knowledgenet(args.folder, {args.fold}, part=0)]
     args.output.write_text(json.dumps(documents, ensure_ascii=False), encoding="utf-8")
-    names = args.folder / "redocred" / "rel_info.json"
-    shutil.copyfile(names, args.output.with_name(names.name))
+    write_relation_names(args.folder, args.output)
 
 
 def unrelated_parts(documents: list[Document], number: int, rng: random.Random) -> Document:

@@ -3,9 +3,10 @@
     python examples/training/made_news.py FOLDER -o news.json --documents 3000
 
 The sentences of made_news.yaml get names: some that Re-DocRED's training documents have in such a
-place, some invented. An item keeps its names, and people come again by their family name. Relations
-are annotated in part: those of made_news.yaml, with the facts that follow from them. `--into FILE`
-appends the items to a DocRED file.
+place, some invented. An item keeps its names, and people come again by their family name. Others
+are lists, in which like sentences have each its own names. Relations are annotated in part: those
+of made_news.yaml, with the facts that follow from them. `--into FILE` appends the items to a DocRED
+file.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ import yaml
 Document = dict[str, Any]
 Fact = tuple[str, str, str]
 
+#: The share of items that are lists of like sentences, and how many sentences these have.
+_LISTS = 0.3
+_LIST_LENGTH = (2, 7)
 _SYMMETRIC = ("P26", "P3373")
 _INVERSE = {
     "P22": "P40",
@@ -220,6 +224,7 @@ def _fact(text: str) -> Fact:
 def made_item(sentences: dict[str, list[Sentence]], names: Names, rng: random.Random) -> Document:
     """One news item."""
     topic = sentences[rng.choice(list(sentences))]
+    is_list = rng.random() < _LISTS
     drawn: dict[str, Name] = {}
     used: set[Name] = set()
     clusters: dict[Name, list[dict[str, Any]]] = {}
@@ -227,14 +232,19 @@ def made_item(sentences: dict[str, list[Sentence]], names: Names, rng: random.Ra
     texts: list[list[str]] = []
     before: frozenset[str] = frozenset()
     wanted = rng.randint(1, 6)
-    for sentence in rng.sample(topic, len(topic)):
-        missing = {slot for s, _, o in sentence.facts for slot in (s, o)} - sentence.slots
+    plan = rng.sample(topic, len(topic))
+    if is_list:
+        wanted = rng.randint(*_LIST_LENGTH)
+        alike = [s for s in plan if s.facts and not _missing(s)][: rng.choice((1, 1, 2, 3))]
+        plan = rng.choices(alike, k=wanted)
+    for sentence in plan:
+        missing = _missing(sentence)
         if missing and (missing - before or len(before & set(_PEOPLE)) != len(missing)):
             continue
         if len(texts) == wanted:
             break
         for slot in sorted(sentence.slots):
-            if slot not in drawn or (slot in "wjxez" or rng.random() < 0.35):
+            if slot not in drawn or is_list or slot in "wjxez" or rng.random() < 0.35:
                 drawn[slot] = _date(rng) if slot == "e" else names.draw(slot, rng)
         tokens: list[str] = []
         for word in sentence.words:
@@ -268,6 +278,11 @@ def made_item(sentences: dict[str, list[Sentence]], names: Names, rng: random.Ra
         ],
         "annotated_relations": _annotated(sentences),
     }
+
+
+def _missing(sentence: Sentence) -> frozenset[str]:
+    """The slots of a sentence's facts that a pronoun stands for."""
+    return frozenset(slot for s, _, o in sentence.facts for slot in (s, o)) - sentence.slots
 
 
 def _closed(facts: set[tuple[Name, str, Name]]) -> set[tuple[Name, str, Name]]:

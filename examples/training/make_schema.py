@@ -1,9 +1,10 @@
-"""Writes the label schema of Re-DocRED: `make_schema.py train.json > redocred_schema.yaml`.
+"""Writes the label schema of the shipped model: `make_schema.py train.json > redocred_schema.yaml`.
 
-Names come from the `rel_info.json` beside the file, argument types and their counts
-from the file; what no file says (descriptions, and which relations are symmetric,
-inverse, functional or acyclic) stands here. Only what always holds is set: `child` is
-not the inverse of `father`, and a country may have two capitals.
+It has the relations of Re-DocRED, and those that other training data adds. Names come from the
+`rel_info.json` beside Re-DocRED's file, argument types and their counts from the file. The rest
+stands here: descriptions, which relations are symmetric, inverse, functional or acyclic, and the
+relations that Re-DocRED lacks. Only what always holds is set: `child` is not the inverse of
+`father`, and a country may have two capitals.
 """
 
 import sys
@@ -11,7 +12,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from pfn_kg.pfn.readers import read
-from pfn_kg.pfn.readers.docred import relation_names
+from pfn_kg.pfn.readers.docred import relation_names, slug
 from pfn_kg.schemas.label_schema import LabelSchema
 
 ENTITY_TYPES = [
@@ -87,6 +88,7 @@ DESCRIPTIONS = {
     "P162": "Who produced the film or recording",
     "P166": "A prize or honour that was given to the person, group or work",
     "P170": "Who made the work, character or object",
+    "P169": "Who leads the business of the company",
     "P171": "The taxon next above it",
     "P172": "The people to which the person or population belongs",
     "P175": "Who performs the music or part",
@@ -146,6 +148,10 @@ DESCRIPTIONS = {
     "P3373": "A brother or sister of the person",
 }
 
+#: Relations that Re-DocRED lacks: the name, and the argument types with their counts in
+#: KnowledgeNet.
+MORE = {"P169": ("chief executive officer", {("ORG", "PER"): 196})}
+
 SYMMETRIC = {"P26", "P190", "P3373"}
 INVERSES = [
     ("P36", "P1376"),
@@ -172,6 +178,9 @@ def make_schema(path: Path) -> LabelSchema:
             types = sentence.entities[subject][2], sentence.entities[object_][2]
             counts[relation][types] += 1
     names = relation_names(path)
+    for identifier, (title, arguments) in MORE.items():
+        names[identifier] = slug(title)
+        counts[names[identifier]].update(arguments)
     inverses = dict(INVERSES) | {b: a for a, b in INVERSES}
     relations = []
     for identifier, name in names.items():

@@ -6,15 +6,15 @@ FOLDER holds the data sets by name: redocred (whole annotation), and, annotated 
 docred_train200 (facts that are given hold, others are unknown), docred_entities, gum and ner_open
 (entities alone), knowledgenet_facts, fire and core_company (some relations between the given
 mentions). What a set does not annotate is left open: see `annotated_entity_types`,
-`annotated_relations` and `annotated_pairs` in docs. The file `rel_info.json` is copied beside the
-result.
+`annotated_relations` and `annotated_pairs` in docs. The file `rel_info.json` beside the result
+names the relations of Re-DocRED and those that only other sets have.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ _FIRE = {
     ("Locatedin", "ORG", "LOC"): "P159",
     ("Locatedin", "LOC", "LOC"): "P131",
 }
+#: Relations that Re-DocRED lacks: their names.
+MORE_RELATIONS = {"P169": "chief executive officer"}
+_CHIEF_EXECUTIVE = re.compile(r"\b(CEO|chief executive)\b", re.IGNORECASE)
 # CORE's relations between companies: properties from the head to the tail, and back.
 _CORE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "subsidiary_of": (("P749",), ("P355",)),
@@ -52,7 +55,7 @@ def main() -> None:
     args = parser.parse_args()
     folds = {int(fold) for fold in args.folds.split(",")}
     documents = [
-        *_read(args.folder / "redocred" / "train.json"),
+        *_redocred(args.folder / "redocred"),
         *_positives(_read(args.folder / "docred_train200" / "train_closed.json")),
         *_entities(_read(args.folder / "docred_entities" / "entities.json"))[
             : args.entity_documents
@@ -64,11 +67,34 @@ def main() -> None:
         *_core(_read(args.folder / "core_company" / "train.json")),
     ]
     args.output.write_text(json.dumps(documents, ensure_ascii=False), encoding="utf-8")
-    beside = args.output.with_name("rel_info.json")
-    shutil.copyfile(args.folder / "redocred" / "rel_info.json", beside)
+    write_relation_names(args.folder, args.output)
 
 
-def _read(path: Path) -> list[Any]:
+def relation_names(folder: Path) -> dict[str, str]:
+    """The relations by their Wikidata properties: those of Re-DocRED, and more.
+
+    Args:
+        folder: holds the data sets by name.
+    """
+    return _read(folder / "redocred" / "rel_info.json") | MORE_RELATIONS
+
+
+def write_relation_names(folder: Path, beside: Path) -> None:
+    """Writes `rel_info.json` beside a DocRED file."""
+    names = json.dumps(relation_names(folder), ensure_ascii=False)
+    beside.with_name("rel_info.json").write_text(names, encoding="utf-8")
+
+
+def _redocred(folder: Path) -> Iterator[Document]:
+    """Re-DocRED: where a chief executive is mentioned, that relation is not annotated."""
+    known = list(_read(folder / "rel_info.json"))
+    for document in _read(folder / "train.json"):
+        text = " ".join(token for tokens in document["sents"] for token in tokens)
+        has_all = not _CHIEF_EXECUTIVE.search(text)
+        yield document if has_all else document | {"annotated_relations": known}
+
+
+def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -118,7 +144,7 @@ def knowledgenet(folder: Path, folds: set[int], part: int | None = None) -> Iter
         folds: which of the folds 1 to 3.
         part: every second document, from the first (0) or the second (1); None: all.
     """
-    names = json.loads((folder / "redocred" / "rel_info.json").read_text(encoding="utf-8"))
+    names = relation_names(folder)
     documents = _read(folder / "knowledgenet_facts" / "docred.json")
     documents = [document for document in documents if document["fold"] in folds]
     for document in documents if part is None else documents[part::2]:
@@ -169,12 +195,22 @@ def _fire(sentences: list[Any]) -> Iterator[Document]:
                 types = kept[head]["type6"], kept[tail]["type6"]
                 if named := _FIRE.get((relation["type"], *types)):
                     labels.append({"h": places[head], "t": places[tail], "r": named})
+                if named == "P108" and _has_title(sentence, head, _CHIEF_EXECUTIVE):
+                    labels.append({"h": places[tail], "t": places[head], "r": "P169"})
         yield _document(f"fire {number}", sentence["tokens"], mentions) | {
             "labels": labels,
             "annotated_entity_types": ["PER", "ORG", "LOC"],
             "annotated_relations": ["P108", "P749"],
             "annotated_pairs": "mentions",
         }
+
+
+def _has_title(sentence: dict[str, Any], person: int, title: re.Pattern[str]) -> bool:
+    """Whether a person of FIRE has a title, and one employer, so that it is the title there."""
+    of_person = [r for r in sentence["relations"] if r["head"] == person]
+    titles = [sentence["entities"][r["tail"]] for r in of_person if r["type"] == "Designation"]
+    employers = [r for r in of_person if r["type"] == "Employeeof"]
+    return len(employers) == 1 and any(title.search(t["text"]) for t in titles)
 
 
 def _core(sentences: list[Any]) -> Iterator[Document]:

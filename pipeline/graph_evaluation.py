@@ -85,7 +85,9 @@ def evaluate_graph(
     prepared: PreparedExtraction,
     options: BuildOptions,
     pipeline_args: Sequence[str] = (),
+    *,
     links: Mapping[int, Sequence[str | None]] | None = None,
+    relations: frozenset[str] | None = None,
 ) -> dict[str, Any]:
     """Runs both phases and scores the graph.
 
@@ -95,6 +97,7 @@ def evaluate_graph(
         options: of the build.
         pipeline_args: Beam's own options.
         links: ids of entities, from `pfn_kg.pfn.readers.entity_links.read_entity_links`.
+        relations: those that the data set has; facts of others are left out. None: all.
 
     Returns:
         As `pfn_kg.pipeline.graph_scores.score_graph`, with `documents` and the `counts` of the
@@ -106,11 +109,12 @@ def evaluate_graph(
     counts = run_build(directory, options, pipeline_args)
 
     run = read_finished(directory)
-    relations = _rows(run, "relations", ("relation_id", "confidence"))
-    confidence = {row["relation_id"]: row["confidence"] for row in relations}
+    stated = _rows(run, "relations", ("relation_id", "confidence"))
+    confidence = {row["relation_id"]: row["confidence"] for row in stated}
     triples = [
         row | {"confidence": confidence[row["relation_id"]]}
         for row in _rows(run, "triples", _TRIPLES)
+        if relations is None or row["relation"] in relations
     ]
     mentions = _rows(run, "mentions", _MENTIONS)
     graph = by_document(mentions, triples)

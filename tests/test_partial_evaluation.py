@@ -8,6 +8,8 @@ from helpers.training_data import ENCODER
 from pfn_kg.pfn.calibration import Calibration
 from pfn_kg.pfn.evaluation.annotated_texts import annotated_texts
 from pfn_kg.pfn.evaluation.documents import judge_facts, score_documents
+from pfn_kg.pfn.evaluation.predictions import predict_reading
+from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.readers import read
 from pfn_kg.pfn.training.save_checkpoint import save_checkpoint
 from pfn_kg.pipeline.cli import main
@@ -88,6 +90,26 @@ def evaluated(capsys, model, path, *options):
     arguments = ["evaluate", "--model", str(model), "--data", str(path), "--format", "docred"]
     assert main([*arguments, *options]) == 0
     return capsys.readouterr()
+
+
+@pytest.mark.parametrize("window_tokens", [0, 60])
+def test_relations_that_the_data_set_lacks_are_left_out(tmp_path, model, capsys, window_tokens):
+    """Those of the data set are in `rel_info.json`; without it all are judged."""
+    extractor = Extractor.from_pretrained(model)
+    floors = {"entity_floor": 0.0, "relation_floor": 0.0, "window_tokens": window_tokens}
+    path = write(tmp_path, DOCUMENT | {"labels": []})
+    relations, said = extractor.config.relation_types, []
+    for names in (None, {"P1": relations[0]}):
+        if names:
+            path.with_name("rel_info.json").write_text(json.dumps(names))
+        found = predict_reading(extractor, read(path, "docred"), **floors)
+        assert bool(found.documents) == bool(window_tokens)
+        heads = [*found.documents, *found.sentences]
+        said.append({triple.relation for one in heads for triple in one.head_triples})
+    assert said == [set(relations), {relations[0]}]
+    out, err = evaluated(capsys, model, path, "--json")
+    assert json.loads(out)["unjudged_relations"] == sorted(relations[1:])
+    assert f"lacks {len(relations) - 1} relations of the model" in err
 
 
 def test_the_command_scores_documents_alone(tmp_path, model, capsys):

@@ -191,6 +191,31 @@ def test_other_labels_get_new_last_layers(trained, tmp_path, caplog):
             assert is_same == (relation != "birthplace"), name
 
 
+def test_a_label_that_some_lack_is_the_mean_of_the_others(trained, data, tmp_path):
+    document = json.loads(json.dumps(ACROSS))
+    document["labels"][0]["r"] = "birthplace"
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps([document]))
+    no_choice = ["--no-tune-thresholds", "--no-calibrate"]
+    start = trained / "model"
+    for name in ("on", "mean"):
+        more = {"epochs": 0, "start-from": start, "window-tokens": 60}
+        assert main(["train", *options(path, tmp_path / name, **more), *no_choice]) == 0
+        if name == "on":
+            other = Extractor.from_pretrained(tmp_path / "on" / "model", device="cpu")
+            for weight in other.model.parameters():
+                weight.data += 1
+            save_checkpoint(other, tmp_path / "moved")
+            start = f"{trained / 'model'},{tmp_path / 'moved'}"
+    mean = Extractor.from_pretrained(tmp_path / "mean" / "model", device="cpu")
+    theirs, moved = mean.config.relation_types, other.model.state_dict()
+    for name, weight in mean.model.state_dict().items():
+        share = torch.full(weight.shape, 0.5)
+        if name.startswith("re.label."):
+            share[theirs.index("birthplace")] = 0
+        torch.testing.assert_close(weight, moved[name] - share)
+
+
 def test_thresholds_of_a_start_are_of_scores_without_calibration(trained, data, tmp_path):
     theirs = Extractor.from_pretrained(trained / "model", device="cpu")
     theirs.config.entity_threshold = 0.3

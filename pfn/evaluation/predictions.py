@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pfn_kg.pfn.evaluation.annotated_texts import AnnotatedText, annotated_texts
 from pfn_kg.pfn.evaluation.gold_spans import gold_sentence
@@ -17,6 +17,8 @@ from pfn_kg.schemas.records import (
     HeadTriple,
     Sentence,
 )
+
+_Heads = TypeVar("_Heads", HeadExtraction, DocumentHeads)
 
 
 def predict_texts(
@@ -87,6 +89,15 @@ def sentence_heads(heads: DocumentHeads, sentences: Sequence[Sentence]) -> list[
     return by_sentence
 
 
+def _of_relations(heads: _Heads, relations: frozenset[str] | None) -> _Heads:
+    """What was found, without the triples of relations that a data set does not have."""
+    if relations is None:
+        return heads
+    of_heads = [t for t in heads.head_triples if t.relation in relations]
+    of_tails = heads.tail_triples and [t for t in heads.tail_triples if t.relation in relations]
+    return heads._replace(head_triples=of_heads, tail_triples=of_tails)
+
+
 class Predictions(NamedTuple):
     """What a model finds in a reading.
 
@@ -113,7 +124,8 @@ def predict_reading(
     """Reads annotated sentences, in windows if the model does so and the data has documents.
 
     Documents that are annotated in part are read as documents by every model, since only there
-    it is known which labels were annotated.
+    it is known which labels were annotated. Triples of relations that the data set does not have
+    are left out.
 
     Args:
         extractor: the model.
@@ -137,7 +149,7 @@ def predict_reading(
             relation_floor=relation_floor,
             token_budget=token_budget,
         )
-        return Predictions(predictions, [], [])
+        return Predictions([_of_relations(p, reading.relations) for p in predictions], [], [])
     texts = annotated_texts(reading)
     documents = predict_texts(
         extractor,
@@ -147,6 +159,7 @@ def predict_reading(
         window_tokens=window_tokens,
         token_budget=token_budget,
     )
+    documents = [_of_relations(heads, reading.relations) for heads in documents]
     sentences = [
         of_sentence
         for heads, text in zip(documents, texts, strict=True)

@@ -177,13 +177,15 @@ def read_docred(path: str | Path) -> Reading:
         path: a JSON list of documents.
 
     Returns:
-        Every sentence of every document; the document's id is its title.
+        Every sentence of every document; the document's id is its title. `relations` are those of
+        `rel_info.json`.
 
     Raises:
         ConfigurationError: if the file is wrong; names file, record and field.
     """
     names = relation_names(path)
     reading = Reading()
+    reading.relations = frozenset(names.values()) or None
     for _, document in _documents(path):
         # Of each sentence the mentions, and of each mention its cluster.
         entities: list[list[GoldEntity]] = [[] for _ in document.sents]

@@ -83,6 +83,8 @@ class Reading(list[AnnotatedSentence]):
         documents: the documents, where the format has entities and facts of whole documents.
         listed: of each sentence the triples as the file lists them, by the words of their
             arguments, where the format may list one twice; otherwise empty.
+        relations: the relations that the data set has, where it lists them: no document says
+            whether a fact of another one holds. None: not listed.
     """
 
     def __init__(self, sentences: Iterable[AnnotatedSentence] = ()) -> None:
@@ -90,6 +92,7 @@ class Reading(list[AnnotatedSentence]):
         self.skipped: Counter[str] = Counter()
         self.documents: list[AnnotatedDocument] = []
         self.listed: list[list[tuple[str, str, str]]] = []
+        self.relations: frozenset[str] | None = None
 
     @property
     def is_partial(self) -> bool:
@@ -103,6 +106,7 @@ class Reading(list[AnnotatedSentence]):
         first = Reading(self[:limit])
         first.skipped = self.skipped
         first.listed = self.listed[:limit]
+        first.relations = self.relations
         for document in self.documents:
             if document.begin >= limit:
                 break

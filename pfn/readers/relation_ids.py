@@ -39,6 +39,8 @@ def with_names(reading: Reading, names: Mapping[str, str]) -> Reading:
         for sentence in reading
     )
     renamed.skipped = reading.skipped
+    if reading.relations is not None:
+        renamed.relations = frozenset(names.get(r, r) for r in reading.relations)
     renamed.listed = [[(s, names.get(r, r), o) for s, r, o in of] for of in reading.listed]
     for document in reading.documents:
         relations = document.annotated.relations

@@ -43,6 +43,7 @@ def split_dev(reading: Reading, seed: int) -> tuple[Reading, Reading]:
     held_out = set(whole[: max(1, round(DEV_PART * len(whole)))])
     split = Reading(), Reading()
     split[0].skipped = reading.skipped
+    split[0].relations = split[1].relations = reading.relations
     for number, (begin, end, document) in enumerate(parts):
         part = split[number in held_out]
         first = len(part)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from transformers import (
@@ -74,24 +76,20 @@ def start_model(
         names: a checkpoint folder or the name of a shipped model; of several, with commas
             between, the mean of their weights. Where those come from one model and were trained
             apart, it is mostly better than any of them (Wortsman et al., ICML 2022, "Model
-            soups").
+            soups"). A label that some of them lack is the mean of the others.
         schema: the labels. Those that the model lacks get new last layers.
         options: hyper-parameters.
 
     Raises:
-        ConfigurationError: if there is no such model, it has another architecture, or several
-            models have different labels.
+        ConfigurationError: if there is no such model, or it has another architecture.
     """
     models = [_start_model(name, options) for name in names.split(",")]
+    labels = [_Labels.of(model) for model in models]
+    models = [_with_labels(*item, schema) for item in zip(models, names.split(","), strict=True)]
     model = models[0]
     if len(models) > 1:
-        labels = [(list(m.config.entity_types), list(m.config.relation_types)) for m in models]
-        if labels[1:] != labels[:-1]:
-            raise ConfigurationError(f"{names} have not the same labels", field="start_from")
-        states = [other.state_dict() for other in models]
-        mean = {name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]}
-        model.load_state_dict(mean)
-    return _with_labels(model, schema, names), AutoTokenizer.from_pretrained(first_folder(names))
+        model.load_state_dict(_mean([other.state_dict() for other in models], labels, schema))
+    return model, AutoTokenizer.from_pretrained(first_folder(names))
 
 
 def with_architecture(options: TrainingOptions, names: str) -> TrainingOptions:
@@ -141,41 +139,91 @@ def _start_model(name: str, options: TrainingOptions) -> PFNModel:
     return PFNModel.from_pretrained(folder, config=config, dtype=torch.float32)
 
 
-def _with_labels(model: PFNModel, schema: LabelSchema, name: str) -> PFNModel:
+class _Labels(NamedTuple):
+    """The labels of a model or a schema, in their order."""
+
+    types: list[str]
+    relations: list[str]
+
+    @classmethod
+    def of(cls, model: PFNModel) -> _Labels:
+        return cls(list(model.config.entity_types), list(model.config.relation_types))
+
+    @classmethod
+    def of_schema(cls, schema: LabelSchema) -> _Labels:
+        return cls([t.name for t in schema.entity_types], [r.name for r in schema.relations])
+
+    def of_rows(self, weight: str) -> list[str] | None:
+        """The labels of a weight's rows; None: its rows are no labels."""
+        unit, _, part = weight.partition(".")
+        if not part.startswith("label."):
+            return None
+        return self.types if unit == "ner" else self.relations
+
+
+def _with_labels(model: PFNModel, name: str, schema: LabelSchema) -> PFNModel:
     """The model for the labels of a schema.
 
     What it knows of labels that both have stays. The last layers of others are new; the text
     encoder and all that is below those layers stay.
     """
-    types, relations = [t.name for t in schema.entity_types], [r.name for r in schema.relations]
-    old = model.config
-    if (types, relations) == (list(old.entity_types), list(old.relation_types)):
-        old.label_schema = schema.to_dict()
+    known, wanted = _Labels.of(model), _Labels.of_schema(schema)
+    if known == wanted:
+        model.config.label_schema = schema.to_dict()
         return model
-    config = copy.deepcopy(old)
-    config.entity_types, config.relation_types = types, relations
+    config = copy.deepcopy(model.config)
+    config.entity_types, config.relation_types = wanted
     config.label_schema = schema.to_dict()
     config.entity_threshold = config.relation_threshold = 0.5
     new = PFNModel(config)
     state = new.state_dict()
-    known = {"ner": list(old.entity_types), "re": list(old.relation_types)}
-    known["re_tail"] = known["re"]
-    wanted = {"ner": types, "re": relations, "re_tail": relations}
     for key, weight in model.state_dict().items():
-        unit, _, part = key.partition(".")
-        if not part.startswith("label."):
+        labels = known.of_rows(key)
+        if labels is None:
             state[key] = weight
             continue
-        for row, label in enumerate(wanted[unit]):
-            if label in known[unit]:
-                state[key][row] = weight[known[unit].index(label)]
+        for row, label in enumerate(wanted.of_rows(key) or ()):
+            if label in labels:
+                state[key][row] = weight[labels.index(label)]
     new.load_state_dict(state)
-    fresh = [n for u in ("ner", "re") for n in wanted[u] if n not in known[u]]
+    fresh = [
+        label
+        for of_wanted, of_known in zip(wanted, known, strict=True)
+        for label in of_wanted
+        if label not in of_known
+    ]
     _logger.warning(
         "%s has other labels: %d of %d types and relations are learnt anew%s",
         name,
         len(fresh),
-        len(types) + len(relations),
+        len(wanted.types) + len(wanted.relations),
         f", such as {fresh[0]}" if fresh else "",
     )
     return new
+
+
+def _mean(
+    states: Sequence[Mapping[str, torch.Tensor]], labels: Sequence[_Labels], schema: LabelSchema
+) -> dict[str, torch.Tensor]:
+    """The mean weights of models.
+
+    Args:
+        states: weights of models of one architecture, with the labels of the schema.
+        labels: those that each model has learnt. The rows of a label are the mean of the models
+            that know it.
+        schema: the labels.
+    """
+    wanted = _Labels.of_schema(schema)
+    mean = {}
+    for key in states[0]:
+        stacked = torch.stack([state[key] for state in states])
+        rows = wanted.of_rows(key)
+        if rows is None:
+            mean[key] = stacked.mean(0)
+            continue
+        known = torch.tensor([[row in (of.of_rows(key) or ()) for row in rows] for of in labels])
+        # A label that none knows is new in each; one of them does.
+        known[0] |= ~known.any(0)
+        shares = (known / known.sum(0)).reshape(*known.shape, *[1] * (stacked.dim() - 2))
+        mean[key] = (stacked * shares).sum(0)
+    return mean

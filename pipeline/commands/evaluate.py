@@ -139,6 +139,7 @@ def main(call: Call) -> int:
     gold = [gold_sentence(sentence) for sentence in reading]
     labels = {type_ for g in gold for _, _, type_ in g.entities} - set(config.entity_types)
     labels |= {relation for g in gold for _, relation, _ in g.triples} - set(config.relation_types)
+    unjudged = set(config.relation_types) - (reading.relations or set(config.relation_types))
     entity_threshold, relation_threshold = extractor.thresholds(
         accepted.entity_threshold, accepted.relation_threshold
     )
@@ -181,6 +182,7 @@ def main(call: Call) -> int:
         "window_tokens": window_tokens if predictions.texts else 0,
         "skipped": dict(reading.skipped),
         "unknown_labels": sorted(labels),
+        "unjudged_relations": sorted(unjudged),
     }
     if reading.is_partial:
         print(
@@ -197,6 +199,12 @@ def main(call: Call) -> int:
         print(
             f"pfn-kg: the model can't say {len(labels)} labels of {args.data}, such as "
             f"{min(labels)!r}; what has them counts as missed",
+            file=sys.stderr,
+        )
+    if unjudged:
+        print(
+            f"pfn-kg: the rel_info.json of {args.data} lacks {len(unjudged)} relations of the "
+            f"model, such as {min(unjudged)!r}; its triples of these are left out",
             file=sys.stderr,
         )
     if args.plots:

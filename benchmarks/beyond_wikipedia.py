@@ -36,6 +36,8 @@ from pfn_kg import Extractor
 from pfn_kg.pfn.evaluation.scores import f1_of, prf
 from pfn_kg.pfn.readers.detokenisation import detokenise
 from pfn_kg.pfn.readers.docred import relation_names
+from pfn_kg.pfn.readers.relation_ids import names_of_ids
+from pfn_kg.schemas.label_schema import LabelSchema
 
 # FewRel's properties that are relations of Re-DocRED, by the names of the shipped label schema.
 _RELATIONS = {
@@ -252,6 +254,9 @@ def knowledgenet(extractor: Extractor, folder: Path, fold: int, part: int | None
         part: every second document, from the first (0) or the second (1); None: all.
     """
     names = relation_names(folder / "redocred" / "train.json")
+    # A model may know more of its relations than Re-DocRED has.
+    schema = LabelSchema.from_dict(extractor.config.label_schema or {})
+    names |= names_of_ids(schema)
     path = folder / "knowledgenet_facts" / "docred.json"
     documents = [d for d in json.loads(path.read_text(encoding="utf-8")) if d["fold"] == fold]
     texts: list[str] = []

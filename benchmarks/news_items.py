@@ -21,7 +21,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from pfn_kg.pfn.checkpoint import find_model, read_label_schema
 from pfn_kg.pfn.inference.segmentation import segment
 from pfn_kg.pfn.inference.sentences import split_sentences
 from pfn_kg.schemas.errors import ConfigurationError
@@ -41,6 +40,7 @@ _IN = "located_in_the_administrative_territorial_entity"
 # What a fact says beside itself, of the same two entities: another relation, or one from the object
 # to the subject.
 _CONSEQUENCES = {
+    "chief_executive_officer": ("chairperson",),
     "owned_by": ("parent_organization",),
     "parent_organization": ("owned_by", "part_of"),
     "country": (_IN, "country_of_origin"),
@@ -61,7 +61,7 @@ _CONSEQUENCES = {
     "award_received": ("participant_of",),
 }  # fmt: skip
 _CONSEQUENCES_OF_OBJECT = {
-    "chairperson": ("employer", "member_of"),
+    **dict.fromkeys(("chairperson", "chief_executive_officer"), ("employer", "member_of")),
     "founded_by": ("employer", "notable_work"),
     "participant": ("conflict",),
     "head_of_state": ("applies_to_jurisdiction",),
@@ -244,7 +244,8 @@ def docred(items: Sequence[NewsItem]) -> list[dict[str, Any]]:
 
 def shipped_schema() -> LabelSchema:
     """The label schema of the shipped model, whose relations the items have."""
-    return read_label_schema(find_model())
+    path = Path(__file__).parent.with_name("examples") / "training" / "redocred_schema.yaml"
+    return LabelSchema.from_yaml(path.read_text(encoding="utf-8"), str(path))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

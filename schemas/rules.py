@@ -69,7 +69,7 @@ class Rules(Options):
 class NameRules(Options):
     """Which names are held for one, without a model: each a switch (docs: entities).
 
-    The first three rules are about keys, so they hold in all documents; the next five send a short
+    The first four rules are about keys, so they hold in all documents; the next five send a short
     form to the long form in the same document. The others again hold in all documents.
     """
 
@@ -84,6 +84,12 @@ class NameRules(Options):
     )
     articles: bool = option(
         True, "remove the article: the Thames is Thames", group=NAMES, negatable=True
+    )
+    titles: bool = option(
+        True,
+        "remove titles of people: Dr. Jane Goodall is Jane Goodall, and Mr. Smith a last name",
+        group=NAMES,
+        negatable=True,
     )
     bracketed: bool = option(
         True,

@@ -26,6 +26,8 @@ WORDS = (
     "and",
     "’",
     "of",
+    "Dr.",
+    "Sir",
 )
 NAMES = st.text() | st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
 RULES = st.builds(NameRules, **dict.fromkeys(NameRules.model_fields, st.booleans()))
@@ -63,6 +65,27 @@ KINDS = st.sampled_from([None, "person", "organization", "place", "other"])
 def test_keys(text, key, key_of_organization):
     assert name_key(text, None, NameRules()) == key
     assert name_key(text, "organization", NameRules()) == key_of_organization
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("Dr. Jane Goodall", "jane goodall"),
+        ("Sir Elton John 's", "elton john"),
+        ("Prof. Dr. Max Born", "max born"),
+        # Alone, a last name may be of anyone; some titles are names.
+        ("Mr. Smith", "mr. smith"),
+        ("Prof. Dr. Born", "dr. born"),
+        ("Dean Martin", "dean martin"),
+        ("Dr.", "dr."),
+        ("Siri Hustvedt Berg", "siri hustvedt berg"),
+    ],
+)
+def test_titles_of_people(text, key):
+    assert name_key(text, "person", NameRules()) == key
+    without = canonical_name(text).removesuffix(" 's")
+    assert name_key(text, "person", NameRules(titles=False)) == without
+    assert name_key(text, "organization", NameRules()) == without
 
 
 def test_each_part_has_a_switch():

@@ -1,4 +1,4 @@
-"""The key of a name: what is left of it without an article, a possessive and a legal form.
+"""The key of a name: what is left of it without article, possessive, title and legal form.
 
 Two names with one key are one entity, in whatever documents they stand, so only what
 never tells two things apart is taken off. The name itself is not changed.
@@ -29,6 +29,16 @@ _PHRASES = (
     *(" public limited company", " limited liability company", " kabushiki kaisha"),
     *(" sp. z o.o.", " sp. z o. o.", " s.a. de c.v.", " s. de r.l. de c.v."),
 )
+
+#: Titles of people, in lower case and without dots. Those that are also names or parts of names
+#: ("Dean", "Prince", "Saint", "Lord") are not here.
+_TITLES = frozenset((
+    "adm", "admiral", "brig", "capt", "captain", "chancellor", "cmdr", "col", "colonel",
+    "congressman", "congresswoman", "dame", "dr", "gen", "general", "gov", "governor", "hon",
+    "lieut", "lieutenant", "lt", "madame", "maj", "mayor", "minister", "miss", "mr", "mrs", "ms",
+    "mx", "president", "prof", "professor", "rep", "representative", "rev", "reverend", "sen",
+    "senator", "sgt", "sir",
+))  # fmt: skip
 
 # The longest name whose parts are taken off.
 _LONGEST = 300
@@ -73,7 +83,23 @@ def _shorter(key: str, names: NameKind | None, rules: NameRules) -> str:
             return shorter
     if rules.legal_suffixes and names == "organization":
         return _without_legal_form(key)
+    if rules.titles and names == "person":
+        # Alone, a last name may be of anyone: the document decides whose it is.
+        title, rest = titled(key)
+        return rest if title and " " in rest else key
     return key
+
+
+def titled(key: str) -> tuple[str, str]:
+    """The title of a person's name, without its dot, and the rest; no title if it has none.
+
+    Example:
+        >>> titled("mr. smith")
+        ('mr', 'smith')
+    """
+    first, _, rest = key.partition(" ")
+    title = first.removesuffix(".")
+    return (title, rest) if rest and title in _TITLES else ("", key)
 
 
 def _without_legal_form(key: str) -> str:

@@ -2,8 +2,9 @@
 
 "Lovelace" is Ada Lovelace, and "EU" the European Union, where the document names one
 such entity in full and no second. A short form is a name of one word, a long form one of
-several, so that no rule ever joins two full names. What may be two things stays what it
-is and is counted.
+several, so that no rule ever joins two full names. A title and a last name, as in "Mr. Smith",
+are a short form where the full name stands, and a long one of "Smith" elsewhere. What may be two
+things stays what it is and is counted.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 
 from pfn_kg.schemas.label_schema import NameKind
 from pfn_kg.schemas.rules import NameRules
+from pfn_kg.transforms.names.name_keys import titled
 
 _APART = re.compile(r"[^\w.'’]+")
 #: Small words that acronyms leave out, as often as not.
@@ -41,6 +43,7 @@ class Form(NamedTuple):
         acronym: the folded letters of a name that is written like an acronym, else empty.
         first: the first word of a name of several; empty for one of one.
         last: likewise the last, "Jr." and the like left out.
+        title: the title that stands before a last name alone, else empty.
         text: as it stands in the document.
         names: what the names of its type are like.
     """
@@ -49,6 +52,7 @@ class Form(NamedTuple):
     acronym: str
     first: str
     last: str
+    title: str
     text: str
     names: NameKind | None
 
@@ -63,7 +67,9 @@ def form_of(text: str, key: str, names: NameKind | None) -> Form:
     """
     words = key.split()
     if len(words) == 1:
-        return Form(words[0], _acronym(text), "", "", text, names)
+        return Form(words[0], _acronym(text), "", "", "", text, names)
+    if len(words) == 2 and names == "person" and (title := titled(key)[0]):
+        return Form("", "", "", words[1], title, text, names)
     end = len(words)
     while end > 1 and words[end - 1].strip(".,") in _GENERATIONS:
         end -= 1
@@ -71,7 +77,7 @@ def form_of(text: str, key: str, names: NameKind | None) -> Form:
     if end == 1:
         # Of "Carol II" nobody can tell whether it is the first name or the last.
         first = last = ""
-    return Form("", "", first, last, text, names)
+    return Form("", "", first, last, "", text, names)
 
 
 def _acronym(text: str) -> str:
@@ -150,6 +156,9 @@ def find_long_forms(
         introduced.setdefault(short, set()).add(long)
     by_letters: dict[str, list[int]] = {}
     by_word: dict[str, list[int]] = {}
+    titled_forms = _short_titled(names) if rules.titles and rules.last_names else {}
+    for last, entities in titled_forms.items():
+        by_word[last] = list(entities)
     of_people = rules.last_names or rules.first_names
     for entity, form in names:
         # What the document itself says goes before what looks alike.
@@ -166,7 +175,7 @@ def find_long_forms(
     for short, longs in introduced.items():
         possible[short] = {long: {"bracketed"} for long in longs}
     for entity, form in names:
-        if form.word:
+        if form.word or entity in titled_forms.get(form.last, ()):
             continue
         for letters in _initials(form.text) if by_letters else ():
             for short in by_letters.get(letters, ()):
@@ -190,6 +199,20 @@ def find_long_forms(
                 long_forms.counts[rule] += 1
                 break
     return long_forms
+
+
+def _short_titled(names: Sequence[tuple[int, Form]]) -> dict[str, list[int]]:
+    """By last name the entities of titles before it, where the document has a full name with it.
+
+    Mr. Smith and Mrs. Smith are not both John Smith: where two titles stand before a name, neither
+    is a short form.
+    """
+    full = {form.last for _, form in names if form.first and form.last}
+    titles: dict[str, dict[str, list[int]]] = {}
+    for entity, form in names:
+        if form.title and form.last in full:
+            titles.setdefault(form.last, {}).setdefault(form.title, []).append(entity)
+    return {last: next(iter(of.values())) for last, of in titles.items() if len(of) == 1}
 
 
 def long_form_end(text: str, begin: int, end: int) -> int:
@@ -273,14 +296,26 @@ def take_long_forms(mentions: NamedMentions, rules: NameRules) -> ShortForms:
     by_letters = rules.initials or rules.bracketed
     types, entities = mentions.types.tolist(), mentions.entities.tolist()
     is_word = [key is not None and " " not in key for key in mentions.keys]
+    # A title before a last name is a short form where the full name stands.
+    is_titled = [
+        rules.titles
+        and rules.last_names
+        and mentions.kinds[type_] == "person"
+        and key is not None
+        and key.count(" ") == 1
+        and titled(key)[0] != ""
+        for key, type_ in zip(mentions.keys, types, strict=True)
+    ]
     acronyms = [
         _acronym(text) if is_one and by_letters else ""
         for text, is_one in zip(mentions.texts, is_word, strict=True)
     ]
     may_be_short = np.array(
         [
-            is_one and (letters != "" or by_word[type_])
-            for letters, is_one, type_ in zip(acronyms, is_word, types, strict=True)
+            has_title or (is_one and (letters != "" or by_word[type_]))
+            for letters, is_one, type_, has_title in zip(
+                acronyms, is_word, types, is_titled, strict=True
+            )
         ],
         dtype=bool,
     )

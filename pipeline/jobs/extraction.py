@@ -4,25 +4,40 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
-from pfn_kg.pipeline.detached import (
-    DetachedJob,
-    JobServer,
-    check_detachable,
-    find_job,
-    forget_job,
-    submit,
-    write_job,
-)
+from pydantic import BaseModel, ConfigDict
+
+from pfn_kg.pipeline.detached import DetachedJob, write_job
 from pfn_kg.pipeline.extract_phase import begin_extraction, begun_before, finish_extraction
-from pfn_kg.pipeline.interruption import hint
+from pfn_kg.pipeline.jobs.submit import check_detachable, submit
+from pfn_kg.pipeline.lineage import tell_start
 from pfn_kg.pipeline.locks import hold
 from pfn_kg.pipeline.manifest import Manifest
 from pfn_kg.pipeline.prepare_extraction import PreparedExtraction, prepare_extraction
-from pfn_kg.pipeline.progress import JobProgress
-from pfn_kg.pipeline.running import PROGRESS_SECONDS
-from pfn_kg.schemas.errors import ConfigurationError
-from pfn_kg.transforms.plumbing.files import absolute, make_folder
+from pfn_kg.schemas.extract_options import ExtractOptions
+from pfn_kg.transforms.plumbing.files import make_folder
+
+
+class LeftExtraction(BaseModel):
+    """What the end of an extraction needs.
+
+    Attributes:
+        sign: as in `pfn_kg.pipeline.extract_phase.Begun`.
+        before: likewise.
+        options: of the extraction.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    sign: str
+    before: int
+    options: dict[str, Any]
+
+    def extract_options(self) -> ExtractOptions:
+        """The options of the extraction, which goes on where it is."""
+        options = ExtractOptions.from_dict(self.options)
+        return options if options.into else options.changed(resume=True)
 
 
 def start_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> DetachedJob:
@@ -43,58 +58,40 @@ def start_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str])
     make_folder(output)
     with hold(output, "extract"):
         begun = begin_extraction(prepared)
+        options = prepared.options.model_dump(mode="json")
+        left = LeftExtraction(sign=begun.sign, before=begun.before, options=options)
         started = time.time()
-        job_id, runner, endpoint = submit(begun.add_to, pipeline_args)
+        submitted = submit(begun.add_to, pipeline_args)
         job = DetachedJob(
-            job_id=job_id,
-            runner=runner,
-            job_endpoint=endpoint,
+            phase="extract",
             started=started,
-            sign=begun.sign,
-            before=begun.before,
-            options=prepared.options.model_dump(mode="json"),
+            work=left.model_dump(),
+            lineage_id=tell_start("extract", output),
+            **submitted._asdict(),
         )
         write_job(output, job)
     return job
 
 
-def finish_job(directory: str, pipeline_args: Sequence[str] = ()) -> Manifest:
-    """Waits for the job of a folder and writes down what it has left.
+def finish_left_extraction(
+    job: DetachedJob, seconds: float, pipeline_args: Sequence[str] = ()
+) -> Manifest:
+    """Writes down what the job of an extraction has left; the caller holds the folder.
 
     Args:
-        directory: the output folder.
+        job: which is done.
+        seconds: that it took.
         pipeline_args: Beam's own options, for its file systems.
 
     Returns:
         The manifest, as it was written.
 
     Raises:
-        ConfigurationError: if the folder waits for no job, or its corpus has changed.
-        RuntimeError: if the job failed or was cancelled; its record is gone then.
-        OSError: if the job server can't be reached.
+        ConfigurationError: if the corpus has changed.
+        OSError: if extractions are missing.
     """
-    directory = absolute(directory)
-    job = find_job(directory)
-    if job is None:
-        raise ConfigurationError(f"{directory}: no job was detached there")
-    server = JobServer(job)
-    with hold(directory, "wait"):
-        with (
-            hint(lambda: f"{job} goes on; wait again by `pfn-kg wait {directory}`"),
-            JobProgress("extract", lambda: server.metrics("extract"), PROGRESS_SECONDS),
-        ):
-            state = server.wait()
-        seconds = time.time() - job.started
-        if state != "DONE":
-            forget_job(directory)
-            raise RuntimeError(
-                f"{job} ended as {state}; what it extracted stays; go on by the same command"
-                + ("" if job.options.get("into") else " and `resume`")
-            )
-        metrics = server.metrics("extract")
-        options = job.extract_options()
-        prepared = prepare_extraction(options, pipeline_args, is_finishing=True)
-        begun = begun_before(prepared, before=job.before, sign=job.sign)
-        manifest = finish_extraction(begun, seconds, metrics)
-        forget_job(directory)
-    return manifest
+    left = LeftExtraction.model_validate(job.work)
+    prepared = prepare_extraction(left.extract_options(), pipeline_args, is_finishing=True)
+    begun = begun_before(prepared, before=left.before, sign=left.sign)
+    metrics = {} if job.ended is None else job.ended.metrics
+    return finish_extraction(begun, seconds, metrics)

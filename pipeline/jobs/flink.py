@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
-import requests
 from apache_beam.portability.api import beam_job_api_pb2
 from google.protobuf import json_format
 
@@ -15,6 +17,8 @@ from pfn_kg.transforms.plumbing.metrics import Phase
 
 # So long Flink may take to answer.
 _ANSWER_SECONDS = 30.0
+# Characters of what it says where it refuses.
+_SHOWN = 200
 # The states of Flink in which a job ends, as Beam names them; in any other one it goes on.
 _LAST_STATES = {"FINISHED": "DONE", "FAILED": "FAILED", "CANCELED": "CANCELLED"}
 # Under this name Beam's runner for Flink keeps the metrics of all steps.
@@ -48,14 +52,14 @@ class FlinkJob:
     def _ask(self, path: str = "") -> dict[str, Any]:
         url = f"{self._job.address}/v1/jobs/{self._job.job_id}{path}"
         try:
-            answer = requests.get(url, timeout=_ANSWER_SECONDS)
-        except requests.RequestException as error:
+            with urlopen(url, timeout=_ANSWER_SECONDS) as answer:
+                found: dict[str, Any] = json.load(answer)
+        except HTTPError as error:
+            said = " ".join(error.read().decode(errors="replace").split())[:_SHOWN]
+            if error.code >= 500:
+                # A job manager that is started anew answers before it knows its jobs.
+                raise OSError(f"{self._job}: no answer: HTTP {error.code}: {said}") from None
+            raise ConfigurationError(f"{self._job} is not known there: {said}") from None
+        except (OSError, ValueError) as error:
             raise OSError(f"{self._job}: no answer: {' '.join(str(error).split())}") from None
-        if answer.status_code >= 500:
-            # A job manager that is started anew answers before it knows its jobs.
-            raise OSError(f"{self._job}: no answer: HTTP {answer.status_code}")
-        if not answer.ok:
-            said = " ".join(answer.text.split())[:200]
-            raise ConfigurationError(f"{self._job} is not known there: {said}")
-        found: dict[str, Any] = answer.json()
         return found

@@ -8,21 +8,16 @@ the graph before it.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import uuid
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from pfn_kg.pipeline.alias_files import (
-    ALIAS_KEYS_FILE,
-    keep_aliases,
-    kept_aliases,
-    merge_options,
-)
-from pfn_kg.pipeline.build_graph import COUNTS_FILE, BuildGraph
+import apache_beam as beam
+
+from pfn_kg.pipeline.alias_files import keep_aliases, kept_aliases, merge_options
+from pfn_kg.pipeline.build_graph import BuildGraph
 from pfn_kg.pipeline.catalogue_inputs import (
     check_recorded,
     homonyms_of,
@@ -34,42 +29,29 @@ from pfn_kg.pipeline.correction_inputs import (
     apart_entities,
     keep_corrections,
     kept_corrections,
-    read_outcomes,
     released_names,
-    say_what_is_idle,
 )
-from pfn_kg.pipeline.correction_precision import precision_record
+from pfn_kg.pipeline.detached import refuse_while_detached
 from pfn_kg.pipeline.fact_thresholds import fact_options
-from pfn_kg.pipeline.folders import delete_folder
+from pfn_kg.pipeline.finish_build import BegunBuild, finish_build, given_up_on_failure
 from pfn_kg.pipeline.job_metrics import job_metrics
+from pfn_kg.pipeline.lineage import build_sets, lineage
 from pfn_kg.pipeline.locks import Owner, hold, write_owner
-from pfn_kg.pipeline.losses import check_labels, say_what_is_lost
-from pfn_kg.pipeline.manifest import (
-    HERE,
-    BuildRecord,
-    Manifest,
-    read_extracted,
-    versions,
-)
+from pfn_kg.pipeline.losses import check_labels
+from pfn_kg.pipeline.manifest import Manifest, read_extracted
 from pfn_kg.pipeline.manifest_updates import clean_manifest, update_manifest
 from pfn_kg.pipeline.options import pipeline_options
-from pfn_kg.pipeline.row_folders import clean_rows, kept_rows
+from pfn_kg.pipeline.row_folders import kept_rows
 from pfn_kg.pipeline.running import running
 from pfn_kg.pipeline.snapshots import (
     CORRECTIONS_FILE,
     GRAPH_SCHEMA_FILE,
-    SnapshotRecord,
-    as_current,
-    clean,
     current_folder,
     extraction_digest,
     new_path,
     place_of,
-    write_record,
 )
-from pfn_kg.pipeline.telemetry import record as watched
 from pfn_kg.pipeline.telemetry import span
-from pfn_kg.pipeline.write_graph import OWN_FILES
 from pfn_kg.schemas.assemble import validate
 from pfn_kg.schemas.build_options import BuildOptions
 from pfn_kg.schemas.errors import ConfigurationError
@@ -77,18 +59,12 @@ from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.sinks.rdf.sink import RdfSink
 from pfn_kg.transforms.corrections.find_plan import CorrectionFile
 from pfn_kg.transforms.documents.groups import group_count
+from pfn_kg.transforms.extraction.columns import ChunkFile
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.merging.alias_table import read_alias_table
 from pfn_kg.transforms.names.entity_keys import EntityKeys
-from pfn_kg.transforms.plumbing.files import (
-    absolute,
-    delete,
-    exists,
-    join,
-    read_bytes,
-    read_if_there,
-    replace,
-)
+from pfn_kg.transforms.plumbing.files import absolute, join, read_if_there, replace
+from pfn_kg.transforms.plumbing.signs import CheckSign, put_sign
 from pfn_kg.transforms.tables.parts import TablePart, find_parts
 
 _logger = logging.getLogger(__name__)
@@ -113,12 +89,41 @@ def run_build(
     options = options or BuildOptions()
     directory = absolute(directory)
     read_extracted(directory)
-    with hold(directory, "build"), span("build", directory=directory):
+    with (
+        hold(directory, "build"),
+        span("build", directory=directory),
+        lineage("build", directory, lambda: build_sets(directory)),
+    ):
         return _build(directory, options, pipeline_args)
 
 
 def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) -> dict[str, Any]:
     started = time.monotonic()
+    begun, add_to = begin_build(directory, options, pipeline_args)
+    with given_up_on_failure(directory, begun.path):
+        with running(pipeline_args, "build") as pipeline:
+            add_to(pipeline)
+        metrics = job_metrics(pipeline.result, "build")
+        return finish_build(directory, begun, time.monotonic() - started, metrics)
+
+
+def begin_build(
+    directory: str, options: BuildOptions, pipeline_args: Sequence[str]
+) -> tuple[BegunBuild, Callable[[beam.Pipeline], None]]:
+    """Makes the folder of a snapshot ready for a job; the caller holds the output folder.
+
+    Args:
+        directory: the output folder.
+        options: policies and thresholds.
+        pipeline_args: Beam's own options.
+
+    Returns:
+        What the end of the build needs, and what adds its steps to a pipeline.
+
+    Raises:
+        ConfigurationError: if the folder or an option is wrong.
+    """
+    refuse_while_detached(directory, "build")
     manifest = read_extracted(directory)
     label_schema = _label_schema(directory, options)
     facts = fact_options(manifest, options)
@@ -142,8 +147,9 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
     assert manifest.chunks is not None  # as it is extracted
     path = new_path()
     graph = place_of(directory, path)
-    try:
+    with given_up_on_failure(directory, path):
         write_owner(graph, Owner.of_this_process("build"))
+        sign = put_sign(graph)
         apart = apart_entities(corrections or (), keys=keys, aliases=aliases)
         merge = merge_options(
             graph,
@@ -165,118 +171,54 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
                 released,
             )
         rows = kept_rows(directory, label_schema, facts) if options.keep_rows else None
-        with running(pipeline_args, "build") as pipeline:
-            chunks, removed = manifest.read_lists(pipeline, directory)
-            _ = chunks | "Graph" >> BuildGraph(
-                graph,
-                label_schema,
-                facts,
-                groups=group_count(manifest.chunks.count),
-                rdf=rdf,
-                shard_rows=options.shard_rows,
-                removed=removed,
-                merge=merge,
-                linking=linking,
-                homonyms=homonyms_of(options, keys, corrections or ()),
-                corrections=kept,
-                old=old,
-                kept=rows,
-            )
-        counts: dict[str, int] = json.loads(read_bytes(join(graph, COUNTS_FILE)))
-        metrics = job_metrics(pipeline.result, "build")
-        _delete_working_files(graph)
         alias_hash = keep_aliases(graph, aliases)
-        outcomes = None if corrections is None else read_outcomes(graph)
-        precision = {} if outcomes is None else precision_record(outcomes)
         replace(join(graph, GRAPH_SCHEMA_FILE), label_schema.to_yaml().encode())
-        record = SnapshotRecord(
-            path=path,
-            # The tables of an older version are deleted, so nothing leads back to them.
-            previous=None if manifest.graph == HERE else manifest.graph,
-            made=datetime.now(UTC).isoformat(timespec="seconds"),
-            extraction=extraction_digest(manifest),
-            build=BuildRecord(
-                options=_settings(options, facts, rdf)
-                | {"base_iri": label_schema.base_iri, "aliases": alias_hash}
-                | {"corrections": correction_hash}
-                | recorded_linking(linking),
-                seconds=round(time.monotonic() - started, 3),
-                counts=counts,
-                **({"precision": precision} if precision else {}),
-                **({"metrics": metrics} if metrics else {}),
-            ),
-            versions=versions(),
-        )
-        write_record(directory, record)
-        watched("build", record.build.seconds, metrics, directory=directory)
-        _publish(directory, manifest, record)
-    except BaseException:
-        _give_up(directory, path)
-        raise
-    say_what_is_lost(counts, None if manifest.build is None else manifest.build.counts)
-    if outcomes is not None:
-        say_what_is_idle(graph, outcomes)
-    try:
-        clean(directory, path, options.keep_builds)
-        clean_manifest(directory, "build")
-        clean_rows(directory, rows, manifest.chunks.files(directory, manifest.model.hash))
-    except OSError as error:
-        # The graph is there, and the next build cleans again.
-        _logger.warning("%s: old files can't be deleted: %s", directory, error)
-    return counts
+        groups = group_count(manifest.chunks.count)
+        homonyms = homonyms_of(options, keys, corrections or ())
+
+        def add_to(pipeline: beam.Pipeline) -> None:
+            chunks, removed = manifest.read_lists(pipeline, directory)
+            check = beam.ParDo(CheckSign(graph, sign)).with_output_types(ChunkFile)
+            _ = (
+                chunks
+                | "CheckSign" >> check
+                | "Graph"
+                >> BuildGraph(
+                    graph,
+                    label_schema,
+                    facts,
+                    groups=groups,
+                    rdf=rdf,
+                    shard_rows=options.shard_rows,
+                    removed=removed,
+                    merge=merge,
+                    linking=linking,
+                    homonyms=homonyms,
+                    corrections=kept,
+                    old=old,
+                    kept=rows,
+                )
+            )
+
+    begun = BegunBuild(
+        path=path,
+        graph=manifest.graph,
+        extraction=extraction_digest(manifest),
+        sign=sign,
+        settings=_settings(options, facts, rdf)
+        | {"base_iri": label_schema.base_iri, "aliases": alias_hash}
+        | {"corrections": correction_hash}
+        | recorded_linking(linking),
+        keep_builds=options.keep_builds,
+        rows=None if rows is None else rows.folder,
+        last_counts=None if manifest.build is None else manifest.build.counts,
+    )
+    return begun, add_to
 
 
 def _begun(manifest: Manifest) -> Manifest:
     # The first folders have no id.
     return manifest.changed(state="building", run_id=manifest.run_id or uuid.uuid4().hex)
-
-
-def _delete_working_files(graph: str) -> None:
-    """Deletes what workers wrote for each other, which is no part of a snapshot."""
-    for path in (
-        join(graph, COUNTS_FILE),
-        join(graph, ALIAS_KEYS_FILE),
-        *(join(graph, "rdf", name) for name in OWN_FILES),
-    ):
-        if exists(path):
-            delete(path)
-
-
-def _publish(directory: str, begun: Manifest, record: SnapshotRecord) -> None:
-    """Makes a snapshot the current one, unless another one became that since the build began.
-
-    Raises:
-        ConfigurationError: if so.
-    """
-
-    def publish(manifest: Manifest) -> Manifest:
-        if manifest.graph != begun.graph:
-            raise ConfigurationError(
-                f"{directory}: another build has finished since this one began, and its graph "
-                "stays; build again"
-            )
-        changed = as_current(manifest, record)
-        if extraction_digest(manifest) != record.extraction:
-            # The graph is finished, but not of all that was extracted.
-            changed = changed.changed(state=manifest.state)
-        return changed
-
-    update_manifest(directory, "build", publish)
-
-
-def _give_up(directory: str, path: str) -> None:
-    """Ends a build that failed: the graph before it stays, and nothing of this one."""
-
-    def fail(manifest: Manifest) -> Manifest:
-        if manifest.graph == path:  # it had become the current one
-            return manifest
-        return manifest.changed(state="failed") if manifest.state == "building" else manifest
-
-    try:
-        if update_manifest(directory, "build", fail).graph != path:
-            delete_folder(place_of(directory, path))
-    except (ConfigurationError, OSError) as error:
-        _logger.warning("%s: could not be recorded as failed: %s", directory, error)
 
 
 def _settings(options: BuildOptions, facts: FactOptions, rdf: RdfSink | None) -> dict[str, Any]:

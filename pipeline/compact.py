@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pfn_kg.pipeline.detached import refuse_while_detached
 from pfn_kg.pipeline.locks import hold
 from pfn_kg.pipeline.manifest import HERE, Manifest, read_extracted
 from pfn_kg.pipeline.manifest_lists import ChunkList, ChunkRecord
@@ -71,6 +72,7 @@ def compact(
     read_extracted(directory)
     pipeline_options(pipeline_args)
     with hold(directory, "compact", take_over=take_over):
+        refuse_while_detached(directory, "extract")
         return _compact(directory, pipeline_args)
 
 

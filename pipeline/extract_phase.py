@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
+from pfn_kg.pipeline.detached import refuse_while_detached
 from pfn_kg.pipeline.finished_chunks import Watcher, check_finished, finished_by_run
 from pfn_kg.pipeline.interruption import hint
 from pfn_kg.pipeline.job_metrics import Metrics, job_metrics
+from pfn_kg.pipeline.lineage import extraction_sets, lineage
 from pfn_kg.pipeline.locks import hold
 from pfn_kg.pipeline.manifest import (
     Configuration,
@@ -96,7 +98,11 @@ def run_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str] = 
         make_folder(output)
     except OSError as error:
         raise ConfigurationError(f"{output} can't be made: {error}", field="output") from None
-    with hold(output, "extract"), span("extract", directory=output):
+    with (
+        hold(output, "extract"),
+        span("extract", directory=output),
+        lineage("extract", output, lambda: extraction_sets(output)),
+    ):
         return _extract(prepared, pipeline_args)
 
 
@@ -188,6 +194,7 @@ class Begun(NamedTuple):
 def begin_extraction(prepared: PreparedExtraction) -> Begun:
     """Makes the folder ready for a job; the caller holds it."""
     options, plan = prepared.options, prepared.plan
+    refuse_while_detached(options.output, "extract")
     check_unchanged(options.output, prepared.found)
     folder = ExtractionFolder(join(options.output, "extractions"))
     try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from apache_beam.metrics.metric import MetricsFilter
+from apache_beam.portability.api import beam_job_api_pb2
+from apache_beam.runners.portability.portable_runner import PortableMetrics
 from apache_beam.runners.runner import PipelineResult
 
 from pfn_kg.transforms.plumbing.metrics import MEASURES, NAMESPACE, Phase
@@ -42,20 +44,56 @@ def job_metrics(result: PipelineResult | None, phase: Phase) -> Metrics:
     return _summed(found, phase)
 
 
+def told_metrics(
+    ask: Callable[[], beam_job_api_pb2.GetJobMetricsResponse], phase: Phase
+) -> Metrics:
+    """The metrics of a job of which only the answer of a job server is at hand.
+
+    Args:
+        ask: gives the answer; what it raises means that the server can't tell now.
+        phase: as in `job_metrics`, as is what is returned.
+    """
+
+    class Result:
+        @staticmethod
+        def metrics() -> PortableMetrics:
+            return PortableMetrics(ask())
+
+    result: Any = Result()
+    return job_metrics(result, phase)
+
+
 def _summed(found: Mapping[str, Any], phase: Phase) -> Metrics:
+    spreads = [
+        (r.key.metric.name, {n: getattr(r.result, n) for n in ("sum", "count", "min", "max")})
+        for r in found.get("distributions", ())
+        if r.result is not None
+    ]
+    counters = [(r.key.metric.name, r.result or 0) for r in found.get("counters", ())]
+    return summed_metrics(counters, spreads, phase)
+
+
+def summed_metrics(
+    counters: Iterable[tuple[str, float]],
+    spreads: Iterable[tuple[str, Mapping[str, float]]],
+    phase: Phase,
+) -> Metrics:
+    """The metrics of all steps by name, from those of each.
+
+    Args:
+        counters: name and count.
+        spreads: name, and `sum`, `count`, `min` and `max`.
+        phase: as in `job_metrics`, as is what is returned.
+    """
     sums: dict[str, int] = {}
-    for result in found.get("counters", ()):
-        name = result.key.metric.name
-        sums[name] = sums.get(name, 0) + int(result.result or 0)
-    spreads: dict[str, dict[str, int]] = {}
-    for result in found.get("distributions", ()):
-        value = result.result
-        if value is None or not value.count:
-            continue
-        one = {"sum": value.sum, "count": value.count, "min": value.min, "max": value.max}
-        name = result.key.metric.name
-        spreads[name] = _merged(spreads.get(name), {k: int(v) for k, v in one.items()})
-    known: Metrics = {**sums, **spreads}
+    for name, count in counters:
+        sums[name] = sums.get(name, 0) + int(count)
+    merged: dict[str, dict[str, int]] = {}
+    for name, spread in spreads:
+        if spread["count"]:
+            one = {key: int(spread[key]) for key in ("sum", "count", "min", "max")}
+            merged[name] = _merged(merged.get(name), one)
+    known: Metrics = {**sums, **merged}
     return {m.name: known[m.name] for m in MEASURES if m.phase == phase and m.name in known}
 
 

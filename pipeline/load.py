@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from pfn_kg.pipeline.finished_run import FinishedRun
 from pfn_kg.pipeline.folders import delete_folder, delete_temporary
+from pfn_kg.pipeline.lineage import lineage, load_sets, neo4j_target
 from pfn_kg.pipeline.locks import Owner, is_abandoned, write_owner
 from pfn_kg.pipeline.manifest import LoadRecord, versions
 from pfn_kg.pipeline.manifest_updates import update_manifest
@@ -63,6 +64,14 @@ def load(
         ConfigurationError: if a file of the graph is not what its build wrote, an option is
             wrong, the server does not answer, or the name of the graph is taken.
     """
+    counts: dict[str, int] = {}
+    target = neo4j_target(options.server.uri, options.server.database, options.graph)
+    with lineage("load", run.directory, lambda: load_sets(run.directory, target, counts)):
+        counts |= _load(run, options, pipeline_args)
+    return counts
+
+
+def _load(run: FinishedRun, options: LoadOptions, pipeline_args: Sequence[str]) -> dict[str, int]:
     started = time.monotonic()
     check_files(run)
     temporary = temporary_folder(run.directory)

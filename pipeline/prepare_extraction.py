@@ -76,7 +76,7 @@ def prepare_extraction(
     output = absolute(options.output)
     check_writable(output)
     if not is_finishing:
-        refuse_while_detached(output)
+        refuse_while_detached(output, "extract")
     manifest = read_extracted(output) if options.into else find_manifest(output)
     if options.into and manifest is not None:
         options = _as_recorded(options, manifest)

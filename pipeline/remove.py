@@ -39,7 +39,7 @@ def remove_documents(directory: str, ids: Collection[str]) -> int:
     """
     directory = absolute(directory)
     read_extracted(directory)
-    refuse_while_detached(directory)
+    refuse_while_detached(directory, "extract")
     with hold(directory, "remove"):
         return _remove(directory, ids)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pfn_kg.pipeline.detached import refuse_while_detached
 from pfn_kg.pipeline.locks import hold
 from pfn_kg.pipeline.manifest import HERE, Manifest, find_manifest
 from pfn_kg.pipeline.manifest_updates import update_manifest
@@ -34,6 +35,7 @@ def rollback(directory: str, *, take_over: bool = False) -> SnapshotRecord:
     directory = absolute(directory)
     _previous(directory, find_manifest(directory))
     with hold(directory, "rollback", take_over=take_over):
+        refuse_while_detached(directory, "build")
         found: list[SnapshotRecord] = []
 
         def go_back(manifest: Manifest) -> Manifest:

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from pydantic import field_validator
 
 from pfn_kg.schemas.choices import NEO4J, NEO4J_SCHEMES
+from pfn_kg.schemas.neo4j_account import Neo4jAccountOptions
 from pfn_kg.schemas.options import Names, Options, Texts, option
 
 #: What a catalogue is made of.
@@ -126,8 +127,8 @@ class CatalogueOptions(Options):
         return self.type or known.get(self.format or "")
 
 
-class CatalogueServerOptions(Options):
-    """The Neo4j server that a catalogue is made of, and the properties of its nodes.
+class NodeOptions(Options):
+    """Which nodes of a Neo4j server become entries, and which of their properties.
 
     Attributes:
         label: of the nodes.
@@ -135,9 +136,6 @@ class CatalogueServerOptions(Options):
         iri_prefix: stands before values that are no IRIs.
         name_property: holds the name.
         aliases_property: holds a list of other names.
-        database: None is the user's home database.
-        username: None is without authentication.
-        password: a reference, `env:NAME` or `file:PATH`.
     """
 
     label: str = option(
@@ -158,31 +156,10 @@ class CatalogueServerOptions(Options):
     aliases_property: str = option(
         "aliases", "property that holds its other names", group=NEO4J, metavar="NAME"
     )
-    database: str | None = option(
-        None,
-        "database of the server",
-        name="neo4j_database",
-        group=NEO4J,
-        metavar="NAME",
-        default_text="$NEO4J_DATABASE, else the user's own",
-    )
-    username: str | None = option(
-        None,
-        "user of the server",
-        name="neo4j_username",
-        group=NEO4J,
-        metavar="NAME",
-        default_text="$NEO4J_USERNAME, else neo4j",
-    )
-    password: str | None = option(
-        None,
-        "where the password is found: env:NAME or file:PATH",
-        name="neo4j_password",
-        group=NEO4J,
-        metavar="REFERENCE",
-        default_text="env:NEO4J_PASSWORD, or the file that $NEO4J_PASSWORD_FILE names",
-        secret=True,
-    )
+
+
+class CatalogueServerOptions(Neo4jAccountOptions, NodeOptions):
+    """The Neo4j server that a catalogue is made of; the options of its nodes come first."""
 
 
 def is_server(source: str) -> bool:

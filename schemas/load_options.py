@@ -8,7 +8,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from pfn_kg.schemas.choices import (
     BATCH_ROWS,
@@ -18,6 +18,7 @@ from pfn_kg.schemas.choices import (
 )
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.label_schema import LabelSchema
+from pfn_kg.schemas.neo4j_account import Neo4jAccountOptions
 from pfn_kg.schemas.options import Names, Options, option
 
 if TYPE_CHECKING:
@@ -112,18 +113,12 @@ class Filters(Options):
                 )
 
 
-class ServerOptions(Options):
-    """A Neo4j server and who asks it; may travel, since it holds no secret.
+class UriOptions(Options):
+    """Which Neo4j server.
 
     Attributes:
         uri: such as `neo4j+s://host:7687`.
-        database: None is the user's home database.
-        username: None is without authentication.
-        password: a reference, as `pfn_kg.sinks.credentials.resolve` takes it.
     """
-
-    # A password in the wrong place shall not be printed with the error.
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     uri: str = option(
         ...,
@@ -133,32 +128,6 @@ class ServerOptions(Options):
         metavar="URI",
         common=True,
         default_text="`load` takes $NEO4J_URI, other commands load nothing",
-    )
-    database: str | None = option(
-        None,
-        "database of the server",
-        name="neo4j_database",
-        group=NEO4J,
-        metavar="NAME",
-        default_text="$NEO4J_DATABASE, else the user's own",
-    )
-    username: str | None = option(
-        None,
-        "user of the server",
-        name="neo4j_username",
-        group=NEO4J,
-        metavar="NAME",
-        default_text="$NEO4J_USERNAME, else neo4j",
-    )
-    password: str | None = option(
-        None,
-        "where workers find the password: env:NAME, file:PATH, or secret:NAME in Google's Secret "
-        "Manager, such as secret:projects/P/secrets/S/versions/latest",
-        name="neo4j_password",
-        group=NEO4J,
-        metavar="REFERENCE",
-        default_text="env:NEO4J_PASSWORD, or the file that $NEO4J_PASSWORD_FILE names",
-        secret=True,
     )
 
     @field_validator("uri")
@@ -176,17 +145,9 @@ class ServerOptions(Options):
             )
         return uri
 
-    @field_validator("password")
-    @classmethod
-    def _is_a_reference(cls, password: str | None) -> str | None:
-        if password is not None:
-            kind, _, place = password.partition(":")
-            if kind not in ("env", "file", "secret") or not place:
-                raise ValueError(
-                    "give env:NAME or file:PATH, or secret:NAME of Google's Secret Manager, not "
-                    "the secret itself"
-                )
-        return password
+
+class ServerOptions(Neo4jAccountOptions, UriOptions):
+    """A Neo4j server and who asks it; the option of the server comes first."""
 
 
 class LoadOptions(Options):

@@ -9,7 +9,7 @@ the tables, joins the rows that a row refers to, and places the files.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, NamedTuple
 
 import pyarrow as pa
@@ -77,13 +77,13 @@ class Written(NamedTuple):
         files: name and content of each file to be placed. A name may begin with a folder: such a
             file is a piece of others, and an export leaves it out in the end.
         counts: what was written, summed over all parts; `class:PER` and the like group.
-        rejected: what was not.
+        rejected: what was not; may be read once, and need not be in memory.
         joined: by name, the files that are made of pieces; `finish` alone may give some.
     """
 
     files: Mapping[str, bytes] = {}
     counts: Mapping[str, int] = {}
-    rejected: tuple[RejectedRow, ...] = ()
+    rejected: Iterable[RejectedRow] = ()
     joined: Mapping[str, JoinedFile] = {}
 
 

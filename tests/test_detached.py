@@ -1,17 +1,12 @@
 """Jobs that outlive their command: started, left, and finished by `pfn-kg wait`."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from helpers.beam_runners import job_server
-from helpers.corpora import ROOT, TEXTS, corpus_table, extract, write_corpus
+from helpers.corpora import TEXTS, corpus_table, extract, write_corpus
+from helpers.job_servers import job_server_with_workers
 from helpers.output_folders import listed_chunks, read_manifest, table_rows
 from helpers.ports import free_port
 from pfn_kg.pipeline.build_phase import run_build
@@ -23,25 +18,8 @@ from pfn_kg.schemas.build_options import BuildOptions
 @pytest.fixture(scope="module")
 def runner():
     """Options of Beam for a job server whose workers are a process of their own."""
-    port = free_port()
-    module = "apache_beam.runners.worker.worker_pool_main"
-    # The pool starts each worker as `python`.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    workers = subprocess.Popen(
-        [sys.executable, "-m", module, f"--service_port={port}"], env=environment
-    )
-    try:
-        with job_server() as (_, address):
-            yield [
-                "--runner=PortableRunner",
-                f"--job_endpoint={address}",
-                "--environment_type=EXTERNAL",
-                f"--environment_config=localhost:{port}",
-            ]
-    finally:
-        workers.send_signal(signal.SIGTERM)
-        workers.wait(30)
+    with job_server_with_workers() as options:
+        yield options
 
 
 def detached(corpus, *options, runner):
@@ -58,7 +36,9 @@ def test_a_job_is_left_and_finished(tmp_path, tiny_model, runner, capsys):
     assert read_manifest(output)["state"] == "extracting"
     # Nobody else changes the folder's extractions meanwhile.
     assert extract(corpus, output, tiny_model, "--resume", "--chunk-documents", "2") == 2
-    assert f"reads for it; `pfn-kg wait {output}` finishes that first" in capsys.readouterr().err
+    assert (
+        f"reads the corpus; `pfn-kg wait {output}` finishes that first" in capsys.readouterr().err
+    )
     assert main(["status", str(output)]) == 0
     assert f"`pfn-kg wait {output}` finishes it" in capsys.readouterr().out
 
@@ -109,10 +89,14 @@ def test_a_job_that_fails(tmp_path, tiny_model, runner, capsys):
             ["--runner=PortableRunner", "--job_endpoint=h:1", "--environment_type=LOOPBACK"],
             "the workers of this runner end with the command",
         ),
-        (["--runner=DataflowRunner"], "DataflowRunner can't be asked for a job by its id here"),
+        (["--runner=DataflowRunner"], "DataflowRunner is asked for a job by project and region"),
         (
-            ["--runner=FlinkRunner", "--flink_master=h:1"],
-            "FlinkRunner can't be asked for a job by its id here; PortableRunner can",
+            ["--runner=FlinkRunner", "--flink_master=h:1", "--job_endpoint=h:2"],
+            "FlinkRunner hands a job that is left to the Flink at flink_master",
+        ),
+        (
+            ["--runner=SparkRunner", "--spark_master_url=spark://h:1"],
+            "SparkRunner can't be asked for a job by its id here; FlinkRunner",
         ),
     ],
 )
@@ -130,7 +114,7 @@ def test_beam_s_own_way_of_leaving_is_refused(tmp_path, capsys):
     assert main([*arguments, "--", "--no_wait_until_finish"]) == 2
     assert capsys.readouterr().err == (
         "pfn-kg: --no_wait_until_finish: the command writes down what its job leaves; --detach of "
-        "`pfn-kg extract` leaves the job, and `pfn-kg wait` finishes it\n"
+        "`pfn-kg extract` and `pfn-kg build` leaves the job, and `pfn-kg wait` finishes it\n"
     )
 
 
@@ -138,11 +122,10 @@ def job(endpoint, job_id="none"):
     return DetachedJob(
         job_id=job_id,
         runner="PortableRunner",
-        job_endpoint=endpoint,
+        phase="extract",
+        address=endpoint,
         started=time.time(),
-        sign="s",
-        before=0,
-        options={},
+        work={},
     )
 
 
@@ -155,7 +138,7 @@ def test_a_server_that_does_not_know_the_job(tmp_path, runner, capsys):
 
 
 def test_a_server_that_is_away(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("pfn_kg.pipeline.detached._AWAY_SECONDS", 0.0)
+    monkeypatch.setattr("pfn_kg.pipeline.jobs.runner_jobs._AWAY_SECONDS", 0.0)
     write_job(str(tmp_path), job(f"localhost:{free_port()}"))
     assert main(["wait", str(tmp_path)]) == 1
     assert "no answer" in capsys.readouterr().err

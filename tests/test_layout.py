@@ -67,6 +67,7 @@ MAY_IMPORT = {
     | {"pfn.evaluation", "pfn.training"}
     | TRANSFORMS
     | SINKS,
+    "pipeline.jobs": SCHEMAS | PLUMBING | {"pipeline"},
     "pipeline.inspect": SCHEMAS | TRANSFORMS | {"pipeline", "pipeline.search", "pfn"} | CHECKPOINTS,
     "pipeline.ingest": SCHEMAS | PLUMBING | {"transforms.reading", "pipeline", "pfn.inference"},
     "pipeline.catalogue": SCHEMAS
@@ -81,7 +82,7 @@ MAY_IMPORT = {
     | TRANSFORMS
     | SINKS
     | {"pipeline", "pipeline.inspect", "pipeline.ingest", "pipeline.mcp", "pipeline.view"}
-    | {"pipeline.catalogue"},
+    | {"pipeline.catalogue", "pipeline.jobs"},
 }
 MAY_IMPORT["pfn_kg"] = set(MAY_IMPORT)
 FOLDERS = sorted({room.split(".")[0] for room in MAY_IMPORT})

@@ -12,8 +12,8 @@ from pfn_kg.pipeline import extract_phase
 from pfn_kg.pipeline.build_phase import run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.places import remote_runner
-from pfn_kg.transforms.extraction import chunk_files
 from pfn_kg.transforms.extraction.chunk_files import ExtractionFolder
+from pfn_kg.transforms.plumbing import signs
 
 
 @pytest.mark.parametrize(
@@ -170,10 +170,10 @@ def test_workers_in_containers_of_their_own(tmp_path, tiny_model, capsys, monkey
 
 def test_a_worker_of_another_version_is_refused(tmp_path, tiny_model, monkeypatch, capsys):
     write_corpus(tmp_path / "in.parquet")
-    here = chunk_files._versions()
+    here = signs._versions()
     answers = iter([here | {"pfn-kg": "0.0.9"}])
     # The first answer goes into the sign, the others are those of the workers.
-    monkeypatch.setattr(chunk_files, "_versions", lambda: next(answers, here))
+    monkeypatch.setattr(signs, "_versions", lambda: next(answers, here))
     assert extract(tmp_path / "in.parquet", tmp_path / "out", tiny_model) == 1
     assert (
         f"a worker has pfn-kg {here['pfn-kg']}, not 0.0.9; its image and the machine that starts "

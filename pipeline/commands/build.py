@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pfn_kg.pipeline.arguments import Call, JobOptions, LockOptions
-from pfn_kg.pipeline.commands.extract import rejected_code
+from pfn_kg.pipeline.commands.extract import DetachOptions, rejected_code
 from pfn_kg.pipeline.commands.neo4j import load_and_report, load_options
 from pfn_kg.pipeline.interruption import hint
 from pfn_kg.pipeline.metrics_file import MetricsOptions, check_metrics_file, write_metrics
@@ -37,6 +37,7 @@ OPTIONS: tuple[type[Options], ...] = (
     JobOptions,
     MetricsOptions,
     LockOptions,
+    DetachOptions,
 )
 
 
@@ -133,17 +134,39 @@ def load_target(call: Call, options: BuildOptions) -> LoadOptions | None:
 def main(call: Call) -> int:
     """Runs the command."""
     call.of(JobOptions)
+    is_detached = call.of(DetachOptions).detach
     check_metrics_file(call)
     options = build_options(call)
+    if is_detached and call.given.get("neo4j_uri") is not None:
+        raise ConfigurationError(
+            "not together with `neo4j_uri`; `pfn-kg load` loads the graph that `pfn-kg wait` has "
+            "finished",
+            field="detach",
+        )
     target = load_target(call, options)
     from pfn_kg.pipeline.locks import hold
     from pfn_kg.pipeline.manifest import read_extracted
     from pfn_kg.transforms.plumbing.files import absolute
 
     directory = absolute(call.of(FolderOptions).directory)
+    if is_detached:
+        from pfn_kg.pipeline.jobs.submit import check_detachable
+
+        check_detachable(call.beam)
     read_extracted(directory)
     with hold(directory, "build", take_over=call.of(LockOptions).take_over):
+        if is_detached:
+            return _leave(call, options)
         return write_graph(call, options, target)
+
+
+def _leave(call: Call, options: BuildOptions) -> int:
+    from pfn_kg.pipeline.jobs.build import start_build
+
+    directory = call.of(FolderOptions).directory
+    job = start_build(directory, options, call.beam)
+    print(f"{directory}: {job} is started; `pfn-kg wait {directory}` finishes it")
+    return 0
 
 
 def write_graph(
@@ -165,6 +188,30 @@ def write_graph(
     directory, most = call.of(FolderOptions).directory, call.of(JobOptions).max_rejected
     with hint(lambda: f"the extractions stay; build again by `pfn-kg build {directory}`"):
         counts = run_build(directory, options, call.beam)
+    has_corrections = options.corrections is not None
+    code = report_build(call, directory, counts, done=done, has_corrections=has_corrections)
+    if target is not None:
+        code |= load_and_report(directory, target, beam=call.beam, max_rejected=most)
+    return code
+
+
+def report_build(
+    call: Call,
+    directory: str,
+    counts: Mapping[str, int],
+    *,
+    done: str = "",
+    has_corrections: bool = False,
+) -> int:
+    """Says what a build came to; gives the exit code.
+
+    Args:
+        call: the command line.
+        directory: the output folder, as it was named.
+        counts: of the build.
+        done: what was done before.
+        has_corrections: whether people's corrections went into it.
+    """
     write_metrics(call, directory)
     print(
         f"{directory}: {done}{counts.get('documents', 0)} documents, "
@@ -172,12 +219,9 @@ def write_graph(
         f"{counts.get('entities', 0)} entities, {counts.get('values', 0)} values, "
         f"{counts.get('relations', 0)} relations, {counts.get('rejected', 0)} rejected"
     )
-    if options.corrections is not None:
+    if has_corrections:
         print_corrections(directory, counts)
-    code = rejected_code(counts.get("rejected", 0), most)
-    if target is not None:
-        code |= load_and_report(directory, target, beam=call.beam, max_rejected=most)
-    return code
+    return rejected_code(counts.get("rejected", 0), call.of(JobOptions).max_rejected)
 
 
 def print_corrections(directory: str, counts: Mapping[str, int]) -> None:

@@ -218,8 +218,8 @@ def main(call: Call) -> int:
 
     pipeline_options(call.beam)
     if is_detached:
-        from pfn_kg.pipeline.detached import check_detachable
-        from pfn_kg.pipeline.detached_extraction import start_extraction
+        from pfn_kg.pipeline.jobs.extraction import start_extraction
+        from pfn_kg.pipeline.jobs.submit import check_detachable
 
         check_detachable(call.beam)
     prepared = prepare_extraction(options, call.beam)

@@ -1,9 +1,9 @@
-"""`pfn-kg wait`: waits for a job that `extract --detach` has left, and writes down its results."""
+"""`pfn-kg wait`: waits for a job that `--detach` has left, and does what is left to do after it."""
 
 from __future__ import annotations
 
 from pfn_kg.pipeline.arguments import Call, JobOptions
-from pfn_kg.pipeline.commands.build import FolderOptions
+from pfn_kg.pipeline.commands.build import FolderOptions, report_build
 from pfn_kg.pipeline.commands.extract import report
 from pfn_kg.pipeline.metrics_file import MetricsOptions, check_metrics_file
 from pfn_kg.schemas.options import Options
@@ -12,8 +12,9 @@ TAKES_BEAM_OPTIONS = True
 
 EPILOG = (
     "Exit codes: 0 where the job is done and all of it is written down; 1 where it failed or was "
-    "cancelled, or its server can't be reached; 2 where no job was detached or the corpus has "
-    "changed. After an interruption the job goes on, and the command may be called again."
+    "cancelled, or its runner can't be reached; 2 where no job was detached, the corpus has "
+    "changed, or another build has finished meanwhile. After an interruption the job goes on, and "
+    "the command may be called again."
 )
 
 OPTIONS: tuple[type[Options], ...] = (FolderOptions, JobOptions, MetricsOptions)
@@ -24,8 +25,13 @@ def main(call: Call) -> int:
     call.of(JobOptions)
     directory = call.of(FolderOptions).directory
     check_metrics_file(call)
-    from pfn_kg.pipeline.detached_extraction import finish_job
+    from pfn_kg.pipeline.jobs.wait import finish_job
     from pfn_kg.pipeline.options import pipeline_options
 
     pipeline_options(call.beam)
-    return report(call, directory, finish_job(directory, call.beam))
+    done = finish_job(directory, call.beam)
+    if done.manifest is not None:
+        return report(call, directory, done.manifest)
+    assert done.counts is not None
+    has_corrections = "corrections_applied" in done.counts
+    return report_build(call, directory, done.counts, has_corrections=has_corrections)

@@ -283,7 +283,7 @@ def _next(
     if is_written:
         return "a command is writing the folder; wait until it is done"
     if (job := find_job(directory)) is not None:
-        return f"{job} reads the corpus; `pfn-kg wait {directory}` finishes it"
+        return f"{job} {job.does}; `pfn-kg wait {directory}` finishes it"
     if state == "never run":
         return f"nothing is here; `pfn-kg run` with `output` {directory} begins a run"
     if state == "extracting":

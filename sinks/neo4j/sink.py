@@ -25,6 +25,7 @@ from pfn_kg.sinks.neo4j.connection import Neo4jServer
 from pfn_kg.sinks.neo4j.lexical import merge_documents, merge_sentences
 from pfn_kg.sinks.neo4j.long_texts import with_short_names
 from pfn_kg.sinks.neo4j.marker import LoadMarker
+from pfn_kg.sinks.neo4j.refused import RefusedRows
 from pfn_kg.sinks.neo4j.schema import ENTITY_LABEL, NODE_LABELS, schema_statements
 from pfn_kg.sinks.neo4j.stale import delete_gone, delete_older
 from pfn_kg.sinks.neo4j.statements import Merge, merge_nodes, merge_relationships
@@ -165,19 +166,20 @@ class Neo4jSink(Sink):
         # A sentence becomes its own node and, beside it, relationships and nodes of evidence, of
         # which each may be refused as well. The count is of the rows of the table alone.
         own = islice(merged, 1) if part.table == "sentences" else merged
-        refused = writer.merge(own)
+        refused = RefusedRows()
+        writer.merge(own, refused)
         written = len(part.rows) - len(refused)
-        refused += writer.merge(merged)
+        writer.merge(merged, refused)
         files = {}
         if options.told is not None:
-            rows = without(remembered, [row.identity for row in refused])
+            rows = without(remembered, refused.identities)
             files[file_name(part.table, part.number, part.of)] = told_bytes(rows)
         counts = {
             f"neo4j_{part.table}": written,
             "neo4j_sent_rows": writer.sent_rows,
             "neo4j_statements": writer.statements,
         }
-        return Written(files, counts, tuple(row.row for row in refused))
+        return Written(files, counts, refused)
 
     def _differing(
         self, merges: Iterable[Merge], part: Rows, told: Told, remembered: list[pa.Table]

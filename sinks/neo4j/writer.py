@@ -1,7 +1,7 @@
 """Merges rows into Neo4j in batches, and prepares the next batch while the server works.
 
 A batch that the server refuses is halved until the faulty rows are alone; they are
-returned with the server's message.
+collected with the server's message.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from neo4j.exceptions import Neo4jError
 
 from pfn_kg.sinks.interface import RejectedRow
 from pfn_kg.sinks.neo4j.connection import BatchTooLargeError, Neo4jServer, Neo4jUnavailableError
+from pfn_kg.sinks.neo4j.refused import Refused, RefusedRows
 from pfn_kg.sinks.neo4j.statements import Merge
 
 # If every row of so many is refused by itself, it is not the rows.
@@ -31,18 +32,6 @@ _Item = TypeVar("_Item")
 class _Batch(NamedTuple):
     merge: Merge
     rows: list[Sequence[Any]]
-
-
-class Refused(NamedTuple):
-    """A row that the server refused.
-
-    Attributes:
-        row: what is kept of it.
-        identity: as `Merge.identity` gives it.
-    """
-
-    row: RejectedRow
-    identity: tuple[str, str, str, str]
 
 
 class Neo4jWriter:
@@ -80,33 +69,37 @@ class Neo4jWriter:
         self.sent_rows = 0
         self.statements = 0
 
-    def merge(self, merges: Iterable[Merge]) -> list[Refused]:
-        """Merges all rows; gives those that were refused.
+    def merge(self, merges: Iterable[Merge], refused: RefusedRows) -> None:
+        """Merges all rows.
+
+        Args:
+            merges: the rows, with what merges them.
+            refused: gets those that were refused.
 
         Raises:
             Neo4jUnavailableError: if the server is away for good, or refuses whatever it gets.
         """
         if self._writers == 1:
-            return self._write_in_turn(self._batches(merges))
-        rejected = []
+            self._write_in_turn(self._batches(merges), refused)
+            return
         for round_ in _rounds(merges, 2 * self._writers):
             with ThreadPoolExecutor(self._writers) as pool:
-                tasks = [pool.submit(self._write_in_turn, self._batches(cell)) for cell in round_]
+                tasks = [
+                    pool.submit(self._write_in_turn, self._batches(cell), refused)
+                    for cell in round_
+                ]
                 for task in tasks:
-                    rejected += task.result()
-        return rejected
+                    task.result()
 
     def _batches(self, merges: Iterable[Merge]) -> Iterator[_Batch]:
         for merge in merges:
             for begin in range(0, len(merge.rows), self._batch_rows):
                 yield _Batch(merge, merge.lists(begin, self._batch_rows))
 
-    def _write_in_turn(self, batches: Iterable[_Batch]) -> list[Refused]:
-        rejected: list[Refused] = []
+    def _write_in_turn(self, batches: Iterable[_Batch], refused: RefusedRows) -> None:
         with self._driver.session(database=self._server.database) as session:
             for batch in _ahead(batches):
-                rejected += self._write(session, batch)
-        return rejected
+                refused.extend(self._write(session, batch))
 
     def _write(self, session: Session, batch: _Batch) -> list[Refused]:
         with self._lock:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -63,6 +64,34 @@ class FlinkCluster:
             "--parallelism=1",
             "--environment_type=PROCESS",
             f"--environment_config={json.dumps(worker)}",
+        ]
+
+    @property
+    def address(self) -> str:
+        """The URL of its REST API."""
+        return f"http://127.0.0.1:{self._rest}"
+
+    @property
+    def takes_whole_jobs(self) -> bool:
+        """Whether jars can be handed to it, which needs the jar flink-runtime-web in its lib/."""
+        return any(self._home.glob("lib/flink-runtime-web*.jar"))
+
+    @property
+    def whole_job_options(self) -> list[str]:
+        """Beam's options for a job that Flink gets as a jar, without a job server."""
+        jar = self._folder / "job-server.jar"
+        # A published job server has its libraries inside; this one names where they are.
+        paths = " ".join(path.as_uri() for path in sorted(self._home.glob("lib/beam-*.jar")))
+        line = f"Class-Path: {paths}"
+        lines = [line[:70], *(f" {line[at : at + 69]}" for at in range(70, len(line), 69))]
+        with zipfile.ZipFile(jar, "w") as file:
+            manifest = "\r\n".join(["Manifest-Version: 1.0", *lines, "", ""])
+            file.writestr("META-INF/MANIFEST.MF", manifest)
+        return [
+            "--runner=FlinkRunner",
+            f"--flink_master={self.address}",
+            f"--flink_job_server_jar={jar}",
+            *self.options[2:],
         ]
 
     def start(self, task_managers: int) -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import uuid
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -14,27 +10,14 @@ import pyarrow.parquet as pq
 
 from pfn_kg.schemas.extraction import EXTRACTION_SCHEMA, read_counters, with_counters
 from pfn_kg.transforms.plumbing.files import (
-    PARTIAL_SUFFIX,
     exists,
     join,
     open_raw,
-    read_if_there,
-    replace,
     write_once,
 )
+from pfn_kg.transforms.plumbing.signs import check_sign, put_sign
 from pfn_kg.transforms.reading.chunks import Chunk
 from pfn_kg.transforms.reading.runs import AnyRun
-
-
-def _versions() -> dict[str, str]:
-    """What workers and the machine that starts the job must have alike."""
-    found = {"python": ".".join(platform.python_version_tuple()[:2])}
-    for package in ("pfn-kg", "apache-beam"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
 
 
 class FinishedChunk(NamedTuple):
@@ -59,38 +42,12 @@ class ExtractionFolder:
         return join(self.path, f"{name}.parquet")
 
     def put_sign(self) -> str:
-        """Writes a small file by which workers know this folder; gives its name.
-
-        `delete_partial` takes it away.
-        """
-        name = f"{uuid.uuid4().hex}{PARTIAL_SUFFIX}"
-        replace(join(self.path, name), json.dumps(_versions()).encode())
-        return name
+        """Writes the sign of a job into this folder; gives its name."""
+        return put_sign(self.path)
 
     def check_sign(self, name: str) -> None:
-        """Refuses to go on where the folder, or the program, is not that of the job.
-
-        Args:
-            name: from `put_sign`.
-
-        Raises:
-            OSError: if the sign is not there, or can't be read.
-            RuntimeError: if this worker has another version than the job was started with.
-        """
-        path = join(self.path, name)
-        content = read_if_there(path)
-        if content is None:
-            raise OSError(
-                f"a worker does not see the folder {self.path} that the job was started with; "
-                "the output folder must be on a file system that all workers see"
-            )
-        here, there = _versions(), json.loads(content)
-        if others := [n for n, version in there.items() if here.get(n) != version]:
-            said = ", ".join(f"{n} {here.get(n)}, not {there[n]}" for n in others)
-            raise RuntimeError(
-                f"a worker has {said}; its image and the machine that starts the job need the "
-                "same versions"
-            )
+        """As `pfn_kg.transforms.plumbing.signs.check_sign`, for this folder."""
+        check_sign(self.path, name)
 
     def counters(self, name: str) -> dict[str, int] | None:
         """The counters of a chunk; None if its file is not there.

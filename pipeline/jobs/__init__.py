@@ -1,0 +1,1 @@
+"""Jobs that outlive the command that started them: submission, and their end."""

@@ -50,28 +50,19 @@ def our_names(names: list[str]) -> Callable[[], int]:
 
     import pyarrow as pa
 
-    from pfn_kg.transforms.merging.near_names import (
-        BLOCK_SCHEMA,
-        blocks_of,
-        edges_of,
-        words_of,
-    )
+    from pfn_kg.transforms.merging.near_name_blocks import BLOCK_SCHEMA, blocks_of
+    from pfn_kg.transforms.merging.near_name_pairs import edges_of
 
     size = BLOCK_SCHEMA.field("entity_id").type.byte_width
     ids = [hashlib.blake2b(name.encode(), digest_size=size).digest() for name in names]
 
     def find() -> int:
-        rows = [
-            (block, id_, name)
-            for id_, name in zip(ids, names, strict=True)
-            for block in blocks_of("person", words_of(name))
-        ]
-        blocks, of_ids, keys = zip(*rows, strict=True)
-        columns = [blocks, of_ids, keys, keys, [1] * len(rows), [False] * len(rows)]
-        table = pa.table(
-            [pa.array(c, f.type) for c, f in zip(columns, BLOCK_SCHEMA, strict=True)],
-            schema=BLOCK_SCHEMA,
-        )
+        columns = [ids, names, names, [1] * len(names), [False] * len(names)]
+        fields = [BLOCK_SCHEMA.field(number) for number in range(1, len(BLOCK_SCHEMA))]
+        arrays = [pa.array(c, f.type) for c, f in zip(columns, fields, strict=True)]
+        owners, blocks = blocks_of(["person"] * len(names), names)
+        rows = pa.array(owners)
+        table = pa.table([blocks, *(array.take(rows) for array in arrays)], BLOCK_SCHEMA)
         return len(edges_of(table, SIMILARITY)[0])
 
     return find

@@ -2,28 +2,37 @@
 
 import itertools
 import random
+from hashlib import blake2b
 
 import apache_beam as beam
 import networkx as nx
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rapidfuzz.distance import Indel
 
 from helpers.eager import eager
 from helpers.examples import examples
+from pfn_kg.transforms.merging import near_name_pairs
 from pfn_kg.transforms.merging.capped_blocks import CappedBlocks
 from pfn_kg.transforms.merging.clusters import Candidate, Pair, cluster
 from pfn_kg.transforms.merging.components import ROUNDS, components_of, links_of
 from pfn_kg.transforms.merging.heirs_of_pairs import _Cluster
-from pfn_kg.transforms.merging.near_names import (
+from pfn_kg.transforms.merging.letter_sketches import least_differences, sketches
+from pfn_kg.transforms.merging.near_name_blocks import (
+    BLOCK_BYTES,
     BLOCK_NAMES,
     BLOCK_SCHEMA,
-    EDGE_SCHEMA,
-    are_alike,
     blocks_of,
-    edges_of,
-    similar_names,
+)
+from pfn_kg.transforms.merging.near_name_pairs import EDGE_SCHEMA, edges_of
+from pfn_kg.transforms.merging.near_names import (
+    WORD_SIMILARITY,
+    NearNames,
+    are_alike,
+    numbers_of,
     words_of,
 )
 from pfn_kg.transforms.merging.redirects import VOTE_SCHEMA, elect
@@ -40,8 +49,11 @@ WORDS = st.lists(
 
 
 def alike(one, other, similarity=0.9):
-    keys = [canonical_name(one), canonical_name(other)]
-    return bool(list(similar_names(keys, similarity)))
+    names = NearNames([canonical_name(one), canonical_name(other)], similarity)
+    ends = np.array([0]), np.array([1])
+    found = bool(names.compare(*ends)[0])
+    assert names.may_be_alike(*ends)[0] >= found
+    return found
 
 
 @pytest.mark.parametrize(
@@ -72,13 +84,56 @@ def test_other_things_however_long_the_name(one, other):
     assert not alike(one, other, 0.85)
 
 
+def names_in_blocks(types, keys, **options):
+    """For each name the keys of its blocks."""
+    owners, blocks = blocks_of(types, keys, **options)
+    found = [[] for _ in keys]
+    for owner, block in zip(owners.tolist(), blocks.to_pylist(), strict=True):
+        found[owner].append(block)
+    return found
+
+
 @given(WORDS, WORDS)
 def test_alikeness_has_no_direction_and_meets_in_a_block(one, other):
-    assert are_alike(one, other) == are_alike(other, one)
-    assert are_alike(one, one)
-    shared = set(blocks_of("T", one)) & set(blocks_of("T", other))
-    assert bool(shared) >= bool(set(one) & set(other))
-    assert not shared & set(blocks_of("U", other))
+    names = [" ".join(one), " ".join(other)]
+    forth, back, same = are_alike([*names, names[0]], [*names[::-1], names[0]]).tolist()
+    assert (forth, same) == (back, True)
+    ones, others, of_other_type = map(set, names_in_blocks("TTU", [*names, names[1]]))
+    assert bool(ones & others) >= bool(set(one) & set(other))
+    assert not ones & of_other_type
+
+
+@examples(40)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("TU"), st.text(max_size=8) | WORDS.map(" ".join)), max_size=8
+    ),
+    st.integers(0, 3),
+)
+def test_blocks_are_the_words_and_how_these_begin(names, least_words):
+    expected = []
+    for type_name, key in names:
+        words = words_of(key)
+        parts = {*words, " " + " ".join(word[:2] for word in words)}
+        if len(words) < max(1, least_words):
+            parts = set()
+        expected.append(
+            sorted(
+                blake2b(f"{type_name}\n{part}".encode(), digest_size=BLOCK_BYTES).digest()
+                for part in parts
+            )
+        )
+    types, keys = [name[0] for name in names], [name[1] for name in names]
+    assert list(map(sorted, names_in_blocks(types, keys, least_words=least_words))) == expected
+
+
+@given(st.lists(st.text() | st.text("ab"), min_size=1))
+def test_sketches_differ_by_no_more_than_names(names):
+    found, lengths = sketches(names)
+    assert lengths.tolist() == list(map(len, names))
+    least = least_differences(np.repeat(found[:1], len(names)), found).tolist()
+    assert all(n <= Indel.distance(names[0], o) for n, o in zip(least, names, strict=True))
+    assert least[0] == 0
 
 
 def id_(number):
@@ -86,9 +141,10 @@ def id_(number):
 
 
 PAIRS = st.lists(
-    st.tuples(st.integers(0, 9), st.integers(0, 9), st.sampled_from([0.9, 0.95, 1.0])).filter(
-        lambda p: p[0] < p[1]
-    ),
+    st.tuples(
+        st.sampled_from(list(itertools.combinations(range(10), 2))),
+        st.sampled_from([0.9, 0.95, 1.0]),
+    ).map(lambda pair: (*pair[0], pair[1])),
     max_size=25,
 )
 
@@ -195,6 +251,69 @@ def test_a_pair_that_meets_twice_is_one_edge():
     assert too_large == 0
     # Two names of one entity are no pair.
     assert len(edges_of(block_rows([(1, 3, "ada lovelace"), (1, 3, "ada lovelacee")]), 0.9)[0]) == 0
+
+
+def pair_by_pair(rows, similarity):
+    """The edges of rows of (block, id, name), pair by pair, and how many blocks are too large."""
+    rows = sorted(rows)
+    first = {}
+    for number, row in enumerate(rows):
+        first.setdefault(row[1], number)
+    found, too_large = {}, 0
+    for _, of_block in itertools.groupby(rows, key=lambda row: row[0]):
+        block = list(of_block)
+        if len(block) > BLOCK_NAMES:
+            too_large += 1
+            continue
+        for (_, one, key), (_, other, other_key) in itertools.combinations(block, 2):
+            alike = Indel.normalized_similarity(key, other_key)
+            ones, others = words_of(key), words_of(other_key)
+            if (
+                one != other
+                and alike >= similarity
+                and alike > 0
+                and len(ones) == len(others)
+                and numbers_of(ones) == numbers_of(others)
+                and all(
+                    Indel.normalized_similarity(a, b) >= WORD_SIMILARITY
+                    for a, b in zip(ones, others, strict=True)
+                )
+            ):
+                ends = tuple(first[id_] for id_ in sorted((one, other)))
+                found[ends] = max(alike, found.get(ends, 0))
+    edges = [
+        {
+            "a": id_(rows[a][1]),
+            "b": id_(rows[b][1]),
+            "similarity": found[a, b],
+            **{f"{end}_name": rows[row][2] for end, row in (("a", a), ("b", b))},
+        }
+        for a, b in sorted(found)
+    ]
+    return edges, too_large
+
+
+BLOCK_KEYS = WORDS.map(" ".join) | st.sampled_from(
+    ["anna maria bell", "anna marie bell", "ana maria bell", "ann maria belle", "", "i a", "a i"]
+)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9), BLOCK_KEYS), max_size=40),
+    st.sampled_from([0.0, 0.6, 0.85, 0.9, 1.0]),
+    st.sampled_from([1, 3, 1 << 18]),
+)
+def test_edges_are_those_of_all_pairs_one_by_one(rows, similarity, pairs):
+    rows = list(dict.fromkeys(rows))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(near_name_pairs, "_PAIRS", pairs)
+        found, too_large = edges_of(block_rows(rows), similarity)
+    edges, expected_too_large = pair_by_pair(rows, similarity)
+    wanted = ("a", "b", "similarity", "a_name", "b_name")
+    assert found.select(wanted).equals(
+        pa.Table.from_pylist(edges, pa.schema([EDGE_SCHEMA.field(name) for name in wanted]))
+    )
+    assert too_large == expected_too_large
 
 
 def test_of_a_pair_that_comes_more_than_once_the_greatest_similarity_counts():

@@ -9,7 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pfn_kg.transforms.merging.near_names import BLOCK_NAMES, BLOCK_SCHEMA
+from pfn_kg.transforms.merging.near_name_blocks import (
+    BLOCK_NAMES,
+    BLOCK_SCHEMA,
+    block_numbers,
+)
 from pfn_kg.transforms.plumbing.ranks import rank_in_runs
 from pfn_kg.transforms.plumbing.shards import decode_all, encode
 
@@ -62,8 +66,3 @@ def _trim(parts: Iterable[bytes]) -> bytes:
         same[1:] &= pc.equal(key[1:], key[:-1]).to_numpy(zero_copy_only=False)
     rows, numbers = rows.filter(pa.array(~same)), numbers[~same]
     return encode(rows.filter(pa.array(rank_in_runs(numbers) <= BLOCK_NAMES)))
-
-
-def block_numbers(rows: pa.Table) -> np.ndarray:
-    """The block of each row of BLOCK_SCHEMA as an unsigned integer."""
-    return np.frombuffer(b"".join(rows["block"].to_pylist()), dtype=">u8").astype(np.uint64)

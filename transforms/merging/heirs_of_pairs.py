@@ -25,7 +25,7 @@ from pfn_kg.transforms.merging.components import (
     links_of,
 )
 from pfn_kg.transforms.merging.merge_options import SIZE_TABLE
-from pfn_kg.transforms.merging.near_names import EDGE_SCHEMA
+from pfn_kg.transforms.merging.near_name_pairs import EDGE_SCHEMA
 from pfn_kg.transforms.plumbing.shards import decode, decode_all
 
 _EDGE_LABEL = "label"

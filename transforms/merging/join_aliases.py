@@ -13,11 +13,10 @@ import pyarrow.parquet as pq
 
 from pfn_kg.schemas.shuffled_rows import NAME_SCHEMA, Move
 from pfn_kg.transforms.merging.alias_table import expand_keys
-from pfn_kg.transforms.merging.capped_blocks import block_numbers
 from pfn_kg.transforms.merging.components import by_shard, link_table
 from pfn_kg.transforms.merging.merge_options import SIZE_TABLE, MergeOptions
 from pfn_kg.transforms.merging.moves import both_ends, moves_of_chunks
-from pfn_kg.transforms.merging.near_names import BLOCK_SCHEMA, blocks_of, words_of
+from pfn_kg.transforms.merging.near_name_blocks import BLOCK_SCHEMA, block_numbers, blocks_of
 from pfn_kg.transforms.names.entity_keys import EntityKeys
 from pfn_kg.transforms.plumbing.files import open_raw
 from pfn_kg.transforms.plumbing.shards import decode, decode_all, split
@@ -186,19 +185,17 @@ def _block_rows(
     least_words: int,
 ) -> pa.Table:
     """The names that are to be compared, once for each of their blocks."""
-    rows: list[tuple[bytes, bytes, str, str, int, bool]] = []
+    rows: list[tuple[bytes, str, str, int, bool]] = []
+    types: list[str] = []
     for entity in entities:
         alias = aliases.get(entity.id)
         id_, names = entity.id, [entity.key]
         if alias is not None:
             id_ = alias["heir_id"]
             names = list(dict.fromkeys([entity.key, keys.key(alias["name"], entity.type)]))
-        for key in names:
-            words = words_of(key)
-            if len(words) < least_words or not words:
-                continue
-            rest = (id_, key, entity.name, entity.count, alias is not None)
-            rows += [(block, *rest) for block in blocks_of(entity.type, words)]
-    columns = [[row[number] for row in rows] for number in range(len(BLOCK_SCHEMA))]
-    arrays = [pa.array(c, f.type) for c, f in zip(columns, BLOCK_SCHEMA, strict=True)]
-    return pa.table(arrays, schema=BLOCK_SCHEMA)
+        rows += [(id_, key, entity.name, entity.count, alias is not None) for key in names]
+        types += [entity.type] * len(names)
+    fields = [BLOCK_SCHEMA.field(number) for number in range(1, len(BLOCK_SCHEMA))]
+    columns = [pa.array([row[n] for row in rows], f.type) for n, f in enumerate(fields)]
+    owners, blocks = blocks_of(types, [row[1] for row in rows], least_words=least_words)
+    return pa.table([blocks, *(column.take(pa.array(owners)) for column in columns)], BLOCK_SCHEMA)

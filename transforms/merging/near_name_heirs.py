@@ -18,7 +18,7 @@ from pfn_kg.transforms.merging.capped_blocks import CappedBlocks
 from pfn_kg.transforms.merging.components import LINK_SCHEMA, by_shard
 from pfn_kg.transforms.merging.heirs_of_pairs import HeirsOfPairs
 from pfn_kg.transforms.merging.merge_options import SIZE_TABLE
-from pfn_kg.transforms.merging.near_names import edges_of
+from pfn_kg.transforms.merging.near_name_pairs import edges_of
 from pfn_kg.transforms.plumbing.shards import decode
 
 # Parts of a part: what many workers bring of one hot block is trimmed before it meets.

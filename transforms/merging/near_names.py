@@ -1,58 +1,26 @@
-"""Names that are spelt nearly alike: which are compared, and what makes two of them one.
+"""Names that are spelt nearly alike: what makes two of them one.
 
-Names meet in blocks, all of one type: those that share a word, and those whose words
-begin alike. Of two names that meet, those are alike that have as many words, the same
-numbers in them, words that are alike one by one, and as a whole at least the similarity
-that was asked for (Indel similarity, as `rapidfuzz.fuzz.ratio`). A whole word that
-differs, such as north and south, is no misspelling, however long the name.
+Of two names that meet in a block, those are alike that have as many words, the same numbers in
+them, words that are alike one by one, and as a whole at least the similarity that was asked for
+(Indel similarity, as `rapidfuzz.fuzz.ratio`). A whole word that differs, such as north and south,
+is no misspelling, however long the name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from hashlib import blake2b
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import numpy as np
-import pyarrow as pa
 
-from pfn_kg.schemas.shuffled_rows import ID_TYPE
-
-#: Blocks of more names are left out: such names meet in the blocks of their rarer words.
-BLOCK_NAMES = 500
+from pfn_kg.transforms.merging.letter_sketches import least_differences, sketches
 
 #: How alike words at the same place must be.
 WORD_SIMILARITY = 0.7
 
-#: Bytes of the key of a block: odds of a collision only make names meet in vain.
-BLOCK_BYTES = 8
-
-#: A name in a block. `entity_id` is the entity that the name is of once aliases are
-#: applied; `count` and `name` are the most frequent spelling, by which an heir is chosen.
-BLOCK_SCHEMA = pa.schema(
-    {
-        "block": pa.binary(BLOCK_BYTES),
-        "entity_id": ID_TYPE,
-        "key": pa.string(),
-        "name": pa.string(),
-        "count": pa.int64(),
-        "is_fixed": pa.bool_(),  # what it is called stands in the alias table
-    }
-)
-
-#: Two entities with names that are alike. `a` is the lower id.
-EDGE_SCHEMA = pa.schema(
-    {
-        "a": ID_TYPE,
-        "b": ID_TYPE,
-        "similarity": pa.float32(),
-        **{
-            f"{end}_{name}": BLOCK_SCHEMA.field(name).type
-            for end in "ab"
-            for name in ("name", "count", "is_fixed")
-        },
-    }
-)
+# That a similarity is a quotient of floats never decides here.
+_SLACK = 1e-6
 
 _WORD = re.compile(r"\w+")
 _DIGITS = re.compile(r"\d")
@@ -67,94 +35,95 @@ def words_of(key: str) -> list[str]:
 
 def numbers_of(words: Sequence[str]) -> tuple[str, ...]:
     """The words that are or hold numbers, Roman ones among them."""
-    return tuple(w for w in words if _DIGITS.search(w) or _ROMAN.fullmatch(w))
+    return tuple(filter(_is_number, words))
 
 
-def blocks_of(type_name: str, words: Sequence[str]) -> Iterator[bytes]:
-    """The keys of the blocks in which a name is compared, each once."""
-    beginnings = " ".join(word[:2] for word in words)
-    # A tag apart from all words, since one may be of two letters.
-    for part in (*sorted(set(words)), f" {beginnings}"):
-        yield blake2b(f"{type_name}\n{part}".encode(), digest_size=BLOCK_BYTES).digest()
+def _is_number(word: str) -> bool:
+    return bool(_DIGITS.search(word) or _ROMAN.fullmatch(word))
 
 
-def are_alike(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether the words of two names may be spellings of each other."""
-    from rapidfuzz.distance import Indel
-
-    if len(one) != len(other) or numbers_of(one) != numbers_of(other):
-        return False
-    return all(
-        a == b or Indel.normalized_similarity(a, b) >= WORD_SIMILARITY
-        for a, b in zip(one, other, strict=True)
-    )
-
-
-def similar_names(keys: Sequence[str], similarity: float) -> Iterator[tuple[int, int, float]]:
-    """The pairs of names that are alike: the position of each, and their similarity.
+class NearNames:
+    """Compares pairs of some names.
 
     Args:
         keys: names in canonical form.
-        similarity: from here on.
+        similarity: names are alike from here on.
+    """
+
+    def __init__(self, keys: Sequence[str], similarity: float):
+        self._keys = np.array(keys, dtype=object)
+        self._similarity = similarity
+        self._sketches, self._lengths = sketches(keys)
+
+    def may_be_alike(self, ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Whether the letters of pairs allow that they are alike: quick, and never wrong about no.
+
+        Args:
+            ones: the place of a name for each pair.
+            others: the place of the other one.
+        """
+        lengths = self._lengths[ones] + self._lengths[others]
+        least = least_differences(self._sketches[ones], self._sketches[others])
+        return least <= (1 - self._similarity) * lengths + _SLACK
+
+    def compare(self, ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """How similar the names of pairs are: 0 where they are not alike (float32).
+
+        Args:
+            ones: the place of a name for each pair.
+            others: the place of the other one.
+        """
+        from rapidfuzz import process
+        from rapidfuzz.distance import Indel
+
+        count = max(1, len(self._keys))
+        pairs = np.minimum(ones, others) * count + np.maximum(ones, others)
+        # Names meet in several blocks.
+        distinct, places = np.unique(pairs, return_inverse=True)
+        lower, upper = np.divmod(distinct, count)
+        similarities = process.cpdist(
+            self._keys[lower],
+            self._keys[upper],
+            scorer=Indel.normalized_similarity,
+            score_cutoff=self._similarity,
+            dtype=np.float32,
+        )
+        similar = np.flatnonzero(similarities)
+        alike = are_alike(self._keys[lower[similar]], self._keys[upper[similar]])
+        similarities[similar[~alike]] = 0
+        return similarities[places]
+
+
+def are_alike(ones: Iterable[str], others: Iterable[str]) -> np.ndarray:
+    """Whether the words of names may be spellings of each other, for pairs of names.
+
+    Args:
+        ones: a name for each pair, in canonical form.
+        others: the other one.
     """
     from rapidfuzz import process
     from rapidfuzz.distance import Indel
 
-    similarities = process.cdist(
-        keys,
-        keys,
-        scorer=Indel.normalized_similarity,
-        score_cutoff=similarity,
-        dtype=np.float32,
-    )
-    ones, others = np.nonzero(np.triu(similarities, 1))
-    words: dict[int, list[str]] = {}
-    for i, j in zip(ones.tolist(), others.tolist(), strict=True):
-        for position in (i, j):
-            if position not in words:
-                words[position] = words_of(keys[position])
-        if are_alike(words[i], words[j]):
-            yield i, j, float(similarities[i, j])
-
-
-def edges_of(blocks: pa.Table, similarity: float) -> tuple[pa.Table, int]:
-    """Compares the names of each block.
-
-    Args:
-        blocks: as in BLOCK_SCHEMA, the whole of each block, or the first BLOCK_NAMES + 1
-            of its names if there are more.
-        similarity: from here on.
-
-    Returns:
-        Pairs of entities as in EDGE_SCHEMA, each once, and how many blocks were too large.
-    """
-    blocks = blocks.sort_by([(name, "ascending") for name in ("block", "entity_id", "key")])
-    keys = blocks["key"].to_pylist()
-    ids = blocks["entity_id"].to_pylist()
-    _, begins, sizes = np.unique(
-        np.array(blocks["block"].to_pylist(), dtype=f"V{BLOCK_BYTES}").view(np.uint64),
-        return_index=True,
-        return_counts=True,
-    )
-    capped = int((sizes > BLOCK_NAMES).sum())
-    best: dict[tuple[int, int], float] = {}
-    place: dict[bytes, int] = {}
-    for row, id_ in enumerate(ids):
-        place.setdefault(id_, row)
-    for begin, size in zip(begins.tolist(), sizes.tolist(), strict=True):
-        if not 1 < size <= BLOCK_NAMES:
-            continue
-        for i, j, alike in similar_names(keys[begin : begin + size], similarity):
-            one, other = sorted((ids[begin + i], ids[begin + j]))
-            if one != other:
-                pair = (place[one], place[other])
-                best[pair] = max(alike, best.get(pair, 0.0))
-    pairs = sorted(best)
-    columns: dict[str, pa.Array | pa.ChunkedArray] = {}
-    for position, end in enumerate("ab"):
-        rows = pa.array([pair[position] for pair in pairs], pa.int64())
-        columns[end] = blocks["entity_id"].take(rows)
-        for name in ("name", "count", "is_fixed"):
-            columns[f"{end}_{name}"] = blocks[name].take(rows)
-    columns["similarity"] = pa.array([best[pair] for pair in pairs], pa.float32())
-    return pa.table({name: columns[name] for name in EDGE_SCHEMA.names}, EDGE_SCHEMA), capped
+    alike: list[bool] = []
+    pairs: list[int] = []
+    words: list[tuple[str, str]] = []
+    for number, (one, other) in enumerate(
+        zip(map(words_of, ones), map(words_of, others), strict=True)
+    ):
+        alike.append(len(one) == len(other))
+        if alike[-1]:
+            differing = [pair for pair in zip(one, other, strict=True) if pair[0] != pair[1]]
+            if any(map(_is_number, chain.from_iterable(differing))):
+                alike[-1] = numbers_of(one) == numbers_of(other)
+            words += differing
+            pairs += [number] * len(differing)
+    found = np.array(alike, dtype=bool)
+    if words:
+        similarities = process.cpdist(
+            *zip(*words, strict=True),
+            scorer=Indel.normalized_similarity,
+            score_cutoff=WORD_SIMILARITY,
+            dtype=np.float64,
+        )
+        found[np.array(pairs)[similarities == 0]] = False
+    return found

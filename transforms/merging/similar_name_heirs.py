@@ -27,7 +27,7 @@ from pfn_kg.transforms.merging.doubtful_names import DoubtfulName
 from pfn_kg.transforms.merging.heirs_of_pairs import HeirsOfPairs
 from pfn_kg.transforms.merging.merge_options import SIZE_TABLE, MergeOptions
 from pfn_kg.transforms.merging.name_vectors import vectors_of
-from pfn_kg.transforms.merging.near_names import EDGE_SCHEMA
+from pfn_kg.transforms.merging.near_name_pairs import EDGE_SCHEMA
 from pfn_kg.transforms.merging.similar_names import (
     DOUBTFUL,
     JOINED,

@@ -12,6 +12,9 @@ import pytest
 
 from helpers.examples import load_profile
 
+# A hook.
+from helpers.scheduling import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
+
 load_profile()
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -20,6 +23,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 # The precision `auto` is fp32 on any processor then, in the processes that tests start too.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
+
+# Java's second compiler costs more than it saves in servers that live for a minute.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 DATA = Path(__file__).parent / "data"
 

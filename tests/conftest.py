@@ -5,12 +5,16 @@ import inspect
 import io
 import os
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
 from helpers.examples import load_profile
+
+# A hook.
+from helpers.scheduling import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 
 load_profile()
 
@@ -21,6 +25,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # The precision `auto` is fp32 on any processor then, in the processes that tests start too.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
 
+# Java's second compiler costs more than it saves in servers that live for a minute.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+
 DATA = Path(__file__).parent / "data"
 
 
@@ -29,8 +36,9 @@ def beam_looks_once():
     """Beam asks the same questions again and again, by `inspect` and by `argparse`.
 
     Of a small build it asks DoFns some hundred times for their states and timers and five
-    thousand times for the arguments of a method, and parses the pipeline's options six hundred
-    times. That is more than half of the time, and the suite has hundreds of such builds.
+    thousand times for the arguments of a method, parses the pipeline's options six hundred
+    times, and reads the source of forty methods to see whether they yield. That is more than half
+    of the time, and the suite has hundreds of such builds.
 
     With PFN_KG_PLAIN_BEAM=1 Beam is left as it is; `test_plain_beam.py` runs some tests so.
     """
@@ -58,6 +66,17 @@ def beam_looks_once():
             arguments[function.__func__] = look_at_arguments(function)
         return tuple(map(list, arguments[function.__func__]))
 
+    answers = weakref.WeakKeyDictionary()
+    yields_and_returns = core._check_fn_use_yield_and_return
+
+    def check_fn_use_yield_and_return(function):
+        code = getattr(function, "__code__", None)
+        if code is None:
+            return yields_and_returns(function)
+        if code not in answers:
+            answers[code] = yields_and_returns(function)
+        return answers[code]
+
     views = {}
     view = PipelineOptions.view_as
 
@@ -73,6 +92,7 @@ def beam_looks_once():
     with (
         mock.patch.object(userstate, "get_dofn_specs", get_dofn_specs),
         mock.patch.object(core, "get_function_args_defaults", get_function_args_defaults),
+        mock.patch.object(core, "_check_fn_use_yield_and_return", check_fn_use_yield_and_return),
         mock.patch.object(PipelineOptions, "view_as", view_as),
     ):
         yield
@@ -90,6 +110,15 @@ def tiny_extractor(tiny_model):
     from pfn_kg.pfn.extractor import Extractor
 
     return Extractor.from_pretrained(tiny_model, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def pfn_kg_folder() -> Iterator[Path]:
+    """A folder for PATH, whose `pfn-kg` is a process of its own that starts at once."""
+    from helpers.command_server import command_folder
+
+    with command_folder() as folder:
+        yield folder
 
 
 @pytest.fixture

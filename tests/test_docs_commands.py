@@ -76,7 +76,7 @@ PAGES_WITH_COMMANDS = [
 
 
 @pytest.mark.parametrize("page", PAGES_WITH_COMMANDS, ids=lambda page: str(page.relative_to(ROOT)))
-def test_shell_blocks_run(page, tmp_path, example_run):
+def test_shell_blocks_run(page, tmp_path, example_run, pfn_kg_folder):
     for entry in ROOT.iterdir():
         if not entry.name.startswith(".") and entry.name != "runs":
             (tmp_path / entry.name).symlink_to(entry)
@@ -86,15 +86,16 @@ def test_shell_blocks_run(page, tmp_path, example_run):
         shutil.copytree(example_run[0], tmp_path / "runs" / "example", symlinks=True)
     programs = Path(sys.executable).parent
     environment = os.environ | {
-        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([str(pfn_kg_folder), str(programs), os.environ["PATH"]]),
         "PYTHONPATH": str(ROOT),
     }
     # An own server is no part of what a page runs here.
     for name in ("NEO4J_URI", "NEO4J_USERNAME", "NEO4J_PASSWORD", "NEO4J_DATABASE"):
         environment.pop(name, None)
     for block in blocks:
+        commands = shell_commands(block).replace(f"{programs}/pfn-kg", "pfn-kg")
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", shell_commands(block)],
+            ["bash", "-euo", "pipefail", "-c", commands],
             cwd=tmp_path,
             env=environment,
             stdin=subprocess.DEVNULL,

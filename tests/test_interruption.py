@@ -23,21 +23,32 @@ THREADS = ["--direct_running_mode=in_memory"]
 PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 
 
+# So many seconds a command has to end in, on a machine that does other work too.
+SOON = 60
+
+
 def end(running, number):
-    """Sends a signal; gives what was said on standard error, the seconds, and the children."""
+    """Sends a signal; gives what was said on standard error, and the children."""
     children = descendants(running.pid)
-    began = time.monotonic()
     running.send_signal(number)
-    _, said = running.communicate(timeout=60)
-    return said, time.monotonic() - began, children
+    _, said = running.communicate(timeout=SOON)
+    return said, children
+
+
+def wait_until(condition):
+    end_of_patience = time.monotonic() + 300
+    while not condition():
+        assert time.monotonic() < end_of_patience
+        time.sleep(0.02)
 
 
 def wait_for(running, condition):
-    end_of_patience = time.monotonic() + 120
-    while not condition():
-        assert running.poll() is None, running.communicate()
-        assert time.monotonic() < end_of_patience
-        time.sleep(0.02)
+    def met_while_it_runs():
+        met = condition()
+        assert met or running.poll() is None, running.communicate()
+        return met
+
+    wait_until(met_while_it_runs)
 
 
 def is_running(process_id):
@@ -59,9 +70,9 @@ def test_a_run_that_is_ended(tmp_path, tiny_model, monkeypatch, number, code, wo
         "extract", corpus, "--output", output, "--model", tiny_model, *options, "--", *beam
     )
     wait_for(running, lambda: list(output.glob("extractions/*.parquet")))
-    said, seconds, children = end(running, number)
+    before = len(list(output.glob("extractions/*.parquet")))
+    said, children = end(running, number)
     assert running.returncode == code
-    assert seconds < 3
     line = said.splitlines()[-1]
     assert said.count("pfn-kg: ") == 1
     assert "Traceback" not in said
@@ -72,11 +83,11 @@ def test_a_run_that_is_ended(tmp_path, tiny_model, monkeypatch, number, code, wo
     )
     assert found, said
     left = len(list(output.glob("extractions/*.parquet")))
-    assert 0 < int(found[1]) <= left < 2000
+    # It does not do much more before it ends, either.
+    assert 0 < int(found[1]) <= left < before + 500
     assert read_manifest(output)["state"] == "extracting"
     assert bool(children) == (beam == PROCESSES)
-    time.sleep(0.2)
-    assert [child for child in children if is_running(child)] == []
+    wait_until(lambda: not any(map(is_running, children)))
 
 
 def test_a_job_elsewhere_is_cancelled(tmp_path, tiny_model):
@@ -89,9 +100,8 @@ def test_a_job_elsewhere_is_cancelled(tmp_path, tiny_model):
         )
         wait_for(running, lambda: list(output.glob("extractions/*.parquet")))
         assert job_states(address) == ["RUNNING"]
-        said, seconds, _ = end(running, signal.SIGINT)
+        said, _ = end(running, signal.SIGINT)
         assert running.returncode == 130
-        assert seconds < 3
         assert re.fullmatch(
             r"pfn-kg: interrupted; the job \S+ of PortableRunner is cancelled; what is extracted "
             rf"stays \({output}/extractions\); go on by the same command and --resume",
@@ -117,9 +127,8 @@ def test_a_build_that_is_ended(tmp_path):
     folder = write_folder(tmp_path / "run", DOCS)
     running = process("build", folder)
     wait_for(running, lambda: list(Path(folder).glob("builds/*")))
-    said, seconds, _ = end(running, signal.SIGINT)
+    said, _ = end(running, signal.SIGINT)
     assert running.returncode == 130
-    assert seconds < 3
     assert said == (
         f"pfn-kg: interrupted; the extractions stay; build again by `pfn-kg build {folder}`\n"
     )
@@ -130,10 +139,9 @@ def test_before_anything_is_done(tmp_path):
     # It waits for its input, so it is still there.
     running = process("predict", "-")
     time.sleep(1.0)
-    said, seconds, _ = end(running, signal.SIGTERM)
+    said, _ = end(running, signal.SIGTERM)
     # Before the first line of Python there is no one to say anything.
     assert running.returncode in (143, -signal.SIGTERM)
-    assert seconds < 3
     assert said in ("pfn-kg: terminated\n", "")
 
 

@@ -3,7 +3,7 @@
 import io
 import json
 import logging
-import time
+import threading
 
 import pytest
 
@@ -68,9 +68,17 @@ def test_records_with_an_exception(capsys):
 
 
 def test_progress_of_a_job_by_its_metrics(capsys):
-    answers = iter([{}, {"documents": 2, "sentences": 5, "rejected_read": 1}] * 2)
-    with JobProgress("extract", lambda: next(answers, {}), seconds=0.01):
-        time.sleep(0.3)
+    answers = [{}, {"documents": 2, "sentences": 5, "rejected_read": 1}] * 2
+    all_given = threading.Event()
+
+    def ask():
+        if not answers:
+            all_given.set()
+            return {}
+        return answers.pop(0)
+
+    with JobProgress("extract", ask, seconds=0.01):
+        assert all_given.wait(60)
     # Nothing is said of what is not known, and nothing twice.
     assert capsys.readouterr().err == (
         "extract: 2 documents, 5 sentences, 0 mentions, 0 head triples, 1 rejected\n"

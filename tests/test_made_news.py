@@ -1,6 +1,5 @@
 """News items made by rule."""
 
-import importlib.util
 import json
 import random
 import re
@@ -10,22 +9,23 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.corpora import ROOT
-from pfn_kg.pfn.readers import read
+from helpers.made_documents import (
+    FOLDER,
+    assert_mentions_are_words,
+    assert_writes,
+    load_script,
+    training_document,
+)
 
 pytestmark = pytest.mark.quick
 
-FOLDER = ROOT / "examples" / "training"
 WORDING = yaml.safe_load((FOLDER / "made_news.yaml").read_text("utf-8"))
 LABELS = yaml.safe_load((FOLDER / "redocred_schema.yaml").read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("made_news", FOLDER / "made_news.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("made_news")
 
 
 @pytest.fixture(scope="module")
@@ -34,24 +34,10 @@ def documents(script):
     made = []
     for kind, places in script._FROM_FACTS.items():
         for relation, end in places:
-            clusters = [
-                [
-                    {
-                        "name": f"{name} {kind}",
-                        "type": of_type,
-                        "sent_id": 0,
-                        "pos": [2 * i, 2 * i + 2],
-                    }
-                ]
-                for i, (name, of_type) in enumerate(
-                    [("Name", script._TYPES[kind]), ("Other", "MISC")]
-                )
-            ]
-            label = {"h": end == "t", "t": end == "h", "r": relation, "evidence": [0]}
-            sentence = ["Name", kind, "Other", kind]
-            made.append(
-                {"title": kind, "sents": [sentence], "vertexSet": clusters, "labels": [label]}
-            )
+            names = [(f"Name {kind}", script._TYPES[kind]), (f"Other {kind}", "MISC")]
+            document = training_document(kind, names, relation)
+            document["labels"][0] |= {"h": end == "t", "t": end == "h"}
+            made.append(document)
     people = [[{"name": "Ann Bo", "type": "PER", "sent_id": 0, "pos": [0, 2]}]]
     made.append({"title": "p", "sents": [["Ann", "Bo"]], "vertexSet": people, "labels": []})
     return made
@@ -66,10 +52,7 @@ def parts(script, documents):
 @given(seed=st.integers(0, 10_000))
 def test_items_are_what_they_say(script, parts, seed):
     item = script.made_item(*parts, random.Random(seed))
-    for mentions in item["vertexSet"]:
-        for mention in mentions:
-            words = item["sents"][mention["sent_id"]][slice(*mention["pos"])]
-            assert " ".join(words) == mention["name"]
+    assert_mentions_are_words(item)
     stated = [(label["h"], label["r"], label["t"]) for label in item["labels"]]
     assert len(set(stated)) == len(stated)
     assert {relation for _, relation, _ in stated} <= set(item["annotated_relations"])
@@ -109,17 +92,5 @@ def test_a_pronoun_has_one_person_before_it(script, parts):
                 assert len(before) == 1, item["sents"]
 
 
-def test_the_script_writes_data_that_the_reader_takes(script, documents, tmp_path, monkeypatch):
-    (tmp_path / "redocred").mkdir()
-    (tmp_path / "redocred" / "train.json").write_text(json.dumps(documents))
-    output = tmp_path / "news.json"
-    arguments = ["made_news.py", str(tmp_path), "--documents", "20"]
-    monkeypatch.setattr("sys.argv", [*arguments, "-o", str(output)])
-    script.main()
-    first = output.read_bytes()
-    assert len(read(output, "docred").documents) == 20
-    script.main()
-    assert output.read_bytes() == first
-    monkeypatch.setattr("sys.argv", [*arguments, "--into", str(output)])
-    script.main()
-    assert len(json.loads(output.read_bytes())) == 40
+def test_the_script_writes_data_that_the_reader_takes(script, documents, tmp_path):
+    assert_writes(script, documents, tmp_path, "news")

@@ -1,7 +1,5 @@
 """Training texts made by rule, and the held-out forms that `benchmarks.restraint` measures with."""
 
-import importlib.util
-import json
 import random
 
 import pytest
@@ -11,40 +9,36 @@ from hypothesis import strategies as st
 
 from benchmarks import restraint
 from helpers.corpora import ROOT
-from pfn_kg.pfn.readers import read
+from helpers.made_documents import (
+    FOLDER,
+    assert_mentions_are_words,
+    assert_writes,
+    load_script,
+    training_document,
+)
 from pfn_kg.pfn.readers.records import AnnotatedDocument, Reading
 from pfn_kg.pfn.training.unrelated_parts import unrelated_parts
 
 pytestmark = pytest.mark.quick
 
-FOLDER = ROOT / "examples" / "training"
 TRAINING = yaml.safe_load((FOLDER / "made_texts.yaml").read_text("utf-8"))
 HELD_OUT = yaml.safe_load((ROOT / "benchmarks" / "restraint.yaml").read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("made_texts", FOLDER / "made_texts.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("made_texts")
 
 
 @pytest.fixture(scope="module")
 def documents():
     """Names for all relations: `Sub P19` is a subject of P19, `Ob P19` an object."""
-    made = []
-    for relation in TRAINING:
-        names = [(f"Sub {relation}", "PER"), (f"Ob {relation}", "LOC")]
-        clusters = [
-            [{"name": name, "type": of_type, "sent_id": 0, "pos": [2 * i, 2 * i + 2]}]
-            for i, (name, of_type) in enumerate(names)
-        ]
-        label = {"h": 0, "t": 1, "r": relation, "evidence": [0]}
-        sentence = [word for name, _ in names for word in name.split()]
-        made.append(
-            {"title": relation, "sents": [sentence], "vertexSet": clusters, "labels": [label]}
+    made = [
+        training_document(
+            relation, [(f"Sub {relation}", "PER"), (f"Ob {relation}", "LOC")], relation
         )
+        for relation in TRAINING
+    ]
     people = [[{"name": "Ann Bo", "type": "PER", "sent_id": 0, "pos": [0, 2]}]] * 2
     label = {"h": 0, "t": 1, "r": "P26", "evidence": [0]}
     made.append({"title": "x", "sents": [["Ann", "Bo"]], "vertexSet": people, "labels": [label]})
@@ -54,10 +48,7 @@ def documents():
 @given(seed=st.integers(0, 10_000))
 def test_made_texts_are_what_they_say(script, documents, seed):
     text = script.made_text(TRAINING, script.Names(documents, TRAINING), random.Random(seed))
-    for mentions in text["vertexSet"]:
-        for mention in mentions:
-            words = text["sents"][mention["sent_id"]][slice(*mention["pos"])]
-            assert " ".join(words) == mention["name"]
+    assert_mentions_are_words(text)
     assert {label["r"] for label in text["labels"]} <= set(text["annotated_relations"])
     for label in text["labels"]:
         # A fact holds in its sentence, or across where a pronoun takes up the subject.
@@ -79,20 +70,8 @@ def test_denied_sentences_have_no_facts(script, documents):
                 assert set(numbers) == {"s", "o"}, template
 
 
-def test_the_script_writes_data_that_the_reader_takes(script, documents, tmp_path, monkeypatch):
-    (tmp_path / "redocred").mkdir()
-    (tmp_path / "redocred" / "train.json").write_text(json.dumps(documents))
-    output = tmp_path / "train.json"
-    arguments = ["made_texts.py", str(tmp_path), "--documents", "20"]
-    monkeypatch.setattr("sys.argv", [*arguments, "-o", str(output)])
-    script.main()
-    first = output.read_bytes()
-    assert len(read(output, "docred").documents) == 20
-    script.main()
-    assert output.read_bytes() == first
-    monkeypatch.setattr("sys.argv", [*arguments, "--into", str(output)])
-    script.main()
-    assert len(json.loads(output.read_bytes())) == 40
+def test_the_script_writes_data_that_the_reader_takes(script, documents, tmp_path):
+    assert_writes(script, documents, tmp_path, "made")
 
 
 def test_the_benchmark_measures_with_forms_that_were_not_trained():

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -21,6 +23,13 @@ from pfn_kg.schemas.build_options import RdfOptions
 TEXTS = {doc.id: doc.text for doc in DOCS}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _in_path(pfn_kg_folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(pfn_kg_folder), prepend=os.pathsep)
+        yield
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return view_folder(tmp_path_factory.mktemp("mcp") / "run")
@@ -29,8 +38,8 @@ def folder(tmp_path_factory):
 def served(folder, *options):
     """How a client starts the server over a folder."""
     return StdioServerParameters(
-        command=sys.executable,
-        args=["-m", "pfn_kg", "mcp", str(folder), *map(str, options)],
+        command=shutil.which("pfn-kg"),
+        args=["mcp", str(folder), *map(str, options)],
         env={"PYTHONPATH": str(ROOT)},
     )
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from unittest import mock
 
 import pyarrow as pa
 import pytest
@@ -38,10 +39,15 @@ DOCUMENTS = [
             (f"Person {i}", "date of birth", f"1{i:03d}", 0.9),
         ),
     )
-    for i in range(400)
+    for i in range(120)
 ]
+ENTITIES, RELATIONS = 280, 240
 # Small batches, so that there is a middle to fail in.
 BATCH_ROWS = 4
+# So many relations are written in the middle.
+MIDDLE = 100
+# So many seconds a load may take to its middle, or from there to its end.
+PATIENCE = 600
 
 
 @pytest.fixture(scope="module")
@@ -102,43 +108,72 @@ def undisturbed(server, run):
     """What the graph is after a load that nothing disturbs."""
     os.environ["NEO4J_PASSWORD"] = PASSWORD
     try:
-        load(run, options(server, batch_rows=5_000, replace=True))
+        load(run, options(server.uri, batch_rows=5_000, replace=True))
     finally:
         del os.environ["NEO4J_PASSWORD"]
     found = Database(server.credentials).graph("default")
-    assert [len(rows) for rows in found] == [840, 800]
+    assert [len(rows) for rows in found] == [ENTITIES, RELATIONS]
     return found
 
 
-def options(server, **others):
-    target = Neo4jServer(uri=server.uri, username="neo4j", password="env:NEO4J_PASSWORD")
+def options(uri, **others):
+    target = Neo4jServer(uri=uri, username="neo4j", password="env:NEO4J_PASSWORD")
     return LoadOptions(server=target, **{"batch_rows": BATCH_ROWS, **others})
 
 
 class Loading(threading.Thread):
-    """A load that goes on beside the test."""
+    """A load beside the test that waits in its middle until it is told to go on."""
 
     def __init__(self, server, run):
         super().__init__(daemon=True)
-        self._arguments = run, options(server)
+        self._arguments = run, options(server.uri)
+        self._written = 0
+        self._in_the_middle, self._told = threading.Event(), threading.Event()
         self.error = None
         self.counts = None
 
     def run(self):
         try:
-            self.counts = load(*self._arguments)
+            with mock.patch.object(Neo4jServer, "write", self._waiting(Neo4jServer.write)):
+                self.counts = load(*self._arguments)
         except Exception as error:
             self.error = error
+        finally:
+            self._in_the_middle.set()
+
+    def _waiting(self, write):
+        def wait_and_write(connection, session, statement, parameters):
+            if is_of_relations(statement):
+                if self._written >= MIDDLE:
+                    self._in_the_middle.set()
+                    assert self._told.wait(PATIENCE), "nobody says that the load may go on"
+                self._written += len(parameters["rows"])
+            return write(connection, session, statement, parameters)
+
+        return wait_and_write
 
     def until_in_the_middle(self, database):
         self.start()
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            [row] = database.query("MATCH ()-[r {graph: 'default'}]->() RETURN count(r) AS n")
-            if row["n"] >= 100:
-                assert row["n"] < 600, "the load was quicker than the test"
-                return
-        raise AssertionError("the load does not get on")
+        assert self._in_the_middle.wait(PATIENCE), "the load does not get on"
+        assert MIDDLE <= relations(database) < RELATIONS, self.error
+
+    def go_on(self):
+        self._told.set()
+
+    def until_it_ends(self):
+        self.go_on()
+        self.join(PATIENCE)
+        assert not self.is_alive()
+
+
+def is_of_relations(statement):
+    return "]->(" in statement and "MERGE" in statement
+
+
+def relations(database):
+    """How many the graph has."""
+    [row] = database.query("MATCH ()-[r {graph: 'default'}]->() RETURN count(r) AS n")
+    return row["n"]
 
 
 def rejected(run):
@@ -160,7 +195,7 @@ def test_a_batch_that_the_memory_of_the_server_does_not_hold(server, database):
     ]
     # Of one row alone more than a transaction may hold.
     rows[7]["aliases"] = ["x" * 1_000] * 20_000
-    sink = Neo4jSink(LABEL_SCHEMA, options(server).server, Neo4jOptions("default", "run.v"))
+    sink = Neo4jSink(LABEL_SCHEMA, options(server.uri).server, Neo4jOptions("default", "run.v"))
     sink.open()
     try:
         sink.prepare()
@@ -200,9 +235,11 @@ def test_an_account_that_must_change_its_password(server, run, database, monkeyp
 def test_a_server_that_is_killed(server, run, database, undisturbed):
     loading = Loading(server, run)
     loading.until_in_the_middle(database)
+    # While it writes.
+    loading.go_on()
     server.kill()
     server.start()
-    loading.join(180)
+    loading.until_it_ends()
     assert loading.error is None
     assert loading.counts["rejected"] == 0
     assert database.graph("default") == undisturbed
@@ -212,34 +249,45 @@ def test_a_server_that_does_not_answer_for_20_seconds(server, run, database, und
     loading = Loading(server, run)
     loading.until_in_the_middle(database)
     server.pause()
+    loading.go_on()
     time.sleep(20)
     server.go_on()
-    loading.join(120)
+    loading.until_it_ends()
     assert loading.error is None
     assert database.graph("default") == undisturbed
 
 
+# A process that is killed while it writes, soon after the middle.
+KILLED = """
+import os, signal, sys, threading
+from unittest import mock
+from pfn_kg.pipeline.finished_run import read_finished
+from pfn_kg.pipeline.load import load
+from pfn_kg.sinks.neo4j.connection import Neo4jServer
+from test_neo4j_faults import MIDDLE, is_of_relations, options
+
+write, written = Neo4jServer.write, 0
+
+def write_and_end(connection, session, statement, parameters):
+    global written
+    if is_of_relations(statement):
+        if written >= MIDDLE:
+            threading.Timer(0.003, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        written += len(parameters["rows"])
+    return write(connection, session, statement, parameters)
+
+with mock.patch.object(Neo4jServer, "write", write_and_end):
+    load(read_finished(sys.argv[1]), options(sys.argv[2]))
+"""
+
+
 def test_a_loader_that_is_killed(server, run, database, undisturbed):
-    code = (
-        "import sys\n"
-        "from pfn_kg.pipeline.finished_run import read_finished\n"
-        "from pfn_kg.pipeline.load import load\n"
-        "from pfn_kg.schemas.load_options import LoadOptions\n"
-        "from pfn_kg.sinks.neo4j.connection import Neo4jServer\n"
-        "server = Neo4jServer("
-        "uri=sys.argv[2], username='neo4j', password='env:NEO4J_PASSWORD')\n"
-        f"load(read_finished(sys.argv[1]), LoadOptions(server=server, batch_rows={BATCH_ROWS}))\n"
+    loader = subprocess.run(
+        [sys.executable, "-c", KILLED, run.directory, server.uri],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
     )
-    loader = subprocess.Popen(
-        [sys.executable, "-c", code, run.directory, server.uri],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
-    while len(database.query("MATCH ()-[r {graph: 'default'}]->() RETURN 1 LIMIT 100")) < 100:
-        assert loader.poll() is None
-    loader.send_signal(signal.SIGKILL)
-    loader.wait()
-    [row] = database.query("MATCH ()-[r {graph: 'default'}]->() RETURN count(r) AS n")
-    assert 100 <= row["n"] < 800
+    assert loader.returncode == -signal.SIGKILL
+    assert MIDDLE <= relations(database) < RELATIONS
     assert main(["load", run.directory]) == 0
     assert database.graph("default") == undisturbed
     # What the killed one left in the folder is gone too.
@@ -254,17 +302,20 @@ def test_a_password_that_becomes_wrong(server, run, database, undisturbed):
     admin = Database(database.environment | {"NEO4J_DATABASE": "system"})
     admin.query(change, **passwords)
     try:
-        server.kill()
-        server.start(password="another-5ecret")
-        loading.join(180)
-        assert not loading.is_alive()
+        # The next connection is refused; the load has one from before.
+        changed = {"NEO4J_PASSWORD": "another-5ecret"}
+        Database(database.environment | changed).query(
+            "CALL dbms.listConnections() YIELD connectionId "
+            "WITH collect(connectionId) AS ids CALL dbms.killConnections(ids) "
+            "YIELD connectionId RETURN connectionId"
+        )
+        loading.until_it_ends()
         message = str(loading.error)
         assert f"{server.uri}: the server does not accept user 'neo4j'" in message
         assert PASSWORD not in message
         assert rejected(run) == []
     finally:
-        changed = {"NEO4J_DATABASE": "system", "NEO4J_PASSWORD": "another-5ecret"}
-        admin = Database(database.environment | changed)
+        admin = Database(admin.environment | {"NEO4J_PASSWORD": "another-5ecret"})
         admin.query(change, old="another-5ecret", new=PASSWORD)
     assert main(["load", run.directory]) == 0
     assert database.graph("default") == undisturbed
@@ -277,7 +328,7 @@ def test_a_server_that_refuses_to_write(server, run, database, undisturbed, caps
     server.configure({"server.databases.default_to_read_only": "true"})
     server.start()
     try:
-        loading.join(180)
+        loading.until_it_ends()
         assert f"{server.uri}: the home database is read-only" in str(loading.error)
         assert rejected(run) == []
         # So it is known before any work.

@@ -4,7 +4,6 @@ import json
 import os
 import py_compile
 import subprocess
-import sys
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,15 +15,12 @@ NIGHTLY = ROOT / "deploy" / "nightly" / "nightly.sh"
 
 
 @pytest.fixture
-def night(tmp_path, tiny_model):
+def night(tmp_path, tiny_model, pfn_kg_folder):
     """Runs the script; gives its exit code and what it said on standard error."""
-    program = tmp_path / "pfn-kg"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pfn_kg "$@"\n')
-    program.chmod(0o755)
 
     def run(*arguments, **variables):
         environment = os.environ | {
-            "PFN_KG": str(program),
+            "PFN_KG": str(pfn_kg_folder / "pfn-kg"),
             "PYTHONPATH": str(ROOT),
             "OMP_NUM_THREADS": "1",
             "EXTRACT_OPTIONS": f"--model {tiny_model}",

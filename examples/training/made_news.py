@@ -11,17 +11,14 @@ file.
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 import re
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import yaml
+from made_documents import Document, Maker, write_made
 
-Document = dict[str, Any]
 Fact = tuple[str, str, str]
 
 #: The share of items that are lists of like sentences, and how many sentences these have.
@@ -304,28 +301,22 @@ def _annotated(sentences: dict[str, list[Sentence]]) -> list[str]:
     return sorted(stated | {_INVERSE[relation] for relation in stated if relation in _INVERSE})
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Writes the file."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", type=Path, help="holds redocred")
-    parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--into", type=Path, metavar="FILE", help="append to this file")
-    parser.add_argument("--documents", type=int, default=3000)
-    parser.add_argument("--seed", type=int, default=5)
-    args = parser.parse_args()
-    output = args.output or args.into
-    if output is None:
-        parser.error("one of -o and --into is required")
-    wording = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
-    sentences = read_sentences(wording)
-    train = json.loads((args.folder / "redocred" / "train.json").read_text(encoding="utf-8"))
-    names, rng = Names(train, wording), random.Random(args.seed)
-    made = [
-        made_item(sentences, names, rng) | {"title": f"news {number}"}
-        for number in range(args.documents)
-    ]
-    before = json.loads(args.into.read_text(encoding="utf-8")) if args.into else []
-    output.write_text(json.dumps(before + made, ensure_ascii=False), encoding="utf-8")
+
+    def maker(train: list[Document], wording: dict[str, Any]) -> Maker:
+        sentences, names = read_sentences(wording), Names(train, wording)
+        return lambda rng: made_item(sentences, names, rng)
+
+    write_made(
+        maker,
+        script=__file__,
+        description=__doc__.partition("\n")[0],
+        title="news",
+        documents=3000,
+        seed=5,
+        arguments=arguments,
+    )
 
 
 if __name__ == "__main__":

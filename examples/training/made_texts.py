@@ -15,16 +15,12 @@ made_texts.yaml. `--into FILE` appends the texts to a DocRED file.
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import yaml
-
-Document = dict[str, Any]
+from made_documents import Document, Maker, write_made
 
 _DENIED = 0.3
 _PORTRAITS = 0.35
@@ -206,27 +202,22 @@ def _portrait(text: _Text, relations: dict[str, Any], names: Names, rng: random.
         text.state(number, relation, object_, relations[relation])
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Writes the file."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", type=Path, help="holds redocred")
-    parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--into", type=Path, metavar="FILE", help="append to this file")
-    parser.add_argument("--documents", type=int, default=6000)
-    parser.add_argument("--seed", type=int, default=3)
-    args = parser.parse_args()
-    relations = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
-    train = json.loads((args.folder / "redocred" / "train.json").read_text(encoding="utf-8"))
-    names, rng = Names(train, relations), random.Random(args.seed)
-    made = [
-        made_text(relations, names, rng) | {"title": f"made {number}"}
-        for number in range(args.documents)
-    ]
-    before = json.loads(args.into.read_text(encoding="utf-8")) if args.into else []
-    output = args.output or args.into
-    if output is None:
-        parser.error("one of -o and --into is required")
-    output.write_text(json.dumps(before + made, ensure_ascii=False), encoding="utf-8")
+
+    def maker(train: list[Document], relations: dict[str, Any]) -> Maker:
+        names = Names(train, relations)
+        return lambda rng: made_text(relations, names, rng)
+
+    write_made(
+        maker,
+        script=__file__,
+        description=__doc__.partition("\n")[0],
+        title="made",
+        documents=6000,
+        seed=3,
+        arguments=arguments,
+    )
 
 
 if __name__ == "__main__":

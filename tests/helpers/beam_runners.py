@@ -2,10 +2,8 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +12,7 @@ import grpc
 import pytest
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
-from helpers.ports import free_port
+from helpers.ports import free_port, wait_for_port
 
 
 def prism_options() -> list[str] | None:
@@ -35,12 +33,7 @@ def job_server() -> Iterator[tuple[list[str], str]]:
     server = subprocess.Popen([sys.executable, "-m", module, "--port", str(port)])
     address = f"localhost:{port}"
     try:
-        for _ in range(600):
-            assert server.poll() is None
-            with socket.socket() as probe:
-                if probe.connect_ex(("localhost", port)) == 0:
-                    break
-            time.sleep(0.1)
+        wait_for_port(port, server)
         yield (
             ["--runner=PortableRunner", f"--job_endpoint={address}", "--environment_type=LOOPBACK"],
             address,
@@ -77,12 +70,7 @@ def flink(folder: Path) -> Iterator[list[str]]:
             stderr=subprocess.STDOUT,
         )
     try:
-        for _ in range(600):
-            assert server.poll() is None, log.read_text()
-            with socket.socket() as probe:
-                if probe.connect_ex(("localhost", port)) == 0:
-                    break
-            time.sleep(0.1)
+        wait_for_port(port, server, log.read_text)
         yield [
             "--runner=PortableRunner",
             f"--job_endpoint=localhost:{port}",

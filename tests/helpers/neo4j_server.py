@@ -26,6 +26,8 @@ from neo4j.exceptions import DriverError, Neo4jError
 from helpers.ports import free_port
 
 PASSWORD = "canary-5ecret"
+# So many seconds a server may take to answer; one that ended is not waited for.
+_PATIENCE = 300
 ENVIRONMENT = ("NEO4J_URI", "NEO4J_USERNAME", "NEO4J_PASSWORD", "NEO4J_DATABASE")
 
 
@@ -95,7 +97,7 @@ class Neo4jServer:
     def set_initial_password(self) -> None:
         self.admin("dbms", "set-initial-password", PASSWORD)
 
-    def start(self, password: str = PASSWORD) -> None:
+    def start(self) -> None:
         """Starts the server; comes back when it answers."""
         assert self._process is None
         log = (self.folder / "console.log").open("ab")
@@ -107,10 +109,10 @@ class Neo4jServer:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        end = time.monotonic() + 90
+        end = time.monotonic() + _PATIENCE
         while time.monotonic() < end:
             try:
-                auth = ("neo4j", password)
+                auth = ("neo4j", PASSWORD)
                 with GraphDatabase.driver(self.uri, auth=auth) as driver:
                     driver.verify_connectivity()
                     with driver.session() as session:
@@ -147,9 +149,9 @@ class Neo4jServer:
 def running(home: str, folder: Path, settings: Mapping[str, str] | None = None) -> Iterator:
     """A started server, stopped at the end."""
     server = Neo4jServer(home, folder, settings)
-    server.set_initial_password()
-    server.start()
     try:
+        server.set_initial_password()
+        server.start()
         yield server
     finally:
         server.kill()  # what it holds goes with it

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from apache_beam.metrics.metric import MetricsFilter
-from apache_beam.portability.api import beam_job_api_pb2
-from apache_beam.runners.portability.portable_runner import PortableMetrics
 from apache_beam.runners.runner import PipelineResult
 
 from pfn_kg.transforms.plumbing.metrics import MEASURES, NAMESPACE, Phase
+
+if TYPE_CHECKING:
+    from apache_beam.portability.api import beam_job_api_pb2
 
 #: Sums of counters, and `sum`, `count`, `min` and `max` of distributions, by name.
 Metrics: TypeAlias = dict[str, int | dict[str, int]]
@@ -53,6 +54,8 @@ def told_metrics(
         ask: gives the answer; what it raises means that the server can't tell now.
         phase: as in `job_metrics`, as is what is returned.
     """
+    # Whoever runs in this process needs none of its imports.
+    from apache_beam.runners.portability.portable_runner import PortableMetrics
 
     class Result:
         @staticmethod

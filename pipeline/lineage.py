@@ -292,7 +292,7 @@ def _input(of: DataSet) -> InputDataset:
     from openlineage.client.facet_v2 import input_statistics_input_dataset as statistics
 
     counted = statistics.InputStatisticsInputDatasetFacet(of.rows, of.bytes, of.files)
-    facets = {"inputStatistics": counted}
+    facets: dict[str, Any] = {"inputStatistics": counted}
     return events.InputDataset(*dataset_name(of.uri), facets=_facets(of), inputFacets=facets)
 
 
@@ -301,7 +301,7 @@ def _output(of: DataSet) -> OutputDataset:
     from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
 
     counted = statistics.OutputStatisticsOutputDatasetFacet(of.rows, of.bytes, of.files)
-    facets = {"outputStatistics": counted}
+    facets: dict[str, Any] = {"outputStatistics": counted}
     return events.OutputDataset(*dataset_name(of.uri), facets=_facets(of), outputFacets=facets)
 
 

@@ -165,6 +165,25 @@ VERSION_SCHEMA = pa.schema(
     }
 )
 
+#: Rows that `pfn-kg retry` compares, by the document and by the place that each tells of.
+RETRY_SCHEMA = pa.schema(
+    {
+        "key": pa.binary(),
+        # Of rows of the extractions; null in others, as the next four are.
+        "generation": pa.int64(),
+        "source_file": pa.binary(),
+        "source_row": pa.int64(),
+        "is_document": pa.bool_(),
+        "is_refused": pa.bool_(),
+        # Null in rows of the corpus that can be read.
+        "version": pa.binary(16),
+        # Of rows of the corpus: the number of the run, and the rows as the run counts them.
+        "run": pa.int64(),
+        "begin": pa.int64(),
+        "end": pa.int64(),
+    }
+)
+
 
 def shuffled_schema(table: str) -> pa.Schema:
     """The schema of the rows that a table is made of, before they are written.
@@ -198,6 +217,7 @@ SHUFFLED_SCHEMAS = (
     DOCUMENT_SCHEMA,
     PRESENT_SCHEMA,
     VERSION_SCHEMA,
+    RETRY_SCHEMA,
     CLAIM_SCHEMA,
     REMOVED_SCHEMA,
 )

@@ -28,16 +28,17 @@ import pyarrow.compute as pc
 
 from pfn_kg.schemas.shuffled_rows import VERSION_SCHEMA
 from pfn_kg.transforms.documents.compared_rows import (
+    SpreadByKey,
     document_key,
+    first_of_each_key,
     row_key,
     said_something,
     spelt,
+    table_of,
 )
 from pfn_kg.transforms.documents.gone_documents import UnlessTooManyAreGone, WholeCorpus
-from pfn_kg.transforms.documents.groups import groups_of
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
 from pfn_kg.transforms.plumbing.files import replace as replace_file
-from pfn_kg.transforms.plumbing.held_rows import SpreadRows
 from pfn_kg.transforms.plumbing.ids import spell
 from pfn_kg.transforms.plumbing.shards import decode_all
 from pfn_kg.transforms.reading.chunks import read_documents
@@ -133,14 +134,7 @@ def _write_names(names: list[str], path: str) -> None:
     replace_file(path, json.dumps(sorted(names)).encode())
 
 
-class _Versions(SpreadRows):
-    """What rows say, by group of their keys."""
-
-    def groups_of(self, rows: pa.Table) -> np.ndarray:
-        return groups_of(rows["key"], self._groups)
-
-
-class _LiveRows(_Versions):
+class _LiveRows(SpreadByKey):
     """The rows of the extractions."""
 
     def process(
@@ -161,7 +155,7 @@ class _LiveRows(_Versions):
                 )
             ],
         }
-        live = _versions(columns, len(table))
+        live = table_of(VERSION_SCHEMA, columns, len(table))
         refused = [
             None if id_ is None or digest is not None else document_key(id_)
             for id_, digest in zip(ids, hashes, strict=True)
@@ -175,7 +169,7 @@ class _LiveRows(_Versions):
         yield from self.spread(_with_refused(live, refused))
 
 
-class _CorpusRows(_Versions):
+class _CorpusRows(SpreadByKey):
     """The rows of the corpus."""
 
     def process(self, numbered: tuple[int, AnyRun]) -> Iterator[tuple[int, bytes]]:
@@ -202,15 +196,8 @@ class _CorpusRows(_Versions):
             columns["run"].append(number)
             columns["row"].append(row)
             columns["is_lost"].append(document.is_lost)
-        read = _versions(columns, len(columns["key"]))
+        read = table_of(VERSION_SCHEMA, columns, len(columns["key"]))
         yield from self.spread(_with_refused(read, refused))
-
-
-def _versions(columns: Mapping[str, Sequence[Any]], count: int) -> pa.Table:
-    nothing = [None] * count
-    return pa.table(
-        {name: columns.get(name, nothing) for name in VERSION_SCHEMA.names}, VERSION_SCHEMA
-    )
 
 
 def _with_refused(rows: pa.Table, keys: Sequence[bytes | None]) -> pa.Table:
@@ -231,9 +218,9 @@ def _changed(
     )
     if read is None or not len(read):
         return
-    said = _first_of_each_key(read)
+    said = first_of_each_key(read)
     if live is not None:
-        had = _first_of_each_key(live)
+        had = first_of_each_key(live)
         place = pc.index_in(said["key"], value_set=had["key"].combine_chunks())
         same = pc.equal(said["version"], had["version"].take(place))
         said = said.filter(pc.invert(pc.fill_null(same, False)))
@@ -246,25 +233,6 @@ def _changed(
     numbers, begins = np.unique(runs[order], return_index=True)
     for number, of_run in zip(numbers.tolist(), np.split(rows[order], begins[1:]), strict=True):
         yield number, of_run.tolist()
-
-
-def _first_of_each_key(rows: pa.Table) -> pa.Table:
-    """Of each key the row of the greatest generation, of these that at the lowest place."""
-    rows = rows.sort_by(
-        [
-            ("key", "ascending"),
-            ("generation", "descending"),
-            ("source_file", "ascending"),
-            ("source_row", "ascending"),
-        ]
-    ).combine_chunks()
-    keys = rows["key"].combine_chunks()
-    if isinstance(keys, pa.ChunkedArray):
-        keys = pa.concat_arrays(keys.chunks)
-    is_first = np.ones(len(rows), dtype=bool)
-    if len(rows) > 1:
-        is_first[1:] = pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False)
-    return rows.filter(pa.array(is_first))
 
 
 def narrowed_runs(runs: beam.PCollection, wanted: beam.PCollection) -> beam.PCollection:

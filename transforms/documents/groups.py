@@ -24,11 +24,6 @@ def groups_for_rows(rows: int) -> int:
     return 1 + rows // _ROWS
 
 
-def group_of(key: str, groups: int) -> int:
-    """The group in which rows of one key meet."""
-    return zlib.crc32(key.encode(errors="surrogatepass")) % groups
-
-
 def groups_of(keys: pa.ChunkedArray, groups: int) -> np.ndarray:
     """The groups in which rows of equal keys meet.
 

@@ -15,53 +15,29 @@ change nothing. Rows of a file that could not be read at all are all wanted once
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import apache_beam as beam
+import pyarrow.compute as pc
 
+from pfn_kg.schemas.shuffled_rows import RETRY_SCHEMA
 from pfn_kg.transforms.documents.changed_rows import document_version, narrowed_runs
-from pfn_kg.transforms.documents.groups import group_of, place_key
+from pfn_kg.transforms.documents.compared_rows import (
+    SpreadByKey,
+    document_key,
+    first_of_each_key,
+    source_key,
+    spelt,
+    table_of,
+)
 from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
+from pfn_kg.transforms.plumbing.shards import decode_all
 from pfn_kg.transforms.reading.chunks import Document, read_documents
 from pfn_kg.transforms.reading.runs import AnyRun, ChunkRun
 
 _COLUMNS = ("source_file", "source_row", "document_id", "title", "metadata", "content_hash")
 # The row that stands for a file as a whole.
 _WHOLE_FILE = -1
-
-
-class _Said(NamedTuple):
-    """What the extractions say of a document or a place; the greatest generation holds."""
-
-    key: str
-    generation: int
-    place: tuple[str, int]
-    is_refused: bool
-    version: bytes
-    is_document: bool
-
-    @property
-    def order(self) -> tuple[int, bool, tuple[str, int]]:
-        """The least says what holds, as in `pfn_kg.transforms.documents.deduplicate`."""
-        return -self.generation, not self.is_document, self.place
-
-
-class _Read(NamedTuple):
-    """Rows of the corpus under one of their keys, as their run counts them.
-
-    Attributes:
-        key: of the document, the place, or the whole file.
-        begin: the first row.
-        end: one past the last.
-        version: of a row that is refused; None where it can be read.
-        run: the number of the run.
-    """
-
-    key: str
-    begin: int
-    end: int
-    version: bytes | None
-    run: int
 
 
 class RejectedRuns(beam.PTransform):
@@ -91,14 +67,14 @@ class RejectedRuns(beam.PTransform):
     def expand(self, runs: beam.PCollection) -> beam.PCollection:
         """Applies the transform to a collection of (number, `AnyRun`)."""
         beside = () if self._removed is None else (beam.pvalue.AsMultiMap(self._removed),)
-        said = self._chunks | "Said" >> beam.FlatMap(
-            _said, *beside, groups=self._groups
-        ).with_output_types(tuple[int, Any])
+        said = self._chunks | "Said" >> beam.ParDo(_Said(self._groups), *beside).with_output_types(
+            tuple[int, bytes]
+        )
         read = (
             runs
             | "SpreadRuns" >> beam.Reshuffle()
             | "CorpusRows"
-            >> beam.FlatMap(_read, groups=self._groups).with_output_types(tuple[int, Any])
+            >> beam.ParDo(_CorpusRows(self._groups)).with_output_types(tuple[int, bytes])
         )
         wanted = (
             {"said": said, "read": read}
@@ -108,79 +84,80 @@ class RejectedRuns(beam.PTransform):
         return narrowed_runs(runs, wanted)
 
 
-def _document_key(document_id: str) -> str:
-    return f"d{document_id}"
+class _Said(SpreadByKey):
+    """What the extractions say of documents, of places, and of files as a whole."""
+
+    def process(
+        self, chunk: ChunkFile, removed: Mapping[int, Iterable[list[int]]] | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        table = read_columns(chunk.path, [*_COLUMNS, "rejected.list.element.error"])
+        gone = set() if removed is None else {r for rows in removed[chunk.number] for r in rows}
+        said: list[dict[str, Any]] = []
+        readable = set()
+        for position, row in enumerate(table.to_pylist()):
+            if position in gone:
+                continue
+            errors = [rejected["error"] for rejected in row["rejected"] or ()]
+            file, source_row = row["source_file"], row["source_row"]
+            version = document_version(
+                row["content_hash"], title=row["title"], metadata=row["metadata"], errors=errors
+            )
+            what = {
+                "key": source_key(file, source_row),
+                "source_file": spelt(file),
+                "source_row": source_row,
+                "is_document": row["content_hash"] is not None,
+                "is_refused": bool(errors),
+                "version": version,
+            }
+            said.append(what)
+            if row["document_id"] is not None:
+                said.append(what | {"key": document_key(row["document_id"])})
+            if source_row != _WHOLE_FILE:
+                readable.add(file)
+        said += [
+            {
+                "key": source_key(file, _WHOLE_FILE),
+                "source_file": spelt(file),
+                "source_row": _WHOLE_FILE,
+                "is_document": True,
+                "is_refused": False,
+            }
+            for file in sorted(readable)
+        ]
+        columns = {name: [row.get(name) for row in said] for name in RETRY_SCHEMA.names}
+        columns["generation"] = [chunk.generation] * len(said)
+        yield from self.spread(table_of(RETRY_SCHEMA, columns, len(said)))
 
 
-def _place_key(file: str, row: int) -> str:
-    return f"p{place_key(file, row)}"
+class _CorpusRows(SpreadByKey):
+    """The rows of the corpus by their documents and places, and its files as a whole."""
 
+    def process(self, numbered: tuple[int, AnyRun]) -> Iterator[tuple[int, bytes]]:
+        number, run = numbered
+        columns: dict[str, list[Any]] = {n: [] for n in ("key", "begin", "end", "version")}
 
-def _said(
-    chunk: ChunkFile, removed: Mapping[int, Iterable[list[int]]] | None = None, *, groups: int
-) -> Iterator[tuple[int, list[_Said]]]:
-    table = read_columns(chunk.path, [*_COLUMNS, "rejected.list.element.error"])
-    gone = set() if removed is None else {r for rows in removed[chunk.number] for r in rows}
-    by_group: dict[int, list[_Said]] = {}
+        def read(key: bytes, begin: int, end: int, version: bytes | None) -> None:
+            for name, value in zip(columns, (key, begin, end, version), strict=True):
+                columns[name].append(value)
 
-    def say(
-        key: str,
-        place: tuple[str, int],
-        *,
-        is_refused: bool = False,
-        version: bytes = b"",
-        is_document: bool = True,
-    ) -> None:
-        said = _Said(key, chunk.generation, place, is_refused, version, is_document)
-        by_group.setdefault(group_of(key, groups), []).append(said)
-
-    readable = set()
-    for position, row in enumerate(table.to_pylist()):
-        if position in gone:
-            continue
-        errors = [rejected["error"] for rejected in row["rejected"] or ()]
-        place = row["source_file"], row["source_row"]
-        version = document_version(
-            row["content_hash"], title=row["title"], metadata=row["metadata"], errors=errors
-        )
-        what: dict[str, Any] = {
-            "is_refused": bool(errors),
-            "version": version,
-            "is_document": row["content_hash"] is not None,
-        }
-        say(_place_key(*place), place, **what)
-        if row["document_id"] is not None:
-            say(_document_key(row["document_id"]), place, **what)
-        if place[1] != _WHOLE_FILE:
-            readable.add(place[0])
-    for file in sorted(readable):
-        say(_place_key(file, _WHOLE_FILE), (file, _WHOLE_FILE))
-    yield from by_group.items()
-
-
-def _read(numbered: tuple[int, AnyRun], *, groups: int) -> Iterator[tuple[int, list[_Read]]]:
-    number, run = numbered
-    by_group: dict[int, list[_Read]] = {}
-
-    def read(key: str, begin: int, end: int, version: bytes | None) -> None:
-        rows = _Read(key, begin, end, version, number)
-        by_group.setdefault(group_of(key, groups), []).append(rows)
-
-    for row, document in read_documents(run):
-        version = _refused_version(document)
-        read(_place_key(document.source_file, document.source_row), row, row + 1, version)
-        if document.document_id is not None:
-            read(_document_key(document.document_id), row, row + 1, version)
-    begin = run.begin
-    for part in (run,) if isinstance(run, ChunkRun) else run.runs:
-        rows = part.end - part.begin
-        if part.unreadable is None:
-            read(_place_key(part.file, _WHOLE_FILE), begin, begin + rows, None)
-        begin += rows
-    yield from by_group.items()
+        for row, document in read_documents(run):
+            version = _refused_version(document)
+            read(source_key(document.source_file, document.source_row), row, row + 1, version)
+            if document.document_id is not None:
+                read(document_key(document.document_id), row, row + 1, version)
+        begin = run.begin
+        for part in (run,) if isinstance(run, ChunkRun) else run.runs:
+            rows = part.end - part.begin
+            if part.unreadable is None:
+                read(source_key(part.file, _WHOLE_FILE), begin, begin + rows, None)
+            begin += rows
+        count = len(columns["key"])
+        yield from self.spread(table_of(RETRY_SCHEMA, columns | {"run": [number] * count}, count))
 
 
 def _refused_version(document: Document) -> bytes | None:
+    """The version of a row that is refused; None where it can be read."""
     if document.content_hash is not None:
         return None
     errors = [rejection.error for rejection in document.rejected]
@@ -188,19 +165,19 @@ def _refused_version(document: Document) -> bytes | None:
 
 
 def _refused(
-    group: tuple[int, Mapping[str, Iterable[list[Any]]]],
+    group: tuple[int, Mapping[str, Iterable[bytes]]],
 ) -> Iterator[tuple[int, list[int]]]:
-    last: dict[str, _Said] = {}
-    for rows in group[1]["said"]:
-        said: _Said
-        for said in rows:
-            if said.key not in last or said.order < last[said.key].order:
-                last[said.key] = said
+    said, read = (decode_all(group[1][name]) for name in ("said", "read"))
+    if said is None or read is None:
+        return
+    # As in `pfn_kg.transforms.documents.deduplicate`.
+    last = first_of_each_key(said, ("is_document", "descending"))
+    last = last.filter(last["is_refused"])
+    place = pc.index_in(read["key"], value_set=last["key"].combine_chunks())
+    as_before = pc.fill_null(pc.equal(read["version"], last["version"].take(place)), False)
+    found = read.filter(pc.and_not(place.is_valid(), as_before))
     wanted: dict[int, list[int]] = {}
-    for rows in group[1]["read"]:
-        read: _Read
-        for read in rows:
-            found = last.get(read.key)
-            if found is not None and found.is_refused and read.version != found.version:
-                wanted.setdefault(read.run, []).extend(range(read.begin, read.end))
+    columns = (found[name].to_pylist() for name in ("run", "begin", "end"))
+    for run, begin, end in zip(*columns, strict=True):
+        wanted.setdefault(run, []).extend(range(begin, end))
     yield from wanted.items()

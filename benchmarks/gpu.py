@@ -46,7 +46,7 @@ import pyarrow.parquet as pq
 import torch
 from transformers import AutoModel
 
-from benchmarks.host import read_texts
+from benchmarks.arguments import add_texts, parser_of, read_texts
 from benchmarks.inference import (
     Timer,
     encoder_batches,
@@ -372,12 +372,8 @@ def _numbers(text: str) -> tuple[int, ...]:
 def main() -> None:
     """Prints the figures."""
     begin = time.perf_counter()
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", help="texts, JSON lines; default: made-up ones")
-    parser.add_argument("--column", default="text", help="of --data")
-    parser.add_argument("--documents", type=int, default=1000, help="made-up ones")
+    parser = parser_of(__doc__)
+    add_texts(parser)
     parser.add_argument("--model", help="default: the shipped model")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--rounds", type=int, default=3)
@@ -393,8 +389,7 @@ def main() -> None:
     device = find_device(args.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "a CPU"
     print(f"{name}, {os.cpu_count()} CPU cores, PyTorch {torch.__version__}", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        corpus = Corpus(read_texts(args, Path(folder)))
+    corpus = Corpus(read_texts(args))
     print(f"{len(corpus.texts)} documents, {len(corpus.spelt)} sentences", flush=True)
     extractor = Extractor.from_pretrained(args.model, args.device, common_precision(device.type))
     unknown = set(args.parts.split(",")) - set(PARTS)

@@ -15,7 +15,6 @@ step, from Parquet to extraction files. Its figures are those between the texts 
 
 from __future__ import annotations
 
-import argparse
 import gc
 import json
 import os
@@ -32,7 +31,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from benchmarks.pipeline import Stages, make_corpus
+from benchmarks.arguments import add_phase, add_texts, parser_of, read_texts
+from benchmarks.pipeline import Stages
 from benchmarks.processes import in_process
 from pfn_kg.pfn import extractor as extractor_module
 from pfn_kg.pfn.extractor import Extractor
@@ -86,17 +86,6 @@ def ready_made(model: Any, batch: dict[str, torch.Tensor], **_: float) -> Decode
         ]
     )
     return Decoded(*(Cells(torch.from_numpy(c), _SCORES[: len(c)]) for c in (entities, rows)))
-
-
-def read_texts(args: argparse.Namespace, folder: Path) -> list[str]:
-    """The texts of --data, or made-up ones."""
-    if args.data:
-        with open(args.data, encoding="utf-8") as lines:
-            return [json.loads(line)[args.column] for line in lines]
-    path = folder / "made-up.parquet"
-    make_corpus(path, args.documents)
-    texts: list[str] = pq.read_table(path)["text"].to_pylist()
-    return texts
 
 
 def watch_reading(stages: Stages) -> None:
@@ -210,18 +199,12 @@ def between(few: dict[str, Any], many: dict[str, Any]) -> Callable[[str], float]
 
 def main() -> None:
     """Prints the figures."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", help="texts, JSON lines; default: made-up ones")
-    parser.add_argument("--column", default="text", help="of --data")
-    parser.add_argument("--documents", type=int, default=1000, help="made-up ones")
+    parser = parser_of(__doc__)
+    add_texts(parser)
     parser.add_argument("--model", help="default: the shipped model")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--copies", type=int, default=5, help="of the texts, of the larger corpus")
-    parser.add_argument("--phase", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--corpus", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    add_phase(parser, ["extract"])
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.phase:
@@ -229,13 +212,13 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
-        texts = read_texts(args, place)
+        texts = read_texts(args)
         read_documents(texts, args.model, args.rounds)
         runs = []
         for copies in (1, args.copies):
             corpus = place / f"{copies}.parquet"
             pq.write_table(pa.table({"text": texts * copies}), corpus)
-            options = ["--phase", "--corpus", corpus, "--folder", place / f"run{copies}"]
+            options = ["--phase", "extract", "--corpus", corpus, "--folder", place / f"run{copies}"]
             options += ["--model", args.model] if args.model else []
             runs.append(in_process("benchmarks.host", *options))
     stage = between(*runs)

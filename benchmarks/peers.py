@@ -21,7 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.host import read_texts
+from benchmarks.arguments import add_texts, parser_of, read_texts
 from benchmarks.peer_programs import PROGRAMS
 
 ROOT = Path(__file__).parent.parent
@@ -99,12 +99,8 @@ def compare(part: str, given: list[str], python: str, args: argparse.Namespace) 
 
 def main() -> None:
     """Prints the figures."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", help="texts, JSON lines; default: made-up ones")
-    parser.add_argument("--column", default="text", help="of --data")
-    parser.add_argument("--documents", type=int, default=1000, help="made-up ones")
+    parser = parser_of(__doc__)
+    add_texts(parser)
     parser.add_argument("--names", type=int, default=100_000)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--peers", default=",".join(VERSIONS))
@@ -115,8 +111,7 @@ def main() -> None:
     if unknown := set(args.peers) - set(VERSIONS):
         parser.error(f"--peers: {', '.join(sorted(unknown))}: not among {', '.join(VERSIONS)}")
     python = args.python or make_environment(args.environment, args.peers)
-    with tempfile.TemporaryDirectory() as folder:
-        texts = read_texts(args, Path(folder))
+    texts = read_texts(args)
     print(f"sentences of {len(texts)} documents:", flush=True)
     compare("sentences", texts, python, args)
     print("near names:", flush=True)

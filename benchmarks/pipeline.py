@@ -19,7 +19,6 @@ the machine move less than `wall`.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import resource
@@ -37,6 +36,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.arguments import add_phase, parser_of
 from benchmarks.duckdb_build import build as build_with_duckdb
 from benchmarks.processes import in_process
 from pfn_kg.pfn.checkpoint import find_model, read_label_schema
@@ -320,14 +320,10 @@ def compare_with_duckdb(size: int, ours: dict[str, Any], theirs: dict[str, Any])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--documents", default="1000,10000,100000", help="sizes of the corpus")
     parser.add_argument("--keep", type=Path, help="a folder for corpora and runs")
-    parser.add_argument("--phase", choices=("extract", "build", "duckdb"), help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--corpus", type=Path, help=argparse.SUPPRESS)
+    add_phase(parser, ("extract", "build", "duckdb"))
     args = parser.parse_args()
     if args.phase:
         print(json.dumps(run_phase(args.phase, args.folder, args.corpus)))

@@ -41,7 +41,7 @@ def runner():
             ]
     finally:
         workers.send_signal(signal.SIGTERM)
-        workers.wait(30)
+        workers.wait(300)
 
 
 def detached(corpus, *options, runner):

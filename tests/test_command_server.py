@@ -46,31 +46,30 @@ def test_it_says_and_ends_as_the_program_does(
     assert times.sub("", err) == times.sub("", expected[2])
 
 
-def test_signals_reach_it(pfn_kg_folder, tiny_model, tmp_path):
+@pytest.fixture
+def reading(pfn_kg_folder, tiny_model):
+    """A call that reads its input, and waits for more."""
     running = subprocess.Popen(
         [pfn_kg_folder / "pfn-kg", "predict", "--model", tiny_model, "-"],
         stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
     # More than a pipe holds: when it is written, the program reads.
     running.stdin.write(b"Ada Lovelace was born in London. " * 8_000)
     running.stdin.flush()
-    running.send_signal(signal.SIGTERM)
-    assert running.stderr.read() == b"pfn-kg: terminated\n"
-    assert running.wait() == 143
+    yield running
     running.stdin.close()
 
 
-def test_a_call_that_is_killed_is_gone(pfn_kg_folder, tiny_model):
-    running = subprocess.Popen(
-        [pfn_kg_folder / "pfn-kg", "predict", "--model", tiny_model, "-"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    running.stdin.write(b"Ada Lovelace was born in London. " * 8_000)
-    running.stdin.flush()
-    running.kill()
+def test_signals_reach_it(reading):
+    reading.send_signal(signal.SIGTERM)
+    assert reading.stderr.read() == b"pfn-kg: terminated\n"
+    assert reading.wait() == 143
+
+
+def test_a_call_that_is_killed_is_gone(reading):
+    reading.kill()
     # Who reads what it says comes to the end, so nobody is left who could say anything.
-    assert running.stdout.read() == b""
-    running.stdin.close()
-    assert running.wait() == -signal.SIGKILL
+    assert reading.stdout.read() == b""
+    assert reading.wait() == -signal.SIGKILL

@@ -286,7 +286,7 @@ def test_standard_output_is_the_protocol_s_alone(tmp_path):
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0
     assert "making the index" in done.stderr

@@ -166,6 +166,15 @@ class Loading(threading.Thread):
         assert not self.is_alive()
 
 
+@pytest.fixture
+def loading(server, run, database):
+    """A load in its middle; it ends with the test."""
+    started = Loading(server, run)
+    started.until_in_the_middle(database)
+    yield started
+    started.until_it_ends()
+
+
 def is_of_relations(statement):
     return "]->(" in statement and "MERGE" in statement
 
@@ -232,9 +241,7 @@ def test_an_account_that_must_change_its_password(server, run, database, monkeyp
     assert "canary" not in line
 
 
-def test_a_server_that_is_killed(server, run, database, undisturbed):
-    loading = Loading(server, run)
-    loading.until_in_the_middle(database)
+def test_a_server_that_is_killed(server, database, undisturbed, loading):
     # While it writes.
     loading.go_on()
     server.kill()
@@ -245,9 +252,7 @@ def test_a_server_that_is_killed(server, run, database, undisturbed):
     assert database.graph("default") == undisturbed
 
 
-def test_a_server_that_does_not_answer_for_20_seconds(server, run, database, undisturbed):
-    loading = Loading(server, run)
-    loading.until_in_the_middle(database)
+def test_a_server_that_does_not_answer_for_20_seconds(server, database, undisturbed, loading):
     server.pause()
     loading.go_on()
     time.sleep(20)
@@ -294,9 +299,7 @@ def test_a_loader_that_is_killed(server, run, database, undisturbed):
     assert not list(Path(run.directory).glob(".load-*"))
 
 
-def test_a_password_that_becomes_wrong(server, run, database, undisturbed):
-    loading = Loading(server, run)
-    loading.until_in_the_middle(database)
+def test_a_password_that_becomes_wrong(server, run, database, undisturbed, loading):
     change = "ALTER CURRENT USER SET PASSWORD FROM $old TO $new"
     passwords = {"old": PASSWORD, "new": "another-5ecret"}
     admin = Database(database.environment | {"NEO4J_DATABASE": "system"})
@@ -305,7 +308,7 @@ def test_a_password_that_becomes_wrong(server, run, database, undisturbed):
         # The next connection is refused; the load has one from before.
         changed = {"NEO4J_PASSWORD": "another-5ecret"}
         Database(database.environment | changed).query(
-            "CALL dbms.listConnections() YIELD connectionId "
+            "CALL dbms.listConnections() YIELD connectionId, userAgent WHERE userAgent = 'pfn-kg' "
             "WITH collect(connectionId) AS ids CALL dbms.killConnections(ids) "
             "YIELD connectionId RETURN connectionId"
         )
@@ -321,10 +324,9 @@ def test_a_password_that_becomes_wrong(server, run, database, undisturbed):
     assert database.graph("default") == undisturbed
 
 
-def test_a_server_that_refuses_to_write(server, run, database, undisturbed, capsys):
-    loading = Loading(server, run)
-    loading.until_in_the_middle(database)
-    server.kill()
+def test_a_server_that_refuses_to_write(server, run, database, undisturbed, loading, capsys):
+    # Not killed: a recovery may have to write.
+    server.stop()
     server.configure({"server.databases.default_to_read_only": "true"})
     server.start()
     try:

@@ -124,7 +124,7 @@ def test_several_at_once(run):
         )
         for _ in range(4)
     ]
-    said = {process.communicate(timeout=120)[0] for process in started}
+    said = {process.communicate(timeout=300)[0] for process in started}
     assert [process.returncode for process in started] == [0] * 4
     assert len(said) == 1
     assert len(stores(run)) == 1

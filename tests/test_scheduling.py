@@ -7,24 +7,26 @@ import sys
 import pytest
 
 from helpers.corpora import ROOT
-from helpers.scheduling import NEO4J, SLOW, unit_of
+from helpers.scheduling import DEAR, SLOW, unit_of
 
 TESTS = ROOT / "tests"
 
 
 @pytest.mark.quick
 def test_slow_files_are_there():
-    assert [name for name in SLOW if name != NEO4J and not (TESTS / name).is_file()] == []
+    assert [
+        name for name in SLOW if name not in DEAR.values() and not (TESTS / name).is_file()
+    ] == []
     assert len(set(SLOW)) == len(SLOW)
 
 
 @pytest.mark.quick
-def test_files_of_the_session_s_neo4j_are_together():
+def test_files_of_a_dear_fixture_are_together():
     def unit(name):
         return unit_of(name, (TESTS / name).read_text(encoding="utf-8"))
 
-    assert unit("test_neo4j.py") == unit("test_neo4j_differences.py") == NEO4J
-    assert unit("test_graph_transforms.py") == NEO4J
+    assert unit("test_neo4j.py") == unit("test_graph_transforms.py") == "neo4j"
+    assert unit("test_docs_commands.py") == unit("test_examples.py") == "commands"
     # It has a server of its own, and this one none.
     assert unit("test_neo4j_faults.py") == "test_neo4j_faults.py"
     assert unit("test_neo4j_writer.py") == "test_neo4j_writer.py"
@@ -39,7 +41,7 @@ def test_workers_begin_with_the_slow_files(tmp_path):
     )
     files = {
         "test_many.py": "".join(one.replace("_0", f"_{number}") for number in range(30)),
-        "test_docs_commands.py": one,
+        "test_benchmarks.py": one,
         "test_y.py": shared,
         "test_z.py": shared,
     }
@@ -60,6 +62,6 @@ def test_workers_begin_with_the_slow_files(tmp_path):
     begin = {}
     for worker, file in order:
         begin.setdefault(worker, file)
-    assert set(begin.values()) == {"test_docs_commands", "test_y"}
+    assert set(begin.values()) == {"test_benchmarks", "test_y"}
     assert len({worker for worker, file in order if file in ("test_y", "test_z")}) == 1
     assert len(order) == 33

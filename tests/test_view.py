@@ -173,7 +173,7 @@ def test_a_new_build_is_told_and_shown(tmp_path):
 def test_it_ends_when_it_is_interrupted(folder):
     with viewing(folder) as server:
         server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(30) == 130
+        assert server.process.wait(300) == 130
 
 
 def test_a_fixed_port_and_one_that_is_taken(folder, server, capsys):

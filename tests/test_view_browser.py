@@ -30,6 +30,7 @@ BUILD_MS = 400_000
 
 @pytest.fixture(scope="module")
 def browser():
+    sync_api.expect.set_options(timeout=WAIT_MS)
     with sync_api.sync_playwright() as playwright:
         path = next(filter(None, map(shutil.which, BROWSERS)), None)
         try:
@@ -84,6 +85,14 @@ def page(new_page, server):
     page.goto(server.address)
     page.wait_for_selector("h1")
     return page
+
+
+def show(page, address):
+    """Opens an address; comes back when its page has all its data."""
+    page.goto(address)
+    page.wait_for_selector("h1")
+    # Parts of a page say so until they have theirs.
+    sync_api.expect(page.locator(".loading")).to_have_count(0)
 
 
 def find(page, text):
@@ -164,7 +173,7 @@ def test_facts_are_filtered(page):
     page.get_by_text("No such facts.").first.wait_for()
     assert "until=2003" in page.url
     page.get_by_role("button", name="Clear the filter").click()
-    sync_api.expect(rows).to_have_count(before, timeout=WAIT_MS)
+    sync_api.expect(rows).to_have_count(before)
 
 
 def test_a_walk_by_keys(page):
@@ -185,14 +194,17 @@ def test_a_walk_by_keys(page):
     assert not chosen.inner_text().startswith("Ada Lovelace")
     page.get_by_role("button", name="Add the neighbours of London").click()
     page.get_by_role("status").filter(has_text="of London added").wait_for()
+    sync_api.expect(page.locator(".entity-button")).not_to_have_count(before)
     assert page.locator(".entity-button").count() > before
-    # The picture itself is drawn, not only listed.
-    drawn = page.evaluate(
-        """() => [...document.querySelectorAll('.graph-canvas canvas')].some((canvas) =>
-            canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
-                .data.some((value) => value > 0))"""
-    )
-    assert drawn
+    # The picture itself is drawn, not only listed; the browser draws when it has time.
+    drawn = """() => [...document.querySelectorAll('.graph-canvas canvas')].some((canvas) =>
+        canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+            .data.some((value) => value > 0))"""
+    for _ in range(WAIT_MS // 50):
+        if page.evaluate(drawn):
+            break
+        page.wait_for_timeout(50)
+    assert page.evaluate(drawn)
 
 
 def test_light_and_dark(new_page, server):
@@ -224,29 +236,25 @@ def test_a_narrow_screen(new_page, server):
     page = new_page(viewport={"width": 360, "height": 740})
     page.goto(server.address)
     for address in addresses(server):
-        page.goto(server.address + f"#/{address}")
-        page.wait_for_selector("h1")
-        page.wait_for_load_state("networkidle")
+        show(page, server.address + f"#/{address}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
 
 
 @pytest.fixture(scope="module")
-def axe():
+def web():
+    """What `.ci/web --check` said; it leaves what the pages are built with in `build/web`."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    done = subprocess.run([ROOT / ".ci" / "web", "--check"], capture_output=True, text=True)
+    if "npm" in done.stderr and done.returncode != 0 and not done.stdout:
+        pytest.skip(f"npm could not install: {done.stderr[-300:]}")
+    return done
+
+
+@pytest.fixture(scope="module")
+def axe(web):
     """axe-core, as the sources of the pages have it among what they are built with."""
-    script = packages() / AXE
-    return script.read_text(encoding="utf-8")
-
-
-def packages():
-    """The folder where `.ci/web` has what the pages are built with."""
-    folder = ROOT / "build" / "web"
-    if not (folder / AXE).exists():
-        if shutil.which("npm") is None:
-            pytest.skip("npm is not installed")
-        done = subprocess.run([ROOT / ".ci" / "web", "--check"], capture_output=True, text=True)
-        if not (folder / AXE).exists():
-            pytest.skip(f"npm could not install: {done.stderr[-300:]}")
-    return folder
+    return (ROOT / "build" / "web" / AXE).read_text(encoding="utf-8")
 
 
 def faults(page, axe):
@@ -264,22 +272,14 @@ def faults(page, axe):
 def test_no_serious_fault_of_accessibility(new_page, server, axe, scheme):
     page = new_page(color_scheme=scheme)
     for address in addresses(server):
-        page.goto(server.address + f"#/{address}")
-        page.wait_for_selector("h1")
-        page.wait_for_load_state("networkidle")
+        show(page, server.address + f"#/{address}")
         for summary in page.locator("main summary").all():
             summary.click()
         assert faults(page, axe) == [], address
 
 
-def test_the_bundle_is_that_of_its_sources():
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed")
-    packages()
-    done = subprocess.run([ROOT / ".ci" / "web", "--check"], capture_output=True, text=True)
-    if "npm" in done.stderr and done.returncode != 0 and not done.stdout:
-        pytest.skip(f"npm could not install: {done.stderr[-300:]}")
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+def test_the_bundle_is_that_of_its_sources(web):
+    assert web.returncode == 0, web.stdout[-2000:] + web.stderr[-2000:]
     licences = (STATIC / "licences.txt").read_text(encoding="utf-8")
     assert re.findall(r"^(\S+) [\d.]+ \((\S+)\)$", licences, re.MULTILINE) == [
         ("cose-base", "MIT"),

@@ -10,18 +10,20 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 DATABASE = "graph"
+# So many seconds the database may take to answer when its port is there.
+_PATIENCE = 300.0
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[dict[str, str]]:
     """A started server; gives the variables by which it is found."""
     from helpers.neo4j_server import PASSWORD, Database
-    from helpers.ports import free_port
+    from helpers.ports import free_port, wait_for_port
 
     environment = {
         "NEO4J_URI": f"bolt://127.0.0.1:{free_port()}",
@@ -41,17 +43,25 @@ def running(folder: Path) -> Iterator[dict[str, str]]:
             stderr=subprocess.STDOUT,
         )
     try:
-        for _ in range(300):
-            assert process.poll() is None, log.read_text()[-3000:]
-            try:
-                Database(environment).query("RETURN 1")
-                break
-            except Exception:
-                time.sleep(0.1)
+        wait_for_port(int(port), process, log.read_text)
+        _wait_for_answer(lambda: Database(environment).query("RETURN 1"))
         yield environment
     finally:
         process.kill()
         process.wait()
+
+
+def _wait_for_answer(ask: Callable[[], object]) -> None:
+    """Asks again until there is an answer: the port is there before the database."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            ask()
+            return
+        except Exception:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
 
 
 def main(folder: str, bolt_port: str, http_port: str, password: str) -> None:

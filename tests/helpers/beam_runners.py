@@ -40,7 +40,7 @@ def job_server() -> Iterator[tuple[list[str], str]]:
         )
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(300)
 
 
 def job_states(address: str) -> list[str]:
@@ -79,4 +79,4 @@ def flink(folder: Path) -> Iterator[list[str]]:
         ]
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(300)

@@ -59,7 +59,7 @@ def command_folder() -> Iterator[Path]:
         if sys.platform == "linux":
             paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
             server = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(address)],
+                [sys.executable, "-W", "ignore::DeprecationWarning", "-m", __name__, str(address)],
                 env={"OMP_NUM_THREADS": "1"} | os.environ | {"PYTHONPATH": paths},
                 cwd=folder,
                 stdout=subprocess.PIPE,

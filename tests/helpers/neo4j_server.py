@@ -100,29 +100,38 @@ class Neo4jServer:
     def start(self) -> None:
         """Starts the server; comes back when it answers."""
         assert self._process is None
-        log = (self.folder / "console.log").open("ab")
-        self._process = subprocess.Popen(
-            [str(self.home / "bin" / "neo4j"), "console"],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        path = self.folder / "console.log"
+        before = path.stat().st_size if path.exists() else 0
+        with path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(self.home / "bin" / "neo4j"), "console"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+        def said() -> str:
+            return path.read_bytes()[before:].decode(errors="replace")
+
         end = time.monotonic() + _PATIENCE
-        while time.monotonic() < end:
-            try:
-                auth = ("neo4j", PASSWORD)
-                with GraphDatabase.driver(self.uri, auth=auth) as driver:
-                    driver.verify_connectivity()
-                    with driver.session() as session:
-                        session.run("RETURN 1").consume()
+        while time.monotonic() < end and self._process.poll() is None:
+            # Whoever asks before it says so may wait for ever.
+            if "Started." in said() and self._answers():
                 return
-            except (DriverError, Neo4jError):
-                if self._process.poll() is not None:
-                    break
-                time.sleep(0.2)
-        raise RuntimeError((self.folder / "console.log").read_text()[-3000:])
+            time.sleep(0.1)
+        raise RuntimeError(said()[-3000:])
+
+    def _answers(self) -> bool:
+        try:
+            with GraphDatabase.driver(self.uri, auth=("neo4j", PASSWORD)) as driver:
+                driver.verify_connectivity()
+                with driver.session() as session:
+                    session.run("RETURN 1").consume()
+        except (DriverError, Neo4jError):
+            return False
+        return True
 
     def _signal(self, number: int) -> None:
         assert self._process is not None
@@ -132,7 +141,7 @@ class Neo4jServer:
         """Ends the server; with SIGKILL it gets no time for it."""
         if self._process is not None:
             self._signal(number)
-            self._process.wait(60)
+            self._process.wait(300)
             self._process = None
 
     def kill(self) -> None:

@@ -2,7 +2,7 @@
 
 By itself `--dist loadfile` begins with the files of the most tests, so that those of few and slow
 ones come last, where one worker waits for the other. Here the slow files come first. Files that
-need the session's Neo4j go to one worker, since each worker would start a server of its own.
+need the same dear fixture of a session go to one worker, since each worker makes its own.
 """
 
 import re
@@ -12,19 +12,18 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-#: What the files that need the session's Neo4j are together.
-NEO4J = "neo4j"
+#: Fixtures of a session that take more than five seconds, and what the files that take one are
+#: together. Those of the example's run and of the forks have a file in common.
+DEAR = {"neo4j": "neo4j", "pfn_kg_folder": "commands", "example_run": "commands"}
 #: What takes more than five seconds, the longest first.
 SLOW = (
-    NEO4J,
-    "test_docs_commands.py",
+    "neo4j",
+    "commands",
     "test_benchmarks.py",
     "test_neo4j_faults.py",
     "test_flink_faults.py",
     "test_interruption.py",
-    "test_nightly.py",
     "test_runners.py",
-    "test_mcp.py",
     "test_notebook.py",
     "test_detached.py",
     "test_distillation.py",
@@ -32,7 +31,6 @@ SLOW = (
     "test_compact.py",
     "test_kept_rows.py",
     "test_plain_beam.py",
-    "test_examples.py",
     "test_partial_annotation.py",
     "test_updates.py",
     "test_training.py",
@@ -45,14 +43,17 @@ SLOW = (
 
 
 def unit_of(file: str, text: str) -> str:
-    """A file of tests, or what is run together with it.
+    """A file of tests, or what it is part of.
 
     Args:
         file: its path.
         text: what it holds.
     """
-    # A test or a fixture that takes the fixture.
-    return NEO4J if re.search(r"^def \w+\([^)]*\bneo4j\b", text, re.MULTILINE) else file
+    for fixture, unit in DEAR.items():
+        # A test or a fixture that takes it.
+        if re.search(rf"^def \w+\([^)]*\b{fixture}\b", text, re.MULTILINE):
+            return unit
+    return file
 
 
 def place_of(unit: str) -> int:

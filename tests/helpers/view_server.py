@@ -58,7 +58,7 @@ class Server(NamedTuple):
         if body is not None:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             given["Content-Type"] = "application/json"
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         try:
             connection.request(method, path, data, given | (headers or {}))
             answer = connection.getresponse()
@@ -91,5 +91,5 @@ def viewing(folder: str, *arguments: str) -> Iterator[Server]:
         yield Server(process, urlsplit(match[0]).port or 0, match[1], match[0])
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        process.wait(300)
         process.stdout.close()

@@ -61,6 +61,7 @@ from pfn_kg.pfn.inference.devices import find_device
 from pfn_kg.pfn.inference.parallel_batches import read_batches
 from pfn_kg.pfn.inference.precision import common_precision
 from pfn_kg.pfn.inference.sentences import split_sentences
+from pfn_kg.pfn.model.encoder_precision import products_dtype
 from pfn_kg.pfn.model.partition_filter import PartitionFilterEncoder, Steps
 
 BUDGETS = (32_768, 65_536, 131_072, 262_144)
@@ -93,7 +94,7 @@ def bare_encoder(extractor: Extractor) -> Any:
     encoder = AutoModel.from_config(
         extractor.config.encoder, attn_implementation="sdpa", **dict.fromkeys(options, False)
     )
-    return encoder.to(extractor.model.device, extractor.model.encoder.dtype).eval()
+    return encoder.to(extractor.model.device, products_dtype(extractor.model.encoder)).eval()
 
 
 def encoder_part(extractor: Extractor, corpus: Corpus, args: argparse.Namespace) -> None:

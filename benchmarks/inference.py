@@ -39,6 +39,7 @@ from pfn_kg.pfn.extractor import PRECISIONS, Extractor
 from pfn_kg.pfn.inference import decoding, head_reader
 from pfn_kg.pfn.inference.parallel_batches import read_batches
 from pfn_kg.pfn.model.configuration import PFNConfig
+from pfn_kg.pfn.model.encoder_precision import lower_precision, products_dtype
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.readers import FORMATS, read
 
@@ -106,7 +107,7 @@ def random_extractor(like: Extractor, layers: int, texts: list[str]) -> Extracto
         encoder=BertConfig(num_hidden_layers=layers),
     )
     model = PFNModel(config).to(like.model.device).eval()
-    model.encoder.to(like.model.encoder.dtype)
+    lower_precision(model.encoder, products_dtype(like.model.encoder), like.model.device)
     found = Extractor(model, like.tokenizer)
     shift(found, texts[:: max(1, len(texts) // 64)])
     return found
@@ -189,7 +190,7 @@ def measure(extractor: Extractor, texts: list[str], args: argparse.Namespace) ->
     encoder = AutoModel.from_config(
         extractor.config.encoder, attn_implementation="sdpa", **dict.fromkeys(options, False)
     )
-    encoder = encoder.to(extractor.model.device, extractor.model.encoder.dtype).eval()
+    encoder = encoder.to(extractor.model.device, products_dtype(extractor.model.encoder)).eval()
     prepared = {budget: encoder_batches(extractor, texts, budget) for budget in BUDGETS}
     trials = {}
     orders = {"": read_batches}

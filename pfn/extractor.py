@@ -26,6 +26,7 @@ from pfn_kg.pfn.inference.resolved_heads import resolved_records
 from pfn_kg.pfn.inference.sentences import split_sentences
 from pfn_kg.pfn.inference.token_budget import default_token_budget
 from pfn_kg.pfn.model.configuration import PFNConfig
+from pfn_kg.pfn.model.encoder_precision import lower_precision
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.model.packed_linear import pack_linears
 from pfn_kg.schemas.choices import DEFAULT_FLOOR, HeadPolicy, Precision
@@ -110,7 +111,7 @@ class Extractor:
             raise ConfigurationError(
                 f"{folder} can't be loaded: {reason}", field="model"
             ) from error
-        model.encoder.to(_DTYPES[precision])
+        lower_precision(model.encoder, _DTYPES[precision], place)
         torch.nn.Module.to(model, place)
         extractor = cls(model, tokenizer)
         extractor._tf32 = tf32

@@ -161,9 +161,12 @@ def test_other_precisions(tiny_model, tiny_extractor, precision):
     extractor = Extractor.from_pretrained(tiny_model, device="cpu", precision=precision)
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     exact = dict(tiny_extractor.model.named_parameters())
+    # On a CPU, bf16 is for the products alone.
+    whole = {"bf16": ("Norm", "embeddings"), "fp16": ()}[precision]
     for name, weight in extractor.model.named_parameters():
         if name.startswith("encoder."):
-            assert weight.dtype == dtype, name
+            is_whole = any(part in name for part in whole)
+            assert weight.dtype == (torch.float32 if is_whole else dtype), name
         else:
             assert weight.dtype == torch.float32, name
             assert weight.equal(exact[name]), name

@@ -1,12 +1,17 @@
 """The precision `auto`: by the processor for one machine, and the same on all of many."""
 
+import copy
+
 import pytest
 import torch
+from transformers import AlbertConfig, AutoModel, BertConfig, MPNetConfig
 
 from helpers.corpora import extract, write_corpus
 from helpers.output_folders import read_manifest
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.inference import precision
+from pfn_kg.pfn.model.encoder_precision import lower_precision, products_dtype
+from pfn_kg.pfn.model.packed_linear import pack_linears
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.prepare_extraction import prepare_extraction
 from pfn_kg.pipeline.reading_defaults import with_reading_defaults
@@ -103,14 +108,42 @@ def test_by_device(processor):
 def test_an_extractor_takes_what_its_machine_has(tiny_model, processor):
     model = Extractor.from_pretrained(tiny_model, device="cpu").model
     expected = {"fp32": torch.float32, "bf16": torch.bfloat16}[processor]
-    assert {p.dtype for p in model.encoder.parameters()} == {expected}
+    assert products_dtype(model.encoder) == expected
     assert {p.dtype for p in model.ner.parameters()} == {torch.float32}
 
 
 def test_workers_take_the_same(tiny_model, processor):
     floors = {"entity_floor": 0.1, "relation_floor": 0.1, "token_budget": None}
     handler = PFNModelHandler(str(tiny_model), device="cpu", precision="auto", **floors)
-    assert handler.load_model().model.encoder.dtype == torch.float32
+    assert products_dtype(handler.load_model().model.encoder) == torch.float32
+
+
+@pytest.mark.parametrize("config", [BertConfig, AlbertConfig, MPNetConfig])
+def test_bf16_is_near_single_precision(config):
+    """Of a BERT, the products alone are rounded; that is nearer than all of it."""
+    torch.manual_seed(0)
+    small = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
+    encoder = AutoModel.from_config(config(num_hidden_layers=4, vocab_size=90, **small)).eval()
+    ids = torch.randint(3, 90, (4, 20))
+    is_bert = config is BertConfig
+
+    def read(changed):
+        pack_linears(changed)
+        with torch.no_grad():
+            return changed(ids).last_hidden_state.float()
+
+    ours, all_of_it = copy.deepcopy(encoder), copy.deepcopy(encoder).to(torch.bfloat16)
+    lower_precision(ours, torch.bfloat16, torch.device("cpu"))
+    assert products_dtype(ours) == torch.bfloat16
+    assert (ours.dtype == torch.float32) == is_bert
+    exact, rounded, all_rounded = map(read, (encoder, ours, all_of_it))
+    assert 0 < (rounded - exact).abs().mean() < 0.02
+    if is_bert:
+        assert (rounded - exact).abs().mean() < 0.8 * (all_rounded - exact).abs().mean()
+    else:
+        assert rounded.equal(all_rounded)
+    lower_precision(encoder, torch.bfloat16, torch.device("cuda"))
+    assert {p.dtype for p in encoder.parameters()} == {torch.bfloat16}
 
 
 def test_who_goes_on_reads_at_the_same(tmp_path, tiny_model, monkeypatch, capsys):

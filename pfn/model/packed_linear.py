@@ -20,7 +20,8 @@ from torch.nn import functional
 class PackedLinear(nn.Linear):
     """An `nn.Linear` that packs its weight at first use, and again when it was changed.
 
-    It keeps the weight itself too, so that it can be saved, moved and trained.
+    It keeps the weight itself too, so that it can be saved, moved and trained. Where the weight is
+    bf16, what it is given is rounded to bf16 too (`pfn_kg.pfn.model.encoder_precision`).
 
     Args:
         linear: the layer whose parameters it shares.
@@ -50,7 +51,8 @@ class PackedLinear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """As in `nn.Linear`."""
         if not _packs(self.weight) or x.dtype != torch.float32:
-            return super().forward(x)
+            rounds = x.dtype == torch.float32 and self.weight.dtype == torch.bfloat16
+            return super().forward(x.to(torch.bfloat16) if rounds else x)
         # Tensors made in inference mode count no versions; they hardly ever change.
         version = 0 if self.weight.is_inference() else self.weight._version
         state = (self.weight.data_ptr(), version)

@@ -443,7 +443,7 @@ def test_names_stay_data(neo4j, monkeypatch, names, suffix):
         sink.prepare()
         before = neo4j.query("MATCH (n) RETURN count(n) AS n")
         written = sink.write(Rows("entities", 0, 1, entity_rows(names, names)))
-        assert written.rejected == ()
+        assert list(written.rejected) == []
         nodes, _ = neo4j.graph(graph)
         found = {row["properties"]["id"]: row["properties"] for row in nodes}
         assert [found[i]["name"] for i in sorted(found)] == names
@@ -545,15 +545,15 @@ def test_texts_that_are_longer_than_an_index_takes(neo4j, graph, length, charact
     try:
         sink.prepare()
         entities = entity_rows([name], ["other"])
-        assert sink.write(Rows("entities", 0, 1, entities)).rejected == ()
+        assert list(sink.write(Rows("entities", 0, 1, entities)).rejected) == []
         documents = pa.Table.from_pylist(
             [{"document_id": name, "title": name}], TABLE_SCHEMAS["documents"]
         )
-        assert sink.write(Rows("documents", 0, 1, documents)).rejected == ()
+        assert list(sink.write(Rows("documents", 0, 1, documents)).rejected) == []
         sentence = {"document_id": name, "sentence_index": 0, "begin": 0, "end": 1, "text": name}
         sentences = pa.Table.from_pylist([sentence], TABLE_SCHEMAS["sentences"])
         sentences = with_contents(sentences, [], [])
-        assert sink.write(Rows("sentences", 0, 1, sentences)).rejected == ()
+        assert list(sink.write(Rows("sentences", 0, 1, sentences)).rejected) == []
     finally:
         sink.close()
     (entity,) = neo4j.query("MATCH (n:Entity {graph: $graph}) RETURN n", graph=graph)
@@ -584,7 +584,7 @@ def test_years_before_christ_load(neo4j, graph):
     sink.open()
     try:
         sink.prepare()
-        assert sink.write(Rows("entities", 0, 1, rows)).rejected == ()
+        assert list(sink.write(Rows("entities", 0, 1, rows)).rejected) == []
     finally:
         sink.close()
     # `value` is the text that the tables hold; an astronomical year is what it is as a number.

@@ -18,7 +18,7 @@ from helpers.output_folders import (
     table_rows,
     write_manifest,
 )
-from pfn_kg.pipeline import build_phase
+from pfn_kg.pipeline import finish_build
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.finished_run import read_finished
@@ -128,7 +128,7 @@ def test_the_second_of_two_builds_does_no_harm(folder, monkeypatch):
     """A build that took the place of one which was running after all."""
     run_build(str(folder))
     first = current(folder)
-    write = build_phase.write_record
+    write = finish_build.write_record
     between = []
 
     def write_record(directory, record):
@@ -138,7 +138,7 @@ def test_the_second_of_two_builds_does_no_harm(folder, monkeypatch):
             run_build(directory, HIGH)  # all of it, when the other is about to be finished
             between.append(current(folder))
 
-    monkeypatch.setattr(build_phase, "write_record", write_record)
+    monkeypatch.setattr(finish_build, "write_record", write_record)
     with pytest.raises(ConfigurationError, match="another build has finished since this one began"):
         run_build(str(folder))
     assert current(folder) == between[1]

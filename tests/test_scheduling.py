@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from helpers.corpora import ROOT
-from helpers.scheduling import DEAR, SLOW, unit_of
+from helpers.scheduling import COSTLY, SLOW, unit_of
 
 TESTS = ROOT / "tests"
 
@@ -15,13 +15,13 @@ TESTS = ROOT / "tests"
 @pytest.mark.quick
 def test_slow_files_are_there():
     assert [
-        name for name in SLOW if name not in DEAR.values() and not (TESTS / name).is_file()
+        name for name in SLOW if name not in COSTLY.values() and not (TESTS / name).is_file()
     ] == []
     assert len(set(SLOW)) == len(SLOW)
 
 
 @pytest.mark.quick
-def test_files_of_a_dear_fixture_are_together():
+def test_files_of_a_costly_fixture_are_together():
     def unit(name):
         return unit_of(name, (TESTS / name).read_text(encoding="utf-8"))
 

@@ -62,6 +62,7 @@ def command_folder() -> Iterator[Path]:
                 [sys.executable, "-W", "ignore::DeprecationWarning", "-m", __name__, str(address)],
                 env={"OMP_NUM_THREADS": "1"} | os.environ | {"PYTHONPATH": paths},
                 cwd=folder,
+                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 start_new_session=True,
             )

@@ -117,7 +117,7 @@ class Neo4jServer:
 
         end = time.monotonic() + _PATIENCE
         while time.monotonic() < end and self._process.poll() is None:
-            # Whoever asks before it says so may wait for ever.
+            # It listens before its databases are there.
             if "Started." in said() and self._answers():
                 return
             time.sleep(0.1)

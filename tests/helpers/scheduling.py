@@ -2,7 +2,7 @@
 
 By itself `--dist loadfile` begins with the files of the most tests, so that those of few and slow
 ones come last, where one worker waits for the other. Here the slow files come first. Files that
-need the same dear fixture of a session go to one worker, since each worker makes its own.
+need the same costly fixture of a session go to one worker, since each worker makes its own.
 """
 
 import re
@@ -14,7 +14,7 @@ from xdist.scheduler import LoadFileScheduling
 
 #: Fixtures of a session that take more than five seconds, and what the files that take one are
 #: together. Those of the example's run and of the forks have a file in common.
-DEAR = {"neo4j": "neo4j", "pfn_kg_folder": "commands", "example_run": "commands"}
+COSTLY = {"neo4j": "neo4j", "pfn_kg_folder": "commands", "example_run": "commands"}
 #: What takes more than five seconds, the longest first.
 SLOW = (
     "neo4j",
@@ -31,6 +31,12 @@ SLOW = (
     "test_compact.py",
     "test_kept_rows.py",
     "test_plain_beam.py",
+    "test_wheel.py",
+    "test_merge_entities.py",
+    "test_rdf.py",
+    "test_catalogue_links.py",
+    "test_build.py",
+    "test_corrections.py",
     "test_partial_annotation.py",
     "test_updates.py",
     "test_training.py",
@@ -49,7 +55,7 @@ def unit_of(file: str, text: str) -> str:
         file: its path.
         text: what it holds.
     """
-    for fixture, unit in DEAR.items():
+    for fixture, unit in COSTLY.items():
         # A test or a fixture that takes it.
         if re.search(rf"^def \w+\([^)]*\b{fixture}\b", text, re.MULTILINE):
             return unit

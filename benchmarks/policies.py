@@ -18,7 +18,7 @@ from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
-from pfn_kg.pfn.readers.docred import read_docred_documents
+from pfn_kg.pfn.readers.docred import listed_relations, read_docred_documents
 from pfn_kg.pfn.readers.relation_ids import documents_with_names, names_of_ids
 from pfn_kg.pipeline.graph_evaluation import evaluate_graph, prepare_evaluation
 from pfn_kg.schemas.build_options import BuildOptions, PolicyOptions
@@ -88,7 +88,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             # After a build the folder is another than the one that was prepared.
             prepared = prepare_evaluation(documents, output, options)
             gold = documents_with_names(documents, names_of_ids(prepared.label_schema))
-            return evaluate_graph(gold, prepared, BuildOptions(rdf=None, **changes))
+            options_of_build = BuildOptions(rdf=None, **changes)
+            relations = listed_relations(args.gold)
+            return evaluate_graph(gold, prepared, options_of_build, relations=relations)
 
         defaults = scored()
         print("\n".join(names_table(scored(names=_EXACT), defaults)), flush=True)

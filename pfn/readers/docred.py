@@ -170,6 +170,18 @@ def relation_names(path: str | Path) -> dict[str, str]:
         raise ConfigurationError(f"{names_path}: not a JSON object of strings") from None
 
 
+def listed_relations(path: str | Path) -> frozenset[str] | None:
+    """The relations of a DocRED file's data set, by name; None without a `rel_info.json`.
+
+    Args:
+        path: the DocRED file.
+
+    Raises:
+        ConfigurationError: if that file is no JSON object of strings.
+    """
+    return frozenset(relation_names(path).values()) or None
+
+
 def read_docred(path: str | Path) -> Reading:
     """Reads a DocRED file; relations are named by the `rel_info.json` beside it.
 
@@ -185,7 +197,7 @@ def read_docred(path: str | Path) -> Reading:
     """
     names = relation_names(path)
     reading = Reading()
-    reading.relations = frozenset(names.values()) or None
+    reading.relations = listed_relations(path)
     for _, document in _documents(path):
         # Of each sentence the mentions, and of each mention its cluster.
         entities: list[list[GoldEntity]] = [[] for _ in document.sents]

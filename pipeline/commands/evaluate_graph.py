@@ -85,7 +85,7 @@ def main(call: Call) -> int:
         from pfn_kg.pfn.evaluation.plots import check_plots_folder
 
         check_plots_folder(args.plots)
-    from pfn_kg.pfn.readers.docred import read_docred_documents, relation_names
+    from pfn_kg.pfn.readers.docred import listed_relations, read_docred_documents
     from pfn_kg.pfn.readers.relation_ids import documents_with_names, names_of_ids
 
     gold = read_docred_documents(args.gold)[: args.limit]
@@ -109,9 +109,8 @@ def main(call: Call) -> int:
         extracted |= options.lower_floors(DEFAULT_FLOOR, DEFAULT_FLOOR)
         prepared = prepare_evaluation(gold, directory, extracted)
         check_aliases(prepared.options.output, build, prepared.label_schema)
-        names = names_of_ids(prepared.label_schema)
-        gold = documents_with_names(gold, names)
-        relations = frozenset(names.get(r, r) for r in relation_names(args.gold).values()) or None
+        gold = documents_with_names(gold, names_of_ids(prepared.label_schema))
+        relations = listed_relations(args.gold)
         scores = evaluate_graph(gold, prepared, build, call.beam, links=links, relations=relations)
     if args.plots:
         from pfn_kg.pfn.evaluation.plots import write_reliability

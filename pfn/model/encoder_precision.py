@@ -11,7 +11,7 @@ def lower_precision(encoder: PreTrainedModel, dtype: torch.dtype, device: torch.
     """Makes an encoder read at a precision, for inference.
 
     On a CPU, only the linear layers of a BERT take bf16. Embeddings, residual sums and LayerNorm
-    stay at single precision, which takes no longer there and keeps more of the triples
+    stay at single precision, which takes up to a tenth longer there and keeps more of the triples
     (docs/notes/speed.md). Other encoders may multiply numbers of both kinds, so they change as a
     whole, as all do on a GPU.
 

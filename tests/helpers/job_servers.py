@@ -29,7 +29,7 @@ def job_server_with_workers(**environment: str) -> Iterator[list[str]]:
     """
     variables = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment
     server = subprocess.Popen(
-        [sys.executable, "-c", _SERVER],
+        [sys.executable, "-P", "-c", _SERVER],
         env=os.environ | variables,
         stdout=subprocess.PIPE,
         text=True,

@@ -13,7 +13,7 @@ install:
 
 # all tests, as continuous integration runs them
 test *arguments:
-    {{python}} -m pytest -n 2 --dist loadfile {{arguments}}
+    {{python}} -m pytest -n 3 --dist loadfile {{arguments}}
 
 # the tests that take less than a minute together
 quick *arguments:

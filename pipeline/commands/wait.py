@@ -33,5 +33,4 @@ def main(call: Call) -> int:
     if done.manifest is not None:
         return report(call, directory, done.manifest)
     assert done.counts is not None
-    has_corrections = "corrections_applied" in done.counts
-    return report_build(call, directory, done.counts, has_corrections=has_corrections)
+    return report_build(call, directory, done.counts, has_corrections=done.has_corrections)

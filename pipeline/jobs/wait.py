@@ -28,11 +28,13 @@ class FinishedJob(NamedTuple):
         job: as it was recorded.
         manifest: as it was written, after an extraction; else None.
         counts: of the graph, after a build; else None.
+        has_corrections: whether people's corrections went into that.
     """
 
     job: DetachedJob
     manifest: Manifest | None = None
     counts: dict[str, int] | None = None
+    has_corrections: bool = False
 
 
 def finish_job(directory: str, pipeline_args: Sequence[str] = ()) -> FinishedJob:
@@ -108,7 +110,7 @@ def _finished(directory: str, job: DetachedJob, pipeline_args: Sequence[str]) ->
                 _give_up(directory, job)
                 tell_failure("build", directory, job.lineage_id, error)
             raise
-        finished = FinishedJob(job, counts=counts)
+        finished = FinishedJob(job, counts=counts, has_corrections=begun.has_corrections)
     forget_job(directory)
     return finished
 

@@ -8,7 +8,7 @@ from pydantic import field_validator
 
 from pfn_kg.schemas.choices import NEO4J, NEO4J_SCHEMES
 from pfn_kg.schemas.neo4j_account import Neo4jAccountOptions
-from pfn_kg.schemas.options import Names, Options, Texts, option
+from pfn_kg.schemas.options import Names, Options, ParquetPath, Texts, option
 
 #: What a catalogue is made of.
 CatalogueFormat: TypeAlias = Literal["wikidata", "rdf", "neo4j", "geonames", "ror"]
@@ -45,7 +45,7 @@ class CatalogueOptions(Options):
         metavar="SOURCE",
         positional="1",
     )
-    output: str = option(
+    output: ParquetPath = option(
         ...,
         "Parquet file that is written",
         group=_ENTRIES,
@@ -87,13 +87,6 @@ class CatalogueOptions(Options):
         metavar="N",
         ge=0,
     )
-
-    @field_validator("output")
-    @classmethod
-    def _is_parquet(cls, output: str) -> str:
-        if not output.lower().endswith(".parquet"):
-            raise ValueError(f"{output!r} does not end in .parquet")
-        return output
 
     @field_validator("classes")
     @classmethod

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from pydantic import field_validator
 
 from pfn_kg.schemas.choices import CORPUS
-from pfn_kg.schemas.options import Names, Options, Texts, option
+from pfn_kg.schemas.options import Names, Options, ParquetPath, Texts, option
 
 #: Formats that `ingest` reads.
 IngestFormat: TypeAlias = Literal["json", "csv", "text", "markdown", "html", "pdf"]
@@ -69,7 +69,7 @@ class IngestOptions(Options):
         metavar="INPUT",
         positional="+",
     )
-    output: str = option(
+    output: ParquetPath = option(
         ..., "Parquet file that is written", group=CORPUS, metavar="FILE.parquet", common=True
     )
     format: IngestFormat | None = option(
@@ -132,13 +132,6 @@ class IngestOptions(Options):
         metavar="N",
         ge=0,
     )
-
-    @field_validator("output")
-    @classmethod
-    def _is_parquet(cls, output: str) -> str:
-        if not output.lower().endswith(".parquet"):
-            raise ValueError(f"{output!r} does not end in .parquet")
-        return output
 
     @field_validator("encoding")
     @classmethod

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal, NamedTuple, Self, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 Kind = Literal["switch", "whole number", "number", "text", "names"]
@@ -156,6 +156,16 @@ def _several(value: Any) -> Any:
 
 #: Texts as a list; one text is a list of one.
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+
+
+def _parquet(path: str) -> str:
+    if not path.lower().endswith(".parquet"):
+        raise ValueError(f"{path!r} does not end in .parquet")
+    return path
+
+
+#: Path of a Parquet file, by the end of its name.
+ParquetPath = Annotated[str, AfterValidator(_parquet)]
 
 
 class Option(NamedTuple):

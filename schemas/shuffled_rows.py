@@ -111,6 +111,9 @@ SUPPORT_SCHEMA = pa.schema(
     }
 )
 
+#: One row for each entity that a relation of an acyclic predicate leads to.
+OBJECT_SCHEMA = pa.schema({"predicate": pa.string(), "object_id": ID_TYPE})
+
 #: One row for each pair of an entity's key and another entity that mentions of this key went to,
 #: with the number of these mentions in the chunk.
 MOVED_SCHEMA = pa.schema({"old_id": ID_TYPE, "entity_id": ID_TYPE, "mentions": pa.int64()})
@@ -213,6 +216,7 @@ def shuffled_schema(table: str) -> pa.Schema:
 SHUFFLED_SCHEMAS = (
     *(shuffled_schema(table) for table in TABLE_SCHEMAS),
     CHUNK_NAME_SCHEMA,
+    OBJECT_SCHEMA,
     MOVED_SCHEMA,
     DOCUMENT_SCHEMA,
     PRESENT_SCHEMA,

@@ -3,7 +3,9 @@
 import itertools
 from collections import Counter
 from typing import NamedTuple
+from unittest import mock
 
+import apache_beam as beam
 import networkx as nx
 import numpy as np
 import pyarrow as pa
@@ -16,18 +18,25 @@ from helpers.extraction_folders import Doc, write_folder
 from helpers.output_folders import read_manifest, table_rows
 from pfn_kg.pipeline.build_phase import BuildOptions, run_build
 from pfn_kg.pipeline.cli import main
+from pfn_kg.pipeline.local.runner import LocalRunner
 from pfn_kg.schemas.label_schema import LabelSchema
 from pfn_kg.schemas.rules import Rules
+from pfn_kg.schemas.shuffled_rows import SUPPORT_SCHEMA
 from pfn_kg.schemas.tables import TABLE_SCHEMAS
+from pfn_kg.transforms.facts import graph_rules
 from pfn_kg.transforms.facts.acyclic import closing_edges
 from pfn_kg.transforms.facts.graph_rules import (
     UNCHECKED,
+    FindVerdicts,
+    GraphRules,
     Verdict,
     beyond_max_objects,
     closing_cycles,
     judge,
+    ruled_support,
 )
-from pfn_kg.transforms.plumbing.shards import encode
+from pfn_kg.transforms.plumbing.ids import ID_BYTES
+from pfn_kg.transforms.plumbing.shards import decode, encode
 
 SCHEMA = LabelSchema.from_dict(
     {
@@ -310,6 +319,88 @@ def test_closing_edges_are_those_with_a_way_back(edges):
         else:
             kept.add_edge(source, target)
     assert closing_edges(edges) == (expected, [])
+
+
+def support_of(edges):
+    """One row of support for each edge, whose confidence is its score."""
+
+    def id_(text):
+        return text.encode().ljust(ID_BYTES, b"-")
+
+    return pa.Table.from_pylist(
+        [
+            {
+                "relation_id": id_(edge.relation_id),
+                "subject_id": id_(edge.subject),
+                "predicate": edge.predicate,
+                "object_id": id_(edge.object),
+                "triples": -edge.triples,
+                "documents": -edge.documents,
+                "score": -edge.doubt,
+                "triple_id": id_(edge.relation_id),
+                "sentence_key": id_(edge.relation_id),
+            }
+            for edge in edges
+        ],
+        SUPPORT_SCHEMA,
+    )
+
+
+COLLECTED = []
+
+
+def collect(element):
+    COLLECTED.append(element)
+
+
+@examples(25)
+@given(EDGES, st.integers(1, 5), st.lists(st.integers(0, 30), max_size=3).map(sorted))
+def test_edges_that_no_edge_leads_to_meet_nowhere(edges, groups, cuts):
+    rules = GraphRules(
+        LabelSchema.from_dict(
+            {"entity_types": [], "relations": [{"name": name, "acyclic": True} for name in "pq"]}
+        ),
+        Rules(acyclic="drop"),
+    )
+    bounds = itertools.pairwise([0, *cuts, len(edges)])
+    rows = [
+        row
+        for begin, end in bounds
+        for row in ruled_support(support_of(edges[begin:end]), rules, groups)
+    ]
+    COLLECTED.clear()
+    met = []
+    # In this process, since the steps share memory with the test.
+    with (
+        mock.patch.object(
+            graph_rules,
+            "closing_cycles",
+            side_effect=lambda relations: met.append(relations) or closing_cycles(relations),
+        ),
+        beam.Pipeline(runner=LocalRunner()) as pipeline,
+    ):
+        (
+            pipeline
+            | beam.Create(rows).with_output_types(tuple[int, bytes])
+            | FindVerdicts(rules)
+            | beam.Map(collect)
+        )
+    ids = [
+        id_
+        for verdict in COLLECTED
+        for id_ in decode(verdict.relation_ids)["relation_id"].to_pylist()
+    ]
+    expected = {
+        id_
+        for predicate in "pq"
+        for of_predicate in [[e for e in edges if e.predicate == predicate]]
+        for id_ in ids_of(of_predicate, closing_cycles(relations_of(of_predicate))[0])
+    }
+    assert sorted(bytes.fromhex(id_).rstrip(b"-").decode() for id_ in ids) == sorted(expected)
+    objects = {(e.predicate, e.object) for e in edges}
+    may = {e.relation_id for e in edges if (e.predicate, e.subject) in objects}
+    seen = [id_ for table in met for id_ in table["relation_id"].to_pylist()]
+    assert sorted(bytes.fromhex(id_).rstrip(b"-").decode() for id_ in seen) == sorted(may)
 
 
 @given(EDGES, st.integers(1, 3), st.randoms())

@@ -2,6 +2,7 @@
 
     python -m benchmarks.news
     python -m benchmarks.news --model DIR --part B --relations
+    python -m benchmarks.news --relation-thresholds 0.5 0.6 0.7 0.8
 
 The news items of news.yaml are invented, so no model has seen their names. Part A is for choosing
 among models, part B for the last figure. A text is read as it is printed.
@@ -90,17 +91,23 @@ class Figures(NamedTuple):
     calibration: dict[str, Calibrated]
 
     def __str__(self) -> str:
-        stated, judged = self.stated.total(), self.right + self.wrong
-        recall = 100 * self.found.total() / max(stated, 1)
-        precision = 100 * self.right.total() / max(judged.total(), 1)
         lines = [
             f"entities, exact: {_percent(self.entities)}",
             f"people, organisations and places, by overlap: {_percent(self.named)}",
-            f"facts: recall {recall:.1f} % of {stated}, precision {precision:.1f} % of"
-            f" {judged.total()}; {self.unasked.total()} more are neither stated nor wrong",
+            f"facts: {self.of_facts()}",
         ]
         lines += [f"calibration error of {name}: {c}" for name, c in self.calibration.items()]
         return "\n".join(lines)
+
+    def of_facts(self) -> str:
+        """Recall and precision of facts."""
+        stated, judged = self.stated.total(), self.right + self.wrong
+        recall = 100 * self.found.total() / max(stated, 1)
+        precision = 100 * self.right.total() / max(judged.total(), 1)
+        return (
+            f"recall {recall:.1f} % of {stated}, precision {precision:.1f} % of {judged.total()}; "
+            f"{self.unasked.total()} more are neither stated nor wrong"
+        )
 
     def by_relation(self) -> str:
         """A line for each relation, the most frequent first."""
@@ -169,24 +176,40 @@ def _overlapping(found: Sequence[Mention], spans: Sequence[Span]) -> tuple[int, 
 
 
 def measure(
-    extractor: Extractor, items: Sequence[NewsItem], window_tokens: int | None = None
-) -> Figures:
-    """Reads the items and counts."""
+    extractor: Extractor,
+    items: Sequence[NewsItem],
+    window_tokens: int | None = None,
+    relation_thresholds: Sequence[float] = (),
+) -> list[Figures]:
+    """Reads the items and counts.
+
+    Args:
+        extractor: the model.
+        items: what it reads.
+        window_tokens: as in `Extractor.predict_documents`.
+        relation_thresholds: least scores of a triple to count at, besides the model's own.
+
+    Returns:
+        The figures at the model's own threshold, then those at the others.
+    """
     entity, relation = extractor.thresholds(None, None)
     heads = predict_texts(
         extractor,
         [annotated_text(item) for item in items],
         entity_floor=min(entity, DEFAULT_FLOOR),
-        relation_floor=min(relation, DEFAULT_FLOOR),
+        relation_floor=min(relation, DEFAULT_FLOOR, *relation_thresholds),
         window_tokens=window_tokens,
     )
-    return figures(
-        items,
-        heads,
-        thresholds=(entity, relation),
-        fact_calibration=calibration_of(extractor.config.calibration, "fact"),
-        schema=shipped_schema(),
-    )
+    return [
+        figures(
+            items,
+            heads,
+            thresholds=(entity, threshold),
+            fact_calibration=calibration_of(extractor.config.calibration, "fact"),
+            schema=shipped_schema(),
+        )
+        for threshold in (relation, *relation_thresholds)
+    ]
 
 
 def figures(
@@ -255,14 +278,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--part", choices=PARTS, default="A", help="default: A")
     parser.add_argument("--window-tokens", type=int, metavar="N", help="default: the model's own")
     parser.add_argument("--relations", action="store_true", help="print each relation's counts")
+    parser.add_argument(
+        "--relation-thresholds", type=float, nargs="+", default=[], metavar="SCORE",
+        help="print recall and precision of facts at these thresholds too",
+    )  # fmt: skip
     args = parser.parse_args(argv)
     extractor = Extractor.from_pretrained(*([args.model] if args.model else []), device="cpu")
     items = news_items(args.part, shipped_schema())
-    figures = measure(extractor, items, args.window_tokens)
+    own, *others = measure(extractor, items, args.window_tokens, args.relation_thresholds)
     print(f"part {args.part}, {len(items)} items")
-    print(figures)
+    print(own)
+    for threshold, figures in zip(args.relation_thresholds, others, strict=True):
+        print(f"facts from {threshold:g} on: {figures.of_facts()}")
     if args.relations:
-        print(figures.by_relation())
+        print(own.by_relation())
 
 
 if __name__ == "__main__":

@@ -116,8 +116,12 @@ def test_restraint(capsys, monkeypatch, tiny_model):
 
 
 def test_news(capsys, monkeypatch, tiny_model):
-    said = printed(capsys, monkeypatch, "news", "--model", tiny_model, "--relations")
+    options = ("--relations", "--relation-thresholds", 0.5, 1.1)
+    said = printed(capsys, monkeypatch, "news", "--model", tiny_model, *options)
     assert said.startswith("part A, 30 items\nentities, exact: F1 ")
+    assert re.search(r"^facts from 0.5 on: recall [\d.]+ % of 183", said, re.MULTILINE)
+    nothing = "facts from 1.1 on: recall 0.0 % of 183, precision 0.0 % of 0; 0 more"
+    assert nothing in said
     assert re.search(r"^facts: recall [\d.]+ % of 183, precision [\d.]+ %", said, re.MULTILINE)
     assert re.search(r"^employer +18 +\d+ +\d+ +\d+$", said, re.MULTILINE)
 

@@ -283,9 +283,7 @@ class StepBlocks:
             return operations
         except Exception as reason:
             # The end of a capture that failed says only that it did, and not why.
-            reasons = [
-                one_line(r) for r in (reason, reason.__context__) if isinstance(r, Exception)
-            ]
+            reasons = (one_line(r) for r in (reason, reason.__context__) if r is not None)
             _LOG.warning(_NO_GRAPHS, "; ".join(reasons))
             self._record = None
             self._replays.clear()

@@ -104,6 +104,6 @@ def _difference(
     return float((found - expected).abs().max())
 
 
-def one_line(reason: Exception) -> str:
+def one_line(reason: BaseException) -> str:
     """The beginning of what an exception says, on one line."""
     return " ".join(str(reason).split())[:300] or type(reason).__name__

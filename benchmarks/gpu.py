@@ -2,10 +2,10 @@
 
     python -m benchmarks.gpu --data knowledgenet/test-no-facts.json --column documentText
 
-Prints each figure as soon as it is there, so that what is printed stays if time runs out. A part, or
-a number of processes, that would begin after `--seconds` is left out, and said to be; a part that
-fails says so in one line. Texts are JSON lines, or made up as in `benchmarks.pipeline`. Parts, in
-order:
+Prints each figure as soon as it is there, so that what is printed stays if time runs out. A part,
+or a number of processes, that would begin after `--seconds` is left out, and said to be; a part
+that fails says so in one line. Texts are JSON lines, or made up as in `benchmarks.pipeline`. Parts,
+in order:
 
     encoder       the bare text encoder, already tokenised, at several token budgets
     extractor     `Extractor.predict_columns` and `extract_documents` at the same budgets

@@ -202,7 +202,7 @@ class HeadReader:
             # Its frames have the tensors of the whole batch, and a half needs their memory.
             traceback.clear_frames(error.__traceback__)
             if self._model.device.type == "cuda":
-                # Raises if the GPU is lost. PyTorch keeps its memory: other processes might take it.
+                # Raises if the GPU is lost. Its memory is kept: other processes might take it.
                 torch.cuda.synchronize(self._model.device)
             if windows.size > 1:
                 middle = windows.size // 2

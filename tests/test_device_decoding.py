@@ -81,6 +81,8 @@ class RefusesToWait(TorchDispatchMode):
     """Refuses what would wait for a GPU."""
 
     WAITS = ("nonzero", "_local_scalar_dense", "item", "masked_select", "unique", "is_nonzero")
+    # What is made of Python's numbers, such as of a list in an index, is copied and waited for.
+    WAITS += ("lift_fresh",)
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}

@@ -1,13 +1,23 @@
 """Batches side by side: all are read, errors come through, and threads are given back."""
 
 import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 import torch
 
 from helpers.corpora import TEXTS
-from pfn_kg.pfn.inference.parallel_batches import SMALL_BATCH, read_batches, read_in_line
+from pfn_kg.pfn.inference import head_reader
+from pfn_kg.pfn.inference.parallel_batches import (
+    SMALL_BATCH,
+    in_stream_of_caller,
+    read_batches,
+    read_in_line,
+)
 from pfn_kg.pfn.model import devices
+from pfn_kg.schemas.records import Sentence
 
 pytestmark = pytest.mark.quick
 
@@ -150,6 +160,96 @@ def test_a_gpu_s_way_finds_the_same(tiny_extractor, monkeypatch):
     for ours, theirs in zip(found, expected, strict=True):
         assert [m[:4] for m in ours.mentions] == [m[:4] for m in theirs.mentions]
         assert [t[:3] for t in ours.head_triples] == [t[:3] for t in theirs.head_triples]
+
+
+@pytest.mark.parametrize("is_ahead", [False, True])
+def test_a_batch_that_failed_leaves_its_memory_to_its_halves(tiny_extractor, monkeypatch, is_ahead):
+    project, held, kept = tiny_extractor.model.project, [], []
+
+    def short_of_memory(**batch):
+        kept.append(sum(tensor() is not None for tensor in held))
+        tensor = torch.zeros(3)
+        held.append(weakref.ref(tensor))
+        if len(batch["input_ids"]) > 1:
+            raise torch.OutOfMemoryError("no memory left")
+        return project(**batch)
+
+    monkeypatch.setattr(devices, "runs_ahead", lambda device: is_ahead)
+    monkeypatch.setattr(tiny_extractor.model, "project", short_of_memory)
+    found = tiny_extractor.predict_heads(["Anna Bell was born in London ."] * 4)
+    assert not any(isinstance(heads, Exception) for heads in found)
+    # Four are halved twice; a GPU's way tries them once more.
+    assert kept == [0] * (7 + is_ahead)
+
+
+class OfAGPU:
+    """A model of the CPU that says it is on a GPU."""
+
+    device = torch.device("cuda", 0)
+
+    def __init__(self, model):
+        self._model = model
+
+    def __getattr__(self, name):
+        return getattr(self._model, name)
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_no_sentence_is_to_blame_for_a_gpu_that_is_lost(tiny_extractor, monkeypatch, is_lost):
+    """A sentence that can't be read is one of its text's errors; a lost GPU is one of the run's."""
+    asked = []
+
+    def synchronize(device):
+        asked.append(device)
+        if is_lost:
+            raise torch.AcceleratorError("an illegal memory access was encountered")
+
+    def fail(windows):
+        raise RuntimeError("can't be read")
+
+    reader = head_reader.HeadReader(
+        OfAGPU(tiny_extractor.model),
+        tiny_extractor.inputs,
+        entity_floor=0.1,
+        relation_floor=0.1,
+        token_budget=64,
+    )
+    monkeypatch.setattr(torch.cuda, "synchronize", synchronize)
+    monkeypatch.setattr(head_reader, "read_in_line", lambda *steps: list(map(steps[4], steps[5])))
+    monkeypatch.setattr(head_reader, "in_stream_of_caller", lambda function, device: function)
+    monkeypatch.setattr(reader, "_prepare", fail)
+    texts = ["Anna Bell was born in London ."] * 2
+    whole = [[Sentence(0, 0, len(text))] for text in texts]
+    if is_lost:
+        with pytest.raises(torch.AcceleratorError, match="illegal memory access"):
+            reader.read(texts, whole)
+    else:
+        errors = reader.read(texts, whole).errors
+        assert [str(errors[text][0]) for text in (0, 1)] == ["can't be read"] * 2
+    assert set(asked) == {OfAGPU.device}
+
+
+def test_batches_are_prepared_in_the_stream_that_reads_them(monkeypatch):
+    streams = threading.local()
+
+    @contextmanager
+    def stream(chosen):
+        streams.current = chosen
+        yield
+        streams.current = None
+
+    streams.current = "of the caller"
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: streams.current)
+    monkeypatch.setattr(torch.cuda, "stream", stream)
+    with ThreadPoolExecutor(1) as pool:
+
+        def prepare(batch):
+            return batch, getattr(streams, "current", None)
+
+        called = in_stream_of_caller(prepare, torch.device("cuda"))
+        assert pool.submit(called, 7).result() == (7, "of the caller")
+        assert pool.submit(prepare, 7).result() == (7, None)
+    assert in_stream_of_caller(prepare, CPU) is prepare
 
 
 def test_what_is_found_does_not_depend_on_the_threads(tiny_extractor, threads):

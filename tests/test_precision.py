@@ -1,6 +1,8 @@
 """The precision `auto`: by the processor for one machine, and the same on all of many."""
 
 import copy
+from contextlib import ExitStack
+from functools import partial
 
 import pytest
 import torch
@@ -10,8 +12,10 @@ from helpers.corpora import extract, write_corpus
 from helpers.output_folders import read_manifest
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.inference import precision
+from pfn_kg.pfn.model import modeling
 from pfn_kg.pfn.model.encoder_precision import lower_precision, products_dtype
 from pfn_kg.pfn.model.packed_linear import pack_linears
+from pfn_kg.pfn.model.process_settings import ProcessSetting, attention_of_any_shape
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.prepare_extraction import prepare_extraction
 from pfn_kg.pipeline.reading_defaults import with_reading_defaults
@@ -69,6 +73,48 @@ def test_tf32_is_as_before_afterwards():
         with precision.tf32_products(allowed):
             assert torch.get_float32_matmul_precision() == inside
         assert torch.get_float32_matmul_precision() == before
+
+
+@pytest.mark.parametrize("order", ["in and out", "one after the other"])
+def test_a_setting_that_several_hold_is_as_before_afterwards(order):
+    """Of two models that read side by side, the first to begin may be the first to end."""
+    value, before, after = ["before"], ExitStack(), ExitStack()
+    setting = ProcessSetting(lambda: value[0], lambda new: value.__setitem__(0, new), "held")
+    before.enter_context(setting.held())
+    after.enter_context(setting.held())
+    assert value == ["held"]
+    first, second = (before, after) if order == "one after the other" else (after, before)
+    first.close()
+    assert value == ["held"]
+    second.close()
+    assert value == ["before"]
+    with pytest.raises(KeyError), setting.held():
+        raise KeyError
+    assert value == ["before"]
+
+
+def test_attention_takes_no_plan_for_each_shape(monkeypatch, tiny_extractor):
+    """While a text encoder reads on a GPU, cuDNN's attention is off; on a CPU nothing changes."""
+    enabled, seen = torch.backends.cuda.cudnn_sdp_enabled, []
+    before = enabled()
+    with attention_of_any_shape(torch.device("cuda")):
+        assert not enabled()
+    with attention_of_any_shape(torch.device("cpu")):
+        assert enabled() == before
+    assert enabled() == before
+
+    forward, batches = tiny_extractor.model.encoder.forward, ["Anna Bell was born ."]
+
+    def watched(*args, **kwargs):
+        seen.append(enabled())
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(tiny_extractor.model.encoder, "forward", watched)
+    on_a_gpu = partial(attention_of_any_shape, torch.device("cuda"))
+    monkeypatch.setattr(modeling, "attention_of_any_shape", lambda device: on_a_gpu())
+    tiny_extractor.predict_heads(batches)
+    assert seen == [False]
+    assert enabled() == before
 
 
 def test_tf32_is_asked_for(tiny_model, monkeypatch):

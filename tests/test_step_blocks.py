@@ -22,6 +22,8 @@ pytestmark = pytest.mark.quick
 
 INPUT, HIDDEN = 3, 6
 CPU = torch.device("cpu")
+# Hidden size, chunk size and gates of a kernel's trial.
+SHAPE = (300, 150, True)
 
 
 def encoder_of(seed=0, chunk_size=None, entity_gate="cummax", reverse=False):
@@ -125,6 +127,103 @@ def test_without_graphs_it_goes_on_and_says_why(caplog, how):
     assert line.startswith(f"CUDA graphs are not used for the recurrence: {why}")
 
 
+def test_memory_that_is_short_is_no_reason_to_give_up(caplog):
+    recorded, tries = Recorded(), []
+
+    def short_at_first(operations):
+        tries.append(None)
+        if len(tries) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return recorded(operations)
+
+    found, expected = read_often(encoder_of(), record=short_at_first, times=2 * RECORDED_AT + 2)
+    assert (len(tries), recorded.recorded) == (2, 1)
+    assert recorded.replayed >= 3
+    assert not caplog.records
+    for features in found:
+        torch.testing.assert_close(features, expected, atol=1e-12, rtol=0)
+
+
+class Streams:
+    """In the place of CUDA's streams, graphs and allocator: who is current, and what is open."""
+
+    def __init__(self, monkeypatch, how):
+        self.current, self.events, streams = "default", [], self
+        self.is_allocating = False
+
+        class Stream:
+            device_index = 0
+
+            def wait_stream(self, other):
+                pass
+
+        class Context:
+            def __init__(self, stream):
+                self.stream = stream
+
+            def __enter__(self):
+                self.before, streams.current = streams.current, self.stream
+
+            def __exit__(self, *_):
+                streams.current = self.before
+
+        class Graph:
+            def capture_begin(self, *_, **__):
+                streams.is_allocating = True
+
+            def capture_end(self):
+                if how != "fits":
+                    raise RuntimeError("a capture that failed before")
+                streams.is_allocating = False
+
+            def replay(self):
+                pass
+
+        def end(device, pool):
+            if not self.is_allocating:
+                raise RuntimeError("not recording")
+            self.is_allocating = False
+
+        stand_ins = {
+            "Stream": lambda device: Stream(),
+            "stream": Context,
+            "CUDAGraph": Graph,
+            "graph_pool_handle": lambda: (0, 1),
+            "current_stream": lambda device=None: Stream(),
+            "synchronize": lambda: None,
+        }
+        for name, stand_in in stand_ins.items():
+            monkeypatch.setattr(torch.cuda, name, stand_in)
+        monkeypatch.setattr(torch._C, "_host_emptyCache", lambda: None, raising=False)
+        monkeypatch.setattr(torch._C, "_cuda_endAllocateToPool", end, raising=False)
+        monkeypatch.setattr(torch._C, "_cuda_releasePool", lambda *_: None, raising=False)
+
+
+@pytest.mark.parametrize("how", ["fits", "is refused", "does not end"])
+def test_a_failed_capture_leaves_nothing_behind(monkeypatch, how):
+    """By PyTorch's own `torch.cuda.graph`, which does not put the stream back if it can't end."""
+    streams, calls = Streams(monkeypatch, how), []
+
+    def operations():
+        calls.append(streams.current)
+        if len(calls) == 2 and how == "is refused":
+            raise ValueError("refused in a capture")
+
+    record = step_blocks.record_graph(CPU)
+    if how == "fits":
+        assert callable(record(operations))
+    else:
+        with pytest.raises(RuntimeError, match="a capture that failed before") as raised:
+            record(operations)
+        # The log says both.
+        assert isinstance(raised.value.__context__, ValueError) == (how == "is refused")
+    assert len(calls) == 2
+    assert "default" not in calls
+    assert streams.current == "default"
+    assert not streams.is_allocating
+    assert not step_blocks._RECORDING.locked()
+
+
 def test_new_weights_are_read():
     encoder = encoder_of()
     x = torch.randn(2, 3, INPUT, dtype=torch.double)
@@ -186,8 +285,8 @@ def test_without_triton_it_goes_on_and_says_why(caplog, monkeypatch):
     fused_memories.cache_clear()
     # As if there were none.
     monkeypatch.setitem(sys.modules, "pfn_kg.pfn.model.memories_kernel", None)
-    assert fused_memories(CPU) is None
-    assert fused_memories(CPU) is None
+    assert fused_memories(CPU, *SHAPE) is None
+    assert fused_memories(CPU, *SHAPE) is None
     (line,) = [record.message for record in caplog.records]
     assert line.startswith("the fused kernel of the recurrence is not used: ")
     fused_memories.cache_clear()
@@ -195,16 +294,19 @@ def test_without_triton_it_goes_on_and_says_why(caplog, monkeypatch):
 
 @pytest.mark.parametrize("wrong", [1e-3, float("nan")])
 def test_a_wrong_kernel_is_not_used(caplog, monkeypatch, wrong):
+    """A kernel is wrong if it is at the width of the encoder, whatever it does at others."""
     fused_memories.cache_clear()
 
     def spoilt(gates, cell, memory, **options):
         plain_memories(gates, cell, memory, **options)
-        memory[2, 3] += wrong
+        if cell.shape[1] == SHAPE[0]:
+            memory[2, 3] += wrong
 
     module = type(sys)("kernel")
     module.fused_memories = spoilt
     monkeypatch.setitem(sys.modules, "pfn_kg.pfn.model.memories_kernel", module)
-    assert fused_memories(CPU) is None
+    assert fused_memories(CPU, 12, 6, False) is spoilt
+    assert fused_memories(CPU, *SHAPE) is None
     (line,) = [record.message for record in caplog.records]
     assert "it differs by" in line
     fused_memories.cache_clear()
@@ -219,7 +321,8 @@ from pfn_kg.pfn.model.partition_filter import PartitionFilterEncoder
 from pfn_kg.pfn.model.step_blocks import StepBlocks
 from pfn_kg.pfn.model.step_memories import fused_memories as tried, plain_memories
 
-assert tried(torch.device("cpu")) is fused_memories
+for shape in ((300, 300, False), (12, 6, True)):
+    assert tried(torch.device("cpu"), *shape) is fused_memories
 count = 0
 
 @settings(max_examples=12, deadline=None)

@@ -150,7 +150,9 @@ def decoding(
     for unit, features, end, reflexive in ends:
         if unit is None or features is None:
             continue
-        pairs = yield from pairs_of(entities.places[:, [0, end]], read.mask, reflexive)
+        # The first position and the other end; a list of columns would be copied, and waited for.
+        ends_of = entities.places[:, : end + 1 : end]
+        pairs = yield from pairs_of(ends_of, read.mask, reflexive)
         found = yield from accept(
             unit, features, pairs, floor=relation_floor, calibration=of_relations, shift=shift
         )

@@ -26,6 +26,7 @@ from pfn_kg.pfn.inference.token_budget import default_token_budget
 from pfn_kg.pfn.model.encoder import find_encoder
 from pfn_kg.pfn.model.modeling import PFNModel
 from pfn_kg.pfn.model.packed_linear import pack_linears
+from pfn_kg.pfn.model.process_settings import attention_of_any_shape
 from pfn_kg.schemas.choices import Precision
 from pfn_kg.schemas.errors import ConfigurationError
 
@@ -145,7 +146,7 @@ class TextEmbedder:
                 shapes[row, before:last] = pieces.shapes[begin:end]
         filled = np.arange(longest) < (lengths + before + len(special.after))[:, None]
         mask = torch.from_numpy(filled.astype(np.int64)).to(self._device)
-        with torch.inference_mode():
+        with torch.inference_mode(), attention_of_any_shape(self._device):
             read = self._reader.encode(
                 torch.from_numpy(ids).to(self._device),
                 mask,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -16,7 +17,12 @@ from pfn_kg.pfn.inference.decoding import Decoded, decode, decoding
 from pfn_kg.pfn.inference.encoded_texts import EncodedSentences, Windows
 from pfn_kg.pfn.inference.head_columns import HeadColumns
 from pfn_kg.pfn.inference.inputs import InputEncoder
-from pfn_kg.pfn.inference.parallel_batches import copy_to_cpu, read_batches, read_in_line
+from pfn_kg.pfn.inference.parallel_batches import (
+    copy_to_cpu,
+    in_stream_of_caller,
+    read_batches,
+    read_in_line,
+)
 from pfn_kg.pfn.inference.ranges import bounds_of, ranges
 from pfn_kg.pfn.inference.reading_time import ReadingTime
 from pfn_kg.pfn.inference.text_words import TextWords, head_columns
@@ -73,7 +79,8 @@ class HeadReader:
 
         Windows are sorted by length and cut into batches of `count x longest <= budget`. A
         batch that fails is halved, down to one window; that is read again sentence by sentence,
-        down to the one sentence that can't be read.
+        down to the one sentence that can't be read. If a GPU is lost, no sentence is to blame, and
+        what PyTorch says is raised.
 
         Args:
             texts: any texts.
@@ -109,7 +116,12 @@ class HeadReader:
         started = time.monotonic()
         if self._ahead:
             read_in_line(
-                self._prepare, self._start, copy_to_cpu, self._finish, self._read_batch, batches
+                in_stream_of_caller(self._prepare, self._model.device),
+                self._start,
+                copy_to_cpu,
+                self._finish,
+                self._read_batch,
+                batches,
             )
         else:
             read_batches(self._read_batch, batches, self._model.device, pieces=sum(sizes))
@@ -187,8 +199,11 @@ class HeadReader:
         try:
             self._finish(windows, self._run(self._prepare(windows)))
         except Exception as error:
+            # Its frames have the tensors of the whole batch, and a half needs their memory.
+            traceback.clear_frames(error.__traceback__)
             if self._model.device.type == "cuda":
-                torch.cuda.empty_cache()
+                # Raises if the GPU is lost. Its memory is kept: other processes might take it.
+                torch.cuda.synchronize(self._model.device)
             if windows.size > 1:
                 middle = windows.size // 2
                 self._read_batch(windows.take(slice(middle)))

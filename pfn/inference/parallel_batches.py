@@ -85,6 +85,29 @@ def copy_to_cpu(wanted: Tensor) -> Callable[[], Tensor]:
     return wait
 
 
+def in_stream_of_caller(
+    function: Callable[[Batch], Prepared], device: torch.device
+) -> Callable[[Batch], Prepared]:
+    """A function that asks a GPU in the stream that is the current one here, in any thread.
+
+    A thread begins in the default stream. What it asks for there, another stream may read before
+    it is done.
+
+    Args:
+        function: what is called.
+        device: that it asks.
+    """
+    if device.type != "cuda":
+        return function
+    stream = torch.cuda.current_stream(device)
+
+    def called(batch: Batch) -> Prepared:
+        with torch.cuda.stream(stream):
+            return function(batch)
+
+    return called
+
+
 def read_in_line(
     prepare: Callable[[Batch], Prepared],
     start: Callable[[Prepared], Awaiting[Output]],

@@ -42,14 +42,11 @@ def tf32_products(allowed: bool) -> Iterator[None]:
     if not allowed:
         yield
         return
-    import torch
+    # It imports PyTorch.
+    from pfn_kg.pfn.model.process_settings import TF32
 
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
-    try:
+    with TF32.held():
         yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 # Instruction sets by oneDNN's names that have no products of bf16 numbers.

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -275,8 +277,14 @@ class StepBlocks:
             replay = self._record(operations)
             if not self._replays:
                 _check(replay, operations, block)
+        except torch.OutOfMemoryError:
+            # Other processes may leave more of it; and the operations need less.
+            self._met[key] = 0
+            return operations
         except Exception as reason:
-            _LOG.warning(_NO_GRAPHS, one_line(reason))
+            # The end of a capture that failed says only that it did, and not why.
+            reasons = (one_line(r) for r in (reason, reason.__context__) if r is not None)
+            _LOG.warning(_NO_GRAPHS, "; ".join(reasons))
             self._record = None
             self._replays.clear()
             return operations
@@ -299,8 +307,14 @@ def _check(replay: Replay, operations: Callable[[], None], block: BlockTensors) 
         raise ArithmeticError(f"the first one differs by {difference:.1e}")
 
 
+# Whoever begins a capture waits for the device, which makes a capture of another thread fail.
+_RECORDING = threading.Lock()
+
+
 def record_graph(device: torch.device) -> Record:
     """What records CUDA graphs that share one pool of memory, on a stream of their own.
+
+    Where recording fails, the current stream and the allocator are as before.
 
     Args:
         device: a GPU.
@@ -309,15 +323,26 @@ def record_graph(device: torch.device) -> Record:
     pool = torch.cuda.graph_pool_handle()
 
     def record(operations: Callable[[], None]) -> Replay:
-        stream.wait_stream(torch.cuda.current_stream(device))
-        # Before they are recorded, libraries load kernels and get memory.
-        with torch.cuda.stream(stream):
+        current = torch.cuda.current_stream(device)
+        # Inside, `torch.cuda.graph` leaves its stream the current one if it can't end a capture.
+        with _RECORDING, torch.cuda.stream(stream):
+            stream.wait_stream(current)
+            # Before they are recorded, libraries load kernels and get memory.
             operations()
-        torch.cuda.current_stream(device).wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        # Other threads prepare batches meanwhile, and get memory for them.
-        with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
-            operations()
+            current.wait_stream(stream)
+            graph = torch.cuda.CUDAGraph()
+            try:
+                # Other threads prepare batches meanwhile, and get memory for them.
+                with torch.cuda.graph(
+                    graph, pool=pool, stream=stream, capture_error_mode="thread_local"
+                ):
+                    operations()
+            except Exception:
+                # Where a capture can't end, the allocator takes it to go on, and frees no memory.
+                with suppress(RuntimeError):
+                    torch._C._cuda_endAllocateToPool(stream.device_index, pool)
+                    torch._C._cuda_releasePool(stream.device_index, pool)
+                raise
         return graph.replay
 
     return record
@@ -336,7 +361,10 @@ def step_blocks(layers: StepLayers, like: Tensor) -> StepBlocks | None:
     chosen = os.environ.get("PFN_KG_RECURRENCE", "auto")
     if like.device.type != "cuda" or like.dtype != torch.float32 or chosen == "plain":
         return None
-    memories = None if chosen == "graphs" else fused_memories(like.device)
+    memories = None
+    if chosen != "graphs":
+        hidden = layers.of_cell.out_features
+        memories = fused_memories(like.device, hidden, layers.chunk_size, layers.mirrored)
     record = None if chosen == "fused" else _recorder(like.device)
     return StepBlocks(layers, memories or plain_memories, record)
 

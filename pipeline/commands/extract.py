@@ -55,7 +55,7 @@ class DetachOptions(Options):
 
     detach: bool = option(
         False,
-        "start the job on its runner and leave it; `pfn-kg wait` writes down what it has left",
+        "start the job on its runner and leave it; `pfn-kg wait` does the rest",
         group="Job",
     )
 

@@ -15,7 +15,7 @@ TAKES_BEAM_OPTIONS = True
 
 EPILOG = (
     "After an extraction that `pfn-kg run` has left, the command starts the job of the build with "
-    "the options of Beam that it is given, and waits for that too.\n\n"
+    "the options of Beam that it is given, and waits for that too. "
     "Exit codes: 0 where the job is done and all of it is written down; 1 where it failed or was "
     "cancelled, or its runner can't be reached; 2 where no job was detached, the corpus has "
     "changed, another build has finished meanwhile, or the build that follows can't begin. After "

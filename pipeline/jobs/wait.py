@@ -161,8 +161,8 @@ def _finished(directory: str, job: DetachedJob, pipeline_args: Sequence[str]) ->
                 _give_up(directory, job)
                 tell_failure("build", directory, job.lineage_id, error)
             raise
-        manifest = read_extracted(directory) if job.follows else None
-        finished = FinishedJob(job, manifest, counts, begun.has_corrections)
+        after = read_extracted(directory) if job.follows else None
+        finished = FinishedJob(job, after, counts, begun.has_corrections)
     forget_job(directory)
     return finished
 

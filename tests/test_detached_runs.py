@@ -1,7 +1,9 @@
 """`pfn-kg run --detach`: an extraction that is left, and a build that `pfn-kg wait` starts."""
 
 import json
+import os
 import shutil
+import subprocess
 import time
 
 import pyarrow.parquet as pq
@@ -14,6 +16,7 @@ from helpers.extraction_folders import DOCS, LABEL_SCHEMA, write_folder
 from helpers.job_servers import job_server_with_workers
 from helpers.killed_commands import killed_commands
 from helpers.output_folders import graph_files, listed_chunks, read_manifest, table_rows
+from helpers.ports import free_port, wait_for_port
 from pfn_kg.pipeline.build_phase import run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.detached import JOB_FILE, DetachedJob, find_job, write_job
@@ -30,6 +33,23 @@ def runner():
     """Options of Beam for a job server whose workers are a process of their own."""
     with job_server_with_workers() as options:
         yield options
+
+
+@pytest.fixture
+def prism(runner):
+    """The same for Prism, with those workers."""
+    binary = os.environ.get("PFN_KG_PRISM")
+    if not binary:
+        pytest.skip("PFN_KG_PRISM names no Prism")
+    port = free_port()
+    ports = [f"--job_port={port}", "--serve_http=false"]
+    server = subprocess.Popen([binary, *ports], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    try:
+        wait_for_port(port, server)
+        yield [f"--job_endpoint=localhost:{port}" if "endpoint" in o else o for o in runner]
+    finally:
+        server.terminate()
+        server.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +180,17 @@ def test_whoever_waits_is_killed_at_each_step(tmp_path, tiny_model, runner, kill
     said = capsys.readouterr().out
     assert f"{output}: 2 new or changed and 1 rows unchanged, 1 documents that are gone" in said
     assert "1 of 1 corrections apply" in said
+    check_same(output, attached)
+
+
+def test_prism(tmp_path, tiny_model, prism):
+    """The job server of Prism."""
+    corpus = write_corpus(tmp_path / "c.parquet")
+    output, attached = tmp_path / "out", tmp_path / "attached"
+    assert run(corpus, attached, tiny_model, "--no-rdf") == 0
+    options = ["--output", str(output), "--model", str(tiny_model), "--no-rdf"]
+    assert leave(corpus, *options, runner=prism) == 0
+    assert wait(output, prism) == 0
     check_same(output, attached)
 
 

@@ -31,7 +31,7 @@ from pfn_kg.pipeline.correction_inputs import (
     kept_corrections,
     released_names,
 )
-from pfn_kg.pipeline.detached import refuse_while_detached
+from pfn_kg.pipeline.detached import refuse_build_while_detached, take_due_build
 from pfn_kg.pipeline.fact_thresholds import fact_options
 from pfn_kg.pipeline.finish_build import BegunBuild, finish_build, given_up_on_failure
 from pfn_kg.pipeline.job_metrics import job_metrics
@@ -108,7 +108,11 @@ def _build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) 
 
 
 def begin_build(
-    directory: str, options: BuildOptions, pipeline_args: Sequence[str]
+    directory: str,
+    options: BuildOptions,
+    pipeline_args: Sequence[str],
+    *,
+    is_due: bool = False,
 ) -> tuple[BegunBuild, Callable[[beam.Pipeline], None]]:
     """Makes the folder of a snapshot ready for a job; the caller holds the output folder.
 
@@ -116,6 +120,8 @@ def begin_build(
         directory: the output folder.
         options: policies and thresholds.
         pipeline_args: Beam's own options.
+        is_due: whether it is the build that was to follow an extraction without a command. Any
+            other one takes the place of that.
 
     Returns:
         What the end of the build needs, and what adds its steps to a pipeline.
@@ -123,7 +129,7 @@ def begin_build(
     Raises:
         ConfigurationError: if the folder or an option is wrong.
     """
-    refuse_while_detached(directory, "build")
+    refuse_build_while_detached(directory)
     manifest = read_extracted(directory)
     label_schema = _label_schema(directory, options)
     facts = fact_options(manifest, options)
@@ -142,6 +148,8 @@ def begin_build(
     linking = linking_of(options.catalogue, label_schema)
     pipeline_options(pipeline_args)  # refuses what is wrong before any work
     old = _last_graph(directory, manifest)
+    if not is_due:
+        take_due_build(directory)
     manifest = update_manifest(directory, "build", _begun)
     clean_manifest(directory, "build")
     assert manifest.chunks is not None  # as it is extracted

@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ingest": ("ingest", "make a corpus of JSON lines, CSV, text, Markdown, HTML or PDF files"),
     "run": ("run", "extract a corpus, then build the graph"),
     "extract": ("extract", "run the model over a corpus, chunk by chunk"),
-    "wait": ("wait", "wait for a job that extract has left, and write down what it did"),
+    "wait": ("wait", "wait for a job that --detach has left, and do the rest"),
     "build": ("build", "build the graph from extractions, without the model"),
     "catalogue": ("catalogue", "make a catalogue of things with IRIs, which builds link to"),
     "remove": ("remove", "take documents out and build the graph again"),

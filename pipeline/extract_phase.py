@@ -60,6 +60,9 @@ from pfn_kg.transforms.plumbing.listing import (
 )
 from pfn_kg.transforms.reading.plan import Plan
 
+#: The folder of extraction files in an output folder.
+EXTRACTIONS = "extractions"
+
 
 def check_device(device: str, pipeline_args: Sequence[str] = ()) -> None:
     """Refuses a device that this machine lacks, if this machine is where the model runs.
@@ -128,7 +131,7 @@ class Begun(NamedTuple):
     @property
     def folder(self) -> ExtractionFolder:
         """The folder of extraction files."""
-        return ExtractionFolder(join(self.prepared.options.output, "extractions"))
+        return ExtractionFolder(join(self.prepared.options.output, EXTRACTIONS))
 
     @property
     def wanted_file(self) -> str:
@@ -196,7 +199,7 @@ def begin_extraction(prepared: PreparedExtraction) -> Begun:
     options, plan = prepared.options, prepared.plan
     refuse_while_detached(options.output, "extract")
     check_unchanged(options.output, prepared.found)
-    folder = ExtractionFolder(join(options.output, "extractions"))
+    folder = ExtractionFolder(join(options.output, EXTRACTIONS))
     try:
         make_folder(folder.path)
     except OSError as error:
@@ -282,13 +285,18 @@ def _extract(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> Mani
     return finish_extraction(begun, seconds, job_metrics(pipeline.result, "extract"))
 
 
-def finish_extraction(begun: Begun, seconds: float, metrics: Metrics) -> Manifest:
+def finish_extraction(
+    begun: Begun, seconds: float, metrics: Metrics, *, is_left: bool = False
+) -> Manifest:
     """Writes down what a job has left; the caller holds the folder.
+
+    Whoever is killed before the manifest is written may call it again.
 
     Args:
         begun: the extraction.
         seconds: that the job took.
         metrics: what it counted.
+        is_left: whether the command that started the job had left it.
 
     Returns:
         The manifest, as it was written.
@@ -301,7 +309,6 @@ def finish_extraction(begun: Begun, seconds: float, metrics: Metrics) -> Manifes
     added_to, before, manifest, whole = begun.added_to, begun.before, begun.manifest, begun.whole
     gone = None if whole is None else gone_documents(whole, options.output)
     wanted = None if added_to is None else set(json.loads(read_bytes(begun.wanted_file)))
-    delete_partial(folder.path)
     finished = finished_by_run(folder, plan)
     check_finished(options.output, plan, finished, wanted)
     chunks = [chunk for of_run in finished for chunk in of_run]
@@ -322,6 +329,8 @@ def finish_extraction(begun: Begun, seconds: float, metrics: Metrics) -> Manifes
     }
     if metrics:
         extraction["metrics"] = metrics
+    if is_left:
+        extraction["job"] = begun.sign
     record("extract", seconds, metrics, directory=options.output)
     if added_to is not None:
         extraction["unchanged_rows"] = unchanged
@@ -335,7 +344,10 @@ def finish_extraction(begun: Begun, seconds: float, metrics: Metrics) -> Manifes
     done = manifest.changed(
         state="extracted", chunks=ChunkList.of(records), extract=ExtractionRecord(**extraction)
     )
-    return update_manifest(options.output, "extract", lambda now: carried(done, now))
+    written = update_manifest(options.output, "extract", lambda now: carried(done, now))
+    # Not before: they say what a second call needs if this one is killed.
+    delete_partial(folder.path)
+    return written
 
 
 def _inputs(plan: Plan, added_to: Manifest | None) -> tuple[InputFile, ...]:

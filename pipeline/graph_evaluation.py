@@ -17,6 +17,7 @@ from pfn_kg.pipeline.extract_phase import run_extraction
 from pfn_kg.pipeline.finished_run import FinishedRun, read_finished
 from pfn_kg.pipeline.gold_extractions import write_gold_run
 from pfn_kg.pipeline.graph_scores import by_document, score_graph
+from pfn_kg.pipeline.lineage import untold
 from pfn_kg.pipeline.link_scores import LinkedMention, score_links
 from pfn_kg.pipeline.name_kinds import Named, NameKinds
 from pfn_kg.pipeline.prepare_extraction import PreparedExtraction, prepare_extraction
@@ -124,7 +125,8 @@ def evaluate_graph(
         return scores
     gold_run = directory + _GOLD_RUN
     write_gold_run(gold_run, gold, document_ids(gold), prepared.label_schema)
-    run_build(gold_run, options, pipeline_args)
+    with untold():
+        run_build(gold_run, options, pipeline_args)
     of_gold = _rows(read_finished(gold_run), "mentions", _MENTIONS)
     keys = EntityKeys.of(run.label_schema, options.names)
     kinds = {t.name: t.kind for t in run.label_schema.entity_types}

@@ -15,6 +15,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,6 +42,8 @@ _PRODUCER = "urn:pfn-kg"
 _MOST_CHARACTERS = 2000
 
 _logger = logging.getLogger(__name__)
+
+_is_untold: ContextVar[bool] = ContextVar("is_untold", default=False)
 
 
 class DataSet(NamedTuple):
@@ -150,6 +153,16 @@ def _tables(directory: str, manifest: Manifest) -> list[DataSet]:
 
 
 @contextmanager
+def untold() -> Iterator[None]:
+    """Tells nobody of the jobs in the block: of graphs that are only scored, and then deleted."""
+    token = _is_untold.set(True)
+    try:
+        yield
+    finally:
+        _is_untold.reset(token)
+
+
+@contextmanager
 def lineage(job: Job, directory: str, sets: Callable[[], DataSets]) -> Iterator[None]:
     """Tells of a job that begins and ends in the block.
 
@@ -206,7 +219,7 @@ def tell_failure(job: Job, directory: str, run_id: str | None, error: Exception)
 
 def _is_wanted() -> bool:
     """Whether events go anywhere; warns where only the package is missing."""
-    if os.environ.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true":
+    if _is_untold.get() or os.environ.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true":
         return False
     named = [
         name

@@ -82,6 +82,7 @@ class ExtractionRecord(Part):
         gone_documents: of an update by the whole corpus, documents that it lacks and that were
             removed, with those that had been rejected.
         metrics: what the job counted, as in `pfn_kg.pipeline.job_metrics.job_metrics`.
+        job: sign of the job, where the command that started it had left it; absent otherwise.
     """
 
     seconds: float = 0.0
@@ -92,6 +93,7 @@ class ExtractionRecord(Part):
     unchanged_rows: int | None = None
     gone_documents: int | None = None
     metrics: dict[str, int | dict[str, int]] = {}
+    job: str | None = None
 
 
 class BuildRecord(Part):

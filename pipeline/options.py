@@ -45,8 +45,8 @@ def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
         )
     if options.view_as(StandardOptions).no_wait_until_finish:
         raise ConfigurationError(
-            "--no_wait_until_finish: the command writes down what its job leaves; `detach` of "
-            "`pfn-kg extract` and `pfn-kg build` leaves the job, and `pfn-kg wait` finishes it"
+            "--no_wait_until_finish: the command writes down what its job leaves; `detach` leaves "
+            "the job, and `pfn-kg wait` finishes it"
         )
     # Whoever opens a file before the pipeline runs needs them too: keys, endpoints, name nodes.
     FileSystems.set_options(options)

@@ -10,6 +10,10 @@ from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.transforms.documents.gone_documents import WholeCorpus
 
 
+class CorpusNotWholeError(ConfigurationError):
+    """A corpus may not be taken for the whole of what there is."""
+
+
 def gone_documents(whole: WholeCorpus, directory: str) -> list[str]:
     """The ids of the documents that the corpus lacks, as the job has written them.
 
@@ -18,26 +22,26 @@ def gone_documents(whole: WholeCorpus, directory: str) -> list[str]:
         directory: the output folder.
 
     Raises:
-        ConfigurationError: if the corpus may not be taken for the whole: more documents are gone
+        CorpusNotWholeError: if the corpus may not be taken for the whole: more documents are gone
             than may be, or a part of it can't be read.
         OSError: if the job has written nothing.
     """
     gone = whole.read_counts()
     if gone.lost:
-        raise ConfigurationError(
+        raise CorpusNotWholeError(
             f"{gone.lost} rows or files of the corpus can't be read ({gone.first_lost} for one), "
             "so it is not known which documents are gone; nothing is changed; mend the corpus, or "
             "leave this option out to add what can be read",
             field="sync",
         )
     if not gone.present:
-        raise ConfigurationError(
+        raise CorpusNotWholeError(
             f"the corpus has no documents, but the graph in {directory} has {gone.documents}; "
             "nothing is changed",
             field="sync",
         )
     if not gone.is_fine(whole.most):
-        raise ConfigurationError(
+        raise CorpusNotWholeError(
             f"{gone.gone} of {gone.documents} documents in {directory} are not in the corpus "
             f"({gone.gone / gone.documents:.0%}), more than {whole.most:.0%}; nothing is changed; "
             "if they are to go, say so by `max_gone`",

@@ -12,6 +12,7 @@ from helpers.ports import free_port
 from pfn_kg.pipeline.build_phase import run_build
 from pfn_kg.pipeline.cli import main
 from pfn_kg.pipeline.detached import JOB_FILE, DetachedJob, write_job
+from pfn_kg.pipeline.jobs import wait
 from pfn_kg.schemas.build_options import BuildOptions
 
 
@@ -26,7 +27,11 @@ def detached(corpus, *options, runner):
     return main(["extract", str(corpus), *options, "--shared-paths", "--detach", "--", *runner])
 
 
-def test_a_job_is_left_and_finished(tmp_path, tiny_model, runner, capsys):
+def killed(*arguments):
+    raise KeyboardInterrupt
+
+
+def test_a_job_is_left_and_finished(tmp_path, tiny_model, runner, monkeypatch, capsys):
     corpus = write_corpus(tmp_path / "c.parquet", [*TEXTS[:3], None])
     output, fresh = tmp_path / "out", tmp_path / "fresh"
     model = ["--model", str(tiny_model), "--chunk-documents", "2"]
@@ -59,7 +64,15 @@ def test_a_job_is_left_and_finished(tmp_path, tiny_model, runner, capsys):
     pq.write_table(corpus_table([TEXTS[4], *TEXTS[1:2]], "c"), corpus)
     options = ["--into", str(output), "--sync", "--max-gone", "0.5"]
     assert detached(corpus, *options, runner=runner) == 0
+    # Whoever is killed when all is written down finds that it is.
+    monkeypatch.setattr(wait, "forget_job", killed)
+    with pytest.raises(KeyboardInterrupt):
+        wait.finish_job(str(output))
+    monkeypatch.undo()
+    written = read_manifest(output)
     assert main(["wait", str(output)]) == 0
+    assert read_manifest(output) == written
+    assert not (output / JOB_FILE).exists()
     assert "1 documents new or changed and 1 rows unchanged, 2 documents that are gone" in (
         capsys.readouterr().out
     )
@@ -113,8 +126,8 @@ def test_beam_s_own_way_of_leaving_is_refused(tmp_path, capsys):
     arguments = ["extract", str(corpus), "--output", str(tmp_path / "out")]
     assert main([*arguments, "--", "--no_wait_until_finish"]) == 2
     assert capsys.readouterr().err == (
-        "pfn-kg: --no_wait_until_finish: the command writes down what its job leaves; --detach of "
-        "`pfn-kg extract` and `pfn-kg build` leaves the job, and `pfn-kg wait` finishes it\n"
+        "pfn-kg: --no_wait_until_finish: the command writes down what its job leaves; --detach "
+        "leaves the job, and `pfn-kg wait` finishes it\n"
     )
 
 

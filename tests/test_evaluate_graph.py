@@ -246,6 +246,26 @@ def test_command_across_documents(tmp_path, gold_file, tiny_model, capsys):
     assert "links.json: has the title of none of the documents" in capsys.readouterr().err
 
 
+def test_graphs_that_are_only_scored_are_told_to_no_catalogue(
+    tmp_path, gold_file, tiny_model, monkeypatch
+):
+    pytest.importorskip("openlineage.client", reason="the extra openlineage is not installed")
+    told, config = tmp_path / "events.jsonl", tmp_path / "openlineage.yml"
+    config.write_text(f"transport: {{type: file, log_file_path: {told}, append: true}}\n")
+    monkeypatch.setenv("OPENLINEAGE_CONFIG", str(config))
+    links, kept = tmp_path / "links.json", tmp_path / "kept"
+    ids = [{"wikidata": "Q7186"}, {"wikidata": "Q270"}, None]
+    links.write_text(json.dumps([{"title": "Curie 😀", "entities": ids}]), encoding="utf-8")
+    call = ["evaluate-graph", "--gold", str(gold_file), "--format", "docred", "--limit", "1"]
+    call += ["--model", str(tiny_model), "--links", str(links)]
+    assert main(call) == 0
+    assert not told.exists()
+    # The run in a folder that stays is one; the graph of what people annotated is not.
+    assert main([*call, "--output", str(kept)]) == 0
+    jobs = {json.loads(line)["job"]["name"] for line in told.read_text().splitlines()}
+    assert jobs == {f"extract {kept}/run", f"build {kept}/run"}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,10 @@ def write_made(
     title: str,
     documents: int,
     seed: int,
-    arguments: Sequence[str] | None = None,
 ) -> None:
-    """Makes documents and writes them as DocRED's JSON, alone or behind those of a file.
+    """The program of a script that makes documents: writes them as DocRED's JSON.
+
+    They stand alone, or behind those of a file.
 
     Args:
         maker: gets Re-DocRED's training documents and the script's YAML file.
@@ -35,7 +36,6 @@ def write_made(
         title: of each document, before its number.
         documents: default of `--documents`.
         seed: default of `--seed`.
-        arguments: of the command line; None: those of the process.
     """
     parser = argparse.ArgumentParser(prog=Path(script).name, description=description)
     parser.add_argument("folder", type=Path, help="holds redocred")
@@ -43,7 +43,7 @@ def write_made(
     parser.add_argument("--into", type=Path, metavar="FILE", help="append to this file")
     parser.add_argument("--documents", type=int, default=documents)
     parser.add_argument("--seed", type=int, default=seed)
-    args = parser.parse_args(arguments)
+    args = parser.parse_args()
     output = args.output or args.into
     if output is None:
         parser.error("one of -o and --into is required")

@@ -14,7 +14,6 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from made_documents import Document, Maker, write_made
@@ -301,23 +300,17 @@ def _annotated(sentences: dict[str, list[Sentence]]) -> list[str]:
     return sorted(stated | {_INVERSE[relation] for relation in stated if relation in _INVERSE})
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes the file."""
+def _maker(train: list[Document], wording: dict[str, Any]) -> Maker:
+    sentences, names = read_sentences(wording), Names(train, wording)
+    return lambda rng: made_item(sentences, names, rng)
 
-    def maker(train: list[Document], wording: dict[str, Any]) -> Maker:
-        sentences, names = read_sentences(wording), Names(train, wording)
-        return lambda rng: made_item(sentences, names, rng)
 
+if __name__ == "__main__":
     write_made(
-        maker,
+        _maker,
         script=__file__,
         description=__doc__.partition("\n")[0],
         title="news",
         documents=3000,
         seed=5,
-        arguments=arguments,
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from made_documents import Document, Maker, write_made
@@ -202,23 +201,17 @@ def _portrait(text: _Text, relations: dict[str, Any], names: Names, rng: random.
         text.state(number, relation, object_, relations[relation])
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes the file."""
+def _maker(train: list[Document], relations: dict[str, Any]) -> Maker:
+    names = Names(train, relations)
+    return lambda rng: made_text(relations, names, rng)
 
-    def maker(train: list[Document], relations: dict[str, Any]) -> Maker:
-        names = Names(train, relations)
-        return lambda rng: made_text(relations, names, rng)
 
+if __name__ == "__main__":
     write_made(
-        maker,
+        _maker,
         script=__file__,
         description=__doc__.partition("\n")[0],
         title="made",
         documents=6000,
         seed=3,
-        arguments=arguments,
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pfn_kg.pipeline.arguments import Call, JobOptions, LockOptions
-from pfn_kg.pipeline.commands.extract import DetachOptions, rejected_code
+from pfn_kg.pipeline.commands.extract import DetachOptions, rejected_code, say_left
 from pfn_kg.pipeline.commands.neo4j import load_and_report, load_options
 from pfn_kg.pipeline.interruption import hint
 from pfn_kg.pipeline.metrics_file import MetricsOptions, check_metrics_file, write_metrics
@@ -112,13 +112,28 @@ def read_schema(path: object) -> LabelSchema:
         raise ConfigurationError(str(error), field="schema") from None
 
 
-def load_target(call: Call, options: BuildOptions) -> LoadOptions | None:
+def load_target(
+    call: Call, options: BuildOptions, *, is_detached: bool = False
+) -> LoadOptions | None:
     """Where the graph goes besides, if a server was named.
 
+    Args:
+        call: the command line.
+        options: of the build.
+        is_detached: whether the command leaves before there is a graph.
+
     Raises:
-        ConfigurationError: if an option is wrong, or says how to load what is not loaded.
+        ConfigurationError: if an option is wrong, says how to load what is not loaded, or names a
+            server although nobody will be there to load.
     """
     uri = call.given.get("neo4j_uri")
+    if uri is not None and is_detached:
+        # The password would have to be kept until then.
+        raise ConfigurationError(
+            "not together with `neo4j_uri`; `pfn-kg load` loads the graph that `pfn-kg wait` has "
+            "finished",
+            field="detach",
+        )
     if uri is None:
         call.check_together((LoadOptions,), "neo4j_uri")
         return None
@@ -137,13 +152,7 @@ def main(call: Call) -> int:
     is_detached = call.of(DetachOptions).detach
     check_metrics_file(call)
     options = build_options(call)
-    if is_detached and call.given.get("neo4j_uri") is not None:
-        raise ConfigurationError(
-            "not together with `neo4j_uri`; `pfn-kg load` loads the graph that `pfn-kg wait` has "
-            "finished",
-            field="detach",
-        )
-    target = load_target(call, options)
+    target = load_target(call, options, is_detached=is_detached)
     from pfn_kg.pipeline.locks import hold
     from pfn_kg.pipeline.manifest import read_extracted
     from pfn_kg.transforms.plumbing.files import absolute
@@ -164,8 +173,7 @@ def _leave(call: Call, options: BuildOptions) -> int:
     from pfn_kg.pipeline.jobs.build import start_build
 
     directory = call.of(FolderOptions).directory
-    job = start_build(directory, options, call.beam)
-    print(f"{directory}: {job} is started; `pfn-kg wait {directory}` finishes it")
+    say_left(directory, start_build(directory, options, call.beam))
     return 0
 
 

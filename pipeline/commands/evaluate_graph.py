@@ -96,6 +96,7 @@ def main(call: Call) -> int:
     links = None if args.links is None else read_entity_links(args.links, gold)
     from pfn_kg.pipeline.build_phase import check_aliases
     from pfn_kg.pipeline.graph_evaluation import evaluate_graph, prepare_evaluation
+    from pfn_kg.pipeline.lineage import untold
     from pfn_kg.pipeline.options import pipeline_options
     from pfn_kg.transforms.plumbing.files import absolute
 
@@ -105,6 +106,7 @@ def main(call: Call) -> int:
         if not directory:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="pfn-kg-"))
             stack.enter_context(deleted_on_exit(directory))
+            stack.enter_context(untold())
         extracted: dict[str, Any] = {name: getattr(model, name) for name in model.model_fields_set}
         extracted |= options.lower_floors(DEFAULT_FLOOR, DEFAULT_FLOOR)
         prepared = prepare_evaluation(gold, directory, extracted)

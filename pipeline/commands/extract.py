@@ -17,6 +17,7 @@ from pfn_kg.schemas.options import Options, option
 from pfn_kg.transforms.extraction.language_check import OTHER_LANGUAGE, check_language_option
 
 if TYPE_CHECKING:
+    from pfn_kg.pipeline.detached import DetachedJob
     from pfn_kg.pipeline.manifest import Manifest
     from pfn_kg.pipeline.prepare_extraction import PreparedExtraction
 
@@ -54,7 +55,7 @@ class DetachOptions(Options):
 
     detach: bool = option(
         False,
-        "start the job on its runner and leave it; `pfn-kg wait` writes down what it has left",
+        "start the job on its runner and leave it; `pfn-kg wait` does the rest",
         group="Job",
     )
 
@@ -230,11 +231,21 @@ def main(call: Call) -> int:
     check_device(prepared.options.device, call.beam)
     with hold(prepared.options.output, "extract", take_over=call.of(LockOptions).take_over):
         if is_detached:
-            job = start_extraction(prepared, call.beam)
-            print(f"{options.output}: {job} is started; `pfn-kg wait {options.output}` finishes it")
+            say_left(options.output, start_extraction(prepared, call.beam))
             return 0
         manifest = run_extraction(prepared, call.beam)
     return report(call, options.output, manifest)
+
+
+def say_left(directory: str, job: DetachedJob) -> None:
+    """Says which job was left, and how it is finished.
+
+    Args:
+        directory: the output folder, as it was named.
+        job: as it was recorded.
+    """
+    then = "" if job.then is None else " and builds the graph"
+    print(f"{directory}: {job} is started; `pfn-kg wait {directory}` finishes it{then}")
 
 
 def report(call: Call, directory: str, manifest: Manifest) -> int:

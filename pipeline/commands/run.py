@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from pfn_kg.pipeline.arguments import Call, JobOptions, LockOptions
 from pfn_kg.pipeline.commands.build import (
     build_options,
@@ -10,10 +13,12 @@ from pfn_kg.pipeline.commands.build import (
     print_corrections,
 )
 from pfn_kg.pipeline.commands.extract import (
+    DetachOptions,
     PlaceOptions,
     extract_options,
     print_plan,
     rejected_code,
+    say_left,
     say_other_languages,
     unchanged_rows,
 )
@@ -26,6 +31,9 @@ from pfn_kg.schemas.extract_options import ExtractOptions
 from pfn_kg.schemas.load_options import LoadOptions
 from pfn_kg.schemas.options import Options
 
+if TYPE_CHECKING:
+    from pfn_kg.pipeline.manifest import Manifest
+
 TAKES_BEAM_OPTIONS = True
 OPTIONS: tuple[type[Options], ...] = (
     ExtractOptions,
@@ -35,19 +43,21 @@ OPTIONS: tuple[type[Options], ...] = (
     JobOptions,
     MetricsOptions,
     LockOptions,
+    DetachOptions,
 )
 
 
 def main(call: Call) -> int:
     """Runs the command."""
     job, place = call.of(JobOptions), call.of(PlaceOptions)
+    is_detached = call.of(DetachOptions).detach
     check_metrics_file(call)
     options = extract_options(call)
     build_opts = build_options(call, last_build(place.into) if place.into else None)
     # What the build will refuse shall not wait for the extraction.
     _check_label_language(options, build_opts)
     options = with_floors(options, build_opts)
-    target = load_target(call, build_opts)
+    target = load_target(call, build_opts, is_detached=is_detached)
     from pfn_kg.pipeline.build_phase import check_aliases, run_build
     from pfn_kg.pipeline.extract_phase import check_device, run_extraction
     from pfn_kg.pipeline.locks import hold
@@ -55,6 +65,11 @@ def main(call: Call) -> int:
     from pfn_kg.pipeline.prepare_extraction import prepare_extraction
 
     pipeline_options(call.beam)
+    if is_detached:
+        from pfn_kg.pipeline.jobs.extraction import start_extraction
+        from pfn_kg.pipeline.jobs.submit import check_detachable
+
+        check_detachable(call.beam)
     prepared = prepare_extraction(options, call.beam)
     check_aliases(prepared.options.output, build_opts, prepared.label_schema)
     if place.dry_run:
@@ -65,32 +80,58 @@ def main(call: Call) -> int:
     output = prepared.options.output
     # In one go: no other command comes between extraction and build.
     with hold(output, "run", take_over=call.of(LockOptions).take_over):
+        if is_detached:
+            say_left(options.output, start_extraction(prepared, call.beam, then=build_opts))
+            return 0
         manifest = run_extraction(prepared, call.beam)
         with hint(lambda: f"the extractions stay; build the graph by `pfn-kg build {output}`"):
             counts = run_build(output, build_opts, call.beam)
-    write_metrics(call, output)
+    has_corrections = build_opts.corrections is not None
+    code = report_run(
+        call, options.output, counts, manifest=manifest, has_corrections=has_corrections
+    )
+    if target is not None:
+        code |= load_and_report(
+            options.output, target, beam=call.beam, max_rejected=job.max_rejected
+        )
+    return code
+
+
+def report_run(
+    call: Call,
+    directory: str,
+    counts: Mapping[str, int],
+    *,
+    manifest: Manifest,
+    has_corrections: bool,
+) -> int:
+    """Says what an extraction and its build came to; gives the exit code.
+
+    Args:
+        call: the command line.
+        directory: the output folder, as it was named.
+        counts: of the build.
+        manifest: of the extraction.
+        has_corrections: whether people's corrections went into the graph.
+    """
+    write_metrics(call, directory)
     say_other_languages(manifest)
     extraction = manifest.extraction
     rejected = counts.get("rejected", 0)
     read = ""
-    if options.into:
+    if extraction.unchanged_rows is not None:
         read = f"{extraction.counts.get('documents', 0)}{unchanged_rows(manifest)}; "
     print(
-        f"{options.output}: {read}{counts.get('documents', 0)} documents, "
+        f"{directory}: {read}{counts.get('documents', 0)} documents, "
         f"{extraction.counts.get('sentences', 0)} sentences, "
         f"{counts.get('mentions', 0)} mentions, {counts.get('triples', 0)} triples, "
         f"{counts.get('entities', 0)} entities, {counts.get('relations', 0)} relations, "
         f"{rejected} rejected; {extraction.seconds:.1f} s of extraction "
         f"({extraction.sentences_per_second:.0f} sentences/s)"
     )
-    if build_opts.corrections is not None:
-        print_corrections(options.output, counts)
-    code = rejected_code(rejected, job.max_rejected)
-    if target is not None:
-        code |= load_and_report(
-            options.output, target, beam=call.beam, max_rejected=job.max_rejected
-        )
-    return code
+    if has_corrections:
+        print_corrections(directory, counts)
+    return rejected_code(rejected, call.of(JobOptions).max_rejected)
 
 
 def _check_label_language(options: ExtractOptions, build: BuildOptions) -> None:

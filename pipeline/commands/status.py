@@ -13,8 +13,9 @@ from pfn_kg.schemas.options import Options, option
 TAKES_BEAM_OPTIONS = True
 
 EPILOG = (
-    "Exit codes: 0 where the state could be told; with --exit-code, 1 unless the graph is finished "
-    "and no command is writing the folder; 2 where the folder is no run."
+    "Exit codes: 0 where the state could be told; with --exit-code, 1 unless the graph is "
+    "finished, no command is writing the folder and no job is left to wait for; 2 where the folder "
+    "is no run."
 )
 
 
@@ -29,7 +30,8 @@ class StatusOptions(Options):
     format: Literal["text", "json"] = option("text", "of what is printed", group="Answer")
     exit_code: bool = option(
         False,
-        "exit with 1 unless the graph is finished and no command is writing the folder",
+        "exit with 1 unless the graph is finished, no command is writing the folder and no job is "
+        "left to wait for",
         group="Answer",
     )
 

@@ -61,6 +61,7 @@ class RunStatus:
         directory: the folder.
         state: `never run`, `extracting`, `extracted`, `building`, `finished` or `failed`.
         is_written: whether a command is writing the folder now, as far as can be seen.
+        job: the job that `pfn-kg wait` is to finish, and its work; None where none was left.
         locks: who claims the folder, one line each; a claim of a killed command says so.
         next: what goes on or is left to do, in one sentence; names of options are in backquotes.
         model: name, hash and thresholds.
@@ -81,6 +82,7 @@ class RunStatus:
     directory: str
     state: str
     is_written: bool
+    job: str | None
     locks: tuple[str, ...]
     next: str
     model: Mapping[str, Any]
@@ -99,8 +101,11 @@ class RunStatus:
 
     @property
     def is_well(self) -> bool:
-        """Whether the folder has a finished graph, its last command ended well, and none writes."""
-        return self.state == "finished" and not self.is_written
+        """Whether the folder has a finished graph, its last command ended well, and none writes.
+
+        Nor does a job without a command.
+        """
+        return self.state == "finished" and not self.is_written and self.job is None
 
 
 def run_status(directory: str) -> RunStatus:
@@ -117,6 +122,8 @@ def run_status(directory: str) -> RunStatus:
     found = manifest or Manifest()
     snapshots = tuple(_snapshots(directory, found, sizes))
     state = _state(manifest)
+    left = find_job(directory)
+    job = None if left is None else f"{left} {left.does}"
     extracted = 0 if manifest is None else _extracted_rows(directory, manifest)
     rows = sum(file.rows for file in found.inputs)
     now = versions()
@@ -124,8 +131,9 @@ def run_status(directory: str) -> RunStatus:
         directory=directory,
         state=state,
         is_written=is_written,
+        job=job,
         locks=tuple(map(_claim, owners)),
-        next=_next(directory, state, is_written, (extracted, rows), found),
+        next=_next(directory, found, state, is_written=is_written, job=job, rows=(extracted, rows)),
         model={
             "name": found.model.name,
             "hash": found.model.hash,
@@ -276,14 +284,20 @@ def _plain(value: Any) -> Any:
 
 
 def _next(
-    directory: str, state: str, is_written: bool, rows: tuple[int, int], manifest: Manifest
+    directory: str,
+    manifest: Manifest,
+    state: str,
+    *,
+    is_written: bool,
+    job: str | None,
+    rows: tuple[int, int],
 ) -> str:
     """What goes on, or what is left to do, in one sentence."""
     extracted, all_rows = rows
     if is_written:
         return "a command is writing the folder; wait until it is done"
-    if (job := find_job(directory)) is not None:
-        return f"{job} {job.does}; `pfn-kg wait {directory}` finishes it"
+    if job is not None:
+        return f"{job}; `pfn-kg wait {directory}` finishes it"
     if state == "never run":
         return f"nothing is here; `pfn-kg run` with `output` {directory} begins a run"
     if state == "extracting":

@@ -16,13 +16,17 @@ from pfn_kg.schemas.build_options import BuildOptions
 from pfn_kg.transforms.plumbing.files import absolute
 
 
-def start_build(directory: str, options: BuildOptions, pipeline_args: Sequence[str]) -> DetachedJob:
+def start_build(
+    directory: str, options: BuildOptions, pipeline_args: Sequence[str], *, follows: bool = False
+) -> DetachedJob:
     """Starts the job of a build and leaves it.
 
     Args:
         directory: the output folder.
         options: of the build.
         pipeline_args: Beam's own options.
+        follows: whether it is the build that was to follow an extraction. The record of that stays
+            until this one takes its place, so that a killed command can be called again.
 
     Returns:
         The job, as it is recorded in the output folder.
@@ -35,7 +39,7 @@ def start_build(directory: str, options: BuildOptions, pipeline_args: Sequence[s
     read_extracted(directory)
     with hold(directory, "build"):
         started = time.time()
-        begun, add_to = begin_build(directory, options, pipeline_args)
+        begun, add_to = begin_build(directory, options, pipeline_args, is_due=follows)
         with given_up_on_failure(directory, begun.path):
             submitted = submit(add_to, pipeline_args)
             job = DetachedJob(
@@ -43,6 +47,7 @@ def start_build(directory: str, options: BuildOptions, pipeline_args: Sequence[s
                 started=started,
                 work=begun.model_dump(mode="json"),
                 lineage_id=tell_start("build", directory),
+                follows=follows,
                 **submitted._asdict(),
             )
             write_job(directory, job)

@@ -10,7 +10,9 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions
 
 from pfn_kg.pipeline.detached import DetachedJob
 from pfn_kg.pipeline.job_metrics import Metrics, summed_metrics
+from pfn_kg.pipeline.jobs.refusals import no_answer, not_known
 from pfn_kg.pipeline.options import pipeline_options
+from pfn_kg.pipeline.printable import one_line
 from pfn_kg.schemas.errors import ConfigurationError
 from pfn_kg.schemas.installation import how_to_install
 from pfn_kg.transforms.plumbing.metrics import NAMESPACE, Phase
@@ -50,7 +52,7 @@ def dataflow_job(job: DetachedJob, arguments: Sequence[str] = ()) -> DataflowJob
     try:
         return DataflowJob(job, JobsV1Beta3Client(**how), MetricsV1Beta3Client(**how))
     except GoogleAuthError as error:
-        raise ConfigurationError(f"{job}: {' '.join(str(error).split())}") from None
+        raise ConfigurationError(f"{job}: {one_line(str(error))}") from None
 
 
 def check_installed() -> None:
@@ -90,9 +92,9 @@ class DataflowJob:
         try:
             found = self._jobs.get_job(request=self._asked, timeout=_ANSWER_SECONDS)
         except (exceptions.ServerError, exceptions.TooManyRequests, exceptions.RetryError) as error:
-            raise OSError(f"{self._job}: no answer: {_line(error)}") from None
+            raise no_answer(self._job, error) from None
         except exceptions.GoogleAPICallError as error:
-            raise ConfigurationError(f"{self._job} is not known there: {_line(error)}") from None
+            raise not_known(self._job, error) from None
         return str(found.current_state.name).removeprefix("JOB_STATE_")
 
     def metrics(self, phase: Phase) -> Metrics:
@@ -114,7 +116,3 @@ class DataflowJob:
             elif update.scalar is not None:
                 counters.append((name, update.scalar))
         return summed_metrics(counters, spreads, phase)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -9,14 +9,22 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from pfn_kg.pipeline.detached import DetachedJob, write_job
-from pfn_kg.pipeline.extract_phase import begin_extraction, begun_before, finish_extraction
+from pfn_kg.pipeline.extract_phase import (
+    EXTRACTIONS,
+    begin_extraction,
+    begun_before,
+    finish_extraction,
+)
+from pfn_kg.pipeline.jobs.due_build import DueBuild
 from pfn_kg.pipeline.jobs.submit import check_detachable, submit
 from pfn_kg.pipeline.lineage import tell_start
 from pfn_kg.pipeline.locks import hold
-from pfn_kg.pipeline.manifest import Manifest
+from pfn_kg.pipeline.manifest import Manifest, find_manifest
 from pfn_kg.pipeline.prepare_extraction import PreparedExtraction, prepare_extraction
+from pfn_kg.schemas.build_options import BuildOptions
 from pfn_kg.schemas.extract_options import ExtractOptions
-from pfn_kg.transforms.plumbing.files import make_folder
+from pfn_kg.transforms.plumbing.files import absolute, join, make_folder
+from pfn_kg.transforms.plumbing.listing import delete_partial
 
 
 class LeftExtraction(BaseModel):
@@ -40,12 +48,18 @@ class LeftExtraction(BaseModel):
         return options if options.into else options.changed(resume=True)
 
 
-def start_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str]) -> DetachedJob:
+def start_extraction(
+    prepared: PreparedExtraction,
+    pipeline_args: Sequence[str],
+    *,
+    then: BuildOptions | None = None,
+) -> DetachedJob:
     """Starts the job of an extraction and leaves it.
 
     Args:
         prepared: from `pfn_kg.pipeline.prepare_extraction.prepare_extraction`.
         pipeline_args: Beam's own options.
+        then: of the build that whoever waits for the job is to start; None where none follows.
 
     Returns:
         The job, as it is recorded in the output folder.
@@ -67,6 +81,7 @@ def start_extraction(prepared: PreparedExtraction, pipeline_args: Sequence[str])
             started=started,
             work=left.model_dump(),
             lineage_id=tell_start("extract", output),
+            then=None if then is None else DueBuild.of(then).model_dump(mode="json"),
             **submitted._asdict(),
         )
         write_job(output, job)
@@ -77,6 +92,8 @@ def finish_left_extraction(
     job: DetachedJob, seconds: float, pipeline_args: Sequence[str] = ()
 ) -> Manifest:
     """Writes down what the job of an extraction has left; the caller holds the folder.
+
+    Whoever is killed in it may call it again.
 
     Args:
         job: which is done.
@@ -91,7 +108,14 @@ def finish_left_extraction(
         OSError: if extractions are missing.
     """
     left = LeftExtraction.model_validate(job.work)
+    output = absolute(left.extract_options().output)
+    manifest = find_manifest(output)
+    if manifest is not None and manifest.extraction.job == left.sign:
+        # By a call that was killed right after it. The graph that was added to is no more what it
+        # was, so nothing could be written down once more.
+        delete_partial(join(output, EXTRACTIONS))
+        return manifest
     prepared = prepare_extraction(left.extract_options(), pipeline_args, is_finishing=True)
     begun = begun_before(prepared, before=left.before, sign=left.sign)
     metrics = {} if job.ended is None else job.ended.metrics
-    return finish_extraction(begun, seconds, metrics)
+    return finish_extraction(begun, seconds, metrics, is_left=True)

@@ -12,7 +12,8 @@ from google.protobuf import json_format
 
 from pfn_kg.pipeline.detached import DetachedJob
 from pfn_kg.pipeline.job_metrics import Metrics, told_metrics
-from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.pipeline.jobs.refusals import no_answer, not_known
+from pfn_kg.pipeline.printable import one_line
 from pfn_kg.transforms.plumbing.metrics import Phase
 
 # So long Flink may take to answer.
@@ -55,11 +56,11 @@ class FlinkJob:
             with urlopen(url, timeout=_ANSWER_SECONDS) as answer:
                 found: dict[str, Any] = json.load(answer)
         except HTTPError as error:
-            said = " ".join(error.read().decode(errors="replace").split())[:_SHOWN]
+            said = one_line(error.read().decode(errors="replace"))[:_SHOWN]
             if error.code >= 500:
                 # A job manager that is started anew answers before it knows its jobs.
-                raise OSError(f"{self._job}: no answer: HTTP {error.code}: {said}") from None
-            raise ConfigurationError(f"{self._job} is not known there: {said}") from None
+                raise no_answer(self._job, f"HTTP {error.code}: {said}") from None
+            raise not_known(self._job, said) from None
         except (OSError, ValueError) as error:
-            raise OSError(f"{self._job}: no answer: {' '.join(str(error).split())}") from None
+            raise no_answer(self._job, error) from None
         return found

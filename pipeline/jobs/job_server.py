@@ -8,7 +8,7 @@ from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from pfn_kg.pipeline.detached import DetachedJob
 from pfn_kg.pipeline.job_metrics import Metrics, told_metrics
-from pfn_kg.schemas.errors import ConfigurationError
+from pfn_kg.pipeline.jobs.refusals import no_answer, not_known
 from pfn_kg.transforms.plumbing.metrics import Phase
 
 # So long a job server may take to answer.
@@ -38,10 +38,9 @@ class JobServer:
             )
         except self._error as error:
             details: Any = error
-            said = " ".join(str(details.details()).split())
-            if details.code().name in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
-                raise OSError(f"{self._job}: no answer: {said}") from None
-            raise ConfigurationError(f"{self._job} is not known there: {said}") from None
+            is_away = details.code().name in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
+            failure = no_answer if is_away else not_known
+            raise failure(self._job, details.details()) from None
         return beam_job_api_pb2.JobState.Enum.Name(answer.state)
 
     def metrics(self, phase: Phase) -> Metrics:

@@ -28,6 +28,7 @@ SLOW = (
     "test_notebook.py",
     "test_detached.py",
     "test_detached_builds.py",
+    "test_detached_runs.py",
     "test_distillation.py",
     "test_view_browser.py",
     "test_compact.py",

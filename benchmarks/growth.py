@@ -13,6 +13,7 @@ seconds of processor time.
 from __future__ import annotations
 
 import argparse
+import gc
 import itertools
 import json
 import os
@@ -33,6 +34,7 @@ import pyarrow.parquet as pq
 from benchmarks.pipeline import MENTIONS, SENTENCES, ReadyMade, make_corpus
 from benchmarks.processes import in_process
 from pfn_kg.pipeline.build_phase import run_build
+from pfn_kg.pipeline.cli import COLLECTION_THRESHOLDS
 from pfn_kg.pipeline.extract_phase import run_extraction
 from pfn_kg.pipeline.prepare_extraction import prepare_extraction
 from pfn_kg.schemas.build_options import BuildOptions
@@ -204,6 +206,7 @@ def main() -> None:
     if args.what in ("extract", "build"):
         os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
         pa.set_cpu_count(1)
+        gc.set_threshold(*COLLECTION_THRESHOLDS)  # as a command has it
         if args.what == "extract":
             print(json.dumps(extract(args.folder, args.corpus, args.packed, args.into)))
         else:

@@ -190,6 +190,8 @@ def test_every_step_works_out_what_changed_alone(tmp_path):
     other = [said_of(f"e{n}", "Ada Lovelaace", "Bonn", "1815", 0.9) for n in range(3)]
     change(folder, 2, other, [])
     assert asked(folder, options) == {"names": 1, "lookups": 2, "contexts": 2, "rows": 2}
+    change(folder, 3, [], ["d4"])
+    assert asked(folder, options) == {"names": 1, "lookups": 1, "contexts": 1, "rows": 1}
     check(folder, tmp_path / "new", **changes)
     # Steps that a build does not have leave theirs as it is.
     assert asked(folder, KEEP.changed(shard_rows=3))["names"] == 0

@@ -225,7 +225,7 @@ class _NamesOfChunk(ReadChunk):
     ) -> Iterator[tuple[int, bytes]]:
         # All that the names depend on beside the file. The chunk's number is not among them: it is
         # another one where chunks come or go before it.
-        beside = {"losers": of_chunk(losers, chunk)}
+        beside: dict[str, Any] = {"losers": of_chunk(losers, chunk)}
 
         def make() -> dict[str, pa.Table]:
             rows, dehyphenate = self._read(chunk, NAME_COLUMNS)

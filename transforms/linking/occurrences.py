@@ -284,7 +284,10 @@ class _OccurrencesOfChunk(ReadChunk):
         moves: Mapping[int, Iterable[list[Move]]] | None = None,
     ) -> Iterator[Any]:
         # All that is looked up depends on this beside the file, whatever the catalogue.
-        beside = {"losers": of_chunk(losers, chunk), "moves": moves_of_chunk(moves, chunk)}
+        beside: dict[str, Any] = {
+            "losers": of_chunk(losers, chunk),
+            "moves": moves_of_chunk(moves, chunk),
+        }
 
         def make() -> dict[str, pa.Table]:
             rows, dehyphenate = self._read(chunk, NAME_COLUMNS)

@@ -75,7 +75,8 @@ class BuildGraph(beam.PTransform):
         homonyms: tells names of several things apart; None does not look for any.
         corrections: what people say of the graph; None is nothing.
         old: the files of `mentions` of the last build, and those of `redirects` if it had any.
-        kept: where the rows of chunks are kept for later builds, if they are.
+        kept: where the rows of chunks, and what other steps ask of chunks, are kept for later
+            builds, if they are.
     """
 
     def __init__(
@@ -131,7 +132,8 @@ class BuildGraph(beam.PTransform):
                 # FnApiRunner holds back what is joined of a collection until all who read
                 # that collection are done, and `MakeRows` waits for what is joined here.
                 | "ChunksAgain" >> beam.Reshuffle()
-                | "MakeNames" >> MakeNames(self._label_schema, self._options, **beside)
+                | "MakeNames"
+                >> MakeNames(self._label_schema, self._options, kept=self._kept, **beside)
                 | "WithReferences" >> _WithReferences(self._corrections, planned)
                 | "MergeEntities" >> MergeEntities(self._merge, planned)
             )
@@ -164,6 +166,7 @@ class BuildGraph(beam.PTransform):
                     folder=self._folder,
                     to_bytes=parquet_bytes,
                     beside=dict(beside),
+                    kept=self._kept,
                 )
             )
             counts.append(split.counts)
@@ -251,7 +254,13 @@ class BuildGraph(beam.PTransform):
             chunks
             | "ChunksToLink" >> beam.Reshuffle()
             | "FindOccurrences"
-            >> FindOccurrences(linking.catalogue, self._label_schema, self._options, **beside)
+            >> FindOccurrences(
+                linking.catalogue,
+                self._label_schema,
+                self._options,
+                kept=self._kept,
+                **beside,
+            )
         )
         if self._corrections is not None:
             asked = [beside[name] for name in ("plan", "moves") if name in beside]

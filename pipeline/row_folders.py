@@ -56,7 +56,7 @@ def _code() -> str:
 
 
 def clean_rows(directory: str, kept: KeptRows | None, chunks: list[ChunkFile]) -> None:
-    """Deletes all rows but those that the last build has kept, or read, of the chunks.
+    """Deletes all that is kept but what the last build could read of the chunks.
 
     Args:
         directory: the output folder, which the caller holds.
@@ -73,4 +73,4 @@ def clean_rows(directory: str, kept: KeptRows | None, chunks: list[ChunkFile]) -
     names = {m.path[begin:].replace(os.sep, "/").partition("/")[0] for m in list_folder(folder)}
     for name in sorted(names - {own}):
         delete_folder(join(folder, name))
-    delete_all_but(kept.folder, {kept.path(chunk.path) for chunk in chunks})
+    delete_all_but(kept.folder, {path for chunk in chunks for path in kept.paths(chunk.path)})

@@ -285,6 +285,10 @@ class LabelSchema(_Frozen):
 
     def to_yaml(self) -> str:
         """YAML to edit, that reads back as this schema."""
+        return self._yaml
+
+    @cached_property
+    def _yaml(self) -> str:
         return yaml.dump(
             self.to_dict(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
         )

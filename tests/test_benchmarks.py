@@ -5,6 +5,7 @@ import json
 import re
 import sys
 
+import pyarrow as pa
 import pytest
 
 from helpers.benchmark_calls import printed
@@ -318,3 +319,10 @@ def test_growth(monkeypatch, tmp_path):
     pipeline.make_corpus(new, 3, seed=2)
     assert growth.extract(folder, new, packed=True, into=True)["chunks"] == 2
     assert growth.build(folder, keep_rows=True)["counts"]["replaced_rows"] == 3
+    text = "Cuser Abc met Jdaauvl Aaaabcd. Jdaauvl Aaaabcd left."
+    spelt = growth.misspell(pa.chunked_array([[text]]), share=1)
+    assert spelt == ["Cuser Abc met Jdaauvl Aeaabcd. Jdaauvl Aeaabcd left."]
+    assert growth.misspell(pa.chunked_array([[text]]), share=0) == [text]
+    near = growth.build(folder, keep_rows=True, fuzzy=0.92)
+    assert near["counts"]["documents"] == 12
+    assert len(list((folder / "rows").rglob("*.names"))) == 2

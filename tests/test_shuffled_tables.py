@@ -16,12 +16,39 @@ from pfn_kg.schemas.shuffled_rows import shuffled_schema
 from pfn_kg.transforms.graph.table_shards import BOUNDED_BY, empty_shards, plan_shards, shards_of
 from pfn_kg.transforms.plumbing import held_rows
 from pfn_kg.transforms.plumbing.held_rows import HeldRows, at_end_of_bundle
-from pfn_kg.transforms.plumbing.ids import content_id, id_array, shard_of, shard_of_hex
+from pfn_kg.transforms.plumbing.ids import (
+    content_id,
+    group_ids,
+    id_array,
+    id_order,
+    shard_of,
+    shard_of_hex,
+    sort_keys,
+)
 from pfn_kg.transforms.plumbing.shards import ShuffledRows, decode, split
 from pfn_kg.transforms.tables.parts import TablePart
 from pfn_kg.transforms.tables.sentence_contents import with_contents
 
 pytestmark = pytest.mark.quick
+
+
+# Some begin alike, so that their last bytes tell them apart, and some are equal.
+_ALIKE = st.builds(
+    lambda begin, end: begin + end,
+    st.sampled_from([bytes(8), b"\xff" * 8, b"12345678"]),
+    st.sampled_from([bytes(4), b"\x01\x00\x00\x00", b"\xff" * 4]),
+)
+
+
+@given(st.lists(st.one_of(_ALIKE, st.binary(min_size=12, max_size=12)), max_size=30))
+def test_ids_are_sorted_as_their_bytes_are(ids):
+    matrix = id_array(ids)
+    expected = sorted(range(len(ids)), key=lambda row: ids[row])
+    assert id_order(matrix).tolist() == expected == np.lexsort(sort_keys(matrix)).tolist()
+    order, group, first = group_ids(matrix)
+    assert order.tolist() == expected
+    assert [ids[order[row]] for row in first] == sorted(set(ids))
+    assert [sorted(set(ids))[number] for number in group] == sorted(ids)
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.lists(st.integers(0, 9), max_size=4))))

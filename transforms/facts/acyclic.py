@@ -63,26 +63,28 @@ class _TopologicalOrder:
             self._place.setdefault(node, len(self._place))
         lowest, highest = self._place[target], self._place[source]
         if lowest <= highest:
-            behind = self._reach(target, self._after, lambda place: place <= highest)
+            behind = self._reach(target, self._after, lowest, highest)
             if source in behind:
                 return False
-            ahead = self._reach(source, self._before, lambda place: place >= lowest)
+            ahead = self._reach(source, self._before, lowest, highest)
             self._reorder(ahead, behind)
         self._after.setdefault(source, []).append(target)
         self._before.setdefault(target, []).append(source)
         return True
 
-    def _reach(self, start: int, edges: dict[int, list[int]], inside) -> set[int]:
-        """The nodes that can be reached from one on nodes whose place is inside."""
-        reached, waiting = {start}, [start]
+    def _reach(
+        self, start: int, edges: dict[int, list[int]], lowest: int, highest: int
+    ) -> set[int]:
+        """The nodes that can be reached from one on nodes whose place is from lowest to highest."""
+        reached, waiting, place, visits = {start}, [start], self._place, 0
         while waiting:
-            node = waiting.pop()
-            others = edges.get(node, ())
-            self.visits += 1 + len(others)
+            others = edges.get(waiting.pop(), ())
+            visits += 1 + len(others)
             for other in others:
-                if other not in reached and inside(self._place[other]):
+                if lowest <= place[other] <= highest and other not in reached:
                     reached.add(other)
                     waiting.append(other)
+        self.visits += visits
         return reached
 
     def _reorder(self, ahead: set[int], behind: set[int]) -> None:

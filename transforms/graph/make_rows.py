@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -18,7 +18,7 @@ from pfn_kg.transforms.extraction.columns import ChunkFile, read_columns
 from pfn_kg.transforms.facts.chunk_rows import NAME_COLUMNS, names_of_chunk, rows_of_chunk
 from pfn_kg.transforms.facts.fact_options import FactOptions
 from pfn_kg.transforms.facts.graph_rules import GraphRules, ruled_support
-from pfn_kg.transforms.facts.kept_rows import KeptRows
+from pfn_kg.transforms.facts.kept_rows import KeptRows, Kind
 from pfn_kg.transforms.graph.route_verdicts import claims
 from pfn_kg.transforms.graph.table_shards import Shard, shards_of
 from pfn_kg.transforms.merging.redirects import own_votes
@@ -121,6 +121,7 @@ class MakeNames(beam.PTransform):
         options: thresholds and policies.
         losers: side input: by number of the chunk, the rows that are left out.
         plan: side input: the number of files of each table.
+        kept: where names of chunks are kept for later builds, if they are.
     """
 
     def __init__(
@@ -130,9 +131,10 @@ class MakeNames(beam.PTransform):
         *,
         losers: beam.pvalue.AsMultiMap,
         plan: beam.pvalue.AsSingleton,
+        kept: KeptRows | None = None,
     ):
         super().__init__()
-        self._read = _NamesOfChunk(label_schema, options)
+        self._read = _NamesOfChunk(label_schema, options, kept)
         self._beside = (losers, plan)
 
     def expand(self, chunks: beam.PCollection) -> beam.PCollection:
@@ -162,11 +164,29 @@ class ReadChunk(beam.DoFn):
     """Reads chunks, and holds rows of several chunks.
 
     A subclass's `_cut` turns the held rows into elements.
+
+    Args:
+        label_schema: of the graph.
+        options: thresholds and policies.
+        kept: where something of chunks is kept for later builds, if it is.
     """
 
-    def __init__(self, label_schema: LabelSchema, options: FactOptions):
+    def __init__(
+        self, label_schema: LabelSchema, options: FactOptions, kept: KeptRows | None = None
+    ):
         self._label_schema = label_schema
         self._options = options
+        self._kept = kept
+
+    def _tables(
+        self,
+        kind: Kind,
+        chunk: ChunkFile,
+        beside: Mapping[str, Any],
+        make: Callable[[], dict[str, pa.Table]],
+    ) -> dict[str, pa.Table]:
+        """What `KeptRows.tables` gives, or what `make` gives where nothing is kept."""
+        return make() if self._kept is None else self._kept.tables(kind, chunk, beside, make)
 
     def _read(
         self, chunk: ChunkFile, columns: Sequence[str] | None = None
@@ -203,14 +223,22 @@ class _NamesOfChunk(ReadChunk):
     def process(
         self, chunk: ChunkFile, losers: Mapping[int, Iterable[list[Loser]]], plan: dict[str, int]
     ) -> Iterator[tuple[int, bytes]]:
-        rows, dehyphenate = self._read(chunk, NAME_COLUMNS)
-        names = names_of_chunk(
-            rows,
-            losers=of_chunk(losers, chunk),
-            label_schema=self._label_schema,
-            options=self._options,
-            dehyphenate=dehyphenate,
-        )
+        # All that the names depend on beside the file. The chunk's number is not among them: it is
+        # another one where chunks come or go before it.
+        beside: dict[str, Any] = {"losers": of_chunk(losers, chunk)}
+
+        def make() -> dict[str, pa.Table]:
+            rows, dehyphenate = self._read(chunk, NAME_COLUMNS)
+            names = names_of_chunk(
+                rows,
+                label_schema=self._label_schema,
+                options=self._options,
+                dehyphenate=dehyphenate,
+                **beside,
+            )
+            return {"names": names}
+
+        names = self._tables("names", chunk, beside, make)["names"]
         number = pa.array([chunk.number] * len(names), pa.int64())
         names = names.append_column("chunk", number).select(CHUNK_NAME_SCHEMA.names)
         names = names.cast(CHUNK_NAME_SCHEMA)
@@ -241,9 +269,8 @@ class _RowsOfChunk(ReadChunk):
         graph_rules: GraphRules,
         kept: KeptRows | None,
     ):
-        super().__init__(label_schema, options)
+        super().__init__(label_schema, options, kept)
         self._graph_rules = graph_rules
-        self._kept = kept
 
     def process(
         self,

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import apache_beam as beam
-import numpy as np
 import pyarrow as pa
 
 from pfn_kg.schemas.rules import Rules
@@ -18,7 +17,7 @@ from pfn_kg.transforms.corrections.plan import CorrectionPlan
 from pfn_kg.transforms.facts.graph_rules import Verdict, judge
 from pfn_kg.transforms.graph.table_shards import Shard, empty_shards
 from pfn_kg.transforms.plumbing.files import join, replace
-from pfn_kg.transforms.plumbing.ids import from_arrow, sort_keys, to_hex
+from pfn_kg.transforms.plumbing.ids import from_arrow, id_order, to_hex
 from pfn_kg.transforms.plumbing.shards import ShuffledRows, decode
 from pfn_kg.transforms.tables.aggregate import aggregate_entities, aggregate_relations
 from pfn_kg.transforms.tables.parts import TablePart, part_name
@@ -168,7 +167,7 @@ def _sorted_by_id(rows: pa.Table, column: str) -> pa.Table:
     """Rows in the order of their ids, if the column holds any: bytes sort as their digits do."""
     if rows.schema.field(column).type != ID_TYPE:
         return rows
-    return rows.take(pa.array(np.lexsort(sort_keys(from_arrow(rows[column])))))
+    return rows.take(pa.array(id_order(from_arrow(rows[column]))))
 
 
 def in_hexadecimal(rows: pa.Table) -> pa.Table:

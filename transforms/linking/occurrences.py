@@ -21,6 +21,7 @@ from pfn_kg.transforms.documents.deduplicate import Loser
 from pfn_kg.transforms.extraction.columns import ChunkFile
 from pfn_kg.transforms.facts.chunk_rows import NAME_COLUMNS, rows_of_chunk
 from pfn_kg.transforms.facts.fact_options import FactOptions
+from pfn_kg.transforms.facts.kept_rows import KeptRows
 from pfn_kg.transforms.graph.make_rows import ReadChunk, moves_of_chunk, of_chunk
 from pfn_kg.transforms.linking.catalogue_file import Catalogue, blocks_of, lookup_key
 from pfn_kg.transforms.merging.merge_options import SIZE_TABLE
@@ -69,6 +70,7 @@ class FindOccurrences(beam.PTransform):
         plan: side input: the number of files of each table.
         moves: side input: by number of the chunk, where alias table and near names send ids; None
             if nothing is merged.
+        kept: where what is looked up is kept for later builds, if it is.
     """
 
     def __init__(
@@ -80,9 +82,10 @@ class FindOccurrences(beam.PTransform):
         losers: beam.pvalue.AsMultiMap,
         plan: beam.pvalue.AsSingleton,
         moves: beam.pvalue.AsMultiMap | None = None,
+        kept: KeptRows | None = None,
     ):
         super().__init__()
-        self._read = _OccurrencesOfChunk(label_schema, options, catalogue)
+        self._read = _OccurrencesOfChunk(label_schema, options, catalogue, kept)
         self._beside = (losers, plan) if moves is None else (losers, plan, moves)
 
     def expand(self, chunks: beam.PCollection) -> Occurrences:
@@ -263,8 +266,14 @@ class _OccurrencesOfChunk(ReadChunk):
 
     DOCUMENTS = "documents"
 
-    def __init__(self, label_schema: LabelSchema, options: FactOptions, catalogue: Catalogue):
-        super().__init__(label_schema, options)
+    def __init__(
+        self,
+        label_schema: LabelSchema,
+        options: FactOptions,
+        catalogue: Catalogue,
+        kept: KeptRows | None,
+    ):
+        super().__init__(label_schema, options, kept)
         self._catalogue = catalogue
 
     def process(
@@ -274,17 +283,27 @@ class _OccurrencesOfChunk(ReadChunk):
         plan: dict[str, int],
         moves: Mapping[int, Iterable[list[Move]]] | None = None,
     ) -> Iterator[Any]:
-        rows, dehyphenate = self._read(chunk, NAME_COLUMNS)
-        keys, occurrences = occurrences_of_chunk(
-            rows,
-            losers=of_chunk(losers, chunk),
-            label_schema=self._label_schema,
-            options=self._options,
-            moves=moves_of_chunk(moves, chunk),
-            dehyphenate=dehyphenate,
-        )
-        yield beam.pvalue.TaggedOutput(self.DOCUMENTS, (chunk.number, encode(occurrences)))
-        yield from self._hold({"lookups": lookups_of(keys, self._catalogue)}, plan)
+        # All that is looked up depends on this beside the file, whatever the catalogue.
+        beside: dict[str, Any] = {
+            "losers": of_chunk(losers, chunk),
+            "moves": moves_of_chunk(moves, chunk),
+        }
+
+        def make() -> dict[str, pa.Table]:
+            rows, dehyphenate = self._read(chunk, NAME_COLUMNS)
+            keys, occurrences = occurrences_of_chunk(
+                rows,
+                label_schema=self._label_schema,
+                options=self._options,
+                dehyphenate=dehyphenate,
+                **beside,
+            )
+            return {"keys": keys, "occurrences": occurrences}
+
+        found = self._tables("lookups", chunk, beside, make)
+        documents = chunk.number, encode(found["occurrences"])
+        yield beam.pvalue.TaggedOutput(self.DOCUMENTS, documents)
+        yield from self._hold({"lookups": lookups_of(found["keys"], self._catalogue)}, plan)
 
     def _cut(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[int, bytes]]:
         for lookups in tables.values():

@@ -22,6 +22,7 @@ from pfn_kg.transforms.documents.deduplicate import Loser
 from pfn_kg.transforms.extraction.columns import ChunkFile
 from pfn_kg.transforms.facts.chunk_rows import ChunkRows, rows_of_chunk
 from pfn_kg.transforms.facts.fact_options import FactOptions
+from pfn_kg.transforms.facts.kept_rows import KeptRows
 from pfn_kg.transforms.facts.settled_entities import HOMONYMS
 from pfn_kg.transforms.graph.make_rows import ReadChunk, moves_of_chunk, of_chunk
 from pfn_kg.transforms.linking.homonyms import Occurrence, Sense, senses
@@ -100,6 +101,7 @@ class SplitHomonyms(beam.PTransform):
         to_bytes: turns a table into the bytes of a file.
         beside: side inputs, as `pfn_kg.transforms.graph.make_rows.MakeRows` takes them: `losers`,
             `plan`, and where they are `moves` and `links`.
+        kept: where what documents say of names is kept for later builds, if it is.
     """
 
     def __init__(
@@ -111,10 +113,11 @@ class SplitHomonyms(beam.PTransform):
         folder: str,
         to_bytes: Callable[[pa.Table], bytes],
         beside: Mapping[str, Any],
+        kept: KeptRows | None = None,
     ):
         super().__init__()
         self._homonyms = homonyms
-        self._read = _ContextsOfChunk(label_schema, options)
+        self._read = _ContextsOfChunk(label_schema, options, kept)
         self._write = folder, to_bytes
         self._beside = beside
 
@@ -167,19 +170,30 @@ class _ContextsOfChunk(ReadChunk):
         moves: Mapping[int, Iterable[list[Move]]] | None = None,
         links: Mapping[int, Iterable[list[Link]]] | None = None,
     ) -> Iterator[tuple[int, bytes]]:
-        rows, dehyphenate = self._read(chunk)
-        made = rows_of_chunk(
-            rows,
-            model_hash=chunk.model_hash,
-            losers=of_chunk(losers, chunk),
-            label_schema=self._label_schema,
-            options=self._options._replace(sentences=False),
-            moves=moves_of_chunk(moves, chunk),
-            dehyphenate=dehyphenate,
-            links=[of_chunk(links, chunk)],
-        )
-        contexts = contexts_of(made, chunk.number, self._label_schema)
-        yield from self._hold({"contexts": contexts}, plan)
+        layer = of_chunk(links, chunk)
+        # All that the contexts depend on beside the file.
+        beside: dict[str, Any] = {
+            "losers": of_chunk(losers, chunk),
+            "moves": moves_of_chunk(moves, chunk),
+            "links": (layer,) if layer else (),
+        }
+
+        def make() -> dict[str, pa.Table]:
+            rows, dehyphenate = self._read(chunk)
+            made = rows_of_chunk(
+                rows,
+                model_hash=chunk.model_hash,
+                label_schema=self._label_schema,
+                options=self._options._replace(sentences=False),
+                dehyphenate=dehyphenate,
+                **beside,
+            )
+            return {"contexts": contexts_of(made, self._label_schema)}
+
+        contexts = self._tables("contexts", chunk, beside, make)["contexts"]
+        number = pa.array([chunk.number] * len(contexts), pa.int64())
+        contexts = contexts.append_column("chunk", number).select(CONTEXT_SCHEMA.names)
+        yield from self._hold({"contexts": contexts.cast(CONTEXT_SCHEMA)}, plan)
 
     def _cut(self, tables: Mapping[str, pa.Table]) -> Iterator[tuple[int, bytes]]:
         shards = self._plan[SIZE_TABLE]
@@ -187,16 +201,15 @@ class _ContextsOfChunk(ReadChunk):
             yield from split(rows, shard_of(from_arrow(rows["entity_id"]), shards), shards)
 
 
-def contexts_of(made: ChunkRows, number: int, label_schema: LabelSchema) -> pa.Table:
+def contexts_of(made: ChunkRows, label_schema: LabelSchema) -> pa.Table:
     """The entities in the documents of a chunk that relations with one object may tell apart.
 
     Args:
         made: the rows of the chunk.
-        number: of the chunk.
         label_schema: whose relations with one object tell, by objects that are values.
 
     Returns:
-        Rows of CONTEXT_SCHEMA.
+        Rows of CONTEXT_SCHEMA, without the chunk.
     """
     telling = {r.name for r in label_schema.relations if r.max_objects == 1}
     subjects = {
@@ -228,13 +241,13 @@ def contexts_of(made: ChunkRows, number: int, label_schema: LabelSchema) -> pa.T
                     {
                         "entity_id": id_,
                         "type": types[id_],
-                        "chunk": number,
                         "document_id": document_id,
                         "claims": [{"relation": r, "object": v} for r, v in sorted(said)],
                         "partners": [one for one in lowest if one != own][:_MOST_PARTNERS],
                     }
                 )
-    return pa.Table.from_pylist(rows, CONTEXT_SCHEMA)
+    schema = CONTEXT_SCHEMA.remove(CONTEXT_SCHEMA.get_field_index("chunk"))
+    return pa.Table.from_pylist(rows, schema)
 
 
 class _Senses(beam.DoFn):

@@ -43,9 +43,10 @@ class HeldRows:
         return self._bytes >= MOST_BYTES
 
     def take(self) -> dict[str, pa.Table]:
-        """All rows that were held, each table in one piece; they are held no more."""
+        """All rows that were held, each table with the pieces that came; they are held no more."""
         tables, self._tables, self._bytes = self._tables, defaultdict(list), 0
-        return {name: pa.concat_tables(rows).combine_chunks() for name, rows in tables.items()}
+        # Sorting puts them into one piece. Until then, another copy would take time and memory.
+        return {name: pa.concat_tables(rows) for name, rows in tables.items()}
 
 
 def at_end_of_bundle(elements: Iterable[Any]) -> Iterator[WindowedValue | beam.pvalue.TaggedOutput]:

@@ -72,6 +72,21 @@ def sort_keys(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
+def id_order(ids: np.ndarray) -> np.ndarray:
+    """The order that sorts ids: `np.lexsort` of their `sort_keys`, mostly in half the time."""
+    low, high = sort_keys(ids)
+    return _order(low, high)
+
+
+def _order(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    order = np.argsort(high, kind="stable")
+    # Ids that begin with the same eight bytes are mostly equal. Then the rest needs no sorting.
+    same = high[order[1:]] == high[order[:-1]]
+    if (low[order[1:][same]] != low[order[:-1][same]]).any():
+        return np.lexsort((low, high))
+    return order
+
+
 def group_ids(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sorts ids and numbers the distinct ones.
 
@@ -80,7 +95,7 @@ def group_ids(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         and for each group the position, in that order, of its first row.
     """
     low, high = sort_keys(ids)
-    order = np.lexsort((low, high))
+    order = _order(low, high)
     low, high = low[order], high[order]
     first = np.ones(len(ids), dtype=bool)
     first[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])

@@ -5,6 +5,7 @@ Both functions give the same table whatever the order and the grouping of the ro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -136,19 +137,41 @@ class _Evidence(NamedTuple):
             from_arrow(support[name]) for name in ("relation_id", "sentence_key", "triple_id")
         )
         scores = support["score"].to_numpy().astype(np.float64)
-        order = np.lexsort((*sort_keys(triples), -scores, *sort_keys(sentences), *sort_keys(ids)))
-        _, group, first = group_ids(ids[order])
+        order, group, first = group_ids(ids)
+        order = _sorted_within(
+            order,
+            group,
+            lambda rows: (*sort_keys(triples[rows]), -scores[rows], *sort_keys(sentences[rows])),
+        )
         sorted_sentences = sentences[order]
         is_distinct = np.ones(len(order), dtype=bool)
         is_distinct[1:] = (group[1:] != group[:-1]) | (
             sorted_sentences[1:] != sorted_sentences[:-1]
         ).any(axis=1)
         distinct, of_relation = order[is_distinct], group[is_distinct]
-        best_first = np.lexsort((*sort_keys(triples[distinct]), -scores[distinct], of_relation))
-        distinct = distinct[best_first]
+        distinct = _sorted_within(
+            distinct, of_relation, lambda rows: (*sort_keys(triples[rows]), -scores[rows])
+        )
         sizes = np.bincount(of_relation, minlength=len(first))
         rank = np.arange(len(distinct)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         return cls(order, first, distinct[rank < most], np.minimum(sizes, most))
+
+
+def _sorted_within(
+    rows: np.ndarray, group: np.ndarray, keys: Callable[[np.ndarray], tuple[np.ndarray, ...]]
+) -> np.ndarray:
+    """Rows that stand by group, sorted within each group; most groups have one row.
+
+    Args:
+        rows: numbers of rows.
+        group: of each of them, in ascending order.
+        keys: gives the keys of some rows, as `np.lexsort` takes them.
+    """
+    many = np.flatnonzero(np.bincount(group)[group] > 1)
+    some = rows[many]
+    rows = rows.copy()
+    rows[many] = some[np.lexsort((*keys(some), group[many]))]
+    return rows
 
 
 def aggregate_relations(support: pa.Table, most: int = MOST_EVIDENCE) -> pa.Table:

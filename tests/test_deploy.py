@@ -155,6 +155,21 @@ def test_a_device_that_there_is_not_ends_the_build(tmp_path):
     assert (done.returncode, done.stderr) == (2, "DEVICE is cpu or cuda, not tpu\n")
 
 
+@pytest.mark.parametrize(("device", "packages"), [("cpu", []), ("cuda", ["gcc", "libc6-dev"])])
+def test_the_image_for_a_gpu_has_the_compiler_that_triton_needs(tmp_path, device, packages):
+    (install,) = [c for c in of(instructions()[-1], "RUN") if "apt-get" in c]
+    asked = tmp_path / "asked"
+    apt = tmp_path / "apt-get"
+    apt.write_text(f'#!/bin/sh\necho "$@" >> {asked}\n')
+    apt.chmod(0o755)
+    # Its lists are those of this machine.
+    command = install.replace("/var/lib/apt/lists", str(tmp_path / "lists"))
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", command], env={"DEVICE": device, "PATH": path}, check=True)
+    words = asked.read_text().split() if asked.exists() else []
+    assert [word for word in words if word in ("gcc", "libc6-dev")] == packages
+
+
 def test_the_image_is_of_the_tested_versions_and_not_of_root():
     stages = instructions()
     arguments = dict(rest.split("=") for rest in of(stages[0], "ARG"))

@@ -114,6 +114,15 @@ def test_attention_takes_no_plan_for_each_shape(monkeypatch, tiny_extractor):
     monkeypatch.setattr(modeling, "attention_of_any_shape", lambda device: on_a_gpu())
     tiny_extractor.predict_heads(batches)
     assert seen == [False]
+    # A backward pass that computes attention once more does so with what is enabled then.
+    model = tiny_extractor.model
+    batch = tiny_extractor.inputs.collate(tiny_extractor.inputs.encode(batches)[0])
+    for module in (model.encoder, model):
+        monkeypatch.setattr(module, "training", True)
+    model(**batch)
+    monkeypatch.setattr(model.encoder.encoder, "gradient_checkpointing", True, raising=False)
+    model(**batch)
+    assert seen == [False, False, before]
     assert enabled() == before
 
 

@@ -127,6 +127,41 @@ def test_without_graphs_it_goes_on_and_says_why(caplog, how):
     assert line.startswith(f"CUDA graphs are not used for the recurrence: {why}")
 
 
+@pytest.mark.parametrize("setting", ["function", "of products", "of all"])
+def test_graphs_are_of_the_precision_that_is_set(setting):
+    """By each of PyTorch's settings; the function that reads one may raise after another."""
+    own, everything = torch.backends.cuda.matmul, torch.backends
+    before = torch.get_float32_matmul_precision(), own.fp32_precision, everything.fp32_precision
+    changes = {
+        "function": lambda: torch.set_float32_matmul_precision("high"),
+        "of products": lambda: setattr(own, "fp32_precision", "tf32"),
+        "of all": lambda: setattr(everything, "fp32_precision", "tf32"),
+    }
+    recorded, encoder = Recorded(), encoder_of()
+    blocks = StepBlocks(encoder.layers(), plain_memories, recorded)
+    encoder._blocks = blocks
+    x = torch.randn(5, 4, INPUT, dtype=torch.double)
+
+    def graphs():
+        with torch.no_grad():
+            for _ in range(RECORDED_AT + 1):
+                encoder(x)
+        return blocks.graphs
+
+    try:
+        own.fp32_precision = "none"
+        assert graphs() == 1
+        own.fp32_precision = "ieee"
+        assert graphs() == 1
+        own.fp32_precision = "none"
+        changes[setting]()
+        assert graphs() == 2
+    finally:
+        everything.fp32_precision = before[2]
+        torch.set_float32_matmul_precision(before[0])
+        own.fp32_precision = before[1]
+
+
 def test_memory_that_is_short_is_no_reason_to_give_up(caplog):
     recorded, tries = Recorded(), []
 

@@ -199,7 +199,13 @@ class PFNModel(PreTrainedModel):
         cast: Any = contextlib.nullcontext()
         if self.encoder_autocast and self.training:
             cast = torch.autocast(input_ids.device.type, self.encoder_autocast)
-        with cast, attention_of_any_shape(input_ids.device):
+        attention = attention_of_any_shape(input_ids.device)
+        if self.training and any(
+            getattr(module, "gradient_checkpointing", False) for module in self.encoder.modules()
+        ):
+            # The backward pass computes it once more, outside of this, and needs the same kernel.
+            attention = contextlib.nullcontext()
+        with cast, attention:
             mask = attention_mask
             if devices.runs_ahead(mask.device) and not self.training:
                 mask = unasked_mask(self.encoder.config, mask)

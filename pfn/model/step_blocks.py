@@ -267,7 +267,7 @@ class StepBlocks:
         """What fills a block: its graph, or the operations while it is rare."""
         operations = self._operations(block)
         # The precision of products is that of the time of recording.
-        key = (block.x.shape, torch.get_float32_matmul_precision())
+        key = (block.x.shape, _products())
         if key in self._replays:
             return self._replays[key]
         self._met[key] = self._met.get(key, 0) + 1
@@ -290,6 +290,15 @@ class StepBlocks:
             return operations
         self._replays[key] = replay
         return replay
+
+
+def _products() -> str:
+    """The precision of products: `ieee` or `tf32`, by whichever of PyTorch's settings.
+
+    `torch.get_float32_matmul_precision` knows of one of them, and raises where another was used.
+    """
+    precision = torch.backends.cuda.matmul.fp32_precision
+    return "ieee" if precision == "none" else precision
 
 
 def _check(replay: Replay, operations: Callable[[], None], block: BlockTensors) -> None:

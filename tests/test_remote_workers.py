@@ -107,20 +107,21 @@ def test_finished_rows_are_compared_with_planned_rows(
     """Results that are gone when the pipeline has ended, as after workers of another machine."""
     write_corpus(tmp_path / "in" / "a.parquet", TEXTS)
     output = tmp_path / "out"
-    real = extract_phase.delete_partial
+    real = extract_phase.job_metrics
 
-    def lose(folder):
-        real(folder)
-        written = sorted((output / "extractions").iterdir(), key=lambda p: p.stat().st_mtime_ns)
+    def lose(*arguments):
+        chunks = (output / "extractions").glob("*.parquet")
+        written = sorted(chunks, key=lambda p: p.stat().st_mtime_ns)
         for path in written if lost == "all" else written[-1:]:
             path.unlink()
+        return real(*arguments)
 
-    monkeypatch.setattr(extract_phase, "delete_partial", lose)
+    monkeypatch.setattr(extract_phase, "job_metrics", lose)
     assert extract(tmp_path / "in", output, tiny_model, "--chunk-documents", "2") == 1
     said = capsys.readouterr().err
     assert f"{5 if lost == 'all' else 1} of 5 rows have no extractions there" in said
     assert read_manifest(output)["state"] == "extracting"
-    monkeypatch.setattr(extract_phase, "delete_partial", real)
+    monkeypatch.setattr(extract_phase, "job_metrics", real)
     assert extract(tmp_path / "in", output, tiny_model, "--chunk-documents", "2", "--resume") == 0
     assert read_manifest(output)["extract"]["counts"]["rows"] == 5
 
@@ -131,20 +132,19 @@ def test_an_update_whose_results_are_gone(tmp_path, tiny_model, capsys, monkeypa
     assert run(tmp_path / "in", output, tiny_model, "--no-rdf", "--chunk-documents", "1") == 0
     before = files(output), read_manifest(output)
     write_corpus(tmp_path / "in" / "a.parquet", [*TEXTS[:2], *TEXTS[3:5]])
-    real = extract_phase.delete_partial
+    real = extract_phase.job_metrics
 
-    def lose(folder):
-        real(folder)
-        new = sorted(set(files(output)) - set(before[0]))
-        for name in new[:1]:
-            (output / name).unlink()
+    def lose(*arguments):
+        new = {name for name in files(output) if name.endswith(".parquet")} - set(before[0])
+        (output / min(new)).unlink()
+        return real(*arguments)
 
-    monkeypatch.setattr(extract_phase, "delete_partial", lose)
+    monkeypatch.setattr(extract_phase, "job_metrics", lose)
     assert main(["run", str(tmp_path / "in"), "--into", str(output)]) == 1
     assert "rows have no extractions there" in capsys.readouterr().err
     # The graph is what it was, and the next attempt finishes it.
     assert read_manifest(output) == before[1]
-    monkeypatch.setattr(extract_phase, "delete_partial", real)
+    monkeypatch.setattr(extract_phase, "job_metrics", real)
     assert main(["run", str(tmp_path / "in"), "--into", str(output)]) == 0
     assert read_manifest(output)["build"]["counts"]["documents"] == 4
 

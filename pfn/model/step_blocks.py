@@ -348,7 +348,7 @@ def record_graph(device: torch.device) -> Record:
                     operations()
             except Exception:
                 # Where a capture can't end, the allocator takes it to go on, and frees no memory.
-                with suppress(RuntimeError):
+                with suppress(RuntimeError, AttributeError):
                     torch._C._cuda_endAllocateToPool(stream.device_index, pool)
                     torch._C._cuda_releasePool(stream.device_index, pool)
                 raise

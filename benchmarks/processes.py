@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pfn_kg.pipeline.cli import MEMORY_POOL
-
 # Imports take longer than a small command, so commands are forked from a process that has them.
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
@@ -37,8 +35,7 @@ def in_process(module: str, *arguments: object) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)],
         cwd=Path(__file__).parent.parent,
-        # As a command's process has it.
-        env={MEMORY_POOL[0]: MEMORY_POOL[1], **os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -70,11 +70,6 @@ _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 #: own defaults are 700, 10 and 10.
 COLLECTION_THRESHOLDS = (200_000, 20, 20)
 
-#: The variable that names Arrow's memory pool, and the pool of a command. A build takes and leaves
-#: tables of many MiB, step by step. Arrow's own choice, mimalloc, gives them back to the operating
-#: system and asks for them again, which costs more than to keep them.
-MEMORY_POOL = ("ARROW_DEFAULT_MEMORY_POOL", "system")
-
 _HELP = ("-h", "--help", "--help-all")
 
 
@@ -95,7 +90,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     end_on_signals(lambda text: with_flags(text, _spellings(Call("run", {}))))
     # Imports make a million objects that stay, among which nothing is to be found.
     gc.set_threshold(*COLLECTION_THRESHOLDS)
-    os.environ.setdefault(*MEMORY_POOL)
     return _leave(_run(sys.argv[1:]))
 
 

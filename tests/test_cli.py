@@ -2,9 +2,6 @@
 
 import io
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
@@ -12,7 +9,7 @@ import yaml
 
 from helpers.corpora import TEXTS, extract, process, write_corpus
 from helpers.output_folders import read_manifest
-from pfn_kg.pipeline.cli import COMMANDS, MEMORY_POOL, main
+from pfn_kg.pipeline.cli import COMMANDS, main
 from pfn_kg.pipeline.options import pipeline_options
 from pfn_kg.pipeline.progress import Progress, progress_line
 from pfn_kg.schemas.errors import ConfigurationError
@@ -32,32 +29,6 @@ def refused(capsys):
         return line
 
     return call
-
-
-@pytest.mark.parametrize("given", [None, "system", "none-such"])
-def test_the_memory_pool_of_a_command(given):
-    # Arrow takes the pool when it is imported, so this is asked of a process of its own.
-    code = """
-from pfn_kg.pipeline import cli
-
-def run(_):
-    import pyarrow
-
-    print(pyarrow.default_memory_pool().backend_name)
-    return 0
-
-cli._run = run
-cli.main()
-"""
-    named = {name: value for name, value in os.environ.items() if name != MEMORY_POOL[0]}
-    if given is not None:
-        named[MEMORY_POOL[0]] = given
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=named, capture_output=True, text=True, check=True
-    )
-    # What the environment says goes before: Arrow warns of a pool that it does not have.
-    assert ("none-such" in done.stderr) is (given == "none-such")
-    assert (done.stdout == "system\n") is (given != "none-such")
 
 
 def test_help_names_all_commands(capsys):

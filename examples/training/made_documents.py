@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ Maker = Callable[[random.Random], Document]
 
 def write_made(
     maker: Callable[[list[Document], dict[str, Any]], Maker],
+    arguments: Sequence[str] | None = None,
     *,
     script: str,
     description: str,
@@ -31,6 +32,7 @@ def write_made(
 
     Args:
         maker: gets Re-DocRED's training documents and the script's YAML file.
+        arguments: of the command line; None: those of the process.
         script: path of the script; its YAML file lies beside it under the same name.
         description: of the script.
         title: of each document, before its number.
@@ -43,7 +45,7 @@ def write_made(
     parser.add_argument("--into", type=Path, metavar="FILE", help="append to this file")
     parser.add_argument("--documents", type=int, default=documents)
     parser.add_argument("--seed", type=int, default=seed)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     output = args.output or args.into
     if output is None:
         parser.error("one of -o and --into is required")

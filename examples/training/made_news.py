@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
+from functools import partial
 from typing import Any, NamedTuple
 
 from made_documents import Document, Maker, write_made
@@ -305,12 +306,15 @@ def _maker(train: list[Document], wording: dict[str, Any]) -> Maker:
     return lambda rng: made_item(sentences, names, rng)
 
 
+main = partial(
+    write_made,
+    _maker,
+    script=__file__,
+    description=__doc__.partition("\n")[0],
+    title="news",
+    documents=3000,
+    seed=5,
+)
+
 if __name__ == "__main__":
-    write_made(
-        _maker,
-        script=__file__,
-        description=__doc__.partition("\n")[0],
-        title="news",
-        documents=3000,
-        seed=5,
-    )
+    main()

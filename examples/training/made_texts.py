@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from functools import partial
 from typing import Any, NamedTuple
 
 from made_documents import Document, Maker, write_made
@@ -206,12 +207,15 @@ def _maker(train: list[Document], relations: dict[str, Any]) -> Maker:
     return lambda rng: made_text(relations, names, rng)
 
 
+main = partial(
+    write_made,
+    _maker,
+    script=__file__,
+    description=__doc__.partition("\n")[0],
+    title="made",
+    documents=6000,
+    seed=3,
+)
+
 if __name__ == "__main__":
-    write_made(
-        _maker,
-        script=__file__,
-        description=__doc__.partition("\n")[0],
-        title="made",
-        documents=6000,
-        seed=3,
-    )
+    main()

@@ -34,5 +34,6 @@ class GlobalRepresentation(nn.Module):
             (batch, hidden).
         """
         read = task if shared is None else torch.cat((task, shared), -1)
-        pooled = self.linear(read).tanh()
-        return pooled.masked_fill(~mask.unsqueeze(-1), float("-inf")).amax(1)
+        projected = self.linear(read).masked_fill(~mask.unsqueeze(-1), float("-inf"))
+        # tanh rises, so the tanh of the maximum is the maximum of all tanhs.
+        return projected.amax(1).tanh()

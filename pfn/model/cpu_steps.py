@@ -14,6 +14,9 @@ from torch import Tensor
 from pfn_kg.pfn.model.packed_linear import is_packed
 from pfn_kg.pfn.model.step_blocks import StepLayers
 
+# Numbers of a cache line, at single precision.
+_LINE = 16
+
 
 def runs_here(layers: StepLayers, x: Tensor) -> bool:
     """Whether these inputs are read so, in evaluation."""
@@ -49,7 +52,10 @@ def features_of_steps(
         projected = layers.of_input(x)
     else:
         bias = layers.of_input.bias + layers.of_hidden.bias
-        projected = torch.addmm(bias, x, layers.of_input.weight.t())
+        width = layers.of_input.out_features
+        # A BLAS is slower by a fifth where rows of its output begin anywhere in a cache line.
+        projected = x.new_empty(len(x), -(-width // _LINE) * _LINE)[:, :width]
+        torch.addmm(bias, x, layers.of_input.weight.t(), out=projected)
     of_hidden, of_cell = layers.of_hidden.weight.t(), layers.of_cell.weight.t()
     keep, one = x.new_full((), layers.keep), x.new_ones(())
     memories = x.new_empty(len(x) + 1, 3 * size)

@@ -205,11 +205,8 @@ class PFNModel(PreTrainedModel):
             shapes = self.word_shapes(shape_ids).to(embeddings.dtype)
             read = {"inputs_embeds": embeddings + shapes}
         if reads_rows(self.encoder):
-            embedded = self.encoder.embeddings(**read)
-            found = read_rows(
-                self.encoder, embedded, attention_mask, position_index, position_mask
-            )
-            return found.to(dtype)
+            places = (attention_mask, position_index, position_mask)
+            return read_rows(self.encoder, self.encoder.embeddings(**read), *places).to(dtype)
         cast: Any = contextlib.nullcontext()
         if self.encoder_autocast and self.training:
             cast = torch.autocast(input_ids.device.type, self.encoder_autocast)

@@ -15,6 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from pfn_kg.pfn.model import devices
+from pfn_kg.pfn.model.packed_linear import is_packed
+
 
 def reads_rows(encoder: PreTrainedModel) -> bool:
     """Whether an encoder can be read so, here and now."""
@@ -25,7 +28,7 @@ def reads_rows(encoder: PreTrainedModel) -> bool:
         and not encoder.training
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
-        and encoder.device.type == "cpu"
+        and not devices.runs_ahead(encoder.device)
     )
 
 
@@ -65,11 +68,26 @@ def read_rows(
         found = _attention(layer.attention.self, rows, groups)
         if layer is last:
             found, rows = found.index_select(0, wanted), rows.index_select(0, wanted)
-        rows = layer.attention.output(found, rows)
-        rows = layer.output(layer.intermediate(rows), rows)
+        rows = _add(layer.attention.output, found, rows)
+        rows = _add(layer.output, layer.intermediate(rows), rows)
     positions = rows.new_zeros(*position_mask.shape, width)
     positions[position_mask] = rows
     return positions
+
+
+def _add(output: Any, found: Tensor, rows: Tensor) -> Tensor:
+    """What ends half a layer: a product, added to what the half has read, and LayerNorm.
+
+    Args:
+        output: `BertSelfOutput` or `BertOutput`.
+        found: what its product reads.
+        rows: what the half has read; overwritten.
+    """
+    dense = output.dense
+    if is_packed(dense) or not found.dtype == rows.dtype == dense.weight.dtype:
+        return output(found, rows)
+    # A BLAS adds its product to what is there already.
+    return output.LayerNorm(rows.add_(dense.bias).addmm_(found, dense.weight.t()))
 
 
 def _attention(layer: Any, rows: Tensor, groups: list[tuple[int, int]]) -> Tensor:

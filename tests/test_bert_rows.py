@@ -1,5 +1,7 @@
 """A BERT that is read without padding says what it says with padding."""
 
+from unittest import mock
+
 import pytest
 import torch
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from transformers import BertConfig
 
 from helpers.examples import examples
+from pfn_kg.pfn.model import bert_rows
 from pfn_kg.pfn.model.bert_rows import reads_rows
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.modeling import PFNModel
@@ -48,8 +51,9 @@ def model():
         max_size=6,
     ),
     is_right=st.booleans(),
+    block=st.sampled_from([4, 512]),
 )
-def test_padding_changes_nothing(model, sequences, is_right):
+def test_padding_changes_nothing(model, sequences, is_right, block):
     pieces = max(count for count, _ in sequences)
     length = max(len(read) for _, read in sequences)
     torch.manual_seed(len(sequences))
@@ -66,7 +70,7 @@ def test_padding_changes_nothing(model, sequences, is_right):
     batch = (ids, attention, index, mask, shapes)
     assert not reads_rows(model.encoder)
     expected = model.encode(*batch).detach()
-    with torch.no_grad():
+    with torch.no_grad(), mock.patch.object(bert_rows, "_BLOCK", block):
         assert reads_rows(model.encoder)
         found = model.encode(*batch)
     assert found.shape == expected.shape
@@ -74,7 +78,7 @@ def test_padding_changes_nothing(model, sequences, is_right):
     torch.testing.assert_close(found[mask], expected[mask], atol=1e-5, rtol=1e-5)
     # What is padding is not looked at.
     ids[attention == 0] = 7
-    with torch.no_grad():
+    with torch.no_grad(), mock.patch.object(bert_rows, "_BLOCK", block):
         assert torch.equal(model.encode(*batch), found)
 
 

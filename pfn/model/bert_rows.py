@@ -18,10 +18,6 @@ from transformers import PreTrainedModel
 from pfn_kg.pfn.model import devices
 from pfn_kg.pfn.model.packed_linear import is_packed
 
-# Pieces that pass the two products between which a layer is wide: what is between them stays in a
-# core's cache.
-_BLOCK = 512
-
 
 def reads_rows(encoder: PreTrainedModel) -> bool:
     """Whether an encoder can be read so, here and now."""
@@ -73,9 +69,7 @@ def read_rows(
         if layer is last:
             found, rows = found.index_select(0, wanted), rows.index_select(0, wanted)
         rows = _add(layer.attention.output, found, rows)
-        blocks = rows.chunk(-(-len(rows) // _BLOCK)) if len(rows) > _BLOCK else (rows,)
-        parts = [_add(layer.output, layer.intermediate(part), part) for part in blocks]
-        rows = parts[0] if len(parts) == 1 else torch.cat(parts)
+        rows = _add(layer.output, layer.intermediate(rows), rows)
     positions = rows.new_zeros(*position_mask.shape, width)
     positions[position_mask] = rows
     return positions

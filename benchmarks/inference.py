@@ -169,7 +169,7 @@ def stages(extractor: Extractor, timer: Timer) -> Iterator[dict[str, float]]:
 
         watch(extractor.inputs, "encode_sentences", "tokenise")
         watch(extractor.inputs, "batch", "tokenise")
-        watch(model.encoder, "forward", "encoder")
+        watch(model, "encode", "encoder")
         watch(model.partition_filter, "forward", "recurrence")
         watch(model.ner, "project", "global representations")
         watch(model.re, "project", "global representations")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pfn_kg.pfn.model.loss import table_loss
-from pfn_kg.pfn.model.task_units import TaskUnit, upper_triangle
+from pfn_kg.pfn.model.task_units import TaskUnit, _elu_, upper_triangle
 
 pytestmark = pytest.mark.quick
 
@@ -156,3 +156,13 @@ def test_cells_of_the_ner_table_are_spans_inside_one_sentence():
             ]
             cells = torch.stack(upper_triangle(mask, sentence_ids, max_span), 1)
             assert cells.tolist() == [list(cell) for cell in expected]
+
+
+def test_elu_at_single_precision():
+    x = torch.cat((torch.linspace(-120, 20, 5001), torch.linspace(-1e-4, 1e-4, 501)))
+    expected = torch.nn.functional.elu(x.double())
+    torch.testing.assert_close(_elu_(x.clone()).double(), expected, atol=2e-7, rtol=2e-7)
+    assert torch.equal(
+        _elu_(torch.tensor([torch.inf, -torch.inf])), torch.tensor([torch.inf, -1.0])
+    )
+    assert _elu_(torch.tensor([torch.nan])).isnan()

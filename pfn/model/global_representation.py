@@ -34,5 +34,8 @@ class GlobalRepresentation(nn.Module):
             (batch, hidden).
         """
         read = task if shared is None else torch.cat((task, shared), -1)
-        pooled = self.linear(read).tanh()
-        return pooled.masked_fill(~mask.unsqueeze(-1), float("-inf")).amax(1)
+        projected = self.linear(read)
+        # Adding the numbers of a mask is quicker than filling by it.
+        outside = torch.zeros_like(mask, dtype=projected.dtype).masked_fill(~mask, float("-inf"))
+        # tanh rises, so the tanh of the maximum is the maximum of all tanhs.
+        return (projected + outside.unsqueeze(-1)).amax(1).tanh()

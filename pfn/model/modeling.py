@@ -15,6 +15,7 @@ from transformers.utils import ModelOutput
 
 from pfn_kg.pfn.model import devices
 from pfn_kg.pfn.model.attention_mask import unasked_mask
+from pfn_kg.pfn.model.bert_rows import read_rows, reads_rows
 from pfn_kg.pfn.model.configuration import PFNConfig
 from pfn_kg.pfn.model.loss import Labels, table_loss
 from pfn_kg.pfn.model.lstm_encoders import LSTMEncoders
@@ -163,10 +164,8 @@ class PFNModel(PreTrainedModel):
         steps: dict[str, Any] = {}
         if isinstance(self.partition_filter, PartitionFilterEncoder | StackedPartitionFilter):
             steps = {"steps": Steps.of(position_mask, lengths)}
-        encoded = self._encode(input_ids, attention_mask, shape_ids)
-        index = position_index.unsqueeze(-1).expand(-1, -1, encoded.shape[-1])
-        positions = self.dropout(encoded.gather(1, index))
-        features = self.partition_filter(positions, position_mask, **steps)
+        encoded = self.encode(input_ids, attention_mask, position_index, position_mask, shape_ids)
+        features = self.partition_filter(self.dropout(encoded), position_mask, **steps)
         return PFNProjections(
             features,
             self.ner.project(features.entity, features.shared, position_mask),
@@ -187,15 +186,28 @@ class PFNModel(PreTrainedModel):
             return self.re_tail.project(features.shared, features.relation, mask, sentence_ids)
         return self.re_tail.project(features.relation, features.shared, mask, sentence_ids)
 
-    def _encode(
-        self, input_ids: Tensor, attention_mask: Tensor, shape_ids: Tensor | None
+    def encode(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        position_index: Tensor,
+        position_mask: Tensor,
+        shape_ids: Tensor | None = None,
     ) -> Tensor:
-        """What the text encoder makes of each piece, in the type of the weights above it."""
+        """What the text encoder makes of each position, in the type of the weights above it.
+
+        Returns:
+            (batch, length, width), undefined at padding.
+        """
+        dtype = self.ner.label.weight.dtype
         read = {"input_ids": input_ids}
         if self.word_shapes is not None and shape_ids is not None:
             embeddings = self.encoder.get_input_embeddings()(input_ids)
             shapes = self.word_shapes(shape_ids).to(embeddings.dtype)
             read = {"inputs_embeds": embeddings + shapes}
+        if reads_rows(self.encoder):
+            places = (attention_mask, position_index, position_mask)
+            return read_rows(self.encoder, self.encoder.embeddings(**read), *places).to(dtype)
         cast: Any = contextlib.nullcontext()
         if self.encoder_autocast and self.training:
             cast = torch.autocast(input_ids.device.type, self.encoder_autocast)
@@ -209,8 +221,8 @@ class PFNModel(PreTrainedModel):
             mask = attention_mask
             if devices.runs_ahead(mask.device) and not self.training:
                 mask = unasked_mask(self.encoder.config, mask)
-            encoded = self.encoder(attention_mask=mask, **read).last_hidden_state
-        return encoded.to(self.ner.label.weight.dtype)
+            encoded = self.encoder(attention_mask=mask, **read).last_hidden_state.to(dtype)
+        return encoded.gather(1, position_index.unsqueeze(-1).expand(-1, -1, encoded.shape[-1]))
 
     def forward(
         self,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from pfn_kg.pfn.model.packed_linear import is_packed
+from pfn_kg.pfn.model.cpu_steps import features_of_steps, runs_here
 from pfn_kg.pfn.model.step_blocks import StepBlocks, StepLayers, step_blocks
 
 
@@ -168,13 +168,16 @@ class PartitionFilterEncoder(nn.Module):
         lengths, _, sizes = steps
         sequence, step = steps.rows()
         rows = sequence * length + (lengths[sequence] - 1 - step if self.reverse else step)
-        memories, hidden = self._memories(
-            x.reshape(batch * length, -1).index_select(0, rows), sizes
-        )
-        outputs = _tanh(memories)  # eq. 6
-        if hidden_states:
-            outputs = torch.cat((outputs, torch.cat(hidden)), 1)
-        outputs = torch.cat((outputs, outputs.new_zeros(1, outputs.shape[1])))
+        read = x.reshape(batch * length, -1).index_select(0, rows)
+        layers = self.layers()
+        if not self.training and runs_here(layers, read):
+            outputs = features_of_steps(layers, read, sizes, hidden_states)
+        else:
+            memories, hidden = self._memories(read, sizes)
+            outputs = memories.tanh()  # eq. 6
+            if hidden_states:
+                outputs = torch.cat((outputs, torch.cat(hidden)), 1)
+            outputs = torch.cat((outputs, outputs.new_zeros(1, outputs.shape[1])))
         # Where each position's row is; padding reads the row of zeros behind all others.
         place = rows.new_full((batch * length,), len(rows))
         place[rows] = torch.arange(len(rows), device=rows.device)
@@ -250,8 +253,8 @@ class PartitionFilterEncoder(nn.Module):
             size = len(projected)
             # Scaling the state is scaling the weights, at a fraction of the cost.
             read = hidden[:size] if self.training else hidden[:size] * keep
-            gates = of_gates.add(step, read, projected)
-            candidate = _tanh(gates[:, :hidden_size])  # eq. 1
+            gates = of_gates(step, read) + projected
+            candidate = gates[:, :hidden_size].tanh()  # eq. 1
             # eq. 2, both gates of both cells: (size, cell, gate, chunk)
             gate = cummax(gates[:, hidden_size:].view(size, 2, 2, chunk_size))
             if chunk_size < hidden_size:
@@ -268,7 +271,7 @@ class PartitionFilterEncoder(nn.Module):
             ).view(size, 3 * hidden_size)
             memories.append(memory)
             cell = of_cell(step, memory)  # eq. 7
-            hidden = _tanh(cell)
+            hidden = cell.tanh()
             states.append(hidden)
         return torch.cat(memories), states
 
@@ -290,7 +293,6 @@ class _StepLinear:
         self._linear, self._weight = linear, weight
         self._inputs: list[Tensor] = []
         self._steps: tuple[Tensor, ...] | None = None
-        self._in_place = not torch.is_grad_enabled() and not is_packed(linear)
         if torch.is_grad_enabled() and weight.requires_grad:
             rows = linear.bias.expand(sum(sizes), -1)
             self._steps = _WeightGradient.apply(rows, weight, self._inputs).split(sizes)
@@ -303,16 +305,6 @@ class _StepLinear:
         if self._weight is self._linear.weight:
             return self._linear(x)
         return functional.linear(x, self._weight, self._linear.bias)
-
-    def add(self, step: int, x: Tensor, to: Tensor) -> Tensor:
-        """The outputs of a step and what is added to them, (rows, outputs).
-
-        At inference `to` becomes them, which saves copies of as many numbers.
-        """
-        # Under autocast they may be of other types.
-        if self._in_place and to.dtype == x.dtype == self._weight.dtype:
-            return to.add_(self._linear.bias).addmm_(x, self._weight.t())
-        return self(step, x) + to
 
 
 class _WeightGradient(torch.autograd.Function):
@@ -330,11 +322,3 @@ class _WeightGradient(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         return gradient, gradient.t() @ torch.cat(ctx.inputs), None
-
-
-def _tanh(x: Tensor) -> Tensor:
-    """tanh; at inference on a CPU from the sigmoid, which takes a fifth of the time there."""
-    # Near zero a half-precision sigmoid has too few digits to take 1 from.
-    if torch.is_grad_enabled() or x.device.type != "cpu" or x.dtype.itemsize < 4:
-        return x.tanh()
-    return (x * 2).sigmoid_().mul_(2).sub_(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -17,6 +18,8 @@ from pfn_kg.pfn.model.loss import Labels
 # they stay in a core's cache from one operation to the next.
 _BLOCK = 1 << 16
 _CPU_BLOCK = 512
+
+_LOG2_E = 1 / math.log(2)
 
 # Sentences between two positions, beyond which all distances are one.
 _FAR = 3
@@ -114,7 +117,9 @@ class TaskUnit(nn.Module):
         Without gradients the sums may be overwritten.
         """
         normalised = self.dropout(self.layer_norm(pairs))
-        return self.label(functional.elu(normalised, inplace=not torch.is_grad_enabled()))
+        if torch.is_grad_enabled():
+            return self.label(functional.elu(normalised))
+        return self.label(_elu_(normalised))
 
     def table(self, features: UnitFeatures) -> Tensor:
         """Logits of all pairs, (batch, length, length, labels)."""
@@ -202,6 +207,18 @@ class TaskUnit(nn.Module):
                 pairs += self.distance(between[begin : begin + size])
             logits[begin : begin + size] = self.logits(pairs)
         return logits
+
+
+def _elu_(x: Tensor) -> Tensor:
+    """ELU in the place of its input.
+
+    At single precision on a CPU from a power of 2: PyTorch's own takes twice as long there, in a
+    function for e^x - 1 that keeps more digits near zero than the sums have that it is given.
+    """
+    if x.device.type != "cpu" or x.dtype != torch.float32:
+        return functional.elu_(x)
+    below = x.clamp(max=0).mul_(_LOG2_E).exp2_().sub_(1)
+    return torch.maximum(x, below, out=x)
 
 
 def _needed(places: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from helpers.corpora import extract, write_corpus
 from helpers.output_folders import read_manifest
 from pfn_kg.pfn.extractor import Extractor
 from pfn_kg.pfn.inference import precision
-from pfn_kg.pfn.model import modeling
+from pfn_kg.pfn.model import modeling, process_settings
 from pfn_kg.pfn.model.encoder_precision import lower_precision, products_dtype
 from pfn_kg.pfn.model.packed_linear import pack_linears
 from pfn_kg.pfn.model.process_settings import ProcessSetting, attention_of_any_shape
@@ -111,7 +111,9 @@ def test_attention_takes_no_plan_for_each_shape(monkeypatch, tiny_extractor):
 
     monkeypatch.setattr(tiny_extractor.model.encoder, "forward", watched)
     on_a_gpu = partial(attention_of_any_shape, torch.device("cuda"))
-    monkeypatch.setattr(modeling, "attention_of_any_shape", lambda device: on_a_gpu())
+    monkeypatch.setattr(process_settings, "attention_of_any_shape", lambda device: on_a_gpu())
+    # As on a GPU, where the encoder is called as it is.
+    monkeypatch.setattr(modeling, "reads_rows", lambda encoder: False)
     tiny_extractor.predict_heads(batches)
     assert seen == [False]
     # A backward pass that computes attention once more does so with what is enabled then.

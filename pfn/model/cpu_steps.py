@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pfn_kg.pfn.model import devices
 from pfn_kg.pfn.model.packed_linear import is_packed
 from pfn_kg.pfn.model.step_blocks import StepLayers
 
@@ -22,7 +23,7 @@ def runs_here(layers: StepLayers, x: Tensor) -> bool:
     """Whether these inputs are read so, in evaluation."""
     # Near zero a half-precision sigmoid has too few digits to take 1 from.
     return (
-        x.device.type == "cpu"
+        not devices.runs_ahead(x.device)
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
         and x.dtype == layers.of_cell.weight.dtype

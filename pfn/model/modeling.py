@@ -24,7 +24,7 @@ from pfn_kg.pfn.model.partition_filter import (
     PartitionFilterEncoder,
     Steps,
 )
-from pfn_kg.pfn.model.process_settings import attention_of_any_shape
+from pfn_kg.pfn.model.process_settings import attention_of_encoder
 from pfn_kg.pfn.model.stacked_partition_filter import StackedPartitionFilter
 from pfn_kg.pfn.model.task_units import TaskUnit, UnitFeatures, same_sentence, upper_triangle
 from pfn_kg.pfn.model.word_shape import WORD_SHAPES
@@ -211,13 +211,7 @@ class PFNModel(PreTrainedModel):
         cast: Any = contextlib.nullcontext()
         if self.encoder_autocast and self.training:
             cast = torch.autocast(input_ids.device.type, self.encoder_autocast)
-        attention = attention_of_any_shape(input_ids.device)
-        if self.training and any(
-            getattr(module, "gradient_checkpointing", False) for module in self.encoder.modules()
-        ):
-            # The backward pass computes it once more, outside of this, and needs the same kernel.
-            attention = contextlib.nullcontext()
-        with cast, attention:
+        with cast, attention_of_encoder(self.encoder, input_ids.device):
             mask = attention_mask
             if devices.runs_ahead(mask.device) and not self.training:
                 mask = unasked_mask(self.encoder.config, mask)

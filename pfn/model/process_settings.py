@@ -66,3 +66,21 @@ def attention_of_any_shape(device: torch.device) -> AbstractContextManager[None]
         device: where the text encoder is.
     """
     return _CUDNN_ATTENTION.held() if device.type == "cuda" else nullcontext()
+
+
+def attention_of_encoder(
+    encoder: torch.nn.Module, device: torch.device
+) -> AbstractContextManager[None]:
+    """As `attention_of_any_shape`, unless the backward pass computes attention once more.
+
+    It does so outside of this, and needs the same kernel.
+
+    Args:
+        encoder: the text encoder.
+        device: where it is.
+    """
+    if encoder.training and any(
+        getattr(module, "gradient_checkpointing", False) for module in encoder.modules()
+    ):
+        return nullcontext()
+    return attention_of_any_shape(device)
